@@ -1,0 +1,47 @@
+"""Content digests: the same bytes, the same name, on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def digest_bytes(content: bytes) -> str:
+    """Hexadecimal sha256 of `content`."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """Hexadecimal sha256 of the file at `path`."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_lines(lines: Iterable[str]) -> str:
+    """Hexadecimal sha256 of text lines, in their order."""
+    sha = hashlib.sha256()
+    for line in lines:
+        sha.update(line.encode())
+        sha.update(b"\n")
+    return sha.hexdigest()
+
+
+def digest_json(value: Any) -> str:
+    """Hexadecimal sha256 of a JSON value, independent of the order of its keys."""
+    return digest_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
+
+
+def digest_array(array: NDArray[Any]) -> str:
+    """Hexadecimal sha256 of an array's shape, dtype and values.
+
+    The shape is part of it, so that two pictures with equal bytes and different sides have different digests.
+    """
+    sha = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    sha.update(np.ascontiguousarray(array).data)
+    return sha.hexdigest()

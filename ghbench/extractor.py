@@ -1,0 +1,170 @@
+"""What an extractor is: a spec, and at least one ability. Nothing to inherit; satisfy a Protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Similarity = Literal["cosine", "l2"]
+Domain = Literal["real", "renderer", "in-generator"]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One place in a hierarchy of features.
+
+    Args:
+        name: The place, for instance `r8.conv` or `stage3`.
+        dim: Numbers a level holds for one image.
+    """
+
+    name: str
+    dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """What happens to an image before the network sees it. The engine aligns and resizes, the extractor normalises.
+
+    Args:
+        size: Height and width in pixels that `extract` receives.
+        align: Name of the alignment used unless the user asks for another one.
+        resize: Name of the resize step, see `ghbench.imaging.resize`.
+        grey: What becomes of grey images, and whether colour is used at all.
+        normalise: How `extract` brings uint8 to the network's range.
+    """
+
+    size: tuple[int, int]
+    align: str = "none"
+    resize: str = "crop-bilinear"
+    grey: str = "replicated to three channels"
+    normalise: str = "divided by 255"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """What shaped the weights, so that nothing is scored on what it learned from.
+
+    Args:
+        datasets: Names of the datasets seen, `()` for an untrained extractor.
+        image_digests: Pixel digests of the images seen, None where they cannot be listed.
+        networks: Weights digests of generators and auxiliary networks (perceptual, sensor, labeller) involved.
+        supervision: What taught the weights: `none`, `unsupervised`, `self-supervised`, `class labels`, `identities`...
+        domain: Where the images came from.
+    """
+
+    datasets: tuple[str, ...] = ()
+    image_digests: frozenset[str] | None = frozenset()
+    networks: tuple[str, ...] = ()
+    supervision: str = "none"
+    domain: Domain = "real"
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractorSpec:
+    """All that ghbench must know of an extractor before it runs; cheap to make, no network is built for it.
+
+    Args:
+        name: Registered name.
+        version: Grows whenever the same images may give other features.
+        levels: All levels, coarse to fine for generators, in network order for backbones.
+        default_levels: Names of the levels used when the user names none.
+        preprocessing: Named preprocessing.
+        weights_digest: sha256 that identifies the weights, whatever they are: a file, a fit, a seed and recipe.
+        training: Training record.
+        licence: Licence of the weights.
+        similarity: How two feature vectors are compared; larger is more alike (`l2` is negated distance).
+        backend: Library and precision of the computation, part of the feature key: `numpy-float32`, `torch-float32`...
+        mean: Training-set mean of each level, by which features are centred; None: features are not centred.
+        citation: What to cite.
+    """
+
+    name: str
+    version: str
+    levels: tuple[Level, ...]
+    default_levels: tuple[str, ...]
+    preprocessing: Preprocessing
+    weights_digest: str
+    training: TrainingRecord
+    licence: str
+    similarity: Similarity = "cosine"
+    backend: str = "numpy-float32"
+    mean: Mapping[str, NDArray[np.float32]] | None = field(default=None, compare=False)
+    citation: str = ""
+
+    def dim(self, level: str) -> int:
+        """Numbers that `level` holds for one image."""
+        return next(entry.dim for entry in self.levels if entry.name == level)
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """Anything with a spec. What it can do is said by the ability Protocols below."""
+
+    def spec(self) -> ExtractorSpec:
+        """Describe the extractor without building its network."""
+        ...
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Turns images into features."""
+
+    def extract(self, images: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
+        """Encode a batch.
+
+        Args:
+            images: uint8 [N, 3, H, W] RGB, H and W exactly as declared in the spec.
+
+        Returns:
+            For each level a floating array [N, D], rows in the order of the images.
+        """
+        ...
+
+
+@runtime_checkable
+class Decoder(Protocol):
+    """Turns features back into images."""
+
+    def decode(self, features: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
+        """Decode a batch.
+
+        Args:
+            features: For each level a floating array [N, D].
+
+        Returns:
+            uint8 [N, 3, H, W] RGB.
+        """
+        ...
+
+
+@runtime_checkable
+class Navigator(Protocol):
+    """Semantic directions in the latent space of a generator."""
+
+    generator: str
+    space: Literal["w_plus", "styles"]
+
+    def directions(self, codes: NDArray[Any] | None = None) -> NDArray[Any] | Sequence[NDArray[Any]]:
+        """Give the directions.
+
+        Args:
+            codes: W+ codes [B, L, D] for per-sample directions, None for global ones.
+
+        Returns:
+            [K, L, D] or per sample [B, K, L, D] in `w_plus`; one array a layer, [K, D_l], in `styles`.
+        """
+        ...
+
+
+@runtime_checkable
+class OnDevice(Protocol):
+    """An extractor that can compute somewhere else than on the CPU."""
+
+    def to(self, device: str) -> None:
+        """Move the network to `device`, for instance `cuda:0`."""
+        ...

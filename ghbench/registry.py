@@ -1,0 +1,246 @@
+"""Plugins by name: entry-point groups, loaded lazily; suggestions for unknown names, an error for ambiguous ones."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Literal
+
+from ghbench.errors import PluginError, UsageError, UserError
+from ghbench.spec_string import SpecString, parse
+
+Kind = Literal["extractor", "task", "dataset", "generator"]
+KINDS: tuple[Kind, ...] = ("extractor", "task", "dataset", "generator")
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A registered plugin that may never have been imported.
+
+    Args:
+        kind: What it is.
+        name: Registered name.
+        target: `module:attribute` of its class or factory.
+        package: Name of the distribution that registered it.
+    """
+
+    kind: Kind
+    name: str
+    target: str
+    package: str
+
+    @property
+    def qualified_name(self) -> str:
+        """`package/name`, which is never ambiguous."""
+        return f"{self.package}/{self.name}"
+
+    def load(self) -> Callable[..., Any]:
+        """Import the plugin's class or factory.
+
+        Raises:
+            MissingError: The plugin says that this machine lacks something.
+            PluginError: The import failed for any other reason.
+        """
+        try:
+            target = EntryPoint(self.name, self.target, f"ghbench.{self.kind}s").load()
+        except UserError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"{self.kind} {self.name!r} of package {self.package!r} cannot be imported: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        return typing.cast("Callable[..., Any]", target)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One line about a plugin, read from its source without importing it; `error` tells why that was not possible."""
+
+    text: str
+    error: str | None = None
+
+
+def plugins(kind: Kind) -> list[Plugin]:
+    """All registered plugins of a kind, sorted by name. Imports none of them."""
+    found = {
+        Plugin(kind, entry.name, entry.value, entry.dist.name if entry.dist else "unknown")
+        for entry in entry_points(group=f"ghbench.{kind}s")
+    }
+    return sorted(found, key=lambda plugin: (plugin.name, plugin.package))
+
+
+def find(kind: Kind, spec: SpecString) -> Plugin:
+    """The plugin that a spec string names.
+
+    Raises:
+        UsageError: No plugin has the name (with the nearest ones), or two packages use it.
+    """
+    known = plugins(kind)
+    found = [plugin for plugin in known if plugin.name == spec.name and spec.package in {None, plugin.package}]
+    if len(found) > 1:
+        both = " and ".join(plugin.qualified_name for plugin in found)
+        raise UsageError(
+            f"two packages register a {kind} {spec.name!r}: {both}", fix=f"write {found[0].qualified_name}"
+        )
+    if found:
+        return found[0]
+    near = difflib.get_close_matches(spec.name, [plugin.name for plugin in known], n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    where = f" in package {spec.package!r}" if spec.package else ""
+    raise UsageError(f"no {kind} is called {spec.name!r}{where}{hint}", fix=f"ghbench list {kind}s")
+
+
+def build(kind: Kind, spec: SpecString | str) -> Any:
+    """Make the plugin that a spec string describes.
+
+    Args:
+        kind: What to make.
+        spec: Spec string, as text or parsed.
+
+    Returns:
+        What the plugin's class or factory returns.
+
+    Raises:
+        UsageError: Unknown name, unknown option or a value that does not fit.
+        PluginError: The plugin failed.
+        MissingError: The plugin needs something that this machine does not have.
+    """
+    spec = parse(spec) if isinstance(spec, str) else spec
+    target = load_attribute(spec) if spec.attribute is not None else find(kind, spec).load()
+    if spec.attribute is not None and not callable(target):
+        return target
+    arguments = validate_options(target, spec)
+    try:
+        return target(**arguments)
+    except UserError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{kind} {str(spec)!r} failed to start: {type(error).__name__}: {error}") from error
+
+
+def load_attribute(spec: SpecString) -> Any:
+    """The object that `module:attribute` or `file.py:attribute` names.
+
+    Raises:
+        PluginError: The module or the attribute does not exist, or the import failed.
+    """
+    assert spec.attribute is not None
+    try:
+        module = _import_file(Path(spec.name)) if spec.name.endswith(".py") else importlib.import_module(spec.name)
+        value: Any = module
+        for part in spec.attribute.split("."):
+            value = getattr(value, part)
+    except Exception as error:
+        raise PluginError(f"{str(spec)!r} cannot be loaded: {type(error).__name__}: {error}") from error
+    return value
+
+
+def validate_options(target: Callable[..., Any], spec: SpecString) -> dict[str, Any]:
+    """Turn the text options of a spec string into typed arguments.
+
+    A target declares its options by its signature, or by a pydantic model in its attribute `Options`; it then takes
+    one argument, `options`.
+
+    Raises:
+        UsageError: An unknown key, a missing one or a value that does not fit the declared type.
+    """
+    given = spec.grouped()
+    model = getattr(target, "Options", None)
+    if model is not None:
+        _check_keys(given, {name: field.is_required() for name, field in model.model_fields.items()}, spec)
+        return {"options": _validated(lambda: model.model_validate(given), spec)}
+    parameters = inspect.signature(target).parameters
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return dict(given)
+    required = {name: parameter.default is inspect.Parameter.empty for name, parameter in parameters.items()}
+    _check_keys(given, required, spec)
+    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    return {key: _typed(value, hints.get(key, str), key, spec) for key, value in given.items()}
+
+
+def summary(plugin: Plugin) -> Summary:
+    """First docstring line of a plugin's target, read with `ast`; nothing is imported."""
+    module, _, attribute = plugin.target.partition(":")
+    try:
+        path = _source_file(module)
+        if path is None:
+            return Summary("", f"module {module} not found")
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError) as error:
+        return Summary("", f"{type(error).__name__}: {error}")
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
+            return Summary((ast.get_docstring(node) or "").partition("\n")[0])
+    reexported = any(isinstance(node, ast.ImportFrom | ast.Assign) for node in tree.body)
+    return Summary("", None if reexported and attribute in path.read_text() else f"{module} has no {attribute}")
+
+
+def _source_file(module: str) -> Path | None:
+    """The file of a module, found without importing its parent packages."""
+    top, *rest = module.split(".")
+    found = importlib.util.find_spec(top)
+    if found is None:
+        return None
+    if not rest:
+        return Path(found.origin) if found.origin else None
+    for location in found.submodule_search_locations or ():
+        base = Path(location).joinpath(*rest)
+        for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+def _import_file(path: Path) -> Any:
+    name = re.sub(r"\W", "_", f"ghbench_user_{path.stem}")
+    found = importlib.util.spec_from_file_location(name, path)
+    if found is None or found.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    found.loader.exec_module(module)
+    return module
+
+
+def _check_keys(given: Mapping[str, object], required: Mapping[str, bool], spec: SpecString) -> None:
+    for key in given:
+        if key not in required:
+            near = difflib.get_close_matches(key, required, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            allowed = ", ".join(sorted(required)) or "none"
+            raise UsageError(f"{spec.name!r} has no option {key!r}{hint} Allowed: {allowed}")
+    missing = [key for key, needed in required.items() if needed and key not in given]
+    if missing:
+        raise UsageError(f"{spec.name!r} needs {', '.join(f'{key}=...' for key in missing)}")
+
+
+def _typed(value: str | SpecString, annotation: Any, key: str, spec: SpecString) -> Any:
+    if annotation is SpecString:
+        return parse(value) if isinstance(value, str) else value
+    if isinstance(value, SpecString):
+        raise UsageError(f"option {key!r} of {spec.name!r} takes no nested options")
+    from pydantic import TypeAdapter
+
+    return _validated(lambda: TypeAdapter(annotation).validate_python(value), spec, key)
+
+
+def _validated(validate: Callable[[], Any], spec: SpecString, key: str | None = None) -> Any:
+    from pydantic import ValidationError
+
+    try:
+        return validate()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = key or ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"option {name!r} of {spec.name!r}: {first['msg']}, got {first['input']!r}") from error
