@@ -1,0 +1,109 @@
+"""Any folder of pictures: class sub-folders or flat, with or without `train`, `val` and `test` above them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ghbench.data.image_files import ImageEntry, ImageFiles
+from ghbench.dataset import DatasetCard
+from ghbench.errors import DataError, MissingError
+from ghbench.imaging.decode import SUFFIXES
+
+SPLITS = ("train", "val", "test")
+METADATA_NAMES = frozenset({"desktop.ini", "licence", "license", "readme", "thumbs.db"})
+METADATA_SUFFIXES = frozenset({".csv", ".json", ".md", ".rst", ".toml", ".tsv", ".txt", ".xml", ".yaml", ".yml"})
+
+
+class ImageFolder(ImageFiles):
+    """A folder of pictures: `CLASS/picture.png`, or flat; optionally inside `train`, `val` and `test`.
+
+    Ids are the paths inside the folder; rows are in the order of their ids, split by split. Hidden files and files of
+    metadata (`.txt`, `.json`, a README ...) are passed over; any other file that is no picture is an error.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        MissingError: There is no such folder.
+        DataError: A file that is no picture, an empty class, or pictures beside class folders.
+    """
+
+    def __init__(self, path: Path) -> None:
+        root = path.expanduser().absolute()
+        if not root.is_dir():
+            raise MissingError(f"{root} is not a folder; expected a folder of pictures", fix="imagefolder:path=FOLDER")
+        present = [split for split in SPLITS if (root / split).is_dir()]
+        others = [folder.name for folder in _folders(root) if folder.name not in SPLITS]
+        parts = {split: root / split for split in present} if present and not others else {"all": root}
+        entries: list[ImageEntry] = []
+        splits = {}
+        for split, folder in parts.items():
+            found = _entries(folder, root)
+            splits[split] = np.arange(len(entries), len(entries) + len(found), dtype=np.int64)
+            entries += found
+        if not entries:
+            raise DataError(f"{root} holds no pictures; expected files ending in {', '.join(sorted(SUFFIXES))}")
+        super().__init__(_card(root), entries, splits=splits)
+
+
+def _entries(folder: Path, root: Path) -> list[ImageEntry]:
+    """The pictures of one split in the order of their ids."""
+    classes = _folders(folder)
+    parts: list[tuple[Path, str | None]] = [(part, part.name) for part in classes]
+    if classes:
+        loose = next((file for file in sorted(folder.iterdir()) if _is_picture(file)), None)
+        if loose is not None:
+            raise DataError(
+                f"{loose} stands beside class folders ({classes[0].name!r} ...); "
+                "expected all pictures in class folders or all directly in the folder"
+            )
+    entries = []
+    for part, label in parts or [(folder, None)]:
+        found = [ImageEntry(file.relative_to(root).as_posix(), file, label) for file in _pictures(part)]
+        if not found and label is not None:
+            raise DataError(f"class folder {part} holds no pictures; expected at least one")
+        entries += found
+    return sorted(entries, key=lambda entry: entry.id)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(part for part in folder.iterdir() if part.is_dir() and not _hidden(part))
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    """All pictures below a folder; an error names the first file that is neither picture nor metadata."""
+    for part in sorted(folder.iterdir()):
+        if part.is_dir() and not _hidden(part):
+            yield from _pictures(part)
+        elif _is_picture(part):
+            yield part
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a directory entry is a picture; an error if it is neither that nor anything one may pass over."""
+    suffix = path.suffix.lower()
+    if path.is_dir() or _hidden(path) or path.name.lower() in METADATA_NAMES or suffix in METADATA_SUFFIXES:
+        return False
+    if suffix in SUFFIXES:
+        return True
+    raise DataError(
+        f"{path} is not a picture; expected files ending in {', '.join(sorted(SUFFIXES))}",
+        fix=f"move {path.name} out of the folder",
+    )
+
+
+def _hidden(path: Path) -> bool:
+    return path.name.startswith((".", "__MACOSX"))
+
+
+def _card(root: Path) -> DatasetCard:
+    return DatasetCard(
+        name="imagefolder",
+        title=root.name,
+        licence="not stated; pictures of the user's own folder",
+        citation="",
+        source="a folder on this machine",
+    )

@@ -1,0 +1,95 @@
+"""From a picture file to uint8 RGB pixels: one rule for each kind of file, and an error for each kind of damage.
+
+Grey is replicated; palettes are looked up; transparency is laid over white; of 16 bits the upper 8 are kept; CMYK is
+converted without a colour profile; the EXIF orientation is applied; of several frames the first counts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, MpoImagePlugin, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+
+from ghbench.digests import digest_array
+from ghbench.errors import DataError
+
+DECODE_VERSION = 1
+"""Grows whenever the same file may give other pixels."""
+
+MAX_PIXELS = 2**26
+"""Pixels in the largest picture that is decoded, 8192 x 8192; a few kilobytes can claim to be far larger."""
+
+# Only formats that Pillow decodes itself: others may start external programs on files that nobody has vouched for.
+# The last three are named by their plugins, which Pillow does not load by itself.
+_PLUGINS = (MpoImagePlugin.MpoImageFile, TiffImagePlugin.TiffImageFile, WebPImagePlugin.WebPImageFile)
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", *(plugin.format for plugin in _PLUGINS))
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""File name endings, in lower case, of the formats above."""
+
+
+def decode(path: Path) -> NDArray[np.uint8]:
+    """Decode a picture file.
+
+    Args:
+        path: A BMP, GIF, JPEG, PNG, PGM/PPM, TIFF or WebP file.
+
+    Returns:
+        uint8 [H, W, 3] RGB, as a viewer would show it upright.
+
+    Raises:
+        DataError: The file is missing, no picture, damaged, too large, or has pixels without a defined range.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as picture:
+            _check_size(picture, path)
+            picture.load()
+            upright = ImageOps.exif_transpose(picture)
+            return np.array(_to_rgb(upright, path), dtype=np.uint8)
+    except UnidentifiedImageError as error:
+        raise DataError(f"{path} is not a picture; expected one of {', '.join(FORMATS)}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{path} claims more pixels than the {MAX_PIXELS} that are decoded: {error}") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist; expected a picture file") from error
+    except DataError:
+        raise
+    # Pillow's decoders report damage by whatever their parsing of the broken bytes runs into.
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError) as error:
+        raise DataError(f"{path} cannot be decoded; expected a whole picture file: {error}") from error
+
+
+def pixel_digest(image: NDArray[np.uint8]) -> str:
+    """Digest of decoded pixels: the same for every file format that holds them without loss.
+
+    Args:
+        image: uint8 [H, W, 3].
+
+    Returns:
+        Hexadecimal sha256 of shape and values.
+    """
+    return digest_array(image)
+
+
+def _check_size(picture: Image.Image, path: Path) -> None:
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise DataError(f"{path} is {width} x {height} pixels; expected at most {MAX_PIXELS} pixels")
+
+
+def _to_rgb(picture: Image.Image, path: Path) -> Image.Image:
+    """An upright RGB picture of any of Pillow's modes."""
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in {"PNG", "PPM"}):
+        # Pillow scales 16-bit PGM and PNG to 0..65535, and of 16-bit RGB it keeps the upper byte: the same for grey.
+        upper: NDArray[Any] = np.asarray(picture).astype(np.int64) >> 8
+        return Image.fromarray(upper.clip(0, 255).astype(np.uint8)).convert("RGB")
+    if picture.mode in {"I", "F"}:
+        raise DataError(f"{path} has 32-bit pixels of unknown range; expected 8 or 16 bits a channel")
+    if picture.has_transparency_data:
+        opaque = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(opaque, picture.convert("RGBA")).convert("RGB")
+    return picture.convert("RGB")

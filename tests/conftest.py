@@ -1,0 +1,39 @@
+"""Data that several parts of the suite share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="session")
+def orl():
+    """The real AT&T faces; skips where they cannot be had."""
+    from ghbench.data.orl import Orl
+    from ghbench.errors import MissingError
+
+    try:
+        return Orl()
+    except MissingError as error:
+        pytest.skip(f"ORL faces are not on this machine: {error}")
+
+
+@pytest.fixture
+def lfw_tree(tmp_path: Path) -> Path:
+    """A small tree in LFW's format: four people, tiny generated pictures, `pairs.txt` with two folds of two."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / "lfw"
+    for person, pictures in {"Ann_Lee": 3, "Bo_Diaz": 2, "Cy_Ng": 3, "Di_Roe": 2}.items():
+        (root / person).mkdir(parents=True)
+        for number in range(1, pictures + 1):
+            pixels = rng.integers(0, 256, (24, 20, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / person / f"{person}_{number:04d}.jpg", quality=95)
+    rows = [
+        *("2\t2", "Ann_Lee\t1\t2", "Bo_Diaz\t1\t2", "Ann_Lee\t1\tBo_Diaz\t1", "Ann_Lee\t3\tBo_Diaz\t2"),
+        *("Cy_Ng\t1\t3", "Di_Roe\t1\t2", "Cy_Ng\t1\tDi_Roe\t1", "Cy_Ng\t2\tDi_Roe\t2"),
+    ]
+    (root / "pairs.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return root
