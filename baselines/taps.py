@@ -1,0 +1,110 @@
+"""Reading a network's levels while it runs: hooks on its stages, pooled on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from ghbench.extractor import ExtractorSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from .torch_encoder import Levels
+
+Layout = Literal["NCHW", "NHWC"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """Where one level is read.
+
+    Args:
+        module: Dotted path of the module.
+        side: Whether its input or its output is the level.
+        layout: Where the channels of a feature map stand.
+    """
+
+    module: str
+    side: Literal["input", "output"] = "output"
+    layout: Layout = "NCHW"
+
+
+@dataclass
+class Taps:
+    """A network with taps: called with images, it returns the levels.
+
+    Args:
+        network: The network.
+        places: Where each level is read.
+    """
+
+    network: torch.nn.Module
+    places: Mapping[str, Tap]
+    _seen: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        modules = dict(self.network.named_modules())
+        for level, tap in self.places.items():
+            if tap.side == "output":
+                modules[tap.module].register_forward_hook(self._output_hook(level, tap.layout))
+            else:
+                modules[tap.module].register_forward_pre_hook(self._input_hook(level, tap.layout))
+
+    def __call__(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run the network: normalised images [N, 3, H, W] to levels [N, D]."""
+        self._seen.clear()
+        self.network(images)
+        return {level: self._seen[level] for level in self.places}
+
+    # Pooling inside the hook matters: activations that work in place overwrite a map soon after the hook saw it.
+    def _output_hook(self, level: str, layout: Layout) -> Any:
+        def keep(_module: torch.nn.Module, _inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+            self._seen[level] = pooled(output, layout)
+
+        return keep
+
+    def _input_hook(self, level: str, layout: Layout) -> Any:
+        def keep(_module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+            self._seen[level] = pooled(inputs[0], layout)
+
+        return keep
+
+
+def pooled(features: torch.Tensor, layout: Layout = "NCHW") -> torch.Tensor:
+    """Global average pooling.
+
+    Args:
+        features: A map [N, C, H, W] (or [N, H, W, C]), tokens [N, T, D], or vectors [N, D].
+        layout: Where the channels of a map stand.
+
+    Returns:
+        [N, C] or [N, D].
+    """
+    if features.ndim == 4:
+        return features.mean(dim=(2, 3) if layout == "NCHW" else (1, 2))
+    if features.ndim == 3:
+        return features.mean(dim=1)
+    return features
+
+
+def timm_levels(network: Any, spec: ExtractorSpec) -> Levels:
+    """Levels of a timm network by timm's own interface for intermediate features.
+
+    Args:
+        network: A network with `forward_intermediates` and `forward_head`.
+        spec: Its spec: intermediates by number (`stage3`, `block6`), and `pooled`, what the classifier receives.
+
+    Returns:
+        A function from normalised images [N, 3, H, W] to levels [N, D].
+    """
+    names = [level.name for level in spec.levels if level.name != "pooled"]
+    indices = [int(name.lstrip("stageblock")) - 1 for name in names]
+
+    def levels(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        final, maps = network.forward_intermediates(images, indices=indices)
+        features = {name: pooled(value) for name, value in zip(names, maps, strict=True)}
+        return {**features, "pooled": network.forward_head(final, pre_logits=True)}
+
+    return levels

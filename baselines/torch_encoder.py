@@ -1,0 +1,84 @@
+"""What all torch backbones share: built when first used, frozen, float32, channels last, inference mode."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+    Levels = Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
+
+
+class TorchEncoder(ABC):
+    """Runs a frozen network and hands out its pooled levels.
+
+    Attributes:
+        mean: Mean that is subtracted from images in [0, 1], by channel.
+        std: What they are then divided by.
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __init__(self) -> None:
+        self._device = "cpu"
+        self._network: tuple[torch.nn.Module, Levels] | None = None
+
+    @abstractmethod
+    def build(self) -> tuple[torch.nn.Module, Levels]:
+        """Build the network with its weights, and the function that turns normalised images into levels [N, D]."""
+
+    def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Encode a batch.
+
+        Args:
+            images: uint8 [N, 3, H, W] RGB.
+
+        Returns:
+            For each level float32 [N, D].
+        """
+        import torch
+
+        _, levels = self._ready()
+        with torch.inference_mode():
+            # A copy: torch warns about arrays that it may not write to, as memory-mapped ones are.
+            batch = torch.from_numpy(np.array(images)).to(self._device)
+            features = levels(self.normalise(batch).contiguous(memory_format=torch.channels_last))
+            return {name: value.float().cpu().numpy() for name, value in features.items()}
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """Bring uint8 [N, 3, H, W] to float32 as the network was trained with."""
+        unit = images.float() / 255
+        return (unit - unit.new_tensor(self.mean).view(1, 3, 1, 1)) / unit.new_tensor(self.std).view(1, 3, 1, 1)
+
+    def to(self, device: str) -> None:
+        """Move the network to `device`, for instance `cuda:0`."""
+        self._device = device
+        if self._network is not None:
+            self._network[0].to(device)
+
+    def _ready(self) -> tuple[torch.nn.Module, Levels]:
+        import torch
+
+        if self._network is None:
+            module, levels = self.build()
+            module.requires_grad_(requires_grad=False).eval().to(self._device)
+            # torch's stubs lack this overload.
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._network = module, levels
+        return self._network
+
+
+def normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> str:
+    """Say how images are normalised, for the spec."""
+    return f"divided by 255, less mean {_numbers(mean)}, divided by {_numbers(std)}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return "(" + ", ".join(f"{value:g}" for value in values) + ")"
