@@ -1,1 +1,1 @@
-"""results."""
+"""Results: schema, provenance, files, and the statistics that give every number its uncertainty."""

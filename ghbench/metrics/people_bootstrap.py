@@ -1,0 +1,178 @@
+"""Verification metrics of many bootstrap draws over people at once, exact and without a loop over the draws.
+
+Pairs share people, so pairs are not independent: a draw resamples people, a matched pair of person p weighs m_p and
+a mismatched pair of a and b weighs m_a * m_b. All pairs of one pair of people thus share a weight, and every weighted
+count becomes a matrix product over pairs of people. Between two neighbouring genuine similarities the ROC is
+horizontal, so its vertices at genuine similarities carry it whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench.metrics.verification import Floats
+
+_CHUNK_NUMBERS = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPairs:
+    """Scored and judged pairs of images of people.
+
+    Args:
+        similarity: float64 [N].
+        same: bool [N].
+        accepted: float64 [N], how often the pair was accepted (0 or 1 with one assignment of folds).
+        decided: float64 [N], how often it was decided.
+        first: int64 [N] person of the left image.
+        second: int64 [N] person of the right image.
+    """
+
+    similarity: Floats
+    same: NDArray[np.bool_]
+    accepted: Floats
+    decided: Floats
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+
+
+def accuracy_replicates(pairs: JudgedPairs, multiplicity: Floats) -> Floats:
+    """Balanced accuracy of every draw.
+
+    Args:
+        pairs: Judged pairs.
+        multiplicity: float64 [B, P], how often each draw holds each person.
+
+    Returns:
+        float64 [B]; NaN where a draw holds no matched or no mismatched pair.
+    """
+    people = multiplicity.shape[1]
+    same = pairs.same
+    matched = [_weighted_counts(pairs.first[same], count[same], people) for count in (pairs.accepted, pairs.decided)]
+    cell = pairs.first[~same] * people + pairs.second[~same]
+    mismatched = [
+        _weighted_counts(cell, count[~same], people * people).reshape(people, people)
+        for count in (pairs.accepted, pairs.decided)
+    ]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        accepted_rate = (multiplicity @ matched[0]) / (multiplicity @ matched[1])
+        false_rate = _quadratic(multiplicity, mismatched[0]) / _quadratic(multiplicity, mismatched[1])
+    return (accepted_rate + 1 - false_rate) / 2
+
+
+def roc_replicates(pairs: JudgedPairs, multiplicity: Floats, fars: Sequence[float]) -> dict[str | float, Floats]:
+    """AUC, EER and TAR at FAR of every draw; pairs weigh by how often they were decided.
+
+    Args:
+        pairs: Judged pairs.
+        multiplicity: float64 [B, P], how often each draw holds each person.
+        fars: False accept rates at which TAR is wanted.
+
+    Returns:
+        `auc`, `eer` and one entry a false accept rate, each float64 [B].
+    """
+    counts = _count_at_genuine(pairs)
+    step = max(1, _CHUNK_NUMBERS // max(1, counts.above.shape[1]))
+    parts = [
+        _roc_of_draws(counts, multiplicity[start : start + step], fars) for start in range(0, len(multiplicity), step)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What the ROC of any draw is made of; T distinct genuine similarities from large to small, U pairs of people.
+
+    `above` and `tied` [U, T] count impostor pairs above each genuine similarity, and equal to it; `total` [U] all of
+    them; `genuine` [P, T] counts the genuine pairs of each person at each similarity.
+    """
+
+    above: Floats
+    tied: Floats
+    total: Floats
+    genuine: Floats
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+
+
+def _count_at_genuine(pairs: JudgedPairs) -> _Counts:
+    same = pairs.same
+    ascending, rank = np.unique(pairs.similarity[same], return_inverse=True)
+    width = len(ascending)
+    people = int(max(pairs.first.max(), pairs.second.max())) + 1
+    genuine = np.zeros((people, width))
+    np.add.at(genuine, (pairs.first[same], width - 1 - rank), pairs.decided[same])
+
+    low, high = np.minimum(pairs.first, pairs.second)[~same], np.maximum(pairs.first, pairs.second)[~same]
+    cells, cell = np.unique(low * people + high, return_inverse=True)
+    impostor, weight = pairs.similarity[~same], pairs.decided[~same]
+    # An impostor lies above the genuine similarities that are smaller: in descending order, from that place onward.
+    smaller = np.searchsorted(ascending, impostor, side="left")
+    not_larger = np.searchsorted(ascending, impostor, side="right")
+    shape = (len(cells), width + 1)
+    above = _weighted_counts(cell * (width + 1) + (width - smaller), weight, shape[0] * shape[1]).reshape(shape)
+    ties = not_larger > smaller
+    tied = _weighted_counts(cell[ties] * (width + 1) + (width - 1 - smaller[ties]), weight[ties], shape[0] * shape[1])
+    return _Counts(
+        above=np.cumsum(above, axis=1)[:, :width],
+        tied=tied.reshape(shape)[:, :width],
+        total=_weighted_counts(cell, weight, len(cells)),
+        genuine=genuine,
+        first=cells // people,
+        second=cells % people,
+    )
+
+
+def _roc_of_draws(counts: _Counts, multiplicity: Floats, fars: Sequence[float]) -> dict[str | float, Floats]:
+    weight = multiplicity[:, counts.first] * multiplicity[:, counts.second]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        impostors = (weight @ counts.total)[:, None]
+        before = (weight @ counts.above) / impostors
+        after = before + (weight @ counts.tied) / impostors if counts.tied.any() else before
+        tar = np.cumsum(multiplicity[:, : len(counts.genuine)] @ counts.genuine, axis=1)
+        tar /= tar[:, -1:]
+    # The curve climbs to (after, tar) at each genuine similarity, from (before, the previous tar).
+    previous = np.concatenate([np.zeros((len(tar), 1)), tar[:, :-1]], axis=1)
+    after_previous = np.concatenate([np.zeros((len(tar), 1)), after[:, :-1]], axis=1)
+    area = (before - after_previous) * previous + (after - before) * (previous + tar) / 2
+    answers: dict[str | float, Floats] = {
+        "auc": area.sum(axis=1) + (1 - after[:, -1]),
+        "eer": _crossings(before, after, previous, tar),
+    }
+    for far in fars:
+        answers[far] = np.where(after <= far + 1e-12, tar, 0.0).max(axis=1)
+    broken = np.isnan(answers["auc"])
+    for far in fars:
+        answers[far][broken] = np.nan
+    return answers
+
+
+def _crossings(before: Floats, after: Floats, previous: Floats, tar: Floats) -> Floats:
+    """Where each draw's curve meets FAR = 1 - TAR."""
+    rows = np.arange(len(tar))
+    reached = after + tar >= 1
+    at = np.argmax(reached, axis=1)
+    far_end, tar_end = after[rows, at], tar[rows, at]
+    far_start, tar_start = before[rows, at], previous[rows, at]
+    on_level = far_start + tar_start >= 1  # already met on the horizontal stretch that leads here
+    rise = far_end + tar_end - far_start - tar_start
+    with np.errstate(invalid="ignore", divide="ignore"):
+        climbed = far_start + (1 - far_start - tar_start) / rise * (far_end - far_start)
+    crossing = np.where(on_level, 1 - tar_start, climbed)
+    # Every genuine pair accepted before the errors meet: they meet at no false reject, so at FAR = 0 beyond.
+    crossing = np.where(reached.any(axis=1), crossing, 0.0)
+    return np.where(np.isnan(tar[:, -1]) | np.isnan(after[:, -1]), np.nan, crossing)
+
+
+def _quadratic(multiplicity: Floats, matrix: Floats) -> Floats:
+    """Row-wise m' M m."""
+    product: Floats = np.einsum("bp,bp->b", multiplicity @ matrix, multiplicity)
+    return product
+
+
+def _weighted_counts(index: NDArray[np.int64], weight: Floats, length: int) -> Floats:
+    return np.asarray(np.bincount(index, weight, length), dtype=np.float64)
