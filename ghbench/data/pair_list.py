@@ -1,0 +1,127 @@
+"""Pairs of pictures, named by person and picture number until a dataset turns them into rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench.dataset import Dataset
+from ghbench.errors import DataError
+
+# The number that ends an id, whether or not a file name ending follows: s01/07, Ann_Lee/0002, Ann_Lee_0002.jpg.
+_PICTURE_NUMBER = re.compile(r"(\d+)(?:\.[A-Za-z]\w*)?$")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairList:
+    """Pairs to verify, in folds.
+
+    Args:
+        people: Names that occur.
+        pictures: int64 [N, 2, 2]; of each pair the left and the right picture as (index into `people`, number).
+        fold: int64 [N] fold of each pair, counted from 0.
+        source: File or function that the pairs come from, for messages.
+        lines: int64 [N] line of each pair in its file, None if there is no file.
+        rows: int64 [N, 2] rows of a dataset, None until resolved.
+    """
+
+    people: tuple[str, ...]
+    pictures: NDArray[np.int64]
+    fold: NDArray[np.int64]
+    source: str
+    lines: NDArray[np.int64] | None = None
+    rows: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.fold)
+
+    @property
+    def same(self) -> NDArray[np.bool_]:
+        """Bool [N]: whether both pictures show one person."""
+        return np.equal(self.pictures[:, 0, 0], self.pictures[:, 1, 0])
+
+    @property
+    def left(self) -> NDArray[np.int64]:
+        """int64 [N] row of the left picture. Raises DataError before `resolve`."""
+        return self._resolved()[:, 0]
+
+    @property
+    def right(self) -> NDArray[np.int64]:
+        """int64 [N] row of the right picture. Raises DataError before `resolve`."""
+        return self._resolved()[:, 1]
+
+    def resolve(self, dataset: Dataset) -> PairList:
+        """The same pairs with rows of a dataset whose labels are people and whose ids end in picture numbers.
+
+        Args:
+            dataset: For instance `orl` or `lfw`.
+
+        Returns:
+            Resolved pairs.
+
+        Raises:
+            DataError: A person or a picture that the dataset does not have; the message names line and picture.
+        """
+        return self.locate(picture_rows(dataset))
+
+    def locate(self, rows: Mapping[tuple[str, int], int]) -> PairList:
+        """The same pairs with rows looked up by person and picture number.
+
+        Raises:
+            DataError: A person or a picture that is not there; the message names line and picture.
+        """
+        person, number = self.pictures[..., 0], self.pictures[..., 1]
+        highest = max((number for _, number in rows), default=0)
+        index = {name: position for position, name in enumerate(self.people)}
+        table = np.full((len(self.people), highest + 2), -1, dtype=np.int64)
+        for (name, picture), row in rows.items():
+            if name in index:
+                table[index[name], picture] = row
+        # The last column stays empty: numbers beyond the highest one fall into it.
+        found = table[person, np.minimum(number, highest + 1)]
+        lost = np.argwhere(found < 0)
+        if len(lost):
+            self._raise_missing(tuple(lost[0]), rows)
+        return replace(self, rows=found)
+
+    def _raise_missing(self, where: tuple[int, ...], rows: Mapping[tuple[str, int], int]) -> None:
+        pair, side = where
+        person, number = self.pictures[pair, side]
+        name = self.people[person]
+        place = self.source if self.lines is None else f"{self.source}, line {self.lines[pair]}"
+        present = sorted(picture for other, picture in rows if other == name)
+        if not present:
+            raise DataError(f"{place}: person {name!r} is not among the pictures; expected one of their people")
+        raise DataError(
+            f"{place}: there is no picture {number} of {name!r}; "
+            f"expected one of the {len(present)} numbered {present[0]} to {present[-1]}"
+        )
+
+    def _resolved(self) -> NDArray[np.int64]:
+        if self.rows is None:
+            raise DataError(f"pairs of {self.source} have names but no rows yet", fix="pairs.resolve(dataset)")
+        return self.rows
+
+
+def picture_rows(dataset: Dataset) -> dict[tuple[str, int], int]:
+    """Row of each picture by the name of its person and the number at the end of its id.
+
+    Raises:
+        DataError: No labels, an id without a number, or two pictures of a person with one number.
+    """
+    if dataset.labels is None:
+        raise DataError(f"dataset {dataset.card().name!r} does not say who is on its pictures; pairs need labels")
+    rows: dict[tuple[str, int], int] = {}
+    for row, (name, label) in enumerate(zip(dataset.ids, dataset.labels, strict=True)):
+        match = _PICTURE_NUMBER.search(name)
+        if match is None:
+            raise DataError(f"id {name!r} has no picture number; expected a name like Ann_Lee_0001")
+        key = (dataset.label_names[label], int(match[1]))
+        if key in rows:
+            raise DataError(f"ids {dataset.ids[rows[key]]!r} and {name!r} are both picture {key[1]} of {key[0]!r}")
+        rows[key] = row
+    return rows
