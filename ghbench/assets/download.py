@@ -1,0 +1,138 @@
+"""Fetch one file over HTTP: streamed, resumed where it broke off, checked by sha256."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from ghbench.assets.containers import CHUNK, LARGEST_CONTAINER
+from ghbench.assets.pip_config import without_credentials
+from ghbench.assets.progress import Progress
+from ghbench.digests import digest_file
+from ghbench.errors import DataError
+from ghbench.version import __version__
+
+ATTEMPTS = 4
+PAUSE = 0.5
+"""Seconds before the second attempt; doubled for each further one."""
+TIMEOUT = (15.0, 60.0)
+"""Seconds to connect, and between two pieces of an answer."""
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class SourceError(Exception):
+    """A source that did not give what was asked; the next one is tried."""
+
+
+class _BrokenError(Exception):
+    """A transfer that may go better next time."""
+
+
+class _OneHostAuth(AuthBase):
+    """Credentials that never leave the host they belong to."""
+
+    def __init__(self, host: str, username: str, password: str) -> None:
+        self._host, self._basic = host, HTTPBasicAuth(username, password)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if urlsplit(request.url or "").hostname == self._host:
+            self._basic(request)
+        return request
+
+
+def session(certificates: str | None = None, index: str | None = None) -> requests.Session:
+    """A session that trusts the user's certificates and knows the credentials in the index's address."""
+    opened = requests.Session()
+    opened.headers["User-Agent"] = f"ghbench/{__version__}"
+    if certificates:
+        opened.verify = certificates
+    parts = urlsplit(index or "")
+    if parts.hostname and parts.username:
+        opened.auth = _OneHostAuth(parts.hostname, unquote(parts.username), unquote(parts.password or ""))
+    # Pages of an index are small: urllib3 may retry them. Files are retried here, since they are resumed.
+    for scheme in ("http://", "https://"):
+        opened.mount(scheme, HTTPAdapter(max_retries=urllib3.Retry(2, backoff_factor=PAUSE, status_forcelist=_PASSING)))
+    return opened
+
+
+def download(
+    web: requests.Session, url: str, part: Path, *, sha256: str, size: int | None, label: str, progress: Progress
+) -> None:
+    """Fetch `url` into `part`, beginning where an earlier attempt ended.
+
+    Args:
+        web: Session to use.
+        url: Address of the file.
+        part: File to fill; an existing one is taken as the beginning of the content. It outlives failures of the
+            network, so that the next call can resume, and is removed when its content is wrong.
+        sha256: Digest of the whole file.
+        size: Its bytes, None if unknown.
+        label: What to call it in progress reports.
+        progress: Told about every piece.
+
+    Raises:
+        SourceError: The server does not give the file.
+        DataError: It gives another one.
+    """
+    part.parent.mkdir(parents=True, exist_ok=True)
+    address = without_credentials(url)
+    for attempt in range(ATTEMPTS):
+        resumed = part.exists() and part.stat().st_size > 0
+        try:
+            _transfer(web, url, part, size, lambda done, total: progress(done, total, label))
+        except (_BrokenError, requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError) as error:
+            if attempt == ATTEMPTS - 1:
+                raise SourceError(f"{address}: {without_credentials(str(error))}") from error
+            time.sleep(PAUSE * 2**attempt)
+            continue
+        except requests.RequestException as error:
+            raise SourceError(f"{address}: {without_credentials(str(error))}") from error
+        found = digest_file(part)
+        if found == sha256:
+            return
+        part.unlink()
+        if not resumed:
+            raise DataError(f"{address}: sha256 is {found}, declared is {sha256}")
+        # The kept beginning may have been bad: once more, from the first byte.
+    raise SourceError(f"{address}: no attempt of {ATTEMPTS} brought the declared content")
+
+
+def _transfer(
+    web: requests.Session, url: str, part: Path, size: int | None, report: Callable[[int, int | None], None]
+) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    if size is not None and have >= size:
+        if have == size:
+            return
+        part.unlink()
+        have = 0
+    # "identity": the file's own bytes, not a representation that the server compressed on the way.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    with web.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+        if answer.status_code == 416:
+            part.unlink(missing_ok=True)
+            raise _BrokenError("the server does not know the rest of a file that was begun")
+        if answer.status_code in _PASSING:
+            raise _BrokenError(f"HTTP {answer.status_code} {answer.reason}")
+        answer.raise_for_status()
+        continues = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        done = have if continues else 0
+        length = answer.headers.get("Content-Length", "")
+        total = size or (done + int(length) if length.isdigit() else None)
+        report(done, total)
+        with part.open("ab" if continues else "wb") as sink:
+            for chunk in answer.raw.stream(CHUNK, decode_content=False):
+                done += len(chunk)
+                if done > (size or LARGEST_CONTAINER):
+                    raise DataError(f"{without_credentials(url)} is larger than the declared {size} bytes")
+                sink.write(chunk)
+                report(done, total)
+        if total is not None and done < total:
+            raise _BrokenError(f"the transfer ended after {done} of {total} bytes")

@@ -1,0 +1,87 @@
+"""Which package index the user has chosen, read from pip's environment variables and files without running pip."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+
+@dataclass(frozen=True, slots=True)
+class IndexChoice:
+    """A package index.
+
+    Args:
+        url: Address of its simple API; None: the default of the library that reads it.
+        certificates: File or folder of certificate authorities to trust, None for the default.
+        origin: Where the choice was made, for messages.
+    """
+
+    url: str | None
+    certificates: str | None
+    origin: str
+
+
+def configured_index() -> IndexChoice:
+    """The user's index: `PIP_INDEX_URL`, else pip's configuration files, else none.
+
+    Files count in pip's own order, the first that names the option wins: the one in `PIP_CONFIG_FILE`, the virtual
+    environment's, the user's, the machine's. Within a file pip's `[download]` section beats `[global]`, since a
+    download is what happens here.
+    """
+    settings = _settings()
+    certificates = os.environ.get("PIP_CERT") or settings.get("cert", ("", ""))[0] or None
+    if url := os.environ.get("PIP_INDEX_URL", "").strip():
+        return IndexChoice(url, certificates, "PIP_INDEX_URL")
+    url, origin = settings.get("index-url", ("", "the default index"))
+    return IndexChoice(url or None, certificates, origin)
+
+
+def configuration_files() -> list[Path]:
+    """Configuration files of pip, the strongest first; not all of them need exist.
+
+    `PIP_CONFIG_FILE` set to the null device switches all files off, as in pip.
+    """
+    named = os.environ.get("PIP_CONFIG_FILE", "")
+    if named == os.devnull:
+        return []
+    file = "pip.ini" if os.name == "nt" else "pip.conf"
+    legacy = Path.home() / ("pip" if os.name == "nt" else ".pip") / file
+    user = platformdirs.user_config_path("pip", appauthor=False, roaming=True) / file
+    if sys.platform == "darwin" and not user.parent.is_dir():
+        user = Path("~/.config/pip").expanduser() / file
+    machine = [Path(folder) / "pip" / file for folder in _machine_folders()]
+    if sys.platform.startswith("linux"):
+        machine.append(Path("/etc") / file)
+    # The machine's files are read in this order by pip, so that a later one wins.
+    ordered = [Path(sys.prefix) / file, user, legacy, *reversed(machine)]
+    return [Path(named).expanduser(), *ordered] if named else ordered
+
+
+def without_credentials(text: str) -> str:
+    """`text` with user names and passwords in addresses blotted out."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
+
+
+def _machine_folders() -> list[str]:
+    return platformdirs.site_config_dir(None, appauthor=False, multipath=True).split(os.pathsep)
+
+
+def _settings() -> dict[str, tuple[str, str]]:
+    """Option -> value and the file that sets it; a file that cannot be read counts as absent, as for pip."""
+    found: dict[str, tuple[str, str]] = {}
+    for path in configuration_files():
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, OSError, UnicodeDecodeError):
+            continue
+        for section in ("download", "global"):
+            for key, value in parser.items(section) if parser.has_section(section) else ():
+                found.setdefault(key.replace("_", "-"), (value.strip(), str(path)))
+    return found

@@ -1,0 +1,23 @@
+"""How a download tells its caller how far it is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Called now and then while something is fetched; may draw a bar, must not raise."""
+
+    def __call__(self, done_bytes: int, total_bytes: int | None, label: str) -> None:
+        """Report.
+
+        Args:
+            done_bytes: Bytes so far.
+            total_bytes: Bytes in all, None where nobody knows.
+            label: What is fetched.
+        """
+        ...
+
+
+def silent(done_bytes: int, total_bytes: int | None, label: str) -> None:
+    """Report nothing."""

