@@ -26,7 +26,7 @@ class MobileNetV2(TorchEncoder):
     """MobileNetV2 of torchvision with its official ImageNet weights (Sandler et al. 2018)."""
 
     mean, std = IMAGENET_MEAN, IMAGENET_STD
-    asset = "mobilenet-v2-imagenet1k-v1"
+    asset = ("mobilenet-v2-imagenet1k-v1", "mobilenet_v2-b0353104.pth")
     # Each stage is read after its last block, before the next one halves the map.
     places: Mapping[str, Tap] = {
         "stage1": Tap("features.1"),
@@ -46,7 +46,7 @@ class MobileNetV2(TorchEncoder):
             default_levels=("pooled",),
             preprocessing=Preprocessing(size=(224, 224), normalise=normalisation(self.mean, self.std)),
             weights_digest=digest_json(
-                {"architecture": "torchvision/mobilenet_v2", "asset": assets.digest(self.asset)}
+                {"architecture": "torchvision/mobilenet_v2", "asset": assets.digest(*self.asset)}
             ),
             training=IMAGENET,
             licence="BSD-3-Clause (torchvision)",
@@ -59,7 +59,7 @@ class MobileNetV2(TorchEncoder):
         import torch
 
         network = import_torchvision().models.mobilenet_v2(weights=None)
-        network.load_state_dict(torch.load(assets.path(self.asset), map_location="cpu", weights_only=True))
+        network.load_state_dict(torch.load(assets.path(*self.asset), map_location="cpu", weights_only=True))
         return network, Taps(network, self.places)
 
 
@@ -68,17 +68,19 @@ class EfficientNetLite0(TorchEncoder):
 
     # Not ImageNet's mean and deviation: the TensorFlow release maps pixels to [-1, 1].
     mean, std = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
-    asset = "efficientnet-lite0-imagenet1k"
+    asset = ("efficientnet-lite0-imagenet1k", "efficientnet-lite0-57934424.pth")
 
     def spec(self) -> ExtractorSpec:
         """Describe the extractor."""
-        recipe = {"architecture": "timm/tf_efficientnet_lite0", "asset": assets.digest(self.asset), "load": "position"}
+        recipe = {"architecture": "timm/tf_efficientnet_lite0", "asset": assets.digest(*self.asset), "load": "position"}
         return ExtractorSpec(
             name="efficientnet-lite0",
             version="1",
             levels=_levels(stage1=16, stage2=24, stage3=40, stage4=112, stage5=320, pooled=1280),
             default_levels=("pooled",),
-            preprocessing=Preprocessing(size=(224, 224), normalise=normalisation(self.mean, self.std)),
+            preprocessing=Preprocessing(
+                size=(224, 224), resize="crop-bicubic", normalise=normalisation(self.mean, self.std)
+            ),
             weights_digest=digest_json(recipe),
             training=IMAGENET,
             licence="Apache-2.0",
@@ -91,7 +93,7 @@ class EfficientNetLite0(TorchEncoder):
         import torch
 
         network = import_timm().create_model("tf_efficientnet_lite0", pretrained=False)
-        stored = torch.load(assets.path(self.asset), map_location="cpu", weights_only=True)
+        stored = torch.load(assets.path(*self.asset), map_location="cpu", weights_only=True)
         network.load_state_dict(renamed_by_position(stored, network.state_dict()))
         return network, timm_levels(network, self.spec())
 

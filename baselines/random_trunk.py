@@ -50,8 +50,7 @@ class RandomTrunk(TorchEncoder):
         return ExtractorSpec(
             name="random-trunk",
             version="1",
-            levels=(Level("stage1", 64), Level("stage2", 64), Level("stage3", 128), Level("stage4", 256))
-            + (Level("pooled", 512),),
+            levels=tuple(Level(name, dim) for name, dim in zip(self.places, (64, 64, 128, 256, 512), strict=True)),
             default_levels=("pooled",),
             preprocessing=Preprocessing(size=(224, 224), normalise=normalisation(self.mean, self.std)),
             weights_digest=digest_json(recipe),

@@ -1,0 +1,158 @@
+"""Eigenfaces: principal components of grey faces, fitted on named data that the training record declares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench import assets, registry
+from ghbench.dataset import Dataset, content_digest
+from ghbench.digests import digest_json
+from ghbench.errors import UsageError
+from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
+from ghbench.imaging.resize import RESIZES
+from ghbench.spec_string import SpecString
+
+from .pixels import grey
+
+_ASSET, _MEMBER = "lfw-subset", "lfw_subset.npy"
+_FACES, _SIDE = 100, 25  # the other 100 pictures of the subset show no faces
+_RESIZE = "crop-bilinear"
+
+
+@dataclass(frozen=True)
+class Pca:
+    """Principal components.
+
+    Args:
+        mean: float64 [P], the mean picture.
+        axes: float64 [K, P], orthonormal rows by falling variance.
+    """
+
+    mean: NDArray[np.float64]
+    axes: NDArray[np.float64]
+
+
+class Eigenfaces:
+    """Principal components of grey faces, compared by distance (Turk and Pentland 1991).
+
+    Args:
+        fit: Dataset to fit on, with its options as `fit.KEY`; its split `train` if it has one, else all of it. By
+            default the 100 faces of LFW that scikit-image ships.
+        components: Number of principal components.
+        size: Height and width in pixels; 25, the size of the shipped faces, unless `fit` names other data (then 64).
+    """
+
+    def __init__(self, fit: SpecString | None = None, components: int = 64, size: int | None = None) -> None:
+        if fit is None and size not in {None, _SIDE}:
+            raise UsageError(f"the default faces are {_SIDE} pixels high and wide; size={size} needs fit=DATASET")
+        self.fit = fit
+        self.size = size or (_SIDE if fit is None else 64)
+        self.components = components
+        if fit is None:
+            self._check_components(_FACES)
+        elif components < 1 or self.size < 2:
+            raise UsageError(f"components={components} and size={size} must be at least 1 and 2")
+
+    def spec(self) -> ExtractorSpec:
+        """Describe the extractor; with `fit=` this reads the fitted images, because their content is the weights."""
+        return ExtractorSpec(
+            name="eigenfaces",
+            version="1",
+            levels=(Level("components", self.components),),
+            default_levels=("components",),
+            preprocessing=Preprocessing(
+                size=(self.size, self.size),
+                resize=_RESIZE,
+                grey="colour reduced to luma (BT.601)",
+                normalise="divided by 255, less the mean face",
+            ),
+            weights_digest=digest_json(
+                {
+                    "recipe": "pca by svd, float64",
+                    "fit": self._fit_digest,
+                    "components": self.components,
+                    "size": self.size,
+                }
+            ),
+            training=self._record,
+            licence="as the images it was fitted on" if self.fit else "Apache-2.0; fitted on faces of LFW",
+            similarity="l2",
+            # The mean face is subtracted before projecting, so the mean of the training features is exactly this.
+            mean={"components": np.zeros(self.components, dtype=np.float32)},
+            citation="Turk and Pentland 1991, Eigenfaces for Recognition",
+        )
+
+    def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Project a batch: uint8 [N, 3, S, S] to float32 [N, components]."""
+        centred = grey(images).reshape(len(images), -1) - self._pca.mean
+        return {"components": (centred @ self._pca.axes.T).astype(np.float32)}
+
+    @cached_property
+    def _pca(self) -> Pca:
+        if self.fit is None:
+            faces = np.load(assets.path(_ASSET, _MEMBER), allow_pickle=False)[:_FACES]
+        else:
+            resize = RESIZES[_RESIZE].apply
+            pictures = [resize(self._dataset.image(int(row)), (self.size, self.size)) for row in self._rows]
+            faces = grey(np.stack(pictures).transpose(0, 3, 1, 2))
+        return principal_components(faces.reshape(len(faces), -1), self.components)
+
+    @cached_property
+    def _dataset(self) -> Dataset:
+        assert self.fit is not None
+        dataset: Dataset = registry.build("dataset", self.fit)
+        return dataset
+
+    @cached_property
+    def _rows(self) -> NDArray[np.int64]:
+        rows = self._dataset.splits.get("train", np.arange(len(self._dataset)))
+        self._check_components(len(rows))
+        return rows
+
+    @cached_property
+    def _fit_digest(self) -> str:
+        if self.fit is None:
+            return assets.digest(_ASSET, _MEMBER)
+        return digest_json({"content": content_digest(self._dataset), "rows": self._rows.tolist(), "resize": _RESIZE})
+
+    @cached_property
+    def _record(self) -> TrainingRecord:
+        if self.fit is None:
+            # 25-pixel crops: their digests match no picture of LFW, so the name of the dataset has to speak.
+            return TrainingRecord(datasets=("lfw", _ASSET), image_digests=None, supervision="unsupervised")
+        card, digests = self._dataset.card(), self._dataset.image_digests()
+        return TrainingRecord(
+            datasets=(card.name, *card.related),
+            image_digests=frozenset(digests[row] for row in self._rows),
+            supervision="unsupervised",
+            domain=card.domain,
+        )
+
+    def _check_components(self, images: int) -> None:
+        most = min(images - 1, self.size**2)
+        if not 1 <= self.components <= most:
+            raise UsageError(
+                f"components={self.components}: {images} images of {self.size} x {self.size} pixels give 1 to {most}"
+            )
+
+
+def principal_components(rows: NDArray[np.floating], count: int) -> Pca:
+    """Fit principal components.
+
+    Args:
+        rows: [N, P], one picture a row.
+        count: Number of components, below N.
+
+    Returns:
+        The components; each axis has its largest entry positive, so that the sign is always the same.
+    """
+    data = rows.astype(np.float64)
+    mean = data.mean(axis=0)
+    _, _, axes = np.linalg.svd(data - mean, full_matrices=False)
+    axes = axes[:count]
+    peak = axes[np.arange(count), np.abs(axes).argmax(axis=1)]
+    return Pca(mean, axes * np.sign(peak)[:, None])
