@@ -173,7 +173,7 @@ _DECOMPRESSORS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
     "gz": lambda stream: cast("IO[bytes]", gzip.GzipFile(fileobj=stream)),
     "tgz": lambda stream: cast("IO[bytes]", gzip.GzipFile(fileobj=stream)),
     "bz2": lambda stream: cast("IO[bytes]", bz2.BZ2File(stream)),
-    "xz": lambda stream: cast("IO[bytes]", lzma.LZMAFile(stream)),
+    "xz": lambda stream: cast("IO[bytes]", lzma.LZMAFile(stream)),  # noqa: SIM115 - the caller owns the stream
     "tar": lambda stream: stream,
 }
 
@@ -191,7 +191,7 @@ def _entries(container: Path, resources: ExitStack) -> Iterator[_Entry]:
         return _tar_entries(data, member.rpartition(".")[2], container, resources)
     if re.search(r"(\.tar|\.tgz|\.tar\.(gz|bz2|xz))$", name):
         return _tar_entries(stream, name.rpartition(".")[2], container, resources)
-    return iter([_Entry(container.name, partial(container.open, "rb"))])
+    return iter([_Entry(container.name, partial(_open, container))])
 
 
 def _folder_entries(folder: Path) -> Iterator[_Entry]:
@@ -200,7 +200,11 @@ def _folder_entries(folder: Path) -> Iterator[_Entry]:
         for file in sorted(files):
             # Links to files are fine here: the folder is the user's or the system's own, not something from outside.
             path = Path(parent, file)
-            yield _Entry(path.relative_to(folder).as_posix(), partial(path.open, "rb"), path.is_file())
+            yield _Entry(path.relative_to(folder).as_posix(), partial(_open, path), path.is_file())
+
+
+def _open(path: Path) -> IO[bytes]:
+    return path.open("rb")
 
 
 def _zip_entries(archive: zipfile.ZipFile) -> Iterator[_Entry]:
@@ -213,8 +217,9 @@ def _zip_entries(archive: zipfile.ZipFile) -> Iterator[_Entry]:
 def _tar_entries(stream: IO[bytes], compression: str, container: Path, resources: ExitStack) -> Iterator[_Entry]:
     if compression not in _DECOMPRESSORS:
         raise DataError(f"{container.name}: compression {compression!r} is not supported")
-    plain = _Capped(_DECOMPRESSORS[compression](stream), LARGEST_CONTAINER, container.name)
-    archive = resources.enter_context(tarfile.open(fileobj=cast("IO[bytes]", plain), mode="r|"))
+    decompressed = _Capped(_DECOMPRESSORS[compression](stream), LARGEST_CONTAINER, container.name)
+    archive = tarfile.open(fileobj=cast("IO[bytes]", decompressed), mode="r|")  # noqa: SIM115 - closed with the others
+    resources.enter_context(archive)
     for info in archive:
         if not info.isdir():
             yield _Entry(info.name, partial(_tar_file, archive, info), info.isreg())

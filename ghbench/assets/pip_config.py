@@ -30,9 +30,8 @@ class IndexChoice:
 def configured_index() -> IndexChoice:
     """The user's index: `PIP_INDEX_URL`, else pip's configuration files, else none.
 
-    Files count in pip's own order, the first that names the option wins: the one in `PIP_CONFIG_FILE`, the virtual
-    environment's, the user's, the machine's. Within a file pip's `[download]` section beats `[global]`, since a
-    download is what happens here.
+    Files count in pip's own order, the first whose `[global]` section names the option wins: the one in
+    `PIP_CONFIG_FILE`, the virtual environment's, the user's, the machine's.
     """
     settings = _settings()
     certificates = os.environ.get("PIP_CERT") or settings.get("cert", ("", ""))[0] or None
@@ -58,9 +57,12 @@ def configuration_files() -> list[Path]:
     machine = [Path(folder) / "pip" / file for folder in _machine_folders()]
     if sys.platform.startswith("linux"):
         machine.append(Path("/etc") / file)
-    # The machine's files are read in this order by pip, so that a later one wins.
-    ordered = [Path(sys.prefix) / file, user, legacy, *reversed(machine)]
-    return [Path(named).expanduser(), *ordered] if named else ordered
+    # pip reads the machine's files in this order, so that a later one wins.
+    machine.reverse()
+    if named and Path(named).expanduser().exists():
+        # As in pip, a file that is named takes the place of the user's own.
+        return [Path(named).expanduser(), Path(sys.prefix) / file, *machine]
+    return [Path(sys.prefix) / file, user, legacy, *machine]
 
 
 def without_credentials(text: str) -> str:
@@ -81,7 +83,6 @@ def _settings() -> dict[str, tuple[str, str]]:
             parser.read(path, encoding="utf-8")
         except (configparser.Error, OSError, UnicodeDecodeError):
             continue
-        for section in ("download", "global"):
-            for key, value in parser.items(section) if parser.has_section(section) else ():
-                found.setdefault(key.replace("_", "-"), (value.strip(), str(path)))
+        for key, value in parser.items("global") if parser.has_section("global") else ():
+            found.setdefault(key.replace("_", "-"), (value.strip(), str(path)))
     return found

