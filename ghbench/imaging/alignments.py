@@ -11,9 +11,15 @@ from numpy.typing import NDArray
 from ghbench.errors import UsageError
 from ghbench.extractor import Preprocessing
 from ghbench.imaging.alignment import Alignment, Prepared, Unaligned
+from ghbench.imaging.dlib_chip import DlibChip
+from ghbench.imaging.ffhq import FfhqAlignment
+from ghbench.imaging.tight import TightAlignment
 
 ALIGNMENTS: Mapping[str, Callable[[], Alignment]] = {
     "none": Unaligned,
+    "tight": TightAlignment,
+    "ffhq": FfhqAlignment.on_this_machine,
+    "dlib-chip": DlibChip.on_this_machine,
 }
 """Makers of the alignments by name; `alignment` calls them."""
 
