@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ghbench import assets
 from ghbench.digests import digest_json
-from ghbench.errors import DataError
+from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
 
+from .origin import Origin, check_model, is_file_name, start_values
+from .stages import discovered_stages, skeleton, timm_stages
 from .taps import Tap, Taps, timm_levels
 from .torch_encoder import TorchEncoder, normalisation
 from .vision_models import IMAGENET_MEAN, IMAGENET_STD, import_timm, import_torchvision
+from .weight_files import fetched_from_hub, fetched_from_url, load_into, read_weights, renamed_by_position
 
 if TYPE_CHECKING:
     import torch
 
     from .torch_encoder import Levels
 
+TIMM_DATASETS = {"in1k": "imagenet-1k", "in12k": "imagenet-12k", "in21k": "imagenet-21k", "in22k": "imagenet-22k"}
 IMAGENET = TrainingRecord(datasets=("imagenet-1k",), image_digests=None, supervision="class labels")
 
 
@@ -98,29 +104,163 @@ class EfficientNetLite0(TorchEncoder):
         return network, timm_levels(network, self.spec())
 
 
-def renamed_by_position(
-    stored: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
-    """Give stored tensors the names of a network that has the same tensors in the same order.
+class TorchVision(TorchEncoder):
+    """Any classification network of torchvision, by its model name.
 
     Args:
-        stored: Tensors of a file, under the names of another implementation.
-        wanted: The network's own state dict.
-
-    Returns:
-        The stored tensors under the network's names.
-
-    Raises:
-        DataError: Number or shape of the tensors differ, so that the order cannot be trusted.
+        model: Name, for instance `resnet50`.
+        weights: `default` for the best published ones, a published name such as `IMAGENET1K_V1`, `none` for an
+            untrained network, or a `.safetensors` or `.pth` file.
+        seed: Seed of the start values, for `weights=none`.
     """
-    if len(stored) != len(wanted):
-        raise DataError(f"the weights file holds {len(stored)} tensors, the network {len(wanted)}")
-    renamed = {}
-    for (name, target), (source, tensor) in zip(wanted.items(), stored.items(), strict=True):
-        if tensor.shape != target.shape:
-            raise DataError(f"{source} of the weights file is {tuple(tensor.shape)}, {name} is {tuple(target.shape)}")
-        renamed[name] = tensor
-    return renamed
+
+    def __init__(self, model: str, weights: str = "default", seed: int = 0) -> None:
+        super().__init__()
+        self.model, self.weights, self.seed = model, weights, seed
+
+    def spec(self) -> ExtractorSpec:
+        """Describe the extractor; this finds the levels on a network without numbers, and the weights file."""
+        return self._described[0]
+
+    def build(self) -> tuple[torch.nn.Module, Levels]:
+        """Build the network with its weights."""
+        spec, taps = self._described
+        network = start_values(lambda: self._constructed(spec.preprocessing.size[0]), self.seed)
+        if self._file is not None:
+            load_into(network, read_weights(self._file), self._file)
+        return network, Taps(network, taps)
+
+    @cached_property
+    def _described(self) -> tuple[ExtractorSpec, Mapping[str, Tap]]:
+        preset = self._preset.transforms()
+        self.mean, self.std = tuple(preset.mean), tuple(preset.std)
+        size = preset.crop_size[0]
+        levels, taps = discovered_stages(skeleton(lambda: self._constructed(size)), size)
+        resize = "crop-bicubic" if "bicubic" in str(preset.interpolation).lower() else "crop-bilinear"
+        preprocessing = Preprocessing((size, size), resize=resize, normalise=normalisation(self.mean, self.std))
+        swag = self._published is not None and "SWAG" in self._published.name
+        seen = TrainingRecord(
+            ("imagenet-1k", "instagram") if swag else ("imagenet-1k",), image_digests=None, supervision="class labels"
+        )
+        origin = Origin("torchvision", self.model, self._file, self.seed)
+        licence = "CC-BY-NC-4.0 (SWAG)" if swag else "BSD-3-Clause (torchvision)"
+        return origin.spec(levels, preprocessing, seen if self._published else None, licence), taps
+
+    @cached_property
+    def _file(self) -> Path | None:
+        if self.weights == "none":
+            return None
+        return fetched_from_url(self._published.url) if self._published is not None else Path(self.weights)
+
+    @cached_property
+    def _preset(self) -> Any:
+        """Published weights whose preprocessing applies: those chosen, else those that the model is known by."""
+        return self._published if self._published is not None else self._known.DEFAULT
+
+    @cached_property
+    def _published(self) -> Any | None:
+        if self.weights == "none" or is_file_name(self.weights):
+            return None
+        if self.weights == "default":
+            return self._known.DEFAULT
+        names = [entry.name for entry in self._known]
+        if self.weights not in names:
+            raise UsageError(
+                f"{self.model!r} has no weights {self.weights!r}; expected default, none, {', '.join(names)} or a file"
+            )
+        return self._known[self.weights]
+
+    @cached_property
+    def _known(self) -> Any:
+        models = import_torchvision().models
+        check_model(self.model, models.list_models(module=models), "torchvision")
+        return models.get_model_weights(self.model)
+
+    def _constructed(self, size: int) -> torch.nn.Module:
+        options: dict[str, Any] = {}
+        if self.model.startswith("vit_"):
+            options["image_size"] = size
+        if self.model in {"googlenet", "inception_v3"}:  # their weights expect [-1, 1], which they make themselves
+            options.update(init_weights=self.weights == "none", transform_input=True)
+        network: torch.nn.Module = import_torchvision().models.get_model(self.model, weights=None, **options)
+        return network
+
+
+class Timm(TorchEncoder):
+    """Any network of timm, by its model name.
+
+    Args:
+        model: Name, for instance `convnext_tiny.in12k_ft_in1k`.
+        weights: `default` for those that timm publishes under the name, `none` for an untrained network, or a
+            `.safetensors` or `.pth` file.
+        seed: Seed of the start values, for `weights=none`.
+    """
+
+    def __init__(self, model: str, weights: str = "default", seed: int = 0) -> None:
+        super().__init__()
+        if weights not in {"default", "none"} and not is_file_name(weights):
+            raise UsageError(f"weights={weights} of timm: expected default, none or a .safetensors or .pth file")
+        self.model, self.weights, self.seed = model, weights, seed
+
+    def spec(self) -> ExtractorSpec:
+        """Describe the extractor; this finds the levels on a network without numbers, and the weights file."""
+        return self._spec
+
+    def build(self) -> tuple[torch.nn.Module, Levels]:
+        """Build the network with its weights."""
+        spec = self._spec
+        if self.weights == "default":
+            # timm reads its own file, because it knows how to bring old names up to date.
+            network = import_timm().create_model(
+                self.model, pretrained=True, pretrained_cfg_overlay={"file": str(self._file)}
+            )
+        else:
+            network = start_values(self._constructed, self.seed)
+            if self._file is not None:
+                load_into(network, read_weights(self._file), self._file)
+        return network, timm_levels(network, spec)
+
+    @cached_property
+    def _spec(self) -> ExtractorSpec:
+        config = self._config
+        self.mean, self.std = tuple(config.mean), tuple(config.std)
+        _, height, width = config.input_size
+        levels = timm_stages(skeleton(self._constructed), (height, width))
+        resize = "crop-bicubic" if config.interpolation == "bicubic" else "crop-bilinear"
+        preprocessing = Preprocessing((height, width), resize=resize, normalise=normalisation(self.mean, self.std))
+        # timm's tag says what the weights saw: `in12k_ft_in1k`, `lvd142m`...
+        seen = tuple(TIMM_DATASETS.get(part, part) for part in (config.tag or "unknown").split("_") if part != "ft")
+        record = TrainingRecord(seen, image_digests=None, supervision="see timm's tag")
+        origin = Origin("timm", self.model, self._file, self.seed)
+        return origin.spec(
+            levels, preprocessing, record if self.weights == "default" else None, config.license or "see timm"
+        )
+
+    @cached_property
+    def _file(self) -> Path | None:
+        if self.weights != "default":
+            return None if self.weights == "none" else Path(self.weights)
+        if not self._config.hf_hub_id:
+            raise MissingError(
+                f"timm publishes no weights for {self.model!r}", fix=f"timm:model={self.model},weights=none"
+            )
+        named = self._config.hf_hub_filename
+        return fetched_from_hub(
+            self._config.hf_hub_id, (named,) if named else ("model.safetensors", "pytorch_model.bin")
+        )
+
+    @cached_property
+    def _config(self) -> Any:
+        timm = import_timm()
+        check_model(self.model.partition(".")[0], timm.list_models(), "timm")
+        config = timm.get_pretrained_cfg(self.model)
+        if config is None:
+            raise UsageError(f"timm has no weights tag {self.model.partition('.')[2]!r} for this model")
+        return config
+
+    def _constructed(self) -> torch.nn.Module:
+        network: torch.nn.Module = import_timm().create_model(self.model, pretrained=False)
+        return network
 
 
 def _levels(**dims: int) -> tuple[Level, ...]:

@@ -100,10 +100,13 @@ def timm_levels(network: Any, spec: ExtractorSpec) -> Levels:
         A function from normalised images [N, 3, H, W] to levels [N, D].
     """
     names = [level.name for level in spec.levels if level.name != "pooled"]
-    indices = [int(name.lstrip("stageblock")) - 1 for name in names]
+    indices = [int(name.removeprefix("stage").removeprefix("block")) - 1 for name in names]
 
     def levels(images: torch.Tensor) -> dict[str, torch.Tensor]:
-        final, maps = network.forward_intermediates(images, indices=indices)
+        if indices:
+            final, maps = network.forward_intermediates(images, indices=indices)
+        else:
+            final, maps = network.forward_features(images), []
         features = {name: pooled(value) for name, value in zip(names, maps, strict=True)}
         return {**features, "pooled": network.forward_head(final, pre_logits=True)}
 

@@ -1,0 +1,138 @@
+"""Weight files of any network: the user's own, or those that torchvision and timm name; read as tensors only."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ghbench.digests import digest_file
+from ghbench.errors import DataError, MissingError
+from ghbench.extras import require
+from ghbench.locations import offline
+
+if TYPE_CHECKING:
+    import torch
+
+_OTHER_WAYS = "weights=none for an untrained network, or weights=FILE for a .safetensors or .pth file"
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read a state dict without running any code of the file.
+
+    Args:
+        path: A `.safetensors` file, or what `torch.save` wrote; a state dict may stand under `state_dict` or `model`.
+
+    Returns:
+        Tensors by name; a prefix `module.`, left by data-parallel training, is dropped.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: The file holds anything but tensors.
+    """
+    import torch
+
+    if not path.is_file():
+        raise MissingError(f"there is no weights file {path}", fix=_OTHER_WAYS)
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            stored: Any = load_file(path)
+        else:
+            stored = torch.load(path, map_location="cpu", weights_only=True)
+    # safetensors' own error derives from Exception directly.
+    except Exception as error:
+        if isinstance(error, pickle.UnpicklingError):
+            reason = "it holds Python objects beside tensors, which are never run"
+        else:
+            reason = f"{type(error).__name__}: {error}"
+        raise DataError(f"{path} cannot be read as weights: {reason}", fix="save the state dict alone") from error
+    for key in ("state_dict", "model"):
+        if isinstance(stored, Mapping) and isinstance(stored.get(key), Mapping):
+            stored = stored[key]
+    if not isinstance(stored, Mapping) or not all(isinstance(value, torch.Tensor) for value in stored.values()):
+        raise DataError(f"{path} holds no state dict of tensors", fix="save the state dict alone")
+    return {str(name).removeprefix("module."): value for name, value in stored.items()}
+
+
+def load_into(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Load weights into a network; every tensor must have its place.
+
+    Raises:
+        DataError: Names or shapes do not fit.
+    """
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        first = " ".join(str(error).split())[:300]
+        raise DataError(f"{path} does not fit {type(network).__name__}: {first}") from error
+
+
+def renamed_by_position(
+    stored: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Give stored tensors the names of a network that has the same tensors in the same order.
+
+    Args:
+        stored: Tensors of a file, under the names of another implementation.
+        wanted: The network's own state dict.
+
+    Returns:
+        The stored tensors under the network's names.
+
+    Raises:
+        DataError: Number or shape of the tensors differ, so that the order cannot be trusted.
+    """
+    if len(stored) != len(wanted):
+        raise DataError(f"the weights file holds {len(stored)} tensors, the network {len(wanted)}")
+    renamed = {}
+    for (name, target), (source, tensor) in zip(wanted.items(), stored.items(), strict=True):
+        if tensor.shape != target.shape:
+            raise DataError(f"{source} of the weights file is {tuple(tensor.shape)}, {name} is {tuple(target.shape)}")
+        renamed[name] = tensor
+    return renamed
+
+
+def fetched_from_url(url: str) -> Path:
+    """The file that torchvision publishes at `url`, in torch's own cache, downloaded if need be.
+
+    Raises:
+        MissingError: It is not cached and cannot be downloaded.
+    """
+    import torch
+
+    name = Path(urlsplit(url).path).name
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    expected = Path(name).stem.rpartition("-")[2]  # such files carry the start of their sha256: resnet18-f37072fd.pth
+    if not path.is_file():
+        if offline():
+            raise MissingError(f"the weights {name} are not cached and GHBENCH_OFFLINE is set", fix=_OTHER_WAYS)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=expected, progress=False)
+        except (OSError, RuntimeError) as error:
+            raise MissingError(f"the weights {name} cannot be downloaded: {error}", fix=_OTHER_WAYS) from error
+    if not digest_file(path).startswith(expected):
+        raise DataError(f"{path} is damaged: its sha256 does not start with {expected}", fix=f"delete {path}")
+    return path
+
+
+def fetched_from_hub(repository: str, filenames: tuple[str, ...]) -> Path:
+    """The first of some files that a repository of the model hub has, in the hub's own cache.
+
+    Raises:
+        MissingError: None is cached and none can be downloaded.
+    """
+    hub = require("huggingface_hub", "backbones")
+    reason = ""
+    for filename in filenames:
+        try:
+            return Path(hub.hf_hub_download(repository, filename, local_files_only=offline()))
+        # The hub's client raises errors of half a dozen libraries, depending on what fails on the way.
+        except Exception as error:  # noqa: BLE001
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    kept = "are not cached and GHBENCH_OFFLINE is set" if offline() else f"cannot be had ({reason})"
+    raise MissingError(f"the weights of {repository} {kept}", fix=_OTHER_WAYS)
