@@ -62,6 +62,7 @@ class Score:
         unit: `fraction`, `pixels`, `dB`...
         higher_is_better: Direction.
         level: Level it belongs to under the policy `each`, else None.
+        standard_error: By a convention of the field, where there is one; such a metric gets no bootstrap interval.
     """
 
     metric: str
@@ -69,6 +70,7 @@ class Score:
     unit: str = "fraction"
     higher_is_better: bool = True
     level: str | None = None
+    standard_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

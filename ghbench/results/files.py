@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import pandas as pd
 from pydantic import ValidationError
 
 from ghbench import atomic, locations
-from ghbench.digests import digest_bytes, digest_file
+from ghbench.digests import digest_bytes, digest_file, digest_lines
 from ghbench.errors import DataError
-from ghbench.results.schema import Result
+from ghbench.results.schema import Failure, Result
 
 
 def results_folder() -> Path:
@@ -22,7 +23,19 @@ def results_folder() -> Path:
 
 def result_path(task: str, extractor: str, digest: str, folder: Path | None = None) -> Path:
     """`FOLDER/TASK/EXTRACTOR-DIGEST8.json`."""
-    return (folder or results_folder()) / task / f"{extractor}-{digest[:8]}.json"
+    return (folder or results_folder()) / task / f"{slug(extractor)}-{digest[:8]}.json"
+
+
+def slug(name: str) -> str:
+    """A task's name as the name of a folder: `orl:pairs=official` becomes `orl-pairs=official`."""
+    return re.sub(r"[^A-Za-z0-9_.=+-]+", "-", name)
+
+
+def failure_path(task: str, extractor: str, request: str, folder: Path | None = None) -> Path:
+    """Where the failure of a pair is kept until the pair succeeds."""
+    return (
+        (folder or results_folder()) / task / f"{slug(Path(extractor).name)}-{digest_lines([request])[:8]}.failed.json"
+    )
 
 
 def save(result: Result, records: pd.DataFrame | None, path: Path) -> Result:
@@ -43,6 +56,11 @@ def save(result: Result, records: pd.DataFrame | None, path: Path) -> Result:
         result = result.model_copy(update={"records_sha256": digest_bytes(content.getvalue())})
     atomic.write_text(path, result.model_dump_json(indent=1) + "\n")
     return result
+
+
+def save_failure(failure: Failure, path: Path) -> None:
+    """Write down that a pair failed, and why."""
+    atomic.write_text(path, failure.model_dump_json(indent=1) + "\n")
 
 
 def load(path: Path) -> Result:
@@ -76,5 +94,5 @@ def load_records(path: Path, result: Result) -> pd.DataFrame:
 
 
 def result_files(task: str, folder: Path) -> Iterator[Path]:
-    """Paths of the results of a task, sorted."""
-    yield from sorted((folder / task).glob("*.json"))
+    """Paths of the finished and partial results of a task, sorted."""
+    yield from (path for path in sorted((folder / task).glob("*.json")) if not path.name.endswith(".failed.json"))

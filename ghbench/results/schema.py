@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 1
-Status = Literal["complete", "partial", "failed"]
+Status = Literal["complete", "partial"]
 
 
 class _Part(BaseModel):
@@ -102,12 +102,11 @@ class Provenance(_Part):
 
 
 class Result(_Part):
-    """A finished, partial or failed evaluation of one extractor on one task."""
+    """A finished or partial evaluation of one extractor on one task."""
 
     schema_version: int = SCHEMA_VERSION
     digest: str = Field(description="identity of extractor, task, data and options; names the file")
     status: Status
-    error: str | None = None
     extractor: ExtractorRecord
     task: TaskRecord
     align: dict[str, Any]
@@ -128,3 +127,16 @@ class Result(_Part):
             if entry.metric == name and entry.level == level:
                 return entry
         raise KeyError(name)
+
+
+class Failure(_Part):
+    """A pair that could not be evaluated, and why."""
+
+    schema_version: int = SCHEMA_VERSION
+    status: Literal["failed"] = "failed"
+    extractor: str
+    task: str
+    error: str
+    error_type: str
+    exit_code: int
+    provenance: Provenance

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ghbench.task import Replicating, Task
+from ghbench.results.schema import MetricValue
+from ghbench.task import Replicating, Score, Task
 
 Floats = NDArray[np.float64]
 Replicates = Mapping[tuple[str, str | None], Floats]
@@ -87,6 +88,38 @@ def interval(values: Floats, confidence: float = CONFIDENCE) -> tuple[float, flo
     return float(low), float(high)
 
 
+def with_intervals(scores: Sequence[Score], draws: Replicates, unit: str) -> list[MetricValue]:
+    """Give each score its interval.
+
+    Args:
+        scores: Point values.
+        draws: Replicates by (metric, level).
+        unit: What was resampled, in the plural.
+    """
+    values = []
+    for score in scores:
+        replicate = draws.get((score.metric, score.level))
+        if score.standard_error is not None:
+            ci, method = None, "standard error over folds by the field's convention; not an interval to compare by"
+        elif replicate is None:
+            ci, method = None, None
+        else:
+            ci, method = interval(replicate), f"95 % percentile bootstrap over {unit}, {len(replicate)} draws"
+        values.append(
+            MetricValue(
+                metric=score.metric,
+                value=_number(score.value),
+                unit=score.unit,
+                higher_is_better=score.higher_is_better,
+                level=score.level,
+                ci=ci if ci is not None and all(map(math.isfinite, ci)) else None,
+                ci_method=method,
+                standard_error=_number(score.standard_error),
+            )
+        )
+    return values
+
+
 def paired_difference(first: float, second: float, first_draws: Floats, second_draws: Floats) -> Difference:
     """Compare two systems draw by draw.
 
@@ -154,6 +187,10 @@ def ranks(better: NDArray[np.bool_]) -> list[int]:
     """Rank = 1 + number of systems that are significantly better; systems within noise of each other can share one."""
     wins: list[Any] = (1 + better.sum(axis=0)).tolist()
     return wins
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _two_sided_tail(value: float, error: float) -> float:

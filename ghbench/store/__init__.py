@@ -1,1 +1,6 @@
-"""store."""
+"""The feature store: features by content key, in memory-mapped shards that are verified whenever they are opened."""
+
+from ghbench.store.feature_store import FeatureStore, ShardNote, StoredFeatures, default_store
+from ghbench.store.key import FeatureKey
+
+__all__ = ["FeatureKey", "FeatureStore", "ShardNote", "StoredFeatures", "default_store"]

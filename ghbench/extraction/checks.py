@@ -1,0 +1,117 @@
+"""Refuse features that no honest number can be computed from, and name the extractor and the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench.errors import FeatureError
+from ghbench.extractor import ExtractorSpec
+
+_RANK_ROWS = 512
+_RANK_NEEDS = 64
+_LOWEST_RANK = 2.0
+
+
+def check_batch(features: object, spec: ExtractorSpec, rows: Sequence[int]) -> dict[str, NDArray[Any]]:
+    """Check what `extract` returned for a batch.
+
+    Args:
+        features: What it returned.
+        spec: What the extractor promised.
+        rows: Dataset rows of the batch.
+
+    Returns:
+        Arrays by level.
+
+    Raises:
+        FeatureError: A level is missing, or has a wrong shape, a wrong dtype, NaN or Inf.
+    """
+    if not isinstance(features, Mapping):
+        raise FeatureError(f"extractor {spec.name!r} returned {type(features).__name__}; expected a dict by level")
+    checked = {}
+    for level in spec.levels:
+        if level.name not in features:
+            raise FeatureError(f"extractor {spec.name!r} returned no level {level.name!r}, which its spec promises")
+        array = np.asarray(features[level.name])
+        if array.shape != (len(rows), level.dim):
+            raise FeatureError(
+                f"extractor {spec.name!r}, level {level.name!r}: shape {array.shape} for rows {_span(rows)}; "
+                f"expected {(len(rows), level.dim)}"
+            )
+        if not np.issubdtype(array.dtype, np.floating):
+            raise FeatureError(f"extractor {spec.name!r}, level {level.name!r}: dtype {array.dtype}; expected floating")
+        bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+        if len(bad):
+            named = [rows[index] for index in bad.tolist()]
+            raise FeatureError(f"extractor {spec.name!r}, level {level.name!r}: NaN or Inf in rows {_listed(named)}")
+        checked[level.name] = array
+    return checked
+
+
+def check_distinct(features: NDArray[Any], image_digests: Sequence[str], extractor: str, level: str) -> None:
+    """Refuse identical features for different images: a sign of dead weights, or of images that were never read.
+
+    Args:
+        features: [N, D].
+        image_digests: Pixel digest of each row.
+        extractor: Name for the message.
+        level: Name for the message.
+
+    Raises:
+        FeatureError: Two different images have the same features; the message names the rows.
+    """
+    first: dict[bytes, int] = {}
+    for row, values in enumerate(features):
+        earlier = first.setdefault(values.tobytes(), row)
+        if image_digests[earlier] != image_digests[row]:
+            raise FeatureError(
+                f"extractor {extractor!r}, level {level!r}: rows {earlier} and {row} are different images "
+                "with identical features"
+            )
+
+
+def effective_rank(features: NDArray[Any]) -> float:
+    """Exponential of the entropy of the normalised singular values of the centred features.
+
+    Source: Roy and Vetterli, "The effective rank", EUSIPCO 2007, definition 1.
+
+    Args:
+        features: [N, D].
+
+    Returns:
+        Between 1 (all on a line, or constant) and min(N, D).
+    """
+    centred = np.asarray(features, dtype=np.float64)
+    centred = centred - centred.mean(axis=0)
+    small = centred @ centred.T if centred.shape[0] <= centred.shape[1] else centred.T @ centred
+    singular = np.sqrt(np.maximum(np.linalg.eigvalsh(small), 0.0))
+    if singular.sum() == 0:
+        return 1.0
+    share = singular / singular.sum()
+    share = share[share > 0]
+    return float(np.exp(-(share * np.log(share)).sum()))
+
+
+def rank_warning(features: NDArray[Any], extractor: str, level: str) -> str | None:
+    """A warning where the features of many images lie on little more than a line, else None."""
+    if len(features) < _RANK_NEEDS:
+        return None
+    # Evenly spread rows stand for all: a collapsed representation is collapsed everywhere.
+    rows = np.unique(np.linspace(0, len(features) - 1, min(_RANK_ROWS, len(features))).astype(int))
+    rank = effective_rank(features[rows])
+    if rank >= _LOWEST_RANK:
+        return None
+    return f"{extractor}, level {level}: effective rank {rank:.2f} over {len(rows)} images; the features have collapsed"
+
+
+def _span(rows: Sequence[int]) -> str:
+    return f"{rows[0]} to {rows[-1]}"
+
+
+def _listed(rows: Sequence[int]) -> str:
+    shown = ", ".join(str(row) for row in rows[:8])
+    return shown if len(rows) <= 8 else f"{shown} and {len(rows) - 8} more"

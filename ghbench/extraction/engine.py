@@ -1,0 +1,230 @@
+"""The local extraction loop: resumable at the next missing shard, each different image encoded once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench.assets import Progress
+from ghbench.dataset import Dataset
+from ghbench.errors import PluginError, UserError
+from ghbench.extraction.checks import check_batch, check_distinct, rank_warning
+from ghbench.extraction.loader import Batch, batches
+from ghbench.extractor import Encoder, ExtractorSpec, OnDevice
+from ghbench.store import ShardNote, StoredFeatures
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionOptions:
+    """How extraction runs; nothing here changes a feature.
+
+    Args:
+        batch_size: Images a batch; halved when memory runs out.
+        workers: Decoding processes; None: as many as help.
+        device: `cpu`, `cuda`, ... or `auto`.
+        progress: Called with (images done, images in all, label).
+    """
+
+    batch_size: int = 32
+    workers: int | None = None
+    device: str = "auto"
+    progress: Progress | None = None
+
+
+def extract_features(
+    extractor: Encoder,
+    spec: ExtractorSpec,
+    dataset: Dataset,
+    stored: StoredFeatures,
+    levels: Sequence[str],
+    align: str,
+    options: ExtractionOptions | None = None,
+) -> int:
+    """Fill the store with the levels of a dataset that are missing there.
+
+    Two processes on one key do the work once: the second waits, and finds it done.
+
+    Args:
+        extractor: Encodes batches.
+        spec: Its spec.
+        dataset: Images.
+        stored: Where the features go; its key says which view.
+        levels: Names of levels wanted.
+        align: Name of the alignment.
+        options: How to run.
+
+    Returns:
+        Number of images encoded, 0 where nothing was missing.
+
+    Raises:
+        FeatureError: The features are unusable.
+        PluginError: The extractor raised an error.
+    """
+    options = options or ExtractionOptions()
+    with stored.writing():
+        missing = {level: stored.missing_rows(level) for level in levels if not _is_done(stored, level)}
+        if not missing:
+            return 0
+        if isinstance(extractor, OnDevice):
+            extractor.to(_resolve_device(options.device))
+        first_row = _first_rows(dataset.image_digests())
+        shards = sorted({rows for ranges in missing.values() for rows in ranges})
+        encoder = _PatientEncoder(extractor, spec, options.batch_size)
+        encoded = 0
+        prepared = _prepared_shards(dataset, shards, first_row, spec, align, stored.key.view, options)
+        for (start, end), shard_batches in prepared:
+            began = time.perf_counter()
+            note, features = _encode_shard(encoder, shard_batches)
+            encoded += len(features)
+            for level, ranges in missing.items():
+                if (start, end) in ranges:
+                    rows = _rows_of_shard(level, start, end, first_row, features, stored)
+                    stored.write_shard(level, start, rows, _timed(note, began))
+        for level in missing:
+            _finish(stored, level, spec, dataset.image_digests())
+        return encoded
+
+
+class _PatientEncoder:
+    """Calls `extract`, with ever smaller batches when memory runs out, and checks what comes back."""
+
+    def __init__(self, extractor: Encoder, spec: ExtractorSpec, batch_size: int) -> None:
+        self._extractor, self._spec, self._most = extractor, spec, batch_size
+
+    def encode(self, images: NDArray[np.uint8], rows: list[int]) -> dict[str, NDArray[Any]]:
+        parts: list[dict[str, NDArray[Any]]] = []
+        done = 0
+        while done < len(rows):
+            end = min(done + self._most, len(rows))
+            try:
+                parts.append(self._encode_once(images[done:end], rows[done:end]))
+            except Exception as error:
+                if not _is_out_of_memory(error) or end - done == 1:
+                    raise
+                self._most = max(1, (end - done) // 2)
+                continue
+            done = end
+        return {level.name: np.concatenate([part[level.name] for part in parts]) for level in self._spec.levels}
+
+    def _encode_once(self, images: NDArray[np.uint8], rows: list[int]) -> dict[str, NDArray[Any]]:
+        try:
+            features = self._extractor.extract(images)
+        except UserError:
+            raise
+        except Exception as error:
+            if _is_out_of_memory(error):
+                raise
+            raise PluginError(
+                f"extractor {self._spec.name!r} failed on rows {rows[0]} to {rows[-1]}: {type(error).__name__}: {error}"
+            ) from error
+        return check_batch(features, self._spec, rows)
+
+
+def _prepared_shards(
+    dataset: Dataset,
+    shards: Sequence[tuple[int, int]],
+    first_row: Sequence[int],
+    spec: ExtractorSpec,
+    align: str,
+    view: str,
+    options: ExtractionOptions,
+) -> Iterator[tuple[tuple[int, int], Iterator[Batch]]]:
+    """Each shard with its batches; one loader runs through all, so that workers never wait for a shard's end."""
+    plan = []
+    for start, end in shards:
+        rows = [row for row in range(start, end) if first_row[row] == row]
+        plan.append([rows[at : at + options.batch_size] for at in range(0, len(rows), options.batch_size)])
+    everything = [rows for shard in plan for rows in shard]
+    stream = batches(
+        dataset, everything, spec.preprocessing, align, mirrored=view == "flipped", workers=options.workers
+    )
+    total, done = sum(len(rows) for rows in everything), 0
+
+    def counted(number: int) -> Iterator[Batch]:
+        nonlocal done
+        for _ in range(number):
+            batch = next(stream)
+            yield batch
+            done += len(batch.rows)
+            if options.progress is not None:
+                options.progress(done, total, f"{spec.name} on {dataset.card().name}")
+
+    for shard, shard_plan in zip(shards, plan, strict=True):
+        yield shard, counted(len(shard_plan))
+
+
+def _encode_shard(
+    encoder: _PatientEncoder, shard_batches: Iterator[Batch]
+) -> tuple[ShardNote, dict[int, dict[str, NDArray[Any]]]]:
+    features: dict[int, dict[str, NDArray[Any]]] = {}
+    fallbacks, invented = 0, 0.0
+    for batch in shard_batches:
+        encoded = encoder.encode(batch.images, batch.rows)
+        for position, row in enumerate(batch.rows):
+            features[row] = {level: values[position] for level, values in encoded.items()}
+        fallbacks += int(batch.fallback.sum())
+        invented += float(batch.invented.sum())
+    return ShardNote(fallbacks, invented), features
+
+
+def _rows_of_shard(
+    level: str,
+    start: int,
+    end: int,
+    first_row: Sequence[int],
+    features: dict[int, dict[str, NDArray[Any]]],
+    stored: StoredFeatures,
+) -> NDArray[Any]:
+    """A shard's features in order; an image that stood in an earlier shard is copied from there."""
+    rows = []
+    for row in range(start, end):
+        source = first_row[row]
+        if source >= start:
+            rows.append(features[source][level])
+        else:
+            shard_start = source - source % stored.shard_rows
+            rows.append(stored.read_shard(level, shard_start)[source - shard_start])
+    return np.stack(rows)
+
+
+def _finish(stored: StoredFeatures, level: str, spec: ExtractorSpec, digests: Sequence[str]) -> None:
+    features = stored.read(level)
+    try:
+        check_distinct(features, digests, spec.name, level)
+    except UserError:
+        stored.discard(level)
+        raise
+    warning = rank_warning(features, spec.name, level)
+    stored.complete(level, [] if warning is None else [warning])
+
+
+def _is_done(stored: StoredFeatures, level: str) -> bool:
+    return stored.is_complete(level) and not stored.missing_rows(level)
+
+
+def _first_rows(digests: Sequence[str]) -> list[int]:
+    """For each row the first row with the same pixels."""
+    first: dict[str, int] = {}
+    return [first.setdefault(digest, row) for row, digest in enumerate(digests)]
+
+
+def _timed(note: ShardNote, began: float) -> ShardNote:
+    return ShardNote(note.fallbacks, note.invented, time.perf_counter() - began)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether a smaller batch may help; frameworks raise plain RuntimeErrors for it."""
+    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+
+
+def _resolve_device(name: str) -> str:
+    if name != "auto":
+        return name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,145 @@
+"""Anybody's `torch.nn.Module` as an extractor: five lines from a new encoder to a row in the table."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench.digests import digest_array, digest_lines
+from ghbench.errors import PluginError
+from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def is_module(value: object) -> bool:
+    """Whether `value` is an `nn.Module`; torch is not imported to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.nn.Module)
+
+
+def wrap(
+    module: Any,
+    *,
+    name: str | None = None,
+    size: int | tuple[int, int] = 224,
+    mean: Sequence[float] = IMAGENET_MEAN,
+    std: Sequence[float] = IMAGENET_STD,
+    align: str = "none",
+    similarity: str = "cosine",
+    training: TrainingRecord | None = None,
+    licence: str = "not stated",
+) -> OwnModule:
+    """Make an extractor of a module that maps float [N, 3, H, W] to [N, D], or to a dict of such arrays by level.
+
+    Maps [N, C, H, W] are averaged over their positions.
+
+    Args:
+        module: The network.
+        name: Name in tables, by default its class's name.
+        size: Height and width of its input in pixels.
+        mean: Channel means subtracted from images in 0..1.
+        std: Channel deviations they are divided by.
+        align: Alignment used unless the user asks for another one.
+        similarity: `cosine` or `l2`.
+        training: What it was trained on; say it, and ghbench checks it against what it is scored on.
+        licence: Licence of the weights.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    preprocessing = Preprocessing(
+        (height, width), align=align, normalise=f"0..1, mean {tuple(mean)}, deviation {tuple(std)}"
+    )
+    record = training or TrainingRecord(image_digests=None, supervision="not stated")
+    return OwnModule(module, name or type(module).__name__, preprocessing, mean, std, similarity, record, licence)
+
+
+class OwnModule:
+    """An `nn.Module` with a spec; made by `wrap`."""
+
+    def __init__(
+        self,
+        module: Any,
+        name: str,
+        preprocessing: Preprocessing,
+        mean: Sequence[float],
+        std: Sequence[float],
+        similarity: str,
+        training: TrainingRecord,
+        licence: str,
+    ) -> None:
+        import torch
+
+        self._module = module.eval()
+        self._device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+        self._mean = torch.tensor(mean).view(1, 3, 1, 1)
+        self._std = torch.tensor(std).view(1, 3, 1, 1)
+        probe = self._forward(np.zeros((2, 3, *preprocessing.size), dtype=np.uint8))
+        levels = tuple(Level(level, values.shape[1]) for level, values in probe.items())
+        self._spec = ExtractorSpec(
+            name=name,
+            version="1",
+            levels=levels,
+            default_levels=(levels[-1].name,),
+            preprocessing=preprocessing,
+            weights_digest=module_digest(module),
+            training=training,
+            licence=licence,
+            similarity="l2" if similarity == "l2" else "cosine",
+            backend="torch-float32",
+        )
+
+    def spec(self) -> ExtractorSpec:
+        """Levels found by one forward pass of a black image; weights digest over parameters, buffers and source."""
+        return self._spec
+
+    def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Encode uint8 [N, 3, H, W]."""
+        return self._forward(images)
+
+    def to(self, device: str) -> None:
+        """Move the network."""
+        import torch
+
+        self._device = torch.device(device)
+        self._module.to(self._device)
+
+    def _forward(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        import torch
+
+        with torch.inference_mode():
+            scaled = (torch.from_numpy(images).float() / 255 - self._mean) / self._std
+            output = self._module(scaled.to(self._device))
+        named = output if isinstance(output, Mapping) else {"features": output}
+        return {level: _pooled(level, values) for level, values in named.items()}
+
+
+def module_digest(module: Any) -> str:
+    """sha256 over a module's parameters and buffers, and over the source of its class.
+
+    Two networks with equal weights and different code are different extractors.
+    """
+    lines = [f"{key}\t{digest_array(value.detach().cpu().numpy())}" for key, value in module.state_dict().items()]
+    try:
+        source = inspect.getsource(type(module))
+    except (OSError, TypeError):
+        # Classes typed into a prompt have no source; their repr still tells the layers.
+        source = repr(module)
+    return digest_lines([*lines, hashlib.sha256(source.encode()).hexdigest(), repr(module)])
+
+
+def _pooled(level: str, values: Any) -> NDArray[np.float32]:
+    import torch
+
+    if not isinstance(values, torch.Tensor) or values.ndim not in {2, 4}:
+        shape = tuple(values.shape) if hasattr(values, "shape") else type(values).__name__
+        raise PluginError(f"the module returned {shape} for level {level!r}; expected a tensor [N, D] or [N, C, H, W]")
+    flat = values.mean(dim=(2, 3)) if values.ndim == 4 else values
+    pooled: NDArray[np.float32] = flat.float().cpu().numpy()
+    return pooled

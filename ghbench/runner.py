@@ -1,0 +1,366 @@
+"""One line, read as code: images -> extractor -> features -> task -> records -> score -> result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from ghbench.data.subset import FirstRows
+from ghbench.dataset import Dataset, content_digest
+from ghbench.digests import digest_json
+from ghbench.errors import FeatureError, MissingError, UsageError, UserError
+from ghbench.extraction import ExtractionOptions, extract_features
+from ghbench.extractor import Encoder, Extractor, ExtractorSpec
+from ghbench.imaging import DECODE_VERSION, alignment
+from ghbench.levels import select_levels
+from ghbench.results import files, statistics
+from ghbench.results.provenance import package_version, peak_memory_mb, provenance
+from ghbench.results.schema import (
+    Counts,
+    DatasetRecord,
+    ExtractorRecord,
+    Failure,
+    MetricValue,
+    Result,
+    TaskRecord,
+    Timing,
+)
+from ghbench.selection import ExtractorRequest, extractor_request, load_task
+from ghbench.store import FeatureKey, FeatureStore, StoredFeatures, default_store
+from ghbench.task import Role, Task, TaskInputs
+from ghbench.training_overlap import check_overlap
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How pairs are run.
+
+    Args:
+        align: Alignment for all extractors; None: what each declares.
+        overwrite: Evaluate again what is already finished. Features are kept: their key says that they are the same.
+        limit: Only the first so many images; the result is partial and enters no table.
+        seed: From which all randomness of evaluation and bootstrap is spawned.
+        dtype: Storage dtype of features.
+        extraction: Batch size, workers, device, progress.
+        store: Feature store; None: the one in `GHBENCH_CACHE`.
+        results: Folder of results; None: the one in `GHBENCH_HOME`.
+    """
+
+    align: str | None = None
+    overwrite: bool = False
+    limit: int | None = None
+    seed: int = 0
+    dtype: Literal["float32", "float16"] = "float32"
+    extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
+    store: FeatureStore | None = None
+    results: Path | None = None
+
+
+def run(extractor: object, task: str | Task, options: RunOptions | None = None, **changes: Any) -> Result:
+    """Evaluate one extractor on one task.
+
+    Args:
+        extractor: Spec string, `nn.Module` or object with `spec()` and an ability.
+        task: Spec string or task object.
+        options: How to run.
+        **changes: Fields of `RunOptions` that differ from `options`.
+
+    Returns:
+        The result, also written to the results folder; a finished one is read back unless `overwrite`.
+
+    Raises:
+        UserError: Anything that the user can put right.
+    """
+    options = replace(options or RunOptions(), **changes)
+    return _Pair(extractor_request(extractor), load_task(task), options).result()
+
+
+def run_pairs(
+    extractors: Sequence[object],
+    tasks: Sequence[str | Task],
+    options: RunOptions | None = None,
+    report: Report | None = None,
+) -> list[Result | Failure]:
+    """Evaluate every extractor on every task; a pair that fails is recorded and stops no other.
+
+    Args:
+        extractors: Spec strings or objects.
+        tasks: Spec strings or objects.
+        options: How to run.
+        report: Called with a line about each pair as it starts.
+
+    Returns:
+        Results and failures, task by task, in the order given.
+
+    Raises:
+        UsageError: A name or option is wrong; nothing was run.
+    """
+    options = options or RunOptions()
+    requests = [extractor_request(extractor) for extractor in extractors]
+    loaded = [load_task(task) for task in tasks]
+    outcomes: list[Result | Failure] = []
+    for task in loaded:
+        for request in requests:
+            if report is not None:
+                report(f"{request} on {task.name}")
+            outcomes.append(_run_or_record(request, task, options))
+    return outcomes
+
+
+def _run_or_record(request: ExtractorRequest, task: Task, options: RunOptions) -> Result | Failure:
+    path = files.failure_path(files.slug(task.name), request.spec_string.name, str(request), options.results)
+    try:
+        result = _Pair(request, task, options).result()
+    except UserError as error:
+        failure = Failure(
+            extractor=str(request),
+            task=task.name,
+            error=str(error),
+            error_type=type(error).__name__,
+            exit_code=error.exit_code,
+            provenance=provenance(_command(request, task, options), options.seed),
+        )
+        files.save_failure(failure, path)
+        return failure
+    path.unlink(missing_ok=True)
+    return result
+
+
+class _Pair:
+    """One extractor on one task, on its way to a result."""
+
+    def __init__(self, request: ExtractorRequest, task: Task, options: RunOptions) -> None:
+        self.request, self.task, self.options = request, task, options
+        self.phases: dict[str, float] = {}
+        with self._phase("describe"):
+            self.extractor: Extractor = request.build()
+            self.spec: ExtractorSpec = self.extractor.spec()
+            self.levels = select_levels(self.spec, request.level)
+            _check_abilities(self.extractor, self.spec, task)
+            self.align = alignment(options.align or self.spec.preprocessing.align)
+            self.roles = {name: _limited(role, options.limit) for name, role in task.datasets().items()}
+            self.overlap = check_overlap(self.spec, [role.dataset for role in self.roles.values()], task.protocol())
+            self.contents = {name: content_digest(role.dataset) for name, role in self.roles.items()}
+
+    def result(self) -> Result:
+        """Read the finished result back, or make it."""
+        path = files.result_path(files.slug(self.task.name), self.spec.name, self.digest, self.options.results)
+        if path.is_file() and not self.options.overwrite:
+            return files.load(path)
+        with self._phase("extract"):
+            stored, encoded = self._features()
+        with self._phase("evaluate"):
+            records = self.task.evaluate(self._inputs(stored), self._rng())
+        with self._phase("score"):
+            scores = self.task.score(records)
+            replicates = statistics.replicates(self.task, records, seed=self.options.seed)
+        metrics = statistics.with_intervals(scores, replicates, self.task.units(records).kind)
+        return files.save(self._describe(metrics, records, stored, encoded), records, path)
+
+    @property
+    def digest(self) -> str:
+        """Identity of what is computed from what; names the result file."""
+        return digest_json(
+            {
+                "extractor": str(self.request.spec_string),
+                "version": self.spec.version,
+                "weights": self.spec.weights_digest,
+                "backend": self.spec.backend,
+                "levels": list(self.levels),
+                "policy": self.request.policy,
+                "task": [self.task.name, self.task.version, self.task.protocol()],
+                "align": self._align_parts(),
+                "data": self.contents,
+                "dtype": self.options.dtype,
+                "limit": self.options.limit,
+                "seed": self.options.seed,
+            }
+        )
+
+    def _features(self) -> tuple[dict[str, dict[str, StoredFeatures]], int]:
+        """Features by role and view, and how many images had to be encoded for them."""
+        store = self.options.store or default_store()
+        stored: dict[str, dict[str, StoredFeatures]] = {}
+        encoded = 0
+        for name, role in self.roles.items():
+            for view in role.views:
+                features = store.open(self._key(name, view), role.dataset.ids)
+                if not all(features.is_complete(level) and not features.missing_rows(level) for level in self.levels):
+                    encoded += self._extract(role.dataset, features)
+                stored.setdefault(name, {})[view] = features
+        return stored, encoded
+
+    def _extract(self, dataset: Dataset, features: StoredFeatures) -> int:
+        if not isinstance(self.extractor, Encoder):
+            raise MissingError(
+                f"extractor {self.spec.name!r} has no features of {dataset.card().name!r} in the store and cannot "
+                "make them: it encodes no images",
+                fix=f"ghbench cache import FEATURES.npy --as NAME --dataset {dataset.card().name}",
+            )
+        return extract_features(
+            self.extractor, self.spec, dataset, features, self.levels, self.align.name, self.options.extraction
+        )
+
+    def _key(self, role: str, view: str) -> FeatureKey:
+        dataset = self.roles[role].dataset
+        preprocessing = asdict(self.spec.preprocessing)
+        return FeatureKey(
+            extractor=self.spec.name,
+            extractor_version=self.spec.version,
+            options=str(self.request.spec_string),
+            weights_digest=self.spec.weights_digest,
+            preprocessing={name: preprocessing[name] for name in ("size", "resize", "normalise", "grey")},
+            align=self._align_parts(),
+            view=view,
+            backend=self.spec.backend,
+            dtype=self.options.dtype,
+            dataset=dataset.card().name,
+            dataset_digest=self.contents[role],
+            decode_version=DECODE_VERSION,
+        )
+
+    def _align_parts(self) -> dict[str, Any]:
+        return {"name": self.align.name, "version": self.align.version, "weights_digest": self.align.weights_digest}
+
+    def _inputs(self, stored: Mapping[str, Mapping[str, StoredFeatures]]) -> TaskInputs:
+        features = {
+            role: {
+                view: {level: np.asarray(kept.read(level), dtype=np.float32) for level in self.levels}
+                for view, kept in views.items()
+            }
+            for role, views in stored.items()
+        }
+        datasets = {name: role.dataset for name, role in self.roles.items()}
+        return TaskInputs(self.spec, self.levels, self.request.policy, features, datasets, self.extractor)
+
+    def _rng(self) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence(self.options.seed).spawn(1)[0])
+
+    def _describe(
+        self,
+        metrics: list[MetricValue],
+        records: pd.DataFrame,
+        stored: Mapping[str, Mapping[str, StoredFeatures]],
+        encoded: int,
+    ) -> Result:
+        shards = [note for views in stored.values() for kept in views.values() for note in kept.notes(self.levels[0])]
+        images = sum(note.rows[1] - note.rows[0] for note in shards)
+        seconds = sum(note.seconds for note in shards)
+        warnings = [
+            warning
+            for views in stored.values()
+            for kept in views.values()
+            for level in self.levels
+            for warning in kept.warnings(level)
+        ]
+        units = self.task.units(records)
+        return Result(
+            digest=self.digest,
+            status="complete" if self.options.limit is None else "partial",
+            extractor=self._extractor_record(),
+            task=TaskRecord(
+                name=self.task.name,
+                version=self.task.version,
+                main_metric=self.task.main_metric,
+                references=list(self.task.references),
+                protocol=self.task.protocol(),
+            ),
+            align=self._align_parts(),
+            datasets={
+                name: DatasetRecord(
+                    name=role.dataset.card().name,
+                    images=len(role.dataset),
+                    content_digest=self.contents[name],
+                    recipe_digest=role.dataset.recipe_digest,
+                    feature_key=stored[name]["plain"].key.digest,
+                )
+                for name, role in self.roles.items()
+            },
+            domain=self.spec.training.domain,
+            overlap=self.overlap,
+            metrics=metrics,
+            counts=Counts(
+                images=images,
+                records=len(records),
+                unit=units.kind,
+                units=units.count,
+                fallback_boxes=sum(note.fallbacks for note in shards),
+                invented_fraction=round(sum(note.invented for note in shards) / max(1, images), 4),
+            ),
+            warnings=list(dict.fromkeys(warnings)),
+            limit=self.options.limit,
+            timing=Timing(
+                phases={name: round(value, 3) for name, value in self.phases.items()},
+                extraction_cached=encoded == 0,
+                images_per_second=round(images / seconds, 1) if seconds else None,
+                peak_memory_mb=round(peak_memory_mb(), 1),
+            ),
+            provenance=provenance(_command(self.request, self.task, self.options), self.options.seed),
+        )
+
+    def _extractor_record(self) -> ExtractorRecord:
+        package = self.request.package()
+        training = asdict(self.spec.training)
+        listed = training.pop("image_digests")
+        training["images_listed"] = None if listed is None else len(listed)
+        return ExtractorRecord(
+            name=self.spec.name,
+            spec_string=str(self.request),
+            version=self.spec.version,
+            package=package,
+            package_version=package_version(package) if package else None,
+            levels=list(self.levels),
+            dims=[self.spec.dim(level) for level in self.levels],
+            policy=self.request.policy,
+            weights_digest=self.spec.weights_digest,
+            preprocessing=asdict(self.spec.preprocessing),
+            similarity=self.spec.similarity,
+            backend=self.spec.backend,
+            centred=self.spec.mean is not None,
+            training=training,
+            licence=self.spec.licence,
+        )
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.phases[name] = self.phases.get(name, 0.0) + time.perf_counter() - began
+
+
+def _check_abilities(extractor: Extractor, spec: ExtractorSpec, task: Task) -> None:
+    """Features that are already in the store need no Encoder; every other ability must be there."""
+    lacking = [
+        ability.__name__ for ability in task.requires if ability is not Encoder and not isinstance(extractor, ability)
+    ]
+    if lacking:
+        raise UsageError(f"task {task.name!r} needs the ability {', '.join(lacking)}, which {spec.name!r} has not")
+    if not spec.levels:
+        raise FeatureError(f"extractor {spec.name!r} declares no levels")
+
+
+def _limited(role: Role, limit: int | None) -> Role:
+    if limit is None:
+        return role
+    return Role(cast("Dataset", FirstRows(role.dataset, limit)), role.views)
+
+
+def _command(request: ExtractorRequest, task: Task, options: RunOptions) -> str:
+    """The command line that makes the same result."""
+    parts = ["ghbench run", f"--extractor {request}", f"--task {task.name}"]
+    parts += [f"--align {options.align}"] if options.align else []
+    parts += [f"--limit {options.limit}"] if options.limit else []
+    parts += [f"--seed {options.seed}"] if options.seed else []
+    parts += [f"--dtype {options.dtype}"] if options.dtype != "float32" else []
+    return " ".join(parts)

@@ -1,0 +1,306 @@
+"""Features on disk: one folder a key, one sub-folder a level, NumPy shards that land whole or not at all.
+
+    FEATURES/mobilenet-v2-orl-plain-0123456789abcdef/
+      manifest.json             the key in clear
+      lock                      one writer at a time
+      stage4/level.json         shards with their sha256, and `complete` when all are there
+      stage4/shard-00000.npy
+
+A shard is believed only if its bytes have the recorded sha256; any other goes to `quarantine/` and is missing again.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from ghbench import atomic, locations
+from ghbench.digests import digest_bytes, digest_file, digest_lines
+from ghbench.errors import DataError, UserError
+from ghbench.store import manifest
+from ghbench.store.key import FeatureKey
+from ghbench.store.manifest import KeyManifest, LevelManifest, ShardEntry
+
+SHARD_ROWS = 512
+_LEVEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class ShardNote:
+    """What is remembered of how a shard was made.
+
+    Args:
+        fallbacks: Images whose face was not detected.
+        invented: Sum over images of the fraction of pixels outside the picture.
+        seconds: Time it took.
+    """
+
+    fallbacks: int = 0
+    invented: float = 0.0
+    seconds: float = 0.0
+
+
+def default_store() -> FeatureStore:
+    """The store in `GHBENCH_CACHE`."""
+    return FeatureStore(locations.cache() / "features")
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """All keys below one folder."""
+
+    root: Path
+
+    def open(self, key: FeatureKey, row_ids: Sequence[str], shard_rows: int = SHARD_ROWS) -> StoredFeatures:
+        """The features of a key, whether or not any are there yet.
+
+        Args:
+            key: The content key.
+            row_ids: The dataset's ids, in order.
+            shard_rows: Rows a shard, for keys that are new.
+        """
+        known = manifest.read(KeyManifest, self.root / key.folder / "manifest.json")
+        return StoredFeatures(self.root / key.folder, key, tuple(row_ids), known.shard_rows if known else shard_rows)
+
+    def folders(self) -> list[Path]:
+        """Folders of all keys, sorted."""
+        return sorted(path.parent for path in self.root.glob("*/manifest.json"))
+
+    def remove(self, folder: Path) -> None:
+        """Delete a key that nobody is writing to.
+
+        Raises:
+            UserError: Another process holds its lock.
+        """
+        try:
+            with FileLock(folder / "lock", timeout=0):
+                pass
+        except Timeout as error:
+            raise UserError(f"{folder.name} is being written to by another process") from error
+        shutil.rmtree(folder)
+
+
+@dataclass
+class StoredFeatures:
+    """The features of one key: levels, each a [rows, dim] array cut into shards."""
+
+    folder: Path
+    key: FeatureKey
+    row_ids: tuple[str, ...]
+    shard_rows: int = SHARD_ROWS
+    _verified: set[tuple[str, int]] = field(default_factory=set, repr=False)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the key's lock; whoever waited finds the other's work done."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / "lock"):
+            known = manifest.read(KeyManifest, self.folder / "manifest.json")
+            if known is None:
+                known = KeyManifest(
+                    key=self.key.parts(),
+                    rows=len(self.row_ids),
+                    row_ids_digest=digest_lines(self.row_ids),
+                    shard_rows=self.shard_rows,
+                )
+                manifest.write(known, self.folder / "manifest.json")
+            self.shard_rows = known.shard_rows
+            yield
+
+    def is_complete(self, level: str) -> bool:
+        """Whether all shards of a level are there and none was found damaged."""
+        note = self._level(level)
+        return note is not None and note.state == "complete"
+
+    def missing_rows(self, level: str) -> list[tuple[int, int]]:
+        """Row ranges of the shards that are not there, or do not have the bytes that were written."""
+        note = self._level(level)
+        present = {} if note is None else note.shards
+        return [
+            rows
+            for number, rows in enumerate(self._ranges())
+            if number not in present or not self._is_intact(level, number, present[number])
+        ]
+
+    def write_shard(self, level: str, start: int, rows: NDArray[Any], note: ShardNote | None = None) -> None:
+        """Put one shard in its place; call inside `writing()`.
+
+        Args:
+            level: Level name.
+            start: First row of the shard.
+            rows: float [n, dim], stored in the key's dtype.
+            note: How it was made.
+
+        Raises:
+            DataError: The level's name cannot name a folder.
+            UserError: The disk is full.
+        """
+        if not _LEVEL_NAME.fullmatch(level):
+            raise DataError(f"level name {level!r} may hold letters, digits and . _ + - only")
+        number = start // self.shard_rows
+        content = _npy_bytes(rows.astype(self.key.dtype, copy=False))
+        try:
+            atomic.write_bytes(self._shard_path(level, number), content)
+            known = self._level(level)
+            shards = {} if known is None else dict(known.shards)
+            note = note or ShardNote()
+            shards[number] = ShardEntry(
+                rows=(start, start + len(rows)),
+                sha256=digest_bytes(content),
+                fallbacks=note.fallbacks,
+                invented=note.invented,
+                seconds=note.seconds,
+            )
+            self._write_level(level, "partial", rows.shape[1], shards)
+        except OSError as error:
+            raise UserError(
+                f"features of {self.key.extractor!r} cannot be written to {self.folder}: {error.strerror}; "
+                "the shards so far are kept",
+                fix="free some space or set GHBENCH_CACHE, and run the same command again",
+            ) from error
+        self._verified.add((level, number))
+
+    def complete(self, level: str, warnings: Sequence[str] = ()) -> None:
+        """Mark a level complete; the last thing a writer does."""
+        note = self._level(level)
+        if note is None or self.missing_rows(level):
+            raise DataError(f"level {level!r} of {self.folder.name} is not complete")
+        self._write_level(level, "complete", note.shape[1], note.shards, list(warnings))
+
+    def discard(self, level: str) -> None:
+        """Forget a level whose features turned out to be unusable."""
+        shutil.rmtree(self.folder / level, ignore_errors=True)
+        self._verified = {entry for entry in self._verified if entry[0] != level}
+
+    def read(self, level: str) -> NDArray[Any]:
+        """All rows of a complete level, in the dataset's order; memory-mapped where it is one shard.
+
+        Returns:
+            [rows, dim] in the storage dtype.
+
+        Raises:
+            DataError: The level is not complete, or a shard is damaged (it is then quarantined).
+        """
+        note = self._level(level)
+        damaged = self.missing_rows(level)
+        if note is None or damaged:
+            raise DataError(
+                f"level {level!r} of {self.folder.name} lacks rows {damaged[:3]}", fix="run the command again"
+            )
+        parts = [self._map(level, number) for number in sorted(note.shards)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def read_shard(self, level: str, start: int) -> NDArray[Any]:
+        """Rows of one shard that is there, memory-mapped."""
+        return self._map(level, start // self.shard_rows)
+
+    def notes(self, level: str) -> list[ShardEntry]:
+        """How the shards of a level were made."""
+        note = self._level(level)
+        return [] if note is None else [note.shards[number] for number in sorted(note.shards)]
+
+    def warnings(self, level: str) -> list[str]:
+        """What was noticed when the level was completed."""
+        note = self._level(level)
+        return [] if note is None else note.warnings
+
+    def levels(self) -> list[str]:
+        """Names of all levels of which anything is there."""
+        return sorted(path.parent.name for path in self.folder.glob("*/level.json"))
+
+    def _ranges(self) -> list[tuple[int, int]]:
+        count = len(self.row_ids)
+        return [(start, min(start + self.shard_rows, count)) for start in range(0, count, self.shard_rows)]
+
+    def _is_intact(self, level: str, number: int, entry: ShardEntry) -> bool:
+        if self._ranges()[number : number + 1] != [entry.rows]:
+            return False
+        if (level, number) in self._verified:
+            return True
+        path = self._shard_path(level, number)
+        if path.is_file() and digest_file(path) == entry.sha256:
+            self._verified.add((level, number))
+            return True
+        self._quarantine(level, number)
+        return False
+
+    def _quarantine(self, level: str, number: int) -> None:
+        """Put a damaged shard aside and forget it; it is evidence of a failing disk, and never read again."""
+        path = self._shard_path(level, number)
+        if path.is_file():
+            aside = self.folder / "quarantine"
+            aside.mkdir(exist_ok=True)
+            path.replace(aside / f"{level}-{path.stem}-{time.time_ns()}.npy")
+        note = self._level(level)
+        if note is not None:
+            shards = {key: entry for key, entry in note.shards.items() if key != number}
+            self._write_level(level, "partial", note.shape[1], shards)
+
+    def _level(self, level: str) -> LevelManifest | None:
+        note = manifest.read(LevelManifest, self.folder / level / "level.json")
+        if note is None or note.shape[0] != len(self.row_ids) or note.dtype != self.key.dtype:
+            return None
+        return note
+
+    def _write_level(
+        self, level: str, state: str, dim: int, shards: dict[int, ShardEntry], warnings: list[str] | None = None
+    ) -> None:
+        note = LevelManifest.model_validate(
+            {
+                "level": level,
+                "state": state,
+                "dtype": self.key.dtype,
+                "shape": (len(self.row_ids), dim),
+                "shards": shards,
+                "warnings": warnings or [],
+            }
+        )
+        manifest.write(note, self.folder / level / "level.json")
+
+    def _shard_path(self, level: str, number: int) -> Path:
+        return self.folder / level / f"shard-{number:05d}.npy"
+
+    def _map(self, level: str, number: int) -> NDArray[Any]:
+        mapped: NDArray[Any] = np.load(self._shard_path(level, number), mmap_mode="r", allow_pickle=False)
+        return mapped
+
+
+def describe_folder(folder: Path) -> dict[str, Any]:
+    """What a key's folder holds, for `ghbench cache list`: key parts, levels with their state, bytes."""
+    known = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    levels = {}
+    for path in sorted(folder.glob("*/level.json")):
+        note = manifest.read(LevelManifest, path)
+        levels[path.parent.name] = "unreadable" if note is None else note.state
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return {"folder": folder.name, "key": known["key"], "rows": known["rows"], "levels": levels, "bytes": size}
+
+
+def damaged_shards(folder: Path) -> list[Path]:
+    """Shards of a key whose bytes are not the recorded ones."""
+    damaged = []
+    for path in sorted(folder.glob("*/level.json")):
+        note = manifest.read(LevelManifest, path)
+        for number, entry in (note.shards if note else {}).items():
+            shard = path.parent / f"shard-{number:05d}.npy"
+            if not shard.is_file() or digest_file(shard) != entry.sha256:
+                damaged.append(shard)
+    return damaged
+
+
+def _npy_bytes(rows: NDArray[Any]) -> bytes:
+    content = io.BytesIO()
+    np.save(content, np.ascontiguousarray(rows), allow_pickle=False)
+    return content.getvalue()

@@ -1,0 +1,56 @@
+"""What features are named by: everything that can change a number in them, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from ghbench.digests import digest_json
+
+
+@dataclass(frozen=True)
+class FeatureKey:
+    """The content key of the features of one dataset by one extractor.
+
+    Args:
+        extractor: Registered name.
+        extractor_version: Version in the spec.
+        options: Options of the spec string that built the extractor, less level and policy.
+        weights_digest: sha256 that identifies the weights.
+        preprocessing: Named resize step and size.
+        align: Name, version and weights digest of the alignment.
+        view: `plain` or `flipped`.
+        backend: Library and precision of the computation.
+        dtype: Storage dtype.
+        dataset: Name, for people who read manifests; the digest decides.
+        dataset_digest: Content digest of the dataset.
+        decode_version: Version of the decoding step.
+    """
+
+    extractor: str
+    extractor_version: str
+    options: str
+    weights_digest: str
+    preprocessing: dict[str, Any]
+    align: dict[str, Any]
+    view: str
+    backend: str
+    dtype: str
+    dataset: str
+    dataset_digest: str
+    decode_version: int
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over all parts."""
+        return digest_json(self.parts())
+
+    @property
+    def folder(self) -> str:
+        """Name of the key's folder: readable, and unique by its digest."""
+        return f"{self.extractor}-{self.dataset}-{self.view}-{self.digest[:16]}"
+
+    def parts(self) -> dict[str, Any]:
+        """All parts as JSON values, written into the manifest in clear."""
+        return asdict(self)

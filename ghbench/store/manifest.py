@@ -1,0 +1,63 @@
+"""What the store writes beside the shards: the key in clear, and of each level its shards and whether all are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ghbench import atomic
+
+SCHEMA_VERSION = 1
+T = TypeVar("T", bound=BaseModel)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class KeyManifest(_Part):
+    """`manifest.json` of a key."""
+
+    schema_version: int = SCHEMA_VERSION
+    key: dict[str, Any]
+    rows: int
+    row_ids_digest: str
+    shard_rows: int
+
+
+class ShardEntry(_Part):
+    """One shard that is wholly on disk."""
+
+    rows: tuple[int, int]
+    sha256: str
+    fallbacks: int = 0
+    invented: float = 0.0
+    seconds: float = 0.0
+
+
+class LevelManifest(_Part):
+    """`level.json` of a level; `state` turns `complete` last."""
+
+    schema_version: int = SCHEMA_VERSION
+    level: str
+    state: Literal["partial", "complete"]
+    dtype: str
+    shape: tuple[int, int]
+    shards: dict[int, ShardEntry]
+    warnings: list[str] = []
+
+
+def read(model: type[T], path: Path) -> T | None:
+    """Read a manifest; None where it is missing, half-written or of another schema: what it describes is made anew."""
+    try:
+        found = model.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValidationError, ValueError):
+        return None
+    return found if getattr(found, "schema_version", None) == SCHEMA_VERSION else None
+
+
+def write(manifest: BaseModel, path: Path) -> None:
+    """Write a manifest atomically."""
+    atomic.write_text(path, manifest.model_dump_json(indent=1) + "\n")
