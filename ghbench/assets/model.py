@@ -124,10 +124,17 @@ class System(_Declared):
 
 
 class Packaged(_Declared):
-    """A folder inside an installed Python package, found without importing the package."""
+    """A folder inside an installed Python package, found without importing the package.
+
+    Args:
+        module: The folder as a dotted name.
+        extra: The extra of ghbench that installs the package.
+        paths: Member name -> path below the folder, where it is not the declared one.
+    """
 
     kind: Literal["packaged"] = "packaged"
     module: str = Field(pattern=r"^\w+(\.\w+)*$")
+    extra: str | None = None
     paths: dict[str, RelativePath] = {}
 
 
@@ -197,6 +204,11 @@ class Asset(_Declared):
             return tree_digest({name: member.sha256 for name, member in self.members.items()})
         assert self.tree is not None
         return self.tree.sha256 or next(iter(self.container_digests), None)
+
+    @property
+    def members_are_unpinned(self) -> bool:
+        """Whether no digest of the files themselves is declared."""
+        return self.tree is not None and self.tree.sha256 is None
 
     @property
     def container_digests(self) -> dict[str, str]:

@@ -54,15 +54,10 @@ def configuration_files() -> list[Path]:
     user = platformdirs.user_config_path("pip", appauthor=False, roaming=True) / file
     if sys.platform == "darwin" and not user.parent.is_dir():
         user = Path("~/.config/pip").expanduser() / file
-    machine = [Path(folder) / "pip" / file for folder in _machine_folders()]
-    if sys.platform.startswith("linux"):
-        machine.append(Path("/etc") / file)
-    # pip reads the machine's files in this order, so that a later one wins.
-    machine.reverse()
     if named and Path(named).expanduser().exists():
         # As in pip, a file that is named takes the place of the user's own.
-        return [Path(named).expanduser(), Path(sys.prefix) / file, *machine]
-    return [Path(sys.prefix) / file, user, legacy, *machine]
+        return [Path(named).expanduser(), Path(sys.prefix) / file, *_machine_files(file)]
+    return [Path(sys.prefix) / file, user, legacy, *_machine_files(file)]
 
 
 def without_credentials(text: str) -> str:
@@ -70,8 +65,13 @@ def without_credentials(text: str) -> str:
     return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
 
 
-def _machine_folders() -> list[str]:
-    return platformdirs.site_config_dir(None, appauthor=False, multipath=True).split(os.pathsep)
+def _machine_files(file: str) -> list[Path]:
+    """Files for all users; pip reads them the other way round, so that a later one wins."""
+    folders = platformdirs.site_config_dir(None, appauthor=False, multipath=True).split(os.pathsep)
+    files = [Path(folder) / "pip" / file for folder in folders]
+    if sys.platform.startswith("linux"):
+        files.append(Path("/etc") / file)
+    return files[::-1]
 
 
 def _settings() -> dict[str, tuple[str, str]]:

