@@ -7,7 +7,7 @@ longer side above 2048 pixels is shrunk to that.
 Choice: of several faces the largest and most central one, by its area less twice the squared distance of its centre
 from that of the picture.
 
-Fallback: where no face is found, a square box of 0.7 of the picture's shorter side, its centre in the middle across
+Fallback: where no face is found, a square box of 0.8 of the picture's shorter side, its centre in the middle across
 and at 0.58 of the height: a face somewhat below the middle, as the detected ones of ORL and LFW are.
 """
 
@@ -26,7 +26,7 @@ from ghbench.imaging.resize import Box, resize_step
 MIN_SIDE = 160
 MAX_SIDE = 2048
 MAX_DOUBLINGS = 3
-FALLBACK_SIDE = 0.7
+FALLBACK_SIDE = 0.8
 FALLBACK_CENTRE = (0.5, 0.58)
 
 
