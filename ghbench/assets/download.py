@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from ghbench.assets.containers import CHUNK, LARGEST_CONTAINER
 from ghbench.assets.pip_config import without_credentials
 from ghbench.assets.progress import Progress
+from ghbench.assets.source_error import SourceError
 from ghbench.digests import digest_file
 from ghbench.errors import DataError
 from ghbench.version import __version__
@@ -25,10 +27,6 @@ PAUSE = 0.5
 TIMEOUT = (15.0, 60.0)
 """Seconds to connect, and between two pieces of an answer."""
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-
-
-class SourceError(Exception):
-    """A source that did not give what was asked; the next one is tried."""
 
 
 class _BrokenError(Exception):
@@ -82,6 +80,8 @@ def download(
         DataError: It gives another one.
     """
     part.parent.mkdir(parents=True, exist_ok=True)
+    if part.exists() and digest_file(part) == sha256:
+        return
     address = without_credentials(url)
     for attempt in range(ATTEMPTS):
         resumed = part.exists() and part.stat().st_size > 0
@@ -89,11 +89,11 @@ def download(
             _transfer(web, url, part, size, lambda done, total: progress(done, total, label))
         except (_BrokenError, requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError) as error:
             if attempt == ATTEMPTS - 1:
-                raise SourceError(f"{address}: {without_credentials(str(error))}") from error
+                raise SourceError(f"{address}: {reason(error)}") from error
             time.sleep(PAUSE * 2**attempt)
             continue
         except requests.RequestException as error:
-            raise SourceError(f"{address}: {without_credentials(str(error))}") from error
+            raise SourceError(f"{address}: {reason(error)}") from error
         found = digest_file(part)
         if found == sha256:
             return
@@ -104,10 +104,17 @@ def download(
     raise SourceError(f"{address}: no attempt of {ATTEMPTS} brought the declared content")
 
 
+def reason(error: Exception) -> str:
+    """What went wrong in a few words: the innermost cause, without names of classes and passwords."""
+    inner = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+    cause = getattr(inner, "reason", None) or inner
+    return without_credentials(re.sub(r"^\w+\([^)]*\): ", "", str(cause)))
+
+
 def _transfer(
     web: requests.Session, url: str, part: Path, size: int | None, report: Callable[[int, int | None], None]
 ) -> None:
-    have = part.stat().st_size if part.exists() else 0
+    have, limit = part.stat().st_size if part.exists() else 0, size or LARGEST_CONTAINER
     if size is not None and have >= size:
         if have == size:
             return
@@ -130,8 +137,8 @@ def _transfer(
         with part.open("ab" if continues else "wb") as sink:
             for chunk in answer.raw.stream(CHUNK, decode_content=False):
                 done += len(chunk)
-                if done > (size or LARGEST_CONTAINER):
-                    raise DataError(f"{without_credentials(url)} is larger than the declared {size} bytes")
+                if done > limit:
+                    raise DataError(f"{without_credentials(url)} is larger than the declared {limit} bytes")
                 sink.write(chunk)
                 report(done, total)
         if total is not None and done < total:

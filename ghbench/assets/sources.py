@@ -11,16 +11,18 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import requests
-
-from ghbench.assets.download import SourceError, download, session
 from ghbench.assets.model import NETWORK, Debian, Npm, Packaged, Sdist, Source, System, Url, User, Wheel
 from ghbench.assets.pip_config import configured_index, without_credentials
 from ghbench.assets.progress import Progress
+from ghbench.assets.source_error import SourceError
 from ghbench.digests import digest_file
 from ghbench.errors import DataError
 from ghbench.locations import offline
+
+if TYPE_CHECKING:
+    import requests
 
 TOOL_TIMEOUT = 900.0
 """Seconds that npm or apt-get may take."""
@@ -76,11 +78,8 @@ def obtained(source: Source, members: dict[str, str], work: Path, parts: Path, p
         raise SourceError("not tried, since GHBENCH_OFFLINE forbids the network")
     match source:
         case Wheel() | Sdist() | Url():
-            part = parts / f"{source.sha256[:16]}.part"
-            _bring(source, part, progress)
-            container = work / source.filename
-            part.replace(container)
-            yield container
+            with _downloaded(source, parts, progress) as container:
+                yield container
         case Npm():
             yield _npm(source, work, progress)
         case Debian():
@@ -94,7 +93,26 @@ def obtained(source: Source, members: dict[str, str], work: Path, parts: Path, p
             raise SourceError(f"only you can bring it: {source.hint}")
 
 
+@contextmanager
+def _downloaded(source: Wheel | Sdist | Url, parts: Path, progress: Progress) -> Iterator[Path]:
+    """The downloaded file; one that was not made use of because the process ended is not downloaded again."""
+    part, container = parts / f"{source.filename}.part", parts / source.filename
+    if container.exists():
+        container.replace(part)
+    _bring(source, part, progress)
+    part.replace(container)
+    try:
+        yield container
+    except DataError:
+        container.unlink()
+        raise
+    container.unlink()
+
+
 def _bring(source: Wheel | Sdist | Url, part: Path, progress: Progress) -> None:
+    # Imported here: what is cached must be found without waiting for the network's libraries.
+    from ghbench.assets.download import download, session
+
     if isinstance(source, Url):
         web, urls, origin = session(configured_index().certificates), list(source.mirrors), ""
     else:
@@ -118,6 +136,8 @@ def _indexed(source: Wheel | Sdist) -> tuple[requests.Session, str, str]:
     """Session, address of the exact file, and the index's origin as the end of a message."""
     from pypi_simple import PyPISimple
 
+    from ghbench.assets.download import reason, session
+
     choice = configured_index()
     origin = f" (index from {choice.origin})"
     web = session(choice.certificates, choice.url)
@@ -126,7 +146,7 @@ def _indexed(source: Wheel | Sdist) -> tuple[requests.Session, str, str]:
         page = client.get_project_page(source.project, timeout=60)
     except Exception as error:  # an index may answer anything at all
         web.close()
-        raise SourceError(f"{without_credentials(str(error))}{origin}") from error
+        raise SourceError(f"{reason(error)}{origin}") from error
     for package in page.packages:
         if package.filename == source.filename:
             promised = package.digests.get("sha256", source.sha256)

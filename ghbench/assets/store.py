@@ -17,9 +17,9 @@ from filelock import FileLock
 from ghbench import atomic
 from ghbench.assets import manifest
 from ghbench.assets.containers import Extracted, Naming, check, declared_names, extract, lenient_names
-from ghbench.assets.download import SourceError
 from ghbench.assets.model import MARKER, NETWORK, Asset, Packaged, Sdist, Source, System, User, Wheel
 from ghbench.assets.progress import Progress, silent
+from ghbench.assets.source_error import SourceError
 from ghbench.assets.sources import describe, local_folder, obtained
 from ghbench.digests import digest_file, digest_json
 from ghbench.errors import DataError, MissingError, UsageError, UserError
@@ -222,7 +222,7 @@ def _fetch(asset: Asset, progress: Progress) -> None:
         else:
             return
     raise MissingError(
-        f"{asset.title} (asset {asset.name!r}) is not on this machine and could not be fetched. Tried:\n"
+        f"asset {asset.name!r} is not on this machine and could not be fetched: {asset.title}. Tried:\n"
         + "\n".join(tried),
         fix=_mending(asset),
     )

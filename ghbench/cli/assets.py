@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ghbench import assets
-from ghbench.assets import Progress
 from ghbench.errors import MissingError, UserError
+
+if TYPE_CHECKING:
+    from ghbench.assets import Asset, Progress
 
 app = typer.Typer(name="assets", help="Weights and data from outside.", no_args_is_help=True)
 
@@ -23,6 +24,8 @@ def list_assets(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every member's digest.")] = False,
 ) -> None:
     """List declared assets, and which of them can be used now without a network."""
+    from ghbench import assets
+
     declared = [assets.get(name) for name in assets.names()]
     if as_json:
         typer.echo(json.dumps([_described(asset) for asset in declared], indent=2))
@@ -40,6 +43,8 @@ def list_assets(
 @app.command("fetch")
 def fetch(names: Annotated[list[str], typer.Argument(metavar="NAME...", show_default=False)]) -> None:
     """Fetch assets into the cache and print their folders; what is there already is not fetched again."""
+    from ghbench import assets
+
     for name in names:
         assets.get(name)  # a misspelt name is reported before anything is downloaded
     failures: list[UserError] = []
@@ -58,6 +63,8 @@ def path(
     member: Annotated[str | None, typer.Argument(help="One file of it; without: the folder of all.")] = None,
 ) -> None:
     """Print where an asset lies; it is fetched if it is not there yet."""
+    from ghbench import assets
+
     with _bar() as progress:
         typer.echo(assets.path(name, member, progress=progress))
 
@@ -68,12 +75,16 @@ def import_asset(
     path: Annotated[Path, typer.Argument(help="The file, the archive or the folder that you have.")],
 ) -> None:
     """Bring an asset that you have; it is checked against the declared digests."""
+    from ghbench import assets
+
     typer.echo(assets.import_asset(name, path))
 
 
 @app.command("verify")
 def verify(name: Annotated[str | None, typer.Argument(help="Without: every cached asset.")] = None) -> None:
     """Hash cached files again; a damaged asset is moved aside and fetched anew."""
+    from ghbench import assets
+
     failures: list[UserError] = []
     with _bar() as progress:
         for each in [name] if name else assets.names():
@@ -87,7 +98,9 @@ def verify(name: Annotated[str | None, typer.Argument(help="Without: every cache
     _raise(failures)
 
 
-def _described(asset: assets.Asset) -> dict[str, Any]:
+def _described(asset: Asset) -> dict[str, Any]:
+    from ghbench import assets
+
     computed = {"size": asset.size, "digest": asset.digest, "available": assets.available(asset.name)}
     return asset.model_dump(mode="json", exclude_none=True) | computed
 
@@ -108,9 +121,11 @@ def _bar() -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.progress import Progress as Bars
+    from rich.table import Column
 
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    with Bars(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bars:
+    label = TextColumn("{task.description}", table_column=Column(max_width=24, no_wrap=True, overflow="ellipsis"))
+    columns = label, BarColumn(12), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
 
         def draw(done_bytes: int, total_bytes: int | None, label: str) -> None:

@@ -108,6 +108,9 @@ class Server(http.server.ThreadingHTTPServer):
     def url(self):
         return f"http://127.0.0.1:{self.server_port}"
 
+    def handle_error(self, *_):
+        """A client that hangs up is part of the tests."""
+
     def index(self, project, filename, content, digest=None):
         """Offer a package file through the simple API and return the index's address."""
         link = f'<a href="/files/{filename}#sha256={digest or sha(content)}">{filename}</a>'

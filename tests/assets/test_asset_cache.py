@@ -154,6 +154,29 @@ def test_an_interruption_while_unpacking_leaves_nothing(toy_on_server, cache_fol
     assert not assets.available("toy")
 
 
+def test_a_finished_download_survives_an_interruption_while_unpacking(toy_on_server, monkeypatch):
+    def interrupted(*_args, **_options):
+        raise KeyboardInterrupt
+
+    extract = store.extract
+    monkeypatch.setattr(store, "extract", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        assets.path("toy")
+    monkeypatch.setattr(store, "extract", extract)
+    assert assets.path("toy", "a.bin").read_bytes() == CONTENT
+    assert len(toy_on_server.requests) == 1
+
+
+def test_the_cache_is_read_without_the_networks_libraries(toy_on_server):
+    assets.path("toy")
+    code = (
+        "import sys, pathlib; from ghbench import assets; from ghbench.assets import manifest\n"
+        f"manifest.MANIFEST = pathlib.Path({str(manifest.MANIFEST)!r})\n"
+        "assets.path('toy'); print(sorted({'requests', 'torch', 'rich', 'pypi_simple'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
 def test_what_a_killed_process_left_is_swept_away(toy_on_server, cache_folder):
     left = cache_folder / ".making" / "toy" / "staging"
     left.mkdir(parents=True)

@@ -5,8 +5,9 @@ import os
 
 import pytest
 
-from ghbench.assets.download import SourceError, download, session
+from ghbench.assets.download import download, session
 from ghbench.assets.progress import silent
+from ghbench.assets.source_error import SourceError
 from ghbench.errors import DataError
 
 CONTENT = os.urandom(300_000)
