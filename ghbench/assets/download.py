@@ -138,6 +138,7 @@ def _transfer(
             for chunk in answer.raw.stream(CHUNK, decode_content=False):
                 done += len(chunk)
                 if done > limit:
+                    part.unlink()
                     raise DataError(f"{without_credentials(url)} is larger than the declared {limit} bytes")
                 sink.write(chunk)
                 report(done, total)

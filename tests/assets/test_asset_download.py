@@ -77,6 +77,7 @@ def test_a_file_larger_than_declared_is_cut_off(server, fetch):
     server.files["/f"] = CONTENT * 20
     with pytest.raises(DataError, match="larger than the declared 300000 bytes"):
         fetch()
+    assert not fetch.part().exists()
 
 
 def test_a_file_that_is_not_there_is_asked_for_once(server, fetch):
