@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, MpoImagePlugin, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from ghbench.digests import digest_array
 from ghbench.errors import DataError
@@ -23,8 +23,8 @@ MAX_PIXELS = 2**26
 """Pixels in the largest picture that is decoded, 8192 x 8192; a few kilobytes can claim to be far larger."""
 
 # Only formats that Pillow decodes itself: others may start external programs on files that nobody has vouched for.
-# The last three are named by their plugins, which Pillow does not load by itself.
-_PLUGINS = (MpoImagePlugin.MpoImageFile, TiffImagePlugin.TiffImageFile, WebPImagePlugin.WebPImageFile)
+# The last two are named by their plugins, which Pillow does not load by itself.
+_PLUGINS = (TiffImagePlugin.TiffImageFile, WebPImagePlugin.WebPImageFile)
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", *(plugin.format for plugin in _PLUGINS))
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """File name endings, in lower case, of the formats above."""
@@ -47,7 +47,7 @@ def decode(path: Path) -> NDArray[np.uint8]:
             _check_size(picture, path)
             picture.load()
             upright = ImageOps.exif_transpose(picture)
-            return np.array(_to_rgb(upright, path), dtype=np.uint8)
+            return np.array(_to_rgb(upright, picture.format, path), dtype=np.uint8)
     except UnidentifiedImageError as error:
         raise DataError(f"{path} is not a picture; expected one of {', '.join(FORMATS)}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -79,11 +79,11 @@ def _check_size(picture: Image.Image, path: Path) -> None:
         raise DataError(f"{path} is {width} x {height} pixels; expected at most {MAX_PIXELS} pixels")
 
 
-def _to_rgb(picture: Image.Image, path: Path) -> Image.Image:
-    """An upright RGB picture of any of Pillow's modes."""
+def _to_rgb(picture: Image.Image, file_format: str | None, path: Path) -> Image.Image:
+    """An RGB picture from one of any of Pillow's modes."""
     if picture.mode == "RGB":
         return picture
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in {"PNG", "PPM"}):
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and file_format in {"PNG", "PPM"}):
         # Pillow scales 16-bit PGM and PNG to 0..65535, and of 16-bit RGB it keeps the upper byte: the same for grey.
         upper: NDArray[Any] = np.asarray(picture).astype(np.int64) >> 8
         return Image.fromarray(upper.clip(0, 255).astype(np.uint8)).convert("RGB")

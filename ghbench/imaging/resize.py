@@ -3,6 +3,8 @@
 crop-bilinear    the largest centred crop of the declared aspect ratio, then a triangle filter
 crop-bicubic     the same crop, then a cubic filter
 squash-bilinear  the whole picture, its aspect ratio not kept
+
+At the edge of a crop the filter reaches over it to the picture's own next pixels, and stops at the picture's edge.
 """
 
 from __future__ import annotations

@@ -1,0 +1,127 @@
+"""Picture-file datasets: digests are computed once, and computed again exactly when a file may have changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ghbench.data import image_files
+from ghbench.data.image_files import ImageEntry, ImageFiles
+from ghbench.dataset import Dataset, DatasetCard, content_digest
+from ghbench.errors import DataError
+from ghbench.imaging import decode, pixel_digest
+
+CARD = DatasetCard(name="toy", title="Toy", licence="CC0-1.0", citation="", source="made here")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "datasets"
+
+
+@pytest.fixture
+def entries(tmp_path) -> list[ImageEntry]:
+    rng = np.random.default_rng(3)
+    made = []
+    for number in range(4):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(rng.integers(0, 256, (5, 4, 3), dtype=np.uint8)).save(path)
+        made.append(ImageEntry(f"p{number}", path, "ab"[number % 2]))
+    return made
+
+
+@pytest.fixture
+def decoded(monkeypatch) -> list[Path]:
+    """Files that were decoded for digests."""
+    seen: list[Path] = []
+
+    def counting(path: Path) -> np.ndarray:
+        seen.append(path)
+        return decode(path)
+
+    monkeypatch.setattr(image_files, "decode", counting)
+    return seen
+
+
+def test_it_is_a_dataset_with_random_access(entries):
+    dataset = ImageFiles(CARD, entries)
+    assert isinstance(dataset, Dataset)
+    assert len(dataset) == 4
+    assert dataset.ids == ("p0", "p1", "p2", "p3")
+    assert (dataset.label_names, dataset.labels.tolist()) == (("a", "b"), [0, 1, 0, 1])
+    assert dataset.splits["all"].tolist() == [0, 1, 2, 3]
+    assert np.array_equal(dataset.image(2), decode(entries[2].path))
+    assert dataset.image_digests()[2] == pixel_digest(dataset.image(2))
+
+
+def test_a_second_run_decodes_nothing(entries, decoded):
+    first = ImageFiles(CARD, entries).image_digests()
+    assert len(decoded) == 4
+    assert ImageFiles(CARD, entries).image_digests() == first
+    assert len(decoded) == 4
+
+
+@pytest.mark.parametrize("change", ["content", "time", "place"])
+def test_a_changed_file_is_decoded_again(entries, decoded, change, tmp_path):
+    ImageFiles(CARD, entries).image_digests()
+    path = entries[1].path
+    if change == "content":
+        Image.new("RGB", (50, 50)).save(path)
+    elif change == "time":
+        os.utime(path, ns=(1, 1))
+    else:
+        moved = path.rename(tmp_path / "moved.png")
+        entries[1] = ImageEntry("p1", moved, "b")
+    again = ImageFiles(CARD, entries).image_digests()
+    assert len(decoded) == 8
+    assert again[1] == pixel_digest(decode(entries[1].path))
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"image_digests": ["x"]}', '{"image_digests": [1, 2, 3, 4]}'])
+def test_a_damaged_cache_file_is_made_again(entries, cache, damage):
+    right = ImageFiles(CARD, entries).image_digests()
+    (file,) = cache.iterdir()
+    file.write_text(damage)
+    assert ImageFiles(CARD, entries).image_digests() == right
+    assert json.loads(file.read_text())["image_digests"] == list(right)
+
+
+def test_the_content_digest_ignores_place_and_file_format(entries, tmp_path):
+    before = content_digest(ImageFiles(CARD, entries))
+    others = []
+    for entry in entries:
+        path = tmp_path / "elsewhere" / f"{entry.id}.ppm"
+        path.parent.mkdir(exist_ok=True)
+        Image.open(entry.path).save(path)
+        others.append(ImageEntry(entry.id, path, entry.label))
+    assert content_digest(ImageFiles(CARD, others)) == before
+    relabelled = [ImageEntry(entry.id, entry.path, "a") for entry in entries]
+    assert content_digest(ImageFiles(CARD, relabelled)) != before
+    assert content_digest(ImageFiles(CARD, entries[::-1])) != before
+
+
+def test_a_broken_file_is_named(entries):
+    entries[2].path.write_bytes(entries[2].path.read_bytes()[:60])
+    with pytest.raises(DataError, match=r"2\.png cannot be decoded"):
+        ImageFiles(CARD, entries).image_digests()
+
+
+def test_a_file_that_vanished_is_named(entries):
+    entries[3].path.unlink()
+    with pytest.raises(DataError, match=r"3\.png cannot be read"):
+        ImageFiles(CARD, entries).image_digests()
+
+
+def test_ids_are_unique_labels_are_for_all_and_there_is_at_least_one_picture(entries):
+    with pytest.raises(DataError, match="'p0' stands twice"):
+        ImageFiles(CARD, [entries[0], entries[0]])
+    with pytest.raises(DataError, match="'x' of dataset 'toy' has no label"):
+        ImageFiles(CARD, [entries[0], ImageEntry("x", entries[1].path)])
+    with pytest.raises(DataError, match="no pictures"):
+        ImageFiles(CARD, [])

@@ -1,0 +1,153 @@
+"""Every kind of picture file has one stated outcome; every kind of damage is an error that names the file."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ghbench.errors import DataError
+from ghbench.imaging import decode, pixel_digest
+
+RNG = np.random.default_rng(7)
+GREY = RNG.integers(0, 256, (6, 9), dtype=np.uint8)
+COLOUR = RNG.integers(0, 256, (6, 9, 3), dtype=np.uint8)
+
+
+def saved(path: Path, pixels: np.ndarray, **options: object) -> Path:
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.ppm", "a.tiff"])
+def test_colour_comes_back_as_it_was_saved(tmp_path, name):
+    assert np.array_equal(decode(saved(tmp_path / name, COLOUR)), COLOUR)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.pgm", "a.gif", "a.bmp"])
+def test_grey_is_replicated(tmp_path, name):
+    image = decode(saved(tmp_path / name, GREY))
+    assert image.dtype == np.uint8
+    assert np.array_equal(image, np.repeat(GREY[..., None], 3, axis=-1))
+
+
+def test_jpeg_and_webp_are_read(tmp_path):
+    smooth = np.full((16, 16, 3), 128, np.uint8)
+    for name in ("a.jpg", "a.webp"):
+        assert np.abs(decode(saved(tmp_path / name, smooth)).astype(int) - 128).max() <= 2
+
+
+def test_palette_is_looked_up(tmp_path):
+    picture = Image.fromarray(np.array([[0, 1], [1, 0]], np.uint8), mode="P")
+    picture.putpalette([10, 20, 30, 200, 100, 50])
+    picture.save(tmp_path / "a.png")
+    assert decode(tmp_path / "a.png").tolist() == [[[10, 20, 30], [200, 100, 50]], [[200, 100, 50], [10, 20, 30]]]
+
+
+def test_palette_with_a_transparent_colour_is_laid_over_white(tmp_path):
+    picture = Image.fromarray(np.array([[0, 1]], np.uint8), mode="P")
+    picture.putpalette([10, 20, 30, 200, 100, 50])
+    picture.save(tmp_path / "a.png", transparency=0)
+    assert decode(tmp_path / "a.png").tolist() == [[[255, 255, 255], [200, 100, 50]]]
+
+
+def test_transparency_is_laid_over_white(tmp_path):
+    pixels = np.array([[[9, 8, 7, 255], [9, 8, 7, 0], [0, 0, 0, 128]]], np.uint8)
+    image = decode(saved(tmp_path / "a.png", pixels))
+    assert image[0, :2].tolist() == [[9, 8, 7], [255, 255, 255]]
+    assert np.abs(image[0, 2].astype(int) - 127).max() <= 1
+
+
+def test_grey_with_transparency_is_laid_over_white(tmp_path):
+    picture = Image.merge("LA", (Image.new("L", (1, 1), 40), Image.new("L", (1, 1), 0)))
+    picture.save(tmp_path / "a.png")
+    assert decode(tmp_path / "a.png").tolist() == [[[255, 255, 255]]]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.pgm", "a.tiff"])
+def test_of_sixteen_bits_the_upper_eight_are_kept(tmp_path, name):
+    wide = np.array([[0, 255, 256, 0x7FFF, 0xFFFF]], np.uint16)
+    assert decode(saved(tmp_path / name, wide))[0, :, 0].tolist() == [0, 0, 1, 0x7F, 0xFF]
+
+
+def test_float_pixels_have_no_range_and_are_refused(tmp_path):
+    path = saved(tmp_path / "a.tiff", np.array([[0.5, 2.0]], np.float32))
+    with pytest.raises(DataError, match=r"a\.tiff has 32-bit pixels of unknown range; expected 8 or 16"):
+        decode(path)
+
+
+def test_cmyk_becomes_rgb(tmp_path):
+    Image.new("CMYK", (2, 2), (0, 0, 0, 255)).save(tmp_path / "a.tiff")
+    assert decode(tmp_path / "a.tiff").tolist() == [[[0, 0, 0]] * 2] * 2
+
+
+def test_bilevel_becomes_black_and_white(tmp_path):
+    Image.fromarray(np.array([[True, False]])).save(tmp_path / "a.png")
+    assert decode(tmp_path / "a.png")[..., 0].tolist() == [[255, 0]]
+
+
+@pytest.mark.parametrize(("orientation", "upright"), [(1, COLOUR), (3, COLOUR[::-1, ::-1]), (6, np.rot90(COLOUR, -1))])
+def test_exif_orientation_is_applied(tmp_path, orientation, upright):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert np.array_equal(decode(saved(tmp_path / "a.png", COLOUR, exif=exif)), upright)
+
+
+def test_of_several_frames_the_first_counts(tmp_path):
+    first, second = Image.new("L", (2, 2), 5), Image.new("L", (2, 2), 200)
+    first.save(tmp_path / "a.tiff", save_all=True, append_images=[second])
+    assert decode(tmp_path / "a.tiff").max() == 5
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.ppm", "a.tiff", "a.bmp"])
+def test_a_truncated_file_is_an_error_that_names_it(tmp_path, name):
+    noise = RNG.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    path = saved(tmp_path / name, noise)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError, match=f"{name} cannot be decoded; expected a whole picture file"):
+        decode(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"])
+def test_a_file_that_is_no_picture_is_an_error(tmp_path, content):
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.jpg is not a picture; expected one of BMP"):
+        decode(tmp_path / "a.jpg")
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"gone\.png does not exist"):
+        decode(tmp_path / "gone.png")
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [8193, 12_000, 60_000])
+def test_a_decompression_bomb_is_refused_before_it_is_unpacked(tmp_path, side):
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    file = io.BytesIO(b"\x89PNG\r\n\x1a\n")
+    file.seek(8)
+    for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 64)), (b"IEND", b"")):
+        file.write(struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)))
+    (tmp_path / "bomb.png").write_bytes(file.getvalue())
+    with pytest.raises(DataError, match=r"bomb\.png .*67108864"):
+        decode(tmp_path / "bomb.png")
+
+
+def test_equal_pixels_have_equal_digests_whatever_the_file_format(tmp_path):
+    png, pgm = saved(tmp_path / "a.png", GREY), saved(tmp_path / "a.pgm", GREY)
+    assert png.read_bytes() != pgm.read_bytes()
+    assert pixel_digest(decode(png)) == pixel_digest(decode(pgm))
+
+
+def test_equal_bytes_in_another_shape_have_another_digest():
+    assert pixel_digest(COLOUR) != pixel_digest(COLOUR.reshape(9, 6, 3))
+    assert pixel_digest(COLOUR) != pixel_digest(COLOUR.reshape(3, 18, 3))
+
+
+def test_the_digest_does_not_depend_on_memory_layout():
+    assert pixel_digest(np.asfortranarray(COLOUR)) == pixel_digest(COLOUR)
