@@ -6,12 +6,13 @@ converted without a colour profile; the EXIF orientation is applied; of several 
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from ghbench.digests import digest_array
 from ghbench.errors import DataError
@@ -28,6 +29,17 @@ _PLUGINS = (TiffImagePlugin.TiffImageFile, WebPImagePlugin.WebPImageFile)
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", *(plugin.format for plugin in _PLUGINS))
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """File name endings, in lower case, of the formats above."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings each EXIF orientation upright."""
 
 
 def decode(path: Path) -> NDArray[np.uint8]:
@@ -46,7 +58,7 @@ def decode(path: Path) -> NDArray[np.uint8]:
         with Image.open(path, formats=FORMATS) as picture:
             _check_size(picture, path)
             picture.load()
-            upright = ImageOps.exif_transpose(picture)
+            upright = _upright(picture)
             return np.array(_to_rgb(upright, picture.format, path), dtype=np.uint8)
     except UnidentifiedImageError as error:
         raise DataError(f"{path} is not a picture; expected one of {', '.join(FORMATS)}") from error
@@ -57,7 +69,7 @@ def decode(path: Path) -> NDArray[np.uint8]:
     except DataError:
         raise
     # Pillow's decoders report damage by whatever their parsing of the broken bytes runs into.
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError) as error:
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, EOFError, struct.error) as error:
         raise DataError(f"{path} cannot be decoded; expected a whole picture file: {error}") from error
 
 
@@ -77,6 +89,12 @@ def _check_size(picture: Image.Image, path: Path) -> None:
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise DataError(f"{path} is {width} x {height} pixels; expected at most {MAX_PIXELS} pixels")
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    # Pillow's own function also writes the EXIF block anew, and fails on blocks that are odd but readable.
+    turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _to_rgb(picture: Image.Image, file_format: str | None, path: Path) -> Image.Image:

@@ -91,11 +91,25 @@ def test_bilevel_becomes_black_and_white(tmp_path):
     assert decode(tmp_path / "a.png")[..., 0].tolist() == [[255, 0]]
 
 
-@pytest.mark.parametrize(("orientation", "upright"), [(1, COLOUR), (3, COLOUR[::-1, ::-1]), (6, np.rot90(COLOUR, -1))])
-def test_exif_orientation_is_applied(tmp_path, orientation, upright):
+@pytest.mark.parametrize("name", ["a.png", "a.tiff"])
+@pytest.mark.parametrize(
+    ("orientation", "upright"),
+    [
+        (1, COLOUR),
+        (2, COLOUR[:, ::-1]),
+        (3, COLOUR[::-1, ::-1]),
+        (4, COLOUR[::-1]),
+        (5, COLOUR.transpose(1, 0, 2)),
+        (6, np.rot90(COLOUR, -1)),
+        (7, COLOUR[::-1, ::-1].transpose(1, 0, 2)),
+        (8, np.rot90(COLOUR, 1)),
+        (9, COLOUR),
+    ],
+)
+def test_exif_orientation_is_applied_once(tmp_path, name, orientation, upright):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    assert np.array_equal(decode(saved(tmp_path / "a.png", COLOUR, exif=exif)), upright)
+    assert np.array_equal(decode(saved(tmp_path / name, COLOUR, exif=exif)), upright)
 
 
 def test_of_several_frames_the_first_counts(tmp_path):
@@ -118,6 +132,25 @@ def test_a_file_that_is_no_picture_is_an_error(tmp_path, content):
     (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(DataError, match=r"a\.jpg is not a picture; expected one of BMP"):
         decode(tmp_path / "a.jpg")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.ppm", "a.gif", "a.bmp", "a.webp", "a.tiff"])
+def test_whatever_bytes_are_broken_the_error_is_ours(tmp_path, name):
+    exif = {} if name.endswith(("ppm", "gif", "bmp")) else {"exif": Image.Exif()}
+    whole = saved(tmp_path / name, COLOUR, **exif).read_bytes()
+    rng = np.random.default_rng(11)
+    refused = 0
+    for _ in range(150):
+        broken = bytearray(whole)
+        for _ in range(3):
+            broken[rng.integers(len(broken))] = rng.integers(256)
+        (tmp_path / name).write_bytes(broken)
+        try:
+            decode(tmp_path / name)
+        except DataError as error:
+            refused += name in error.message
+    assert refused
 
 
 def test_a_missing_file_is_an_error(tmp_path):
