@@ -132,13 +132,12 @@ def _padded(image: NDArray[np.uint8], quad: Quad) -> tuple[NDArray[np.uint8], ND
     if right - left < 1 or bottom - top < 1:
         left, top, right, bottom = 0, 0, width, height
     part = image[top:bottom, left:right]
-    if pads.max() <= border:
-        pads = np.maximum(pads, 1)
-        blurred = np.pad(part, ((pads[1], pads[3]), (pads[0], pads[2]), (0, 0)), mode="edge")
-    else:
-        blurred = _reflected(part, np.maximum(pads, round(size * _MIN_PADDING)), size * _BLUR)
+    if pads.max() > border:
         pads = np.maximum(pads, round(size * _MIN_PADDING))
-    return blurred, np.array([pads[0] - left, pads[1] - top], dtype=np.float64)
+        extended = _reflected(part, pads, size * _BLUR)
+    else:
+        extended = np.pad(part, ((pads[1], pads[3]), (pads[0], pads[2]), (0, 0)), mode="edge")
+    return extended, np.array([pads[0] - left, pads[1] - top], dtype=np.float64)
 
 
 def _reflected(part: NDArray[np.uint8], pads: NDArray[np.int64], sigma: float) -> NDArray[np.uint8]:
@@ -162,5 +161,5 @@ def _reflected(part: NDArray[np.uint8], pads: NDArray[np.int64], sigma: float) -
     depth = np.maximum(depth_x[None, :], depth_y[:, None])[..., None]
     blurred = gaussian_filter(wide, (sigma, sigma, 0))
     wide += (blurred - wide) * np.clip(3 * depth + 1, 0, 1)
-    wide += (np.median(part, axis=(0, 1)) - wide) * np.clip(depth, 0, 1)
+    wide += (np.median(wide, axis=(0, 1)) - wide) * np.clip(depth, 0, 1)
     return np.clip(np.rint(wide), 0, 255).astype(np.uint8)
