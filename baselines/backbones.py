@@ -253,9 +253,11 @@ class Timm(TorchEncoder):
     def _config(self) -> Any:
         timm = import_timm()
         check_model(self.model.partition(".")[0], timm.list_models(), "timm")
-        config = timm.get_pretrained_cfg(self.model)
-        if config is None:
-            raise UsageError(f"timm has no weights tag {self.model.partition('.')[2]!r} for this model")
+        tag = self.model.partition(".")[2]
+        try:
+            config = timm.get_pretrained_cfg(self.model)
+        except RuntimeError as error:
+            raise UsageError(f"timm's model {self.model.partition('.')[0]!r} has no weights tag {tag!r}") from error
         return config
 
     def _constructed(self) -> torch.nn.Module:

@@ -45,7 +45,7 @@ def _rows_of(part: str, names: list[str], extractor: str) -> range:
                 raise UsageError(f"level range {part!r} of {extractor!r} runs backwards; levels: {', '.join(names)}")
             return range(first[0], last[-1] + 1)
     near = difflib.get_close_matches(part, names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "."
     raise UsageError(f"extractor {extractor!r} has no level {part!r}{hint} Levels: {', '.join(names)}")
 
 

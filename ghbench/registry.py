@@ -217,7 +217,7 @@ def _check_keys(given: Mapping[str, object], required: Mapping[str, bool], spec:
     for key in given:
         if key not in required:
             near = difflib.get_close_matches(key, required, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             allowed = ", ".join(sorted(required)) or "none"
             raise UsageError(f"{spec.name!r} has no option {key!r}{hint} Allowed: {allowed}")
     missing = [key for key, needed in required.items() if needed and key not in given]
@@ -226,7 +226,7 @@ def _check_keys(given: Mapping[str, object], required: Mapping[str, bool], spec:
 
 
 def _typed(value: str | SpecString, annotation: Any, key: str, spec: SpecString) -> Any:
-    if annotation is SpecString:
+    if annotation is SpecString or SpecString in typing.get_args(annotation):
         return parse(value) if isinstance(value, str) else value
     if isinstance(value, SpecString):
         raise UsageError(f"option {key!r} of {spec.name!r} takes no nested options")

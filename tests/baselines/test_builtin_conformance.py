@@ -13,7 +13,6 @@ PLAIN = ["pixels", "thumbnail", "random-projection", "hog", "random-trunk", "eig
 FROM_ASSETS = ["mobilenet-v2", "efficientnet-lite0", "dinov2-small", "dlib-face"]
 OPEN_ENDED = [
     "torchvision:model=shufflenet_v2_x0_5,weights=none",
-    "torchvision:model=vit_b_32,weights=none",
     "timm:model=vit_tiny_patch16_224,weights=none",
     "timm:model=test_efficientnet,weights=none",
 ]

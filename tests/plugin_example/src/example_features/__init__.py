@@ -1,0 +1,1 @@
+"""An example package with one extractor."""
