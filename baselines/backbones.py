@@ -228,8 +228,9 @@ class Timm(TorchEncoder):
         levels = timm_stages(skeleton(self._constructed), (height, width))
         resize = "crop-bicubic" if config.interpolation == "bicubic" else "crop-bilinear"
         preprocessing = Preprocessing((height, width), resize=resize, normalise=normalisation(self.mean, self.std))
-        # timm's tag says what the weights saw: `in12k_ft_in1k`, `lvd142m`...
-        seen = tuple(TIMM_DATASETS.get(part, part) for part in (config.tag or "unknown").split("_") if part != "ft")
+        # timm's tag says what the weights saw (`in12k_ft_in1k`); it is kept whole, because not all of it is a dataset.
+        tag = config.tag or "unknown"
+        seen = (*(TIMM_DATASETS[part] for part in tag.split("_") if part in TIMM_DATASETS), f"timm tag {tag}")
         record = TrainingRecord(seen, image_digests=None, supervision="see timm's tag")
         origin = Origin("timm", self.model, self._file, self.seed)
         return origin.spec(

@@ -187,3 +187,21 @@ def test_an_untrained_network_says_so_and_depends_on_its_seed_alone():
     np.testing.assert_array_equal(one.extract(images)["stage1"], again.extract(images)["stage1"])
     assert one.spec().weights_digest != other.spec().weights_digest
     assert not np.array_equal(one.extract(images)["stage1"], other.extract(images)["stage1"])
+
+
+def test_weights_that_timm_publishes_are_loaded_from_the_file_that_was_digested(monkeypatch, tmp_path):
+    from ghbench_baselines import backbones
+    from ghbench_baselines.vision_models import import_timm
+    from safetensors.torch import save_file
+
+    net = import_timm().create_model("test_vit", pretrained=False).eval()
+    save_file(net.state_dict(), tmp_path / "model.safetensors")
+    monkeypatch.setattr(backbones, "fetched_from_hub", lambda _repository, _names: tmp_path / "model.safetensors")
+    extractor = registry.build("extractor", "timm:model=test_vit")
+    spec = extractor.spec()
+    assert spec.training.datasets == ("imagenet-1k", "timm tag r160_in1k")
+    images = pictures(spec.preprocessing.size, count=2)
+    with torch.inference_mode():
+        batch = normalised(images, extractor.mean, extractor.std)
+        expected = net.forward_head(net.forward_features(batch), pre_logits=True).numpy()
+    np.testing.assert_allclose(extractor.extract(images)["pooled"], expected, rtol=1e-4, atol=1e-5)

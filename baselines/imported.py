@@ -1,0 +1,45 @@
+"""Features that were made elsewhere, as a row like any other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ghbench.dataset import Dataset
+from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
+from ghbench.store.imported import load_imported
+
+
+class Imported:
+    """Features imported by `ghbench cache import`; they exist for one dataset.
+
+    Args:
+        name: What they were imported as.
+        similarity: `cosine` or `l2`.
+    """
+
+    def __init__(self, name: str, similarity: str = "cosine") -> None:
+        self._features = load_imported(name)
+        self._similarity = similarity
+
+    def spec(self) -> ExtractorSpec:
+        """Levels and digest as imported; nothing is known of the training."""
+        manifest = self._features.manifest
+        levels = tuple(Level(level, dim) for level, dim in manifest.dims.items())
+        return ExtractorSpec(
+            name=manifest.name,
+            version="1",
+            levels=levels,
+            default_levels=tuple(level.name for level in levels),
+            preprocessing=Preprocessing((0, 0), resize="elsewhere", grey="elsewhere", normalise="elsewhere"),
+            weights_digest=manifest.digest,
+            training=TrainingRecord(image_digests=None, supervision="not stated"),
+            licence="not stated",
+            similarity="l2" if self._similarity == "l2" else "cosine",
+            backend="imported-float32",
+        )
+
+    def precomputed(self, dataset: Dataset) -> dict[str, NDArray[Any]]:
+        """The imported features, if they are of this dataset."""
+        return self._features.of(dataset)
