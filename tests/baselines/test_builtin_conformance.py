@@ -31,9 +31,11 @@ def test_the_contract_is_kept_with_real_weights(spec):
     check_extractor(registry.build("extractor", spec))
 
 
-def test_the_lists_above_name_every_extractor_of_ghbench():
+def test_the_lists_above_name_every_baseline():
     named = {spec.partition(":")[0] for spec in PLAIN + FROM_ASSETS + OPEN_ENDED}
-    assert named == {plugin.name for plugin in registry.plugins("extractor") if plugin.package == "ghbench"}
+    assert named == {
+        plugin.name for plugin in registry.plugins("extractor") if plugin.target.startswith("ghbench_baselines.")
+    }
 
 
 def test_specs_of_named_extractors_need_none_of_the_heavy_libraries():
