@@ -15,8 +15,8 @@ import pandas as pd
 from ghbench.data.subset import FirstRows
 from ghbench.dataset import Dataset, content_digest
 from ghbench.digests import digest_json
-from ghbench.errors import FeatureError, MissingError, UsageError, UserError
-from ghbench.extraction import ExtractionOptions, extract_features
+from ghbench.errors import FeatureError, UsageError, UserError
+from ghbench.extraction import ExtractionOptions, Precomputed, extract_features, store_precomputed
 from ghbench.extractor import Encoder, Extractor, ExtractorSpec
 from ghbench.imaging import DECODE_VERSION, alignment
 from ghbench.levels import select_levels
@@ -154,8 +154,9 @@ class _Pair:
     def result(self) -> Result:
         """Read the finished result back, or make it."""
         path = files.result_path(files.slug(self.task.name), self.spec.name, self.digest, self.options.results)
-        if path.is_file() and not self.options.overwrite:
-            return files.load(path)
+        finished = None if self.options.overwrite else files.finished(path)
+        if finished is not None:
+            return finished
         with self._phase("extract"):
             stored, encoded = self._features()
         with self._phase("evaluate"):
@@ -200,12 +201,11 @@ class _Pair:
         return stored, encoded
 
     def _extract(self, dataset: Dataset, features: StoredFeatures) -> int:
+        if isinstance(self.extractor, Precomputed) and features.key.view == "plain":
+            store_precomputed(self.extractor, self.spec, dataset, features, self.levels)
+            return 0
         if not isinstance(self.extractor, Encoder):
-            raise MissingError(
-                f"extractor {self.spec.name!r} has no features of {dataset.card().name!r} in the store and cannot "
-                "make them: it encodes no images",
-                fix=f"ghbench cache import FEATURES.npy --as NAME --dataset {dataset.card().name}",
-            )
+            raise UsageError(f"extractor {self.spec.name!r} encodes no images; it has no {features.key.view} features")
         return extract_features(
             self.extractor, self.spec, dataset, features, self.levels, self.align.name, self.options.extraction
         )
@@ -272,6 +272,7 @@ class _Pair:
                 version=self.task.version,
                 main_metric=self.task.main_metric,
                 references=list(self.task.references),
+                untrained=self.task.untrained,
                 protocol=self.task.protocol(),
             ),
             align=self._align_parts(),

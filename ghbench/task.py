@@ -112,6 +112,7 @@ class Task(Protocol):
         main_metric: The metric that ranks.
         requires: Ability Protocols that an extractor must satisfy.
         references: Spec strings of the trivial and untrained rows that stand in its table.
+        untrained: Name of the untrained network among them; a row within noise of it says so.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Task(Protocol):
     main_metric: str
     requires: tuple[type, ...]
     references: tuple[str, ...]
+    untrained: str
 
     def protocol(self) -> dict[str, Any]:
         """Splits, folds, what is tuned on what and what extractors may be fitted on, as JSON values."""

@@ -37,6 +37,7 @@ class VerificationTask:
         load_pairs: Gives the pairs of those images.
         pairs_protocol: What pairs and folds there are, as data.
         references: Rows that stand in every table of the task.
+        untrained: The untrained network among them.
         main_metric: The metric that ranks.
         flip: Whether features are averaged over the image and its mirror image.
     """
@@ -46,6 +47,7 @@ class VerificationTask:
     load_pairs: Callable[[Dataset], PairSet]
     pairs_protocol: Mapping[str, Any]
     references: tuple[str, ...] = ("pixels", "random-trunk")
+    untrained: str = "random-trunk"
     main_metric: str = "accuracy"
     flip: bool = False
     version: int = field(default=1, init=False)

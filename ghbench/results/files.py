@@ -26,6 +26,11 @@ def result_path(task: str, extractor: str, digest: str, folder: Path | None = No
     return (folder or results_folder()) / task / f"{slug(extractor)}-{digest[:8]}.json"
 
 
+def path_of(result: Result, folder: Path | None = None) -> Path:
+    """Where a result's file belongs."""
+    return result_path(slug(result.task.name), result.extractor.name, result.digest, folder)
+
+
 def slug(name: str) -> str:
     """A task's name as the name of a folder: `orl:pairs=official` becomes `orl-pairs=official`."""
     return re.sub(r"[^A-Za-z0-9_.=+-]+", "-", name)
@@ -75,6 +80,16 @@ def load(path: Path) -> Result:
         raise DataError(
             f"{path} is not a readable result: {error}", fix="run the pair again with --overwrite"
         ) from error
+
+
+def finished(path: Path) -> Result | None:
+    """The result at `path` with its records; None where there is none that this version can read, so it is made anew."""
+    try:
+        result = load(path)
+        load_records(path, result)
+    except DataError:
+        return None
+    return result
 
 
 def load_records(path: Path, result: Result) -> pd.DataFrame:

@@ -54,6 +54,7 @@ class TaskRecord(_Part):
     version: int
     main_metric: str
     references: list[str]
+    untrained: str
     protocol: dict[str, Any]
 
 

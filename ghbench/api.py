@@ -1,0 +1,100 @@
+"""The Python face of ghbench: the same line as the command line's, as functions."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, cast
+
+from ghbench import registry
+from ghbench.dataset import Dataset
+from ghbench.leaderboard import Table, collect, compare, entries_of, rank_table
+from ghbench.own_module import wrap
+from ghbench.results.schema import Failure, Result
+from ghbench.runner import RunOptions, run, run_pairs
+from ghbench.selection import load_extractor, load_task
+from ghbench.task import Task
+
+__all__ = [
+    "compare",
+    "evaluate",
+    "leaderboard",
+    "list_datasets",
+    "list_extractors",
+    "list_tasks",
+    "load_dataset",
+    "load_extractor",
+    "load_task",
+    "run",
+    "wrap",
+]
+
+
+def evaluate(
+    extractor: object,
+    tasks: Sequence[str | Task],
+    *,
+    references: bool = True,
+    show: bool = True,
+    **changes: Any,
+) -> list[Result | Failure]:
+    """Evaluate one extractor beside the trivial and untrained rows that each task names.
+
+    Args:
+        extractor: Spec string, `nn.Module` (made an extractor by `wrap` with its defaults), or any object with `spec()`
+            and an ability.
+        tasks: Spec strings or task objects.
+        references: Whether to run the tasks' reference rows too.
+        show: Whether to print the tables.
+        **changes: Fields of `ghbench.runner.RunOptions`, for instance `align="tight"`.
+
+    Returns:
+        Results, and failures of pairs that could not be run: the extractor's own first, then the references', task by
+        task.
+    """
+    options = RunOptions(**changes)
+    outcomes: list[Result | Failure] = []
+    for task in map(load_task, tasks):
+        systems = [extractor, *(task.references if references else ())]
+        of_task = run_pairs(systems, [task], options)
+        outcomes += of_task
+        if show:
+            _show(task, of_task, options)
+    return outcomes
+
+
+def leaderboard(task: str | Task) -> Table:
+    """All finished results of a task, published and one's own, ranked."""
+    loaded = load_task(task)
+    entries, notes = collect(loaded.name)
+    return rank_table(loaded, entries, notes)
+
+
+def load_dataset(spec: str) -> Dataset:
+    """Build a dataset from its spec string."""
+    return cast("Dataset", registry.build("dataset", spec))
+
+
+def list_extractors() -> list[str]:
+    """Names of the registered extractors."""
+    return [plugin.name for plugin in registry.plugins("extractor")]
+
+
+def list_tasks() -> list[str]:
+    """Names of the registered tasks."""
+    return [plugin.name for plugin in registry.plugins("task")]
+
+
+def list_datasets() -> list[str]:
+    """Names of the registered datasets."""
+    return [plugin.name for plugin in registry.plugins("dataset")]
+
+
+def _show(task: Task, outcomes: Sequence[Result | Failure], options: RunOptions) -> None:
+    from ghbench.leaderboard.terminal import print_table
+
+    results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
+    print_table(rank_table(task, entries_of(results, options.results)))
+    for failure in outcomes:
+        if isinstance(failure, Failure):
+            print(f"{failure.extractor} on {failure.task}: {failure.error}", file=sys.stderr)  # noqa: T201

@@ -1,0 +1,91 @@
+"""`ghbench cache`: stored features: what is there, is it intact, away with it, and features made elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command("list")
+def list_features(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all parts of each key.")] = False,
+) -> None:
+    """List stored features."""
+    from ghbench.store import default_store
+    from ghbench.store.feature_store import describe_folder
+
+    found = [describe_folder(folder) for folder in default_store().folders()]
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    from ghbench.cli.terminal import print_columns
+
+    rows = [
+        [
+            item["key"]["extractor"],
+            item["key"]["dataset"],
+            item["key"]["view"],
+            item["key"]["align"]["name"],
+            str(item["rows"]),
+            " ".join(f"{level}:{state}" for level, state in item["levels"].items()),
+            f"{item['bytes'] / 1e6:.1f}",
+            item["folder"].rpartition("-")[2],
+        ]
+        for item in found
+    ]
+    print_columns(["extractor", "dataset", "view", "align", "rows", "levels", "MB", "key"], rows)
+
+
+@app.command("verify")
+def verify() -> None:
+    """Read every shard and compare it with its digest; damaged ones are made again at the next run."""
+    from ghbench.store import default_store
+    from ghbench.store.feature_store import damaged_shards
+
+    store = default_store()
+    damaged = [shard for folder in store.folders() for shard in damaged_shards(folder)]
+    for shard in damaged:
+        typer.echo(f"damaged  {shard.relative_to(store.root)}")
+    typer.echo(f"{len(store.folders())} keys, {len(damaged)} damaged shards", err=True)
+    sys.exit(1 if damaged else 0)
+
+
+@app.command("clear")
+def clear(
+    extractor: Annotated[str | None, typer.Option(help="Only features of this extractor.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only features of this dataset.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All features of all extractors.")] = False,
+) -> None:
+    """Delete stored features; imported ones and assets are kept."""
+    from ghbench.errors import UsageError
+    from ghbench.store import default_store
+    from ghbench.store.feature_store import describe_folder
+
+    if not (extractor or dataset or everything):
+        raise UsageError("say what to delete: --extractor NAME, --dataset NAME or --all")
+    store = default_store()
+    for folder in store.folders():
+        key = describe_folder(folder)["key"]
+        if (extractor in {None, key["extractor"]}) and (dataset in {None, key["dataset"]}):
+            store.remove(folder)
+            typer.echo(folder.name)
+
+
+@app.command("import")
+def import_features(
+    features: Annotated[Path, typer.Argument(help=".npy [N, D], or .npz with one such array a level and maybe `ids`.")],
+    name: Annotated[str, typer.Option("--as", help="What to call them.")],
+    dataset: Annotated[str, typer.Option(help="Spec string of the dataset whose rows they are.")],
+) -> None:
+    """Bring features that were made elsewhere; evaluate them with --extractor imported:name=NAME."""
+    from ghbench import registry
+    from ghbench.store import imported
+
+    kept = imported.import_features(features, name, registry.build("dataset", dataset))
+    typer.echo(kept.folder)

@@ -1,0 +1,34 @@
+"""`ghbench compare`: one system against another, paired over the task's units."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+
+def compare(
+    first: Annotated[str, typer.Argument(help="Spec string of an extractor.")],
+    second: Annotated[str, typer.Argument(help="Spec string of another one.")],
+    task: Annotated[str, typer.Option("--task", "-t", help="Spec string of the task.")],
+    metric: Annotated[str | None, typer.Option(help="Default: the metric that ranks.")] = None,
+    align: Annotated[str | None, typer.Option(help="Alignment of both results.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print the difference of two finished results, first minus second, with its 95 % interval."""
+    from ghbench.leaderboard import compare as compare_results
+
+    found = compare_results(first, second, task, metric, align)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=1))
+        return
+    difference = found.difference
+    typer.echo(
+        f"{found.metric} on {found.task}: {found.first} {found.values[0]:.4f}, {found.second} {found.values[1]:.4f}"
+    )
+    typer.echo(
+        f"difference {difference.value:+.4f}, 95 % interval [{difference.low:+.4f}, {difference.high:+.4f}] "
+        f"over {found.unit}, p = {difference.p_value:.2g}"
+    )

@@ -1,0 +1,85 @@
+"""`ghbench describe`: everything that a plugin says of itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+import typer
+
+
+def describe(
+    kind: Annotated[Literal["extractor", "task", "dataset"], typer.Argument(help="What it is.")],
+    spec: Annotated[str, typer.Argument(help="Its spec string.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Describe an extractor, a task or a dataset."""
+    describers = {"extractor": _extractor, "task": _task, "dataset": _dataset}
+    description = describers[kind](spec)
+    if as_json:
+        typer.echo(json.dumps(description, indent=1))
+    else:
+        _print(description)
+
+
+def _extractor(spec: str) -> dict[str, Any]:
+    from ghbench.selection import load_extractor
+
+    extractor = load_extractor(spec)
+    described = asdict(extractor.spec())
+    mean = described.pop("mean")
+    listed = described["training"].pop("image_digests")
+    return {
+        **described,
+        "levels": {level["name"]: level["dim"] for level in described["levels"]},
+        "abilities": [name for name, ability in _abilities().items() if isinstance(extractor, ability)],
+        "centred": mean is not None,
+        "training_images_listed": None if listed is None else len(listed),
+    }
+
+
+def _abilities() -> dict[str, type]:
+    from ghbench.extraction import Precomputed
+    from ghbench.extractor import Decoder, Encoder, Navigator
+
+    return {"Encoder": Encoder, "Decoder": Decoder, "Navigator": Navigator, "Precomputed": Precomputed}
+
+
+def _task(spec: str) -> dict[str, Any]:
+    from ghbench.selection import load_task
+
+    task = load_task(spec)
+    return {
+        "name": task.name,
+        "version": task.version,
+        "main_metric": task.main_metric,
+        "requires": [ability.__name__ for ability in task.requires],
+        "references": list(task.references),
+        "protocol": task.protocol(),
+    }
+
+
+def _dataset(spec: str) -> dict[str, Any]:
+    from ghbench import registry
+    from ghbench.dataset import Dataset, content_digest
+
+    dataset: Dataset = registry.build("dataset", spec)
+    return {
+        **asdict(dataset.card()),
+        "images": len(dataset),
+        "labels": len(dataset.label_names),
+        "splits": {name: len(rows) for name, rows in dataset.splits.items()},
+        "content_digest": content_digest(dataset),
+        "recipe_digest": dataset.recipe_digest,
+    }
+
+
+def _print(description: dict[str, Any], indent: str = "") -> None:
+    for key, value in description.items():
+        if isinstance(value, dict) and value:
+            typer.echo(f"{indent}{key}:")
+            _print(value, indent + "  ")
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            typer.echo(f"{indent}{key}: {'-' if shown in {None, ''} or shown == {} else shown}")

@@ -1,0 +1,35 @@
+"""`ghbench leaderboard`: published rows and one's own, ranked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+
+def leaderboard(
+    task: Annotated[str, typer.Option("--task", "-t", help="Spec string of the task.")],
+    output: Annotated[
+        Literal["terminal", "markdown", "csv", "json"], typer.Option("--format", help="How to print it.")
+    ] = "terminal",
+    own_only: Annotated[bool, typer.Option("--own", help="Leave published rows out.")] = False,
+    published_only: Annotated[bool, typer.Option("--published", help="Leave one's own rows out.")] = False,
+) -> None:
+    """Rank all finished results of a task; systems that noise cannot tell apart share a rank."""
+    from ghbench.errors import UsageError
+    from ghbench.leaderboard import collect, published_folder, rank_table, render
+    from ghbench.selection import load_task
+
+    if own_only and published_only:
+        raise UsageError("--own and --published leave nothing; give one of them")
+    name = load_task(task).name
+    own = published_folder() if published_only else None
+    entries, notes = collect(name, own, published=not own_only and not published_only)
+    table = rank_table(name, entries, notes)
+    if output == "terminal":
+        from ghbench.leaderboard.terminal import print_table
+
+        print_table(table)
+        return
+    writers = {"markdown": render.markdown, "csv": render.comma_separated, "json": render.as_json}
+    typer.echo(writers[output](table), nl=False)

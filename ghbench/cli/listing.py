@@ -1,0 +1,44 @@
+"""`ghbench list`: what is registered, by whom, and what it is, without importing any of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal, cast
+
+import typer
+
+from ghbench.registry import Kind, Plugin, plugins, summary
+
+Plural = Literal["extractors", "tasks", "datasets"]
+
+
+def list_plugins(
+    kind: Annotated[Plural, typer.Argument(help="What to list.")],
+    ready: Annotated[
+        bool, typer.Option("--ready", help="Say which can be used here and now (imports them), and what others need.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List extractors, tasks or datasets."""
+    rows = [_row(plugin, ready=ready) for plugin in plugins(cast("Kind", kind[:-1]))]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    from ghbench.cli.terminal import print_columns
+
+    head = ["name", "package", *(["ready"] if ready else []), "summary"]
+    print_columns(head, [[row[name] for name in head] for row in rows])
+
+
+def _row(plugin: Plugin, *, ready: bool) -> dict[str, str]:
+    about = summary(plugin)
+    text = about.text if about.error is None else f"broken: {about.error}"
+    row = {"name": plugin.name, "package": plugin.package, "target": plugin.target, "summary": text}
+    if ready:
+        from ghbench.readiness import readiness
+
+        lacking = readiness(plugin)
+        row["ready"] = "yes" if lacking is None else "no"
+        if lacking is not None:
+            row["summary"] = lacking
+    return row

@@ -1,0 +1,42 @@
+"""Features that an extractor already has go into the store through the same checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench.dataset import Dataset
+from ghbench.extraction.checks import check_batch, check_distinct, rank_warning
+from ghbench.extractor import ExtractorSpec
+from ghbench.store import StoredFeatures
+
+
+@runtime_checkable
+class Precomputed(Protocol):
+    """An extractor whose features were computed elsewhere."""
+
+    def precomputed(self, dataset: Dataset) -> Mapping[str, NDArray[Any]]:
+        """Features of all rows of a dataset by level, [N, D]; raises MissingError for other datasets."""
+        ...
+
+
+def store_precomputed(
+    extractor: Precomputed, spec: ExtractorSpec, dataset: Dataset, stored: StoredFeatures, levels: Sequence[str]
+) -> None:
+    """Check precomputed features and put them into the store.
+
+    Raises:
+        MissingError: The extractor has none of this dataset.
+        FeatureError: They are unusable.
+    """
+    features = check_batch(extractor.precomputed(dataset), spec, range(len(dataset)))
+    with stored.writing():
+        for level in levels:
+            check_distinct(np.asarray(features[level]), dataset.image_digests(), spec.name, level)
+            for start, end in stored.missing_rows(level):
+                stored.write_shard(level, start, np.asarray(features[level][start:end]))
+            warning = rank_warning(features[level], spec.name, level)
+            stored.complete(level, [] if warning is None else [warning])

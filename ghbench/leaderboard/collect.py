@@ -1,0 +1,92 @@
+"""Finding the results that belong in one table: published ones and one's own, of one protocol and one set of images."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ghbench.errors import DataError
+from ghbench.results import files
+from ghbench.results.schema import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A result and where it lies.
+
+    Args:
+        result: The result.
+        path: Its JSON file; the records lie beside it.
+        published: It ships with ghbench.
+    """
+
+    result: Result
+    path: Path
+    published: bool
+
+
+def published_folder() -> Path:
+    """The folder of results that ship with ghbench."""
+    found = importlib.util.find_spec("ghbench_leaderboards")
+    if found is None or not found.submodule_search_locations:
+        raise DataError(
+            "the package ghbench_leaderboards is not installed", fix="pip install --force-reinstall ghbench"
+        )
+    return Path(found.submodule_search_locations[0])
+
+
+def collect(task: str, own: Path | None = None, *, published: bool = True) -> tuple[list[Entry], list[str]]:
+    """Complete results of a task that can stand in one table.
+
+    Args:
+        task: Canonical name of the task.
+        own: Folder of one's own results, by default the one in `GHBENCH_HOME`.
+        published: Whether to include the published ones.
+
+    Returns:
+        Entries, one's own first where both exist, and a note about each result left out.
+    """
+    folders = [(own or files.results_folder(), False)]
+    if published:
+        folders.append((published_folder(), True))
+    found: dict[str, Entry] = {}
+    notes: list[str] = []
+    for folder, is_published in folders:
+        for path in files.result_files(files.slug(task), folder):
+            try:
+                result = files.load(path)
+            except DataError as error:
+                notes.append(error.message)
+                continue
+            if result.status == "complete":
+                found.setdefault(result.digest, Entry(result, path, is_published))
+    return _of_one_kind(list(found.values()), notes)
+
+
+def entries_of(results: Iterable[Result], own: Path | None = None) -> list[Entry]:
+    """Entries of results that were just made."""
+    return [Entry(result, files.path_of(result, own), published=False) for result in results]
+
+
+def _of_one_kind(entries: list[Entry], notes: list[str]) -> tuple[list[Entry], list[str]]:
+    """Keep the newest task version, and of it the images that most results are of."""
+    if not entries:
+        return entries, notes
+    newest = max(entry.result.task.version for entry in entries)
+    current = [entry for entry in entries if entry.result.task.version == newest]
+    images, _ = Counter(map(_images, current)).most_common(1)[0]
+    kept = [entry for entry in current if _images(entry) == images]
+    for count, reason in (
+        (len(entries) - len(current), f"of an older version of the task than {newest}"),
+        (len(current) - len(kept), "on other images under the same name"),
+    ):
+        if count:
+            notes.append(f"{count} result{'s' if count > 1 else ''} left out: {reason}")
+    return kept, notes
+
+
+def _images(entry: Entry) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((role, data.content_digest) for role, data in entry.result.datasets.items()))

@@ -1,0 +1,122 @@
+"""A table as text: Markdown, CSV and JSON; the terminal's version lies with the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+from ghbench.leaderboard.table import Row, Table
+from ghbench.results.schema import MetricValue
+
+NEAR_UNTRAINED = "within noise of the untrained network"
+
+
+def columns(table: Table) -> list[str]:
+    """Names of the metrics that have an interval, the main one first."""
+    found = dict.fromkeys(
+        metric.metric for row in table.rows for metric in row.metrics if metric.standard_error is None
+    )
+    return list(found)
+
+
+def cell(metric: MetricValue | None, digits: int = 3) -> str:
+    """A value with its interval: `.878 [.845, .907]`."""
+    if metric is None or metric.value is None:
+        return "-"
+    text = _short(metric.value, digits)
+    return text if metric.ci is None else f"{text} [{_short(metric.ci[0], digits)}, {_short(metric.ci[1], digits)}]"
+
+
+def find(row: Row, name: str) -> MetricValue | None:
+    """A row's metric of that name."""
+    return next((metric for metric in row.metrics if metric.metric == name), None)
+
+
+def remark(row: Row) -> str:
+    """What a reader must know of a row."""
+    result = row.entry.result
+    remarks = []
+    if row.near_untrained:
+        remarks.append(NEAR_UNTRAINED)
+    if result.domain != "real":
+        remarks.append(f"learned from {result.domain} images")
+    if result.counts is not None and result.counts.fallback_boxes:
+        remarks.append(f"{result.counts.fallback_boxes} faces not detected")
+    if result.counts is not None and result.counts.invented_fraction >= 0.01:
+        remarks.append(f"{result.counts.invented_fraction:.0%} of input pixels outside the picture")
+    remarks += result.warnings
+    return "; ".join(remarks)
+
+
+def markdown(table: Table) -> str:
+    """A table for a README or a paper's repository, with the sentences that explain it."""
+    names = columns(table)
+    head = ["rank", "extractor", *names, "supervision", "remarks"]
+    lines = [f"| {' | '.join(head)} |", "|" + "|".join(["---:", "---", *["---"] * len(names), "---", "---"]) + "|"]
+    for row in table.rows:
+        values = [cell(find(row, name)) for name in names]
+        supervision = row.entry.result.extractor.training["supervision"]
+        cells = [str(row.rank), f"`{row.system}`", *values, supervision, remark(row)]
+        lines.append("| " + " | ".join(_escaped(text) for text in cells) + " |")
+    return "\n".join([*lines, "", *explanation(table)]) + "\n"
+
+
+def explanation(table: Table) -> list[str]:
+    """How to read the table."""
+    if not table.rows:
+        return ["No results yet.", *table.notes]
+    counts = table.rows[0].entry.result.counts
+    unit = f"{counts.units} {counts.unit}" if counts else "units"
+    reading = (
+        f"Brackets: 95 % interval, percentile bootstrap over the {unit}. Rank: 1 + number of systems that are better "
+        f"by `{table.main_metric}` at the 5 % level (paired differences, Holm over all pairs of the table); systems "
+        "that cannot be told apart share a rank."
+    )
+    return [reading, *table.notes]
+
+
+def comma_separated(table: Table) -> str:
+    """One line a row, one column for each value and each end of its interval."""
+    names = columns(table)
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    ends = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
+    writer.writerow(["rank", "extractor", *ends, "published", "digest", "remarks"])
+    for row in table.rows:
+        values: list[object] = []
+        for name in names:
+            metric = find(row, name)
+            values += [None, None, None] if metric is None else [metric.value, *(metric.ci or (None, None))]
+        result = row.entry.result
+        writer.writerow([row.rank, row.system, *values, row.entry.published, result.digest, remark(row)])
+    return content.getvalue()
+
+
+def as_json(table: Table) -> str:
+    """Everything, for programs."""
+    rows: list[dict[str, Any]] = [
+        {
+            "rank": row.rank,
+            "system": row.system,
+            "level": row.level,
+            "metrics": [metric.model_dump(mode="json") for metric in row.metrics],
+            "near_untrained": row.near_untrained,
+            "published": row.entry.published,
+            "result": row.entry.result.model_dump(mode="json", exclude={"metrics"}),
+        }
+        for row in table.rows
+    ]
+    content = {"task": table.task, "main_metric": table.main_metric, "rows": rows, "notes": list(table.notes)}
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _short(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    return text[1:] if text.startswith("0.") else text
+
+
+def _escaped(text: str) -> str:
+    """Names and warnings come from plugins: they may not break out of their cell, nor bring HTML."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

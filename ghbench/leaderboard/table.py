@@ -1,0 +1,138 @@
+"""Ranking: rank = 1 + number of systems that are significantly better, Holm-corrected over the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ghbench.errors import DataError
+from ghbench.leaderboard.collect import Entry
+from ghbench.results import files, statistics
+from ghbench.results.schema import MetricValue
+from ghbench.selection import load_task
+from ghbench.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One system in a table.
+
+    Args:
+        rank: 1 + number of systems that are significantly better.
+        system: Spec string, with the level under the policy `each`.
+        entry: The result that it comes from.
+        level: Level under the policy `each`, else None.
+        metrics: Metrics of the row, the main one first.
+        near_untrained: Not significantly better than the task's untrained reference.
+    """
+
+    rank: int
+    system: str
+    entry: Entry
+    level: str | None
+    metrics: tuple[MetricValue, ...]
+    near_untrained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Ranked rows of one task, best first, and what a reader must know."""
+
+    task: str
+    main_metric: str
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+
+def rank_table(task: str | Task, entries: Sequence[Entry], notes: Sequence[str] = (), seed: int = 0) -> Table:
+    """Rank results by their task's main metric.
+
+    Every system is scored on the same bootstrap draws, so differences are paired.
+
+    Args:
+        task: The task of all entries.
+        entries: Results of the same protocol on the same images.
+        notes: Notes to keep with the table.
+        seed: Seed of the bootstrap draws.
+    """
+    task = load_task(task)
+    systems = [system for entry in entries for system in _systems(task, entry, seed)]
+    if not systems:
+        return Table(task.name, task.main_metric, (), tuple(notes))
+    values = [system.value for system in systems]
+    _check_same_draws(systems)
+    higher = systems[0].metrics[0].higher_is_better
+    better = statistics.significantly_better(values, [system.draws for system in systems], higher_is_better=higher)
+    near = _near_untrained(systems, better, task.untrained, higher=higher)
+    rows = [
+        Row(rank, system.name, system.entry, system.level, system.metrics, is_near)
+        for rank, system, is_near in zip(statistics.ranks(better), systems, near, strict=True)
+    ]
+    sign = -1 if higher else 1
+    rows.sort(key=lambda row: (row.rank, sign * (row.metrics[0].value or 0.0), row.system))
+    return Table(task.name, task.main_metric, tuple(rows), tuple(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _System:
+    name: str
+    entry: Entry
+    level: str | None
+    metrics: tuple[MetricValue, ...]
+    value: float
+    draws: NDArray[np.float64]
+    units: int
+
+
+def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
+    records = files.load_records(entry.path, entry.result)
+    replicates = statistics.replicates(task, records, seed=seed)
+    levels = list(dict.fromkeys(metric.level for metric in entry.result.metrics))
+    return [_system(task, entry, level, replicates, records) for level in levels]
+
+
+def _system(
+    task: Task, entry: Entry, level: str | None, replicates: statistics.Replicates, records: pd.DataFrame
+) -> _System:
+    metrics = [metric for metric in entry.result.metrics if metric.level == level]
+    main = next((metric for metric in metrics if metric.metric == task.main_metric), None)
+    if main is None or main.value is None:
+        raise DataError(f"{entry.path.name} has no {task.main_metric}", fix="run the pair again with --overwrite")
+    others = [metric for metric in metrics if metric is not main]
+    return _System(
+        name=_system_name(entry, level),
+        entry=entry,
+        level=level,
+        metrics=(main, *others),
+        value=main.value,
+        draws=replicates[task.main_metric, level],
+        units=task.units(records).count,
+    )
+
+
+def _system_name(entry: Entry, level: str | None) -> str:
+    extractor, align = entry.result.extractor, entry.result.align["name"]
+    name = extractor.spec_string
+    if level is not None:
+        name = name.replace("policy=each", "").replace("level=all", "").strip(",:").replace(":,", ":") + f" @ {level}"
+    return name if align == extractor.preprocessing["align"] else f"{name} --align {align}"
+
+
+def _check_same_draws(systems: Sequence[_System]) -> None:
+    if len({system.units for system in systems}) > 1:
+        raise DataError("the results were computed over different units; their differences cannot be paired")
+
+
+def _near_untrained(
+    systems: Sequence[_System], better: NDArray[np.bool_], untrained: str, *, higher: bool
+) -> list[bool]:
+    """Whether each row is within noise of the best untrained row; the untrained rows themselves are not marked."""
+    references = [index for index, system in enumerate(systems) if system.entry.result.extractor.name == untrained]
+    if not references:
+        return [False] * len(systems)
+    best = (max if higher else min)(references, key=lambda index: systems[index].value)
+    return [index not in references and not better[index, best] for index in range(len(systems))]

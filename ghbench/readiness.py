@@ -1,0 +1,73 @@
+"""Can a plugin be used on this machine now, and if not, what does it need?"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ghbench import registry
+from ghbench.errors import UserError
+from ghbench.extractor import Encoder
+from ghbench.registry import Plugin
+from ghbench.task import Task
+
+
+def readiness(plugin: Plugin) -> str | None:
+    """Try a plugin without the network.
+
+    Args:
+        plugin: What to try.
+
+    Returns:
+        None where it can be used, else what it lacks.
+    """
+    required = _required_options(plugin)
+    if isinstance(required, UserError):
+        return str(required).replace("\n", " ")
+    if required:
+        return f"needs options: {', '.join(f'{name}=...' for name in required)}"
+    try:
+        with _without_network():
+            _use(registry.build(plugin.kind, plugin.qualified_name))
+    except UserError as error:
+        return str(error).replace("\n", " ")
+    return None
+
+
+def _required_options(plugin: Plugin) -> list[str] | UserError:
+    try:
+        target = plugin.load()
+    except UserError as error:
+        return error
+    options = getattr(target, "Options", None)
+    if options is not None:
+        return [name for name, field in options.model_fields.items() if field.is_required()]
+    parameters = inspect.signature(target).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.default is inspect.Parameter.empty]
+
+
+def _use(value: object) -> None:
+    """Touch what needs data or weights."""
+    if isinstance(value, Task):
+        value.datasets()
+    elif isinstance(value, Encoder) and hasattr(value, "spec"):
+        import numpy as np
+
+        size = value.spec().preprocessing.size
+        ramp = np.linspace(0, 255, 3 * size[0] * size[1]).astype(np.uint8).reshape(1, 3, *size)
+        value.extract(ramp)
+
+
+@contextmanager
+def _without_network() -> Iterator[None]:
+    before = os.environ.get("GHBENCH_OFFLINE")
+    os.environ["GHBENCH_OFFLINE"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["GHBENCH_OFFLINE"]
+        else:
+            os.environ["GHBENCH_OFFLINE"] = before

@@ -1,0 +1,175 @@
+"""Features that were made elsewhere: checked once, kept in the home folder because nothing here can make them again."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ghbench import atomic, locations
+from ghbench.dataset import Dataset, content_digest
+from ghbench.digests import digest_file, digest_json
+from ghbench.errors import DataError, FeatureError, MissingError, UsageError
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_IDS = "ids"
+_SINGLE_LEVEL = "features"
+
+
+class ImportedManifest(BaseModel):
+    """What is known of imported features."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: Literal[1] = 1
+    name: str
+    dataset: str
+    dataset_digest: str
+    rows: int
+    dims: dict[str, int]
+    files: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """Identity of the features: dataset and bytes."""
+        return digest_json([self.dataset_digest, self.files])
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedFeatures:
+    """Imported features of one dataset."""
+
+    folder: Path
+    manifest: ImportedManifest
+
+    def of(self, dataset: Dataset) -> dict[str, NDArray[Any]]:
+        """Features by level, rows in the dataset's order, memory-mapped.
+
+        Raises:
+            MissingError: They are of another dataset, or of another state of it.
+            DataError: A file was changed.
+        """
+        if content_digest(dataset) != self.manifest.dataset_digest:
+            raise MissingError(
+                f"imported features {self.manifest.name!r} are of dataset {self.manifest.dataset!r}, "
+                f"not of these images of {dataset.card().name!r}",
+                fix=f"ghbench cache import FEATURES.npy --as NAME --dataset {dataset.card().name}",
+            )
+        found = {}
+        for level, sha256 in self.manifest.files.items():
+            path = self.folder / f"{level}.npy"
+            if not path.is_file() or digest_file(path) != sha256:
+                raise DataError(f"{path} was changed after the import", fix="import the features again")
+            found[level] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return found
+
+
+def imported_folder() -> Path:
+    """Where imported features live."""
+    return locations.home() / "imported"
+
+
+def import_features(source: Path, name: str, dataset: Dataset) -> ImportedFeatures:
+    """Take in features that were made elsewhere.
+
+    Args:
+        source: `.npy` [N, D] with rows in the dataset's order, or `.npz` with one such array a level and, if the order
+            differs, the array `ids` [N] naming each row.
+        name: What to call them; used as `imported:name=NAME`.
+        dataset: What they are features of.
+
+    Returns:
+        The imported features.
+
+    Raises:
+        UsageError: The name is taken or cannot name a folder.
+        DataError: The file is no array file, or its rows are not those of the dataset.
+        FeatureError: NaN or Inf.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot name imported features; letters, digits and . _ - only")
+    folder = imported_folder() / name
+    if (folder / "manifest.json").exists():
+        raise UsageError(f"imported features {name!r} exist already", fix=f"remove {folder}, or choose another name")
+    levels = _in_dataset_order(_read_arrays(source), dataset, source)
+    files, dims = {}, {}
+    for level, array in levels.items():
+        _check(array, level, dataset, source)
+        content = io.BytesIO()
+        np.save(content, np.ascontiguousarray(array, dtype=np.float32), allow_pickle=False)
+        atomic.write_bytes(folder / f"{level}.npy", content.getvalue())
+        files[level] = digest_file(folder / f"{level}.npy")
+        dims[level] = array.shape[1]
+    manifest = ImportedManifest(
+        name=name,
+        dataset=dataset.card().name,
+        dataset_digest=content_digest(dataset),
+        rows=len(dataset),
+        dims=dims,
+        files=files,
+    )
+    atomic.write_text(folder / "manifest.json", manifest.model_dump_json(indent=1) + "\n")
+    return ImportedFeatures(folder, manifest)
+
+
+def load_imported(name: str) -> ImportedFeatures:
+    """Imported features by name.
+
+    Raises:
+        MissingError: Nothing of that name was imported.
+    """
+    folder = imported_folder() / name
+    try:
+        manifest = ImportedManifest.model_validate_json((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValidationError, ValueError) as error:
+        raise MissingError(
+            f"no features were imported as {name!r}", fix=f"ghbench cache import FEATURES.npy --as {name} --dataset orl"
+        ) from error
+    return ImportedFeatures(folder, manifest)
+
+
+def _read_arrays(source: Path) -> dict[str, NDArray[Any]]:
+    try:
+        loaded = np.load(source, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise DataError(f"{source} does not exist") from error
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{source} is no .npy or .npz file of plain arrays: {error}") from error
+    if isinstance(loaded, np.ndarray):
+        return {_SINGLE_LEVEL: loaded}
+    with loaded:
+        try:
+            return {key: loaded[key] for key in loaded.files}
+        except (ValueError, zipfile.BadZipFile) as error:
+            raise DataError(f"{source} holds something else than plain arrays: {error}") from error
+
+
+def _in_dataset_order(arrays: dict[str, NDArray[Any]], dataset: Dataset, source: Path) -> dict[str, NDArray[Any]]:
+    if _IDS not in arrays:
+        return arrays
+    ids = [str(name) for name in arrays.pop(_IDS)]
+    row_of = {name: row for row, name in enumerate(ids)}
+    missing = [name for name in dataset.ids if name not in row_of]
+    if missing or len(row_of) != len(ids):
+        what = f"id {missing[0]!r} is missing" if missing else "an id stands twice"
+        raise DataError(f"{source}: {what}; expected each of the {len(dataset)} ids of {dataset.card().name!r} once")
+    order = [row_of[name] for name in dataset.ids]
+    return {level: array[order] for level, array in arrays.items()}
+
+
+def _check(array: NDArray[Any], level: str, dataset: Dataset, source: Path) -> None:
+    if array.ndim != 2 or len(array) != len(dataset) or not np.issubdtype(array.dtype, np.floating):
+        raise DataError(
+            f"{source}, level {level!r}: {array.dtype} {array.shape}; "
+            f"expected floating [{len(dataset)}, D], one row for each image of {dataset.card().name!r}"
+        )
+    bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+    if len(bad):
+        raise FeatureError(f"{source}, level {level!r}: NaN or Inf in rows {', '.join(map(str, bad[:8]))}")
