@@ -82,7 +82,7 @@ def parse(text: str) -> SpecString:
     Raises:
         UsageError: The text does not follow the grammar.
     """
-    head, colon, tail = text.strip().partition(":")
+    head, colon, tail = text.partition(":")
     if colon and not tail:
         raise UsageError(f"spec string {text!r} ends with a colon; expected name:key=value,key=value")
     package, name = _split_head(head, text)

@@ -83,7 +83,7 @@ def load(path: Path) -> Result:
 
 
 def finished(path: Path) -> Result | None:
-    """The result at `path` with its records; None where there is none that this version can read, so it is made anew."""
+    """The result at `path` with its records; None where there is none that this version can read."""
     try:
         result = load(path)
         load_records(path, result)
