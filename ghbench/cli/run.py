@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -23,6 +24,7 @@ def run(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
     dtype: Annotated[Literal["float32", "float16"], typer.Option(help="How features are stored.")] = "float32",
     seed: Annotated[int, typer.Option(help="From which all randomness is spawned.")] = 0,
+    results: Annotated[Path | None, typer.Option(help="Folder of results; default: in GHBENCH_HOME.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of results as JSON.")] = False,
 ) -> None:
     """Evaluate extractors on tasks; finished pairs are read back, features come from the store where they are there.
@@ -41,28 +43,28 @@ def run(
             limit=limit,
             seed=seed,
             dtype=dtype,
+            results=results,
             extraction=ExtractionOptions(batch_size, workers, device, progress),
         )
         outcomes = run_pairs(extractor, task, options)
-    results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
     failures = [outcome for outcome in outcomes if not isinstance(outcome, Result)]
     if as_json:
         typer.echo(json.dumps([outcome.model_dump(mode="json") for outcome in outcomes], indent=1))
     else:
-        _print_tables(results)
+        _print_tables([outcome for outcome in outcomes if isinstance(outcome, Result)], results)
     for failure in failures:
         typer.echo(f"ghbench: {failure.extractor} on {failure.task}: {failure.error}", err=True)
     sys.exit(_exit_code(failures))
 
 
-def _print_tables(results: list[Result]) -> None:
+def _print_tables(results: list[Result], folder: Path | None) -> None:
     from ghbench.leaderboard import entries_of, rank_table
     from ghbench.leaderboard.terminal import print_table
 
     for name in dict.fromkeys(result.task.name for result in results):
         of_task = [result for result in results if result.task.name == name]
         notes = ["partial: only the first images were used"] if of_task[0].status == "partial" else []
-        print_table(rank_table(name, entries_of(of_task), notes))
+        print_table(rank_table(name, entries_of(of_task, folder), notes))
 
 
 def _exit_code(failures: list[Failure]) -> int:
