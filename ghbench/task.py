@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -153,13 +153,14 @@ class Replicating(Protocol):
     """A task that can score many bootstrap draws at once, faster than one call of `score` a draw."""
 
     def score_replicates(
-        self, records: pd.DataFrame, multiplicity: NDArray[np.float64]
+        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
     ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
         """Score every draw.
 
         Args:
             records: What `evaluate` returned.
             multiplicity: float64 [B, U] how often each draw holds each unit.
+            metrics: Names of the metrics wanted, None for all; others may be left out.
 
         Returns:
             By (metric, level) a float64 [B], equal to `score` with the weights of each draw.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,11 +113,12 @@ class VerificationTask:
         return scores
 
     def score_replicates(
-        self, records: pd.DataFrame, multiplicity: NDArray[np.float64]
+        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
     ) -> Mapping[tuple[str, str | None], Floats]:
         """The same metrics for every bootstrap draw over people, without a loop over the draws."""
         units = self.units(records)
         assert units.second is not None
+        only_accuracy = metrics is not None and set(metrics) <= {self._named("accuracy")}
         answers: dict[tuple[str, str | None], Floats] = {}
         for level, rows in _by_level(records):
             table = records.iloc[rows]
@@ -131,6 +132,8 @@ class VerificationTask:
             )
             if _is_judged(table):
                 answers[self._named("accuracy"), level] = accuracy_replicates(judged, multiplicity)
+            if only_accuracy:
+                continue
             for name, values in roc_replicates(judged, multiplicity, _reported_fars(table)).items():
                 answers[self._named(_far_name(name)), level] = values
         return answers

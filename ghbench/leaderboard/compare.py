@@ -60,7 +60,7 @@ def compare(first: str, second: str, task: str, metric: str | None = None, align
     points, draws, unit = [], [], ""
     for entry in chosen:
         records = files.load_records(entry.path, entry.result)
-        replicates = statistics.replicates(loaded, records)
+        replicates = statistics.replicates(loaded, records, metrics=[metric])
         unit = loaded.units(records).kind
         try:
             point = entry.result.metric(metric)

@@ -90,7 +90,7 @@ class _System:
 
 def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
     records = files.load_records(entry.path, entry.result)
-    replicates = statistics.replicates(task, records, seed=seed)
+    replicates = statistics.replicates(task, records, metrics=[task.main_metric], seed=seed)
     levels = list(dict.fromkeys(metric.level for metric in entry.result.metrics))
     return [_system(task, entry, level, replicates, records) for level in levels]
 

@@ -132,7 +132,9 @@ def _roc_of_draws(counts: _Counts, multiplicity: Floats, fars: Sequence[float]) 
     with np.errstate(invalid="ignore", divide="ignore"):
         impostors = (weight @ counts.total)[:, None]
         before = (weight @ counts.above) / impostors
-        after = before + (weight @ counts.tied) / impostors if counts.tied.any() else before
+        after = before.copy()
+        ties = np.flatnonzero(counts.tied.any(axis=0))  # few: an impostor rarely equals a genuine pair exactly
+        after[:, ties] += (weight @ counts.tied[:, ties]) / impostors
         tar = np.cumsum(multiplicity[:, : len(counts.genuine)] @ counts.genuine, axis=1)
         tar /= tar[:, -1:]
     # The curve climbs to (after, tar) at each genuine similarity, from (before, the previous tar).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,12 +49,20 @@ def multiplicities(units: int, draws: int = DRAWS, seed: int = 0) -> Floats:
     return rng.multinomial(units, np.full(units, 1 / units), size=draws).astype(np.float64)
 
 
-def replicates(task: Task, records: pd.DataFrame, draws: int = DRAWS, seed: int = 0) -> Replicates:
+def replicates(
+    task: Task,
+    records: pd.DataFrame,
+    *,
+    metrics: Collection[str] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Replicates:
     """Score every bootstrap draw over the task's units.
 
     Args:
         task: Gives `units` and `score`.
         records: What the task's `evaluate` returned.
+        metrics: Names of the metrics wanted, None for all.
         draws: Number of draws.
         seed: Seed of the draws.
 
@@ -64,7 +72,7 @@ def replicates(task: Task, records: pd.DataFrame, draws: int = DRAWS, seed: int 
     units = task.units(records)
     counts = multiplicities(units.count, draws, seed)
     if isinstance(task, Replicating):
-        return task.score_replicates(records, counts)
+        return task.score_replicates(records, counts, metrics)
     found: dict[tuple[str, str | None], list[float]] = {}
     for count in counts:
         for score in task.score(records, units.weights(count)):
