@@ -25,15 +25,20 @@ def readiness(plugin: Plugin) -> str | None:
     """
     required = _required_options(plugin)
     if isinstance(required, UserError):
-        return str(required).replace("\n", " ")
+        return _in_one_line(required)
     if required:
         return f"needs options: {', '.join(f'{name}=...' for name in required)}"
     try:
         with _without_network():
             _use(registry.build(plugin.kind, plugin.qualified_name))
     except UserError as error:
-        return str(error).replace("\n", " ")
+        return _in_one_line(error)
     return None
+
+
+def _in_one_line(error: UserError) -> str:
+    first = error.message.partition("\n")[0]
+    return first if error.fix is None else f"{first} Mend it: {error.fix}"
 
 
 def _required_options(plugin: Plugin) -> list[str] | UserError:

@@ -1,4 +1,4 @@
-"""A ranked table in the terminal."""
+"""A ranked table in the terminal: as many metrics as fit, remarks as notes below."""
 
 from __future__ import annotations
 
@@ -10,28 +10,56 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from ghbench.leaderboard.render import cell, columns, explanation, find, remark
-from ghbench.leaderboard.table import Table
+from ghbench.leaderboard.table import Row, Table
 
 _PIPE_WIDTH = 200
 
 
 def print_table(table: Table) -> None:
-    """Print a table on stdout, with the sentences that explain it; wide enough for everything where no one looks."""
+    """Print a table on stdout, with the sentences that explain it; nothing is left out where no terminal narrows it."""
     console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH, no_color=True)
     names = columns(table)
-    shown = RichTable(title=f"{table.task}: ranked by {table.main_metric}", box=box.SIMPLE_HEAD, title_justify="left")
-    shown.add_column("rank", justify="right")
-    shown.add_column("extractor", overflow="fold")
-    for name in names:
-        shown.add_column(name, no_wrap=name == table.main_metric)
-    shown.add_column("images/s", justify="right")
-    shown.add_column("remarks", overflow="fold")
-    for row in table.rows:
-        timing = row.entry.result.timing
-        speed = f"{timing.images_per_second:,.0f}" if timing and timing.images_per_second else "-"
-        values = [cell(find(row, name)) for name in names]
-        mark = " (published)" if row.entry.published else ""
-        shown.add_row(*map(escape, [str(row.rank), row.system + mark, *values, speed, remark(row)]))
+    notes: dict[str, int] = {}
+    shown = _drawn(table, names, notes)
+    hidden = []
+    while len(names) > 1 and _width(console, shown) > console.width:
+        hidden.insert(0, names.pop())
+        notes.clear()
+        shown = _drawn(table, names, notes)
     console.print(shown)
+    for text, number in notes.items():
+        console.print(f"({number}) {escape(text)}", highlight=False)
     for line in explanation(table):
         console.print(escape(line), highlight=False)
+    if hidden:
+        console.print(f"Not shown here: {', '.join(hidden)}; a wider terminal or --format has them.", highlight=False)
+
+
+def _width(console: Console, shown: RichTable) -> int:
+    """Columns that the table would take if there were enough of them."""
+    return console.measure(shown, options=console.options.update(max_width=10_000)).maximum
+
+
+def _drawn(table: Table, names: list[str], notes: dict[str, int]) -> RichTable:
+    shown = RichTable(title=f"{table.task}: ranked by {table.main_metric}", box=box.SIMPLE_HEAD, title_justify="left")
+    shown.add_column("rank", justify="right")
+    shown.add_column("extractor", overflow="fold", no_wrap=True)
+    for name in names:
+        shown.add_column(name, no_wrap=True)
+    shown.add_column("images/s", justify="right", no_wrap=True)
+    for row in table.rows:
+        values = [cell(find(row, name)) for name in names]
+        shown.add_row(*map(escape, [str(row.rank), _marked(row, notes), *values, _speed(row)]))
+    return shown
+
+
+def _marked(row: Row, notes: dict[str, int]) -> str:
+    """The system's name, with the numbers of its notes."""
+    text = remark(row)
+    name = row.system + (" (published)" if row.entry.published else "")
+    return f"{name} ({notes.setdefault(text, len(notes) + 1)})" if text else name
+
+
+def _speed(row: Row) -> str:
+    timing = row.entry.result.timing
+    return f"{timing.images_per_second:,.0f}" if timing and timing.images_per_second else "-"
