@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     Levels = Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
 
 
+CPU_IMAGES = 8
+"""Images that go through the network together on a CPU: few, so that their maps stay in its caches."""
+
+
 class TorchEncoder(ABC):
     """Runs a frozen network and hands out its pooled levels.
 
@@ -48,9 +52,13 @@ class TorchEncoder(ABC):
         _, levels = self._ready()
         with torch.inference_mode():
             # A copy: torch warns about arrays that it may not write to, as memory-mapped ones are.
-            batch = torch.from_numpy(np.array(images)).to(self._device)
-            features = levels(self.normalise(batch).contiguous(memory_format=torch.channels_last))
-            return {name: value.float().cpu().numpy() for name, value in features.items()}
+            whole = torch.from_numpy(np.array(images))
+            few = CPU_IMAGES if self._device == "cpu" else max(1, len(images))
+            parts = [
+                levels(self.normalise(part.to(self._device)).contiguous(memory_format=torch.channels_last))
+                for part in whole.split(few)  # type: ignore[no-untyped-call]
+            ]
+            return {name: torch.cat([part[name] for part in parts]).float().cpu().numpy() for name in parts[0]}
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """Bring uint8 [N, 3, H, W] to float32 as the network was trained with."""
@@ -60,8 +68,8 @@ class TorchEncoder(ABC):
     def to(self, device: str) -> None:
         """Move the network to `device`, for instance `cuda:0`."""
         self._device = device
-        if self._network is not None:
-            self._network[0].to(device)
+        # Built now, not at the first batch: loading weights is no part of the time that encoding takes.
+        self._ready()[0].to(device)
 
     def _ready(self) -> tuple[torch.nn.Module, Levels]:
         import torch

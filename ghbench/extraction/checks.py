@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,13 +17,16 @@ _RANK_NEEDS = 64
 _LOWEST_RANK = 2.0
 
 
-def check_batch(features: object, spec: ExtractorSpec, rows: Sequence[int]) -> dict[str, NDArray[Any]]:
+def check_batch(
+    features: object, spec: ExtractorSpec, rows: Sequence[int], levels: Sequence[str] | None = None
+) -> dict[str, NDArray[Any]]:
     """Check what `extract` returned for a batch.
 
     Args:
         features: What it returned.
         spec: What the extractor promised.
         rows: Dataset rows of the batch.
+        levels: Names of the levels wanted; None: all that the spec promises.
 
     Returns:
         Arrays by level.
@@ -34,6 +38,8 @@ def check_batch(features: object, spec: ExtractorSpec, rows: Sequence[int]) -> d
         raise FeatureError(f"extractor {spec.name!r} returned {type(features).__name__}; expected a dict by level")
     checked = {}
     for level in spec.levels:
+        if levels is not None and level.name not in levels:
+            continue
         if level.name not in features:
             raise FeatureError(f"extractor {spec.name!r} returned no level {level.name!r}, which its spec promises")
         array = np.asarray(features[level.name])
@@ -66,7 +72,8 @@ def check_distinct(features: NDArray[Any], image_digests: Sequence[str], extract
     """
     first: dict[bytes, int] = {}
     for row, values in enumerate(features):
-        earlier = first.setdefault(values.tobytes(), row)
+        # A digest, so that millions of rows need not be in memory twice.
+        earlier = first.setdefault(hashlib.blake2b(values.tobytes(), digest_size=16).digest(), row)
         if image_digests[earlier] != image_digests[row]:
             raise FeatureError(
                 f"extractor {extractor!r}, level {level!r}: rows {earlier} and {row} are different images "
@@ -85,10 +92,12 @@ def effective_rank(features: NDArray[Any]) -> float:
     Returns:
         Between 1 (all on a line, or constant) and min(N, D).
     """
-    centred = np.asarray(features, dtype=np.float64)
-    centred = centred - centred.mean(axis=0)
+    given = np.asarray(features, dtype=np.float64)
+    centred = given - given.mean(axis=0)
     small = centred @ centred.T if centred.shape[0] <= centred.shape[1] else centred.T @ centred
     singular = np.sqrt(np.maximum(np.linalg.eigvalsh(small), 0.0))
+    # What is left of equal rows after centring is rounding, and rounding has full rank.
+    singular[singular <= np.finfo(np.float64).eps * max(given.shape) * np.linalg.norm(given)] = 0.0
     if singular.sum() == 0:
         return 1.0
     share = singular / singular.sum()

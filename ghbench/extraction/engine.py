@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,19 @@ from numpy.typing import NDArray
 
 from ghbench.assets import Progress
 from ghbench.dataset import Dataset
-from ghbench.errors import PluginError, UserError
+from ghbench.errors import PluginError, UsageError, UserError
 from ghbench.extraction.checks import check_batch, check_distinct, rank_warning
+from ghbench.extraction.cores import one_core_left_over
 from ghbench.extraction.loader import Batch, batches
 from ghbench.extractor import Encoder, ExtractorSpec, OnDevice
 from ghbench.store import ShardNote, StoredFeatures
+
+_OUT_OF_MEMORY = (
+    "out of memory",  # CUDA and most others
+    "allocate memory",  # torch's CPU allocator, ONNX Runtime
+    "alloc_failed",  # cuBLAS and cuDNN
+    "bad_alloc",  # C++ libraries
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,31 +79,40 @@ def extract_features(
         missing = {level: stored.missing_rows(level) for level in levels if not _is_done(stored, level)}
         if not missing:
             return 0
-        if isinstance(extractor, OnDevice):
-            extractor.to(_resolve_device(options.device))
         first_row = _first_rows(dataset.image_digests())
         shards = sorted({rows for ranges in missing.values() for rows in ranges})
-        encoder = _PatientEncoder(extractor, spec, options.batch_size)
         encoded = 0
-        prepared = _prepared_shards(dataset, shards, first_row, spec, align, stored.key.view, options)
-        for (start, end), shard_batches in prepared:
-            began = time.perf_counter()
-            note, features = _encode_shard(encoder, shard_batches)
-            encoded += len(features)
-            for level, ranges in missing.items():
-                if (start, end) in ranges:
-                    rows = _rows_of_shard(level, start, end, first_row, features, stored)
-                    stored.write_shard(level, start, rows, _timed(note, began))
+        if shards:
+            _move(extractor, spec, options.device)
+            encoder = _PatientEncoder(extractor, spec, tuple(missing), options.batch_size)
+            prepared = _prepared_shards(dataset, shards, first_row, spec, align, stored.key.view, options)
+            with closing(prepared), one_core_left_over():
+                for (start, end), shard_batches in prepared:
+                    shard = _encode_shard(encoder, shard_batches)
+                    encoded += len(shard.position)
+                    for level, ranges in missing.items():
+                        if (start, end) in ranges:
+                            rows = _rows_of_shard(level, start, end, first_row, shard, stored)
+                            stored.write_shard(level, start, rows, shard.note)
         for level in missing:
             _finish(stored, level, spec, dataset.image_digests())
         return encoded
 
 
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """The different images of a shard: features [N, D] by level, and which of the N a dataset row is."""
+
+    features: dict[str, NDArray[Any]]
+    position: dict[int, int]
+    note: ShardNote
+
+
 class _PatientEncoder:
     """Calls `extract`, with ever smaller batches when memory runs out, and checks what comes back."""
 
-    def __init__(self, extractor: Encoder, spec: ExtractorSpec, batch_size: int) -> None:
-        self._extractor, self._spec, self._most = extractor, spec, batch_size
+    def __init__(self, extractor: Encoder, spec: ExtractorSpec, levels: Sequence[str], batch_size: int) -> None:
+        self._extractor, self._spec, self._levels, self._most = extractor, spec, levels, batch_size
 
     def encode(self, images: NDArray[np.uint8], rows: list[int]) -> dict[str, NDArray[Any]]:
         parts: list[dict[str, NDArray[Any]]] = []
@@ -104,12 +122,17 @@ class _PatientEncoder:
             try:
                 parts.append(self._encode_once(images[done:end], rows[done:end]))
             except Exception as error:
-                if not _is_out_of_memory(error) or end - done == 1:
+                if not _is_out_of_memory(error):
                     raise
+                if end - done == 1:
+                    raise PluginError(
+                        f"extractor {self._spec.name!r} runs out of memory with a single image: {error}",
+                        fix="free some memory, or add --device cpu",
+                    ) from error
                 self._most = max(1, (end - done) // 2)
                 continue
             done = end
-        return {level.name: np.concatenate([part[level.name] for part in parts]) for level in self._spec.levels}
+        return {level: np.concatenate([part[level] for part in parts]) for level in self._levels}
 
     def _encode_once(self, images: NDArray[np.uint8], rows: list[int]) -> dict[str, NDArray[Any]]:
         try:
@@ -122,7 +145,7 @@ class _PatientEncoder:
             raise PluginError(
                 f"extractor {self._spec.name!r} failed on rows {rows[0]} to {rows[-1]}: {type(error).__name__}: {error}"
             ) from error
-        return check_batch(features, self._spec, rows)
+        return check_batch(features, self._spec, rows, self._levels)
 
 
 def _prepared_shards(
@@ -133,7 +156,7 @@ def _prepared_shards(
     align: str,
     view: str,
     options: ExtractionOptions,
-) -> Iterator[tuple[tuple[int, int], Iterator[Batch]]]:
+) -> Generator[tuple[tuple[int, int], Iterator[Batch]], None, None]:
     """Each shard with its batches; one loader runs through all, so that workers never wait for a shard's end."""
     plan = []
     for start, end in shards:
@@ -154,38 +177,38 @@ def _prepared_shards(
             if options.progress is not None:
                 options.progress(done, total, f"{spec.name} on {dataset.card().name}")
 
-    for shard, shard_plan in zip(shards, plan, strict=True):
-        yield shard, counted(len(shard_plan))
+    with closing(stream):
+        for shard, shard_plan in zip(shards, plan, strict=True):
+            yield shard, counted(len(shard_plan))
 
 
-def _encode_shard(
-    encoder: _PatientEncoder, shard_batches: Iterator[Batch]
-) -> tuple[ShardNote, dict[int, dict[str, NDArray[Any]]]]:
-    features: dict[int, dict[str, NDArray[Any]]] = {}
+def _encode_shard(encoder: _PatientEncoder, shard_batches: Iterator[Batch]) -> _Shard:
+    began = time.perf_counter()
+    parts: list[dict[str, NDArray[Any]]] = []
+    position: dict[int, int] = {}
     fallbacks, invented = 0, 0.0
     for batch in shard_batches:
-        encoded = encoder.encode(batch.images, batch.rows)
-        for position, row in enumerate(batch.rows):
-            features[row] = {level: values[position] for level, values in encoded.items()}
+        parts.append(encoder.encode(batch.images, batch.rows))
+        for row in batch.rows:
+            position[row] = len(position)
         fallbacks += int(batch.fallback.sum())
         invented += float(batch.invented.sum())
-    return ShardNote(fallbacks, invented), features
+    features = {level: np.concatenate([part[level] for part in parts]) for level in parts[0]} if parts else {}
+    return _Shard(features, position, ShardNote(fallbacks, invented, time.perf_counter() - began))
 
 
 def _rows_of_shard(
-    level: str,
-    start: int,
-    end: int,
-    first_row: Sequence[int],
-    features: dict[int, dict[str, NDArray[Any]]],
-    stored: StoredFeatures,
+    level: str, start: int, end: int, first_row: Sequence[int], shard: _Shard, stored: StoredFeatures
 ) -> NDArray[Any]:
-    """A shard's features in order; an image that stood in an earlier shard is copied from there."""
+    """A shard's features in order; an image that stood in an earlier shard is copied from there.
+
+    The earlier shard is always there: shards are made in order, and those not made now were found intact.
+    """
     rows = []
     for row in range(start, end):
         source = first_row[row]
         if source >= start:
-            rows.append(features[source][level])
+            rows.append(shard.features[level][shard.position[source]])
         else:
             shard_start = source - source % stored.shard_rows
             rows.append(stored.read_shard(level, shard_start)[source - shard_start])
@@ -213,13 +236,25 @@ def _first_rows(digests: Sequence[str]) -> list[int]:
     return [first.setdefault(digest, row) for row, digest in enumerate(digests)]
 
 
-def _timed(note: ShardNote, began: float) -> ShardNote:
-    return ShardNote(note.fallbacks, note.invented, time.perf_counter() - began)
-
-
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether a smaller batch may help; frameworks raise plain RuntimeErrors for it."""
-    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+    """Whether a smaller batch may help; frameworks raise plain RuntimeErrors for it, each in its own words."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY)
+
+
+def _move(extractor: Encoder, spec: ExtractorSpec, device: str) -> None:
+    if not isinstance(extractor, OnDevice):
+        return
+    device = _resolve_device(device)
+    try:
+        extractor.to(device)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"extractor {spec.name!r} cannot be brought to {device!r}: {type(error).__name__}: {error}",
+            fix="--device cpu",
+        ) from error
 
 
 def _resolve_device(name: str) -> str:

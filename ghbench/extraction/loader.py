@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.dataset import Dataset
+from ghbench.errors import UserError
+from ghbench.extraction.cores import usable_cores
 from ghbench.extractor import Preprocessing
-from ghbench.imaging import Prepared, prepare
+from ghbench.imaging import prepare
 
 _FEW_IMAGES = 128
+_NICENESS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,8 @@ def batches(
     *,
     mirrored: bool,
     workers: int | None,
-) -> Iterator[Batch]:
-    """Prepare batches of a dataset.
+) -> Generator[Batch, None, None]:
+    """Prepare batches of a dataset; close the iterator to stop the workers.
 
     Args:
         dataset: Images.
@@ -54,48 +57,79 @@ def batches(
 
     Yields:
         One batch after the other.
+
+    Raises:
+        UserError: An image cannot be decoded or aligned.
     """
+    source = _PreparedBatches(dataset, batch_rows, preprocessing, align, mirrored)
+    if workers is None:
+        workers = _useful_workers(sum(len(rows) for rows in batch_rows))
+    if workers == 0:
+        yield from map(source.batch, range(len(source)))
+        return
     from torch.utils.data import DataLoader
 
-    images = sum(len(rows) for rows in batch_rows)
-    source = _PreparedImages(dataset, preprocessing, align, mirrored)
-    loader: DataLoader[Prepared] = DataLoader(
+    loader: DataLoader[Batch | UserError] = DataLoader(
         source,  # type: ignore[arg-type]  # a DataLoader takes anything with __getitem__ and __len__
-        batch_sampler=list(batch_rows),
-        num_workers=_useful_workers(images) if workers is None else workers,
-        collate_fn=_collate,
+        batch_size=None,  # an item is a whole batch
+        num_workers=workers,
+        collate_fn=_as_it_is,  # type: ignore[arg-type]  # without a batch size it gets the item, not a list
+        worker_init_fn=_give_way,
     )
-    for rows, prepared in zip(batch_rows, loader, strict=True):
-        images_array, fallback, invented = prepared
-        yield Batch(rows, images_array, fallback, invented)
+    stream = iter(loader)
+    try:
+        for item in stream:
+            if isinstance(item, UserError):
+                raise item
+            yield item
+    finally:
+        # Waiting for the garbage collector would leave workers behind for as long as somebody holds the traceback.
+        stop = getattr(stream, "_shutdown_workers", None)
+        if stop is not None:
+            stop()
 
 
 @dataclass(frozen=True, slots=True)
-class _PreparedImages:
+class _PreparedBatches:
     dataset: Dataset
+    batch_rows: Sequence[list[int]]
     preprocessing: Preprocessing
     align: str
     mirrored: bool
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return len(self.batch_rows)
 
-    def __getitem__(self, row: int) -> Prepared:
-        prepared = prepare(self.dataset.image(row), self.preprocessing, self.align)
-        if not self.mirrored:
-            return prepared
-        return Prepared(np.ascontiguousarray(prepared.image[..., ::-1]), prepared.fallback, prepared.invented)
+    def __getitem__(self, number: int) -> Batch | UserError:
+        # Handed over, not raised: the DataLoader would turn it into another error with a traceback for a message.
+        try:
+            return self.batch(number)
+        except UserError as error:
+            return error
+
+    def batch(self, number: int) -> Batch:
+        rows = self.batch_rows[number]
+        items = [prepare(self.dataset.image(row), self.preprocessing, self.align) for row in rows]
+        images = np.stack([item.image for item in items])
+        return Batch(
+            rows,
+            np.ascontiguousarray(images[..., ::-1]) if self.mirrored else images,
+            np.array([item.fallback for item in items]),
+            np.array([item.invented for item in items], dtype=np.float32),
+        )
 
 
-def _collate(items: list[Prepared]) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.float32]]:
-    return (
-        np.stack([item.image for item in items]),
-        np.array([item.fallback for item in items]),
-        np.array([item.invented for item in items], dtype=np.float32),
-    )
+def _as_it_is(item: Batch | UserError) -> Batch | UserError:
+    """Instead of the DataLoader's own conversion to tensors."""
+    return item
+
+
+def _give_way(_worker: int) -> None:
+    """Let the network go first: decoding has a few batches in hand, and one slowed thread slows the whole network."""
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
 
 
 def _useful_workers(images: int) -> int:
     """None for a handful of images, where starting processes costs more than decoding; else cores less one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0 if images < _FEW_IMAGES else max(0, min(8, cores - 1))
+    return 0 if images < _FEW_IMAGES else max(0, min(8, usable_cores() - 1))

@@ -12,8 +12,8 @@ A shard is believed only if its bytes have the recorded sha256; any other goes t
 from __future__ import annotations
 
 import io
-import json
 import re
+import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -27,14 +27,15 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from ghbench import atomic, locations
-from ghbench.digests import digest_bytes, digest_file, digest_lines
-from ghbench.errors import DataError, UserError
+from ghbench.digests import digest_bytes, digest_file, digest_json, digest_lines
+from ghbench.errors import DataError, FeatureError, UserError
 from ghbench.store import manifest
 from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import KeyManifest, LevelManifest, ShardEntry
 
 SHARD_ROWS = 512
 _LEVEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_TAKEN = frozenset({"lock", "manifest.json", "quarantine"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,9 @@ class FeatureStore:
             row_ids: The dataset's ids, in order.
             shard_rows: Rows a shard, for keys that are new.
         """
-        known = manifest.read(KeyManifest, self.root / key.folder / "manifest.json")
-        return StoredFeatures(self.root / key.folder, key, tuple(row_ids), known.shard_rows if known else shard_rows)
+        stored = StoredFeatures(self.root / key.folder, key, tuple(row_ids), shard_rows)
+        stored.adopt_shard_rows()
+        return stored
 
     def folders(self) -> list[Path]:
         """Folders of all keys, sorted."""
@@ -84,12 +86,14 @@ class FeatureStore:
         Raises:
             UserError: Another process holds its lock.
         """
+        # Renamed while locked: whoever comes next starts with a new folder and never sees half of the old one.
+        aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.removed")
         try:
             with FileLock(folder / "lock", timeout=0):
-                pass
+                folder.replace(aside)
         except Timeout as error:
             raise UserError(f"{folder.name} is being written to by another process") from error
-        shutil.rmtree(folder)
+        shutil.rmtree(aside)
 
 
 @dataclass
@@ -101,23 +105,46 @@ class StoredFeatures:
     row_ids: tuple[str, ...]
     shard_rows: int = SHARD_ROWS
     _verified: set[tuple[str, int]] = field(default_factory=set, repr=False)
+    _locked: bool = field(default=False, repr=False)
+
+    def adopt_shard_rows(self) -> KeyManifest | None:
+        """Cut into shards as the key on disk is cut, if there is one, and return its manifest.
+
+        Raises:
+            DataError: The folder holds features of other rows.
+        """
+        known = manifest.read(KeyManifest, self.folder / "manifest.json")
+        if known is None:
+            return None
+        if digest_json(known.key) != self.key.digest or known.row_ids_digest != digest_lines(self.row_ids):
+            raise DataError(
+                f"{self.folder} holds features of other images than those asked for", fix=f"rm -r {self.folder}"
+            )
+        self.shard_rows = known.shard_rows
+        return known
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the key's lock; whoever waited finds the other's work done."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder / "lock"):
-            known = manifest.read(KeyManifest, self.folder / "manifest.json")
-            if known is None:
-                known = KeyManifest(
-                    key=self.key.parts(),
-                    rows=len(self.row_ids),
-                    row_ids_digest=digest_lines(self.row_ids),
-                    shard_rows=self.shard_rows,
-                )
-                manifest.write(known, self.folder / "manifest.json")
-            self.shard_rows = known.shard_rows
+        """Hold the key's lock; whoever waited finds the other's work done.
+
+        The operating system frees the lock of a process that was killed.
+
+        Raises:
+            UserError: The disk is full, or the folder cannot be written to.
+        """
+        lock = FileLock(self.folder / "lock")
+        with self._disk_errors():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        try:
+            if self.adopt_shard_rows() is None:
+                with self._disk_errors():
+                    manifest.write(self._new_manifest(), self.folder / "manifest.json")
+            self._locked = True
             yield
+        finally:
+            self._locked = False
+            lock.release()
 
     def is_complete(self, level: str) -> bool:
         """Whether all shards of a level are there and none was found damaged."""
@@ -125,7 +152,10 @@ class StoredFeatures:
         return note is not None and note.state == "complete"
 
     def missing_rows(self, level: str) -> list[tuple[int, int]]:
-        """Row ranges of the shards that are not there, or do not have the bytes that were written."""
+        """Row ranges of the shards that are not there, or do not have the bytes that were written.
+
+        Inside `writing()` a damaged shard is also put into quarantine; a mere reader leaves everything as it is.
+        """
         note = self._level(level)
         present = {} if note is None else note.shards
         return [
@@ -144,32 +174,37 @@ class StoredFeatures:
             note: How it was made.
 
         Raises:
-            DataError: The level's name cannot name a folder.
-            UserError: The disk is full.
+            DataError: The level's name cannot name a folder, or the rows are not those of a shard.
+            FeatureError: A number is NaN or Inf, or too large for the storage dtype.
+            UserError: The disk is full; the shards so far are kept.
         """
-        if not _LEVEL_NAME.fullmatch(level):
-            raise DataError(f"level name {level!r} may hold letters, digits and . _ + - only")
-        number = start // self.shard_rows
-        content = _npy_bytes(rows.astype(self.key.dtype, copy=False))
-        try:
-            atomic.write_bytes(self._shard_path(level, number), content)
-            known = self._level(level)
-            shards = {} if known is None else dict(known.shards)
-            note = note or ShardNote()
-            shards[number] = ShardEntry(
-                rows=(start, start + len(rows)),
-                sha256=digest_bytes(content),
-                fallbacks=note.fallbacks,
-                invented=note.invented,
-                seconds=note.seconds,
+        if not _LEVEL_NAME.fullmatch(level) or level in _TAKEN:
+            raise DataError(
+                f"level name {level!r} may hold letters, digits and . _ + - only, "
+                f"and not be one of {', '.join(sorted(_TAKEN))}"
             )
-            self._write_level(level, "partial", rows.shape[1], shards)
-        except OSError as error:
-            raise UserError(
-                f"features of {self.key.extractor!r} cannot be written to {self.folder}: {error.strerror}; "
-                "the shards so far are kept",
-                fix="free some space or set GHBENCH_CACHE, and run the same command again",
-            ) from error
+        number = start // self.shard_rows
+        if (start, start + len(rows)) not in self._ranges():
+            raise DataError(f"rows {start} to {start + len(rows) - 1} are no shard of {self.folder.name}")
+        content = _npy_bytes(self._as_stored(rows, level, start))
+        note = note or ShardNote()
+        entry = ShardEntry(
+            rows=(start, start + len(rows)),
+            sha256=digest_bytes(content),
+            fallbacks=note.fallbacks,
+            invented=note.invented,
+            seconds=note.seconds,
+        )
+        known = self._level(level)
+        if known is not None and known.shape[1] != rows.shape[1]:
+            raise FeatureError(
+                f"level {level!r} of {self.folder.name} has {known.shape[1]} numbers an image, now it has "
+                f"{rows.shape[1]}; other features need another version",
+                fix="raise the version in the extractor's spec",
+            )
+        with self._disk_errors():
+            atomic.write_bytes(self._shard_path(level, number), content)
+            self._write_level(level, "partial", rows.shape[1], {**(known.shards if known else {}), number: entry})
         self._verified.add((level, number))
 
     def complete(self, level: str, warnings: Sequence[str] = ()) -> None:
@@ -177,7 +212,8 @@ class StoredFeatures:
         note = self._level(level)
         if note is None or self.missing_rows(level):
             raise DataError(f"level {level!r} of {self.folder.name} is not complete")
-        self._write_level(level, "complete", note.shape[1], note.shards, list(warnings))
+        with self._disk_errors():
+            self._write_level(level, "complete", note.shape[1], note.shards, list(warnings))
 
     def discard(self, level: str) -> None:
         """Forget a level whose features turned out to be unusable."""
@@ -188,10 +224,10 @@ class StoredFeatures:
         """All rows of a complete level, in the dataset's order; memory-mapped where it is one shard.
 
         Returns:
-            [rows, dim] in the storage dtype.
+            [rows, dim] in the storage dtype, read-only.
 
         Raises:
-            DataError: The level is not complete, or a shard is damaged (it is then quarantined).
+            DataError: The level is not complete, or a shard is damaged.
         """
         note = self._level(level)
         damaged = self.missing_rows(level)
@@ -200,7 +236,9 @@ class StoredFeatures:
                 f"level {level!r} of {self.folder.name} lacks rows {damaged[:3]}", fix="run the command again"
             )
         parts = [self._map(level, number) for number in sorted(note.shards)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        whole: NDArray[Any] = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        whole.flags.writeable = False
+        return whole
 
     def read_shard(self, level: str, start: int) -> NDArray[Any]:
         """Rows of one shard that is there, memory-mapped."""
@@ -225,15 +263,16 @@ class StoredFeatures:
         return [(start, min(start + self.shard_rows, count)) for start in range(0, count, self.shard_rows)]
 
     def _is_intact(self, level: str, number: int, entry: ShardEntry) -> bool:
-        if self._ranges()[number : number + 1] != [entry.rows]:
-            return False
         if (level, number) in self._verified:
             return True
         path = self._shard_path(level, number)
         if path.is_file() and digest_file(path) == entry.sha256:
             self._verified.add((level, number))
             return True
-        self._quarantine(level, number)
+        # Only who holds the lock may change anything: another process may be writing this very level.
+        if self._locked:
+            with self._disk_errors():
+                self._quarantine(level, number)
         return False
 
     def _quarantine(self, level: str, number: int) -> None:
@@ -252,7 +291,41 @@ class StoredFeatures:
         note = manifest.read(LevelManifest, self.folder / level / "level.json")
         if note is None or note.shape[0] != len(self.row_ids) or note.dtype != self.key.dtype:
             return None
+        # Shards that were cut otherwise, before the key's manifest was lost, are none of ours.
+        ranges = dict(enumerate(self._ranges()))
+        note.shards = {number: entry for number, entry in note.shards.items() if ranges.get(number) == entry.rows}
         return note
+
+    def _new_manifest(self) -> KeyManifest:
+        return KeyManifest(
+            key=self.key.parts(),
+            rows=len(self.row_ids),
+            row_ids_digest=digest_lines(self.row_ids),
+            shard_rows=self.shard_rows,
+        )
+
+    def _as_stored(self, rows: NDArray[Any], level: str, start: int) -> NDArray[Any]:
+        with np.errstate(over="ignore"):
+            stored = rows.astype(self.key.dtype, copy=False)
+        bad = np.flatnonzero(~np.isfinite(stored).all(axis=1))
+        if len(bad):
+            raise FeatureError(
+                f"extractor {self.key.extractor!r}, level {level!r}: row {start + int(bad[0])} holds NaN, Inf or a "
+                f"number too large for {self.key.dtype}",
+                fix="store float32" if self.key.dtype == "float16" else None,
+            )
+        return stored
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(
+                f"features of {self.key.extractor!r} cannot be written to {self.folder}: {error.strerror or error}; "
+                "the shards so far are kept",
+                fix="free some space or set GHBENCH_CACHE, and run the same command again",
+            ) from error
 
     def _write_level(
         self, level: str, state: str, dim: int, shards: dict[int, ShardEntry], warnings: list[str] | None = None
@@ -279,13 +352,24 @@ class StoredFeatures:
 
 def describe_folder(folder: Path) -> dict[str, Any]:
     """What a key's folder holds, for `ghbench cache list`: key parts, levels with their state, bytes."""
-    known = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    known = manifest.read(KeyManifest, folder / "manifest.json")
     levels = {}
     for path in sorted(folder.glob("*/level.json")):
         note = manifest.read(LevelManifest, path)
         levels[path.parent.name] = "unreadable" if note is None else note.state
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return {"folder": folder.name, "key": known["key"], "rows": known["rows"], "levels": levels, "bytes": size}
+    # Of a manifest that cannot be read the next run makes a new one; until then the folder's name tells what it is.
+    unreadable = dict.fromkeys(FeatureKey.__dataclass_fields__, "?") | {
+        "extractor": folder.name,
+        "align": {"name": "?"},
+    }
+    return {
+        "folder": folder.name,
+        "key": unreadable if known is None else known.key,
+        "rows": 0 if known is None else known.rows,
+        "levels": levels,
+        "bytes": size,
+    }
 
 
 def damaged_shards(folder: Path) -> list[Path]:

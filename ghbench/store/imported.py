@@ -91,7 +91,7 @@ def import_features(source: Path, name: str, dataset: Dataset) -> ImportedFeatur
     Raises:
         UsageError: The name is taken or cannot name a folder.
         DataError: The file is no array file, or its rows are not those of the dataset.
-        FeatureError: NaN or Inf.
+        FeatureError: NaN, Inf or numbers beyond float32.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name imported features; letters, digits and . _ - only")
@@ -99,11 +99,13 @@ def import_features(source: Path, name: str, dataset: Dataset) -> ImportedFeatur
     if (folder / "manifest.json").exists():
         raise UsageError(f"imported features {name!r} exist already", fix=f"remove {folder}, or choose another name")
     levels = _in_dataset_order(_read_arrays(source), dataset, source)
+    if not levels:
+        raise DataError(f"{source} holds no features; expected one array [{len(dataset)}, D] a level")
+    kept = {level: _checked(array, level, dataset, source) for level, array in levels.items()}
     files, dims = {}, {}
-    for level, array in levels.items():
-        _check(array, level, dataset, source)
+    for level, array in kept.items():
         content = io.BytesIO()
-        np.save(content, np.ascontiguousarray(array, dtype=np.float32), allow_pickle=False)
+        np.save(content, np.ascontiguousarray(array), allow_pickle=False)
         atomic.write_bytes(folder / f"{level}.npy", content.getvalue())
         files[level] = digest_file(folder / f"{level}.npy")
         dims[level] = array.shape[1]
@@ -164,12 +166,24 @@ def _in_dataset_order(arrays: dict[str, NDArray[Any]], dataset: Dataset, source:
     return {level: array[order] for level, array in arrays.items()}
 
 
-def _check(array: NDArray[Any], level: str, dataset: Dataset, source: Path) -> None:
-    if array.ndim != 2 or len(array) != len(dataset) or not np.issubdtype(array.dtype, np.floating):
+def _checked(array: NDArray[Any], level: str, dataset: Dataset, source: Path) -> NDArray[np.float32]:
+    if not _NAME.fullmatch(level):  # it names a file
+        raise DataError(f"{source}: {level!r} cannot name a level; letters, digits and . _ - only")
+    if (
+        array.ndim != 2
+        or len(array) != len(dataset)
+        or not array.shape[1]
+        or not np.issubdtype(array.dtype, np.floating)
+    ):
         raise DataError(
             f"{source}, level {level!r}: {array.dtype} {array.shape}; "
             f"expected floating [{len(dataset)}, D], one row for each image of {dataset.card().name!r}"
         )
-    bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+    with np.errstate(over="ignore"):
+        stored = array.astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(stored).all(axis=1))
     if len(bad):
-        raise FeatureError(f"{source}, level {level!r}: NaN or Inf in rows {', '.join(map(str, bad[:8]))}")
+        raise FeatureError(
+            f"{source}, level {level!r}: NaN, Inf or beyond float32 in rows {', '.join(map(str, bad[:8]))}"
+        )
+    return stored

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -49,7 +50,8 @@ class FeatureKey:
     @property
     def folder(self) -> str:
         """Name of the key's folder: readable, and unique by its digest."""
-        return f"{self.extractor}-{self.dataset}-{self.view}-{self.digest[:16]}"
+        readable = re.sub(r"[^A-Za-z0-9._+-]+", "_", f"{self.extractor}-{self.dataset}-{self.view}").lstrip(".")
+        return f"{readable[:100]}-{self.digest[:16]}"
 
     def parts(self) -> dict[str, Any]:
         """All parts as JSON values, written into the manifest in clear."""
