@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
@@ -19,9 +19,9 @@ class Imported:
         similarity: `cosine` or `l2`.
     """
 
-    def __init__(self, name: str, similarity: str = "cosine") -> None:
+    def __init__(self, name: str, similarity: Literal["cosine", "l2"] = "cosine") -> None:
         self._features = load_imported(name)
-        self._similarity = similarity
+        self._similarity: Literal["cosine", "l2"] = similarity
 
     def spec(self) -> ExtractorSpec:
         """Levels and digest as imported; nothing is known of the training."""
@@ -36,7 +36,7 @@ class Imported:
             weights_digest=manifest.digest,
             training=TrainingRecord(image_digests=None, supervision="not stated"),
             licence="not stated",
-            similarity="l2" if self._similarity == "l2" else "cosine",
+            similarity=self._similarity,
             backend="imported-float32",
         )
 

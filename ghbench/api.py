@@ -32,7 +32,7 @@ __all__ = [
 
 def evaluate(
     extractor: object,
-    tasks: Sequence[str | Task],
+    tasks: str | Task | Sequence[str | Task],
     *,
     references: bool = True,
     show: bool = True,
@@ -43,7 +43,7 @@ def evaluate(
     Args:
         extractor: Spec string, `nn.Module` (made an extractor by `wrap` with its defaults), or any object with `spec()`
             and an ability.
-        tasks: Spec strings or task objects.
+        tasks: Spec string or task object, or several.
         references: Whether to run the tasks' reference rows too.
         show: Whether to print the tables.
         **changes: Fields of `ghbench.runner.RunOptions`, for instance `align="tight"`.
@@ -54,8 +54,10 @@ def evaluate(
     """
     options = RunOptions(**changes)
     outcomes: list[Result | Failure] = []
-    for task in map(load_task, tasks):
-        systems = [extractor, *(task.references if references else ())]
+    several = [tasks] if isinstance(tasks, str) or not isinstance(tasks, Sequence) else tasks
+    for task in [load_task(task) for task in several]:
+        named = [name for name in task.references if name != extractor] if references else []
+        systems = [extractor, *named]
         of_task = run_pairs(systems, [task], options)
         outcomes += of_task
         if show:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.digests import digest_array, digest_lines
-from ghbench.errors import PluginError
-from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
+from ghbench.errors import PluginError, UsageError
+from ghbench.extractor import ExtractorSpec, Level, Preprocessing, Similarity, TrainingRecord
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -51,7 +53,13 @@ def wrap(
         similarity: `cosine` or `l2`.
         training: What it was trained on; say it, and ghbench checks it against what it is scored on.
         licence: Licence of the weights.
+
+    Raises:
+        UsageError: An unknown similarity.
+        PluginError: The module gives something else than features.
     """
+    if similarity not in {"cosine", "l2"}:
+        raise UsageError(f"features cannot be compared by {similarity!r}; expected cosine or l2")
     height, width = (size, size) if isinstance(size, int) else size
     preprocessing = Preprocessing(
         (height, width), align=align, normalise=f"0..1, mean {tuple(mean)}, deviation {tuple(std)}"
@@ -76,7 +84,7 @@ class OwnModule:
     ) -> None:
         import torch
 
-        self._module = module.eval()
+        self._module = module
         self._device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
         self._mean = torch.tensor(mean).view(1, 3, 1, 1)
         self._std = torch.tensor(std).view(1, 3, 1, 1)
@@ -91,13 +99,16 @@ class OwnModule:
             weights_digest=module_digest(module),
             training=training,
             licence=licence,
-            similarity="l2" if similarity == "l2" else "cosine",
+            similarity=cast("Similarity", similarity),
             backend="torch-float32",
         )
 
     def spec(self) -> ExtractorSpec:
-        """Levels found by one forward pass of a black image; weights digest over parameters, buffers and source."""
-        return self._spec
+        """Levels found by one forward pass of a black image; weights digest over parameters, buffers and source.
+
+        The digest is taken anew at every call, because the module may have been trained since.
+        """
+        return replace(self._spec, weights_digest=module_digest(self._module))
 
     def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Encode uint8 [N, 3, H, W]."""
@@ -113,7 +124,7 @@ class OwnModule:
     def _forward(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         import torch
 
-        with torch.inference_mode():
+        with torch.inference_mode(), _evaluating(self._module):
             scaled = (torch.from_numpy(images).float() / 255 - self._mean) / self._std
             output = self._module(scaled.to(self._device))
         named = output if isinstance(output, Mapping) else {"features": output}
@@ -123,15 +134,45 @@ class OwnModule:
 def module_digest(module: Any) -> str:
     """sha256 over a module's parameters and buffers, and over the source of its class.
 
-    Two networks with equal weights and different code are different extractors.
+    Two networks with equal weights and different code are different extractors; the code is that of the module's own
+    class and of every part that torch does not bring.
     """
-    lines = [f"{key}\t{digest_array(value.detach().cpu().numpy())}" for key, value in module.state_dict().items()]
+    lines = [f"{key}\t{_value_digest(value)}" for key, value in module.state_dict().items()]
+    classes = dict.fromkeys(type(part) for part in module.modules())
+    sources = [_source(kind) for kind in classes if not kind.__module__.startswith("torch.")]
+    return digest_lines([*lines, *sources, repr(module)])
+
+
+def _value_digest(value: Any) -> str:
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        return hashlib.sha256(repr(value).encode()).hexdigest()
+    value = value.detach().cpu()
+    if value.dtype is torch.bfloat16:  # which NumPy does not know
+        return f"bfloat16 {digest_array(value.view(torch.int16).numpy())}"
+    return digest_array(value.numpy())
+
+
+def _source(kind: type) -> str:
     try:
-        source = inspect.getsource(type(module))
+        source = inspect.getsource(kind)
     except (OSError, TypeError):
-        # Classes typed into a prompt have no source; their repr still tells the layers.
-        source = repr(module)
-    return digest_lines([*lines, hashlib.sha256(source.encode()).hexdigest(), repr(module)])
+        # Classes typed into a prompt have no source; the module's repr still tells the layers.
+        source = kind.__qualname__
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+@contextmanager
+def _evaluating(module: Any) -> Iterator[None]:
+    """Evaluation mode inside the block; afterwards every part is in the mode it was in, so that training can go on."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
 
 
 def _pooled(level: str, values: Any) -> NDArray[np.float32]:

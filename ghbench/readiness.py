@@ -33,6 +33,8 @@ def readiness(plugin: Plugin) -> str | None:
             _use(registry.build(plugin.kind, plugin.qualified_name))
     except UserError as error:
         return _in_one_line(error)
+    except Exception as error:  # noqa: BLE001 - somebody's plugin may fail in any way, and the list goes on
+        return f"{type(error).__name__}: {error}".partition("\n")[0]
     return None
 
 
@@ -50,7 +52,12 @@ def _required_options(plugin: Plugin) -> list[str] | UserError:
     if options is not None:
         return [name for name, field in options.model_fields.items() if field.is_required()]
     parameters = inspect.signature(target).parameters.values()
-    return [parameter.name for parameter in parameters if parameter.default is inspect.Parameter.empty]
+    gathering = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
+    return [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is inspect.Parameter.empty and parameter.kind not in gathering
+    ]
 
 
 def _use(value: object) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -14,7 +16,7 @@ import pandas as pd
 
 from ghbench.data.subset import FirstRows
 from ghbench.dataset import Dataset, content_digest
-from ghbench.digests import digest_json
+from ghbench.digests import digest_array, digest_json
 from ghbench.errors import FeatureError, UsageError, UserError
 from ghbench.extraction import ExtractionOptions, Precomputed, extract_features, store_precomputed
 from ghbench.extractor import Encoder, Extractor, ExtractorSpec
@@ -64,6 +66,16 @@ class RunOptions:
     store: FeatureStore | None = None
     results: Path | None = None
 
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"limit={self.limit}; expected at least 1 image")
+        if self.seed < 0:
+            raise UsageError(f"seed={self.seed}; expected a whole number from 0")
+        if self.dtype not in {"float32", "float16"}:
+            raise UsageError(f"features cannot be stored as {self.dtype!r}; expected float32 or float16")
+        if self.align is not None:
+            alignment(self.align)
+
 
 def run(extractor: object, task: str | Task, options: RunOptions | None = None, **changes: Any) -> Result:
     """Evaluate one extractor on one task.
@@ -106,6 +118,8 @@ def run_pairs(
     """
     options = options or RunOptions()
     requests = [extractor_request(extractor) for extractor in extractors]
+    for request in requests:
+        request.check_options()
     loaded = [load_task(task) for task in tasks]
     outcomes: list[Result | Failure] = []
     for task in loaded:
@@ -117,17 +131,18 @@ def run_pairs(
 
 
 def _run_or_record(request: ExtractorRequest, task: Task, options: RunOptions) -> Result | Failure:
-    path = files.failure_path(files.slug(task.name), request.spec_string.name, str(request), options.results)
+    command = _command(request, task, options)
+    path = files.failure_path(files.slug(task.name), request.spec_string.name, command, options.results)
     try:
         result = _Pair(request, task, options).result()
-    except UserError as error:
+    except Exception as error:  # noqa: BLE001 - a plugin's bug is that pair's failure, and must not stop the others
         failure = Failure(
             extractor=str(request),
             task=task.name,
-            error=str(error),
+            error=str(error) if isinstance(error, UserError) else _bug(error),
             error_type=type(error).__name__,
-            exit_code=error.exit_code,
-            provenance=provenance(_command(request, task, options), options.seed),
+            exit_code=error.exit_code if isinstance(error, UserError) else 1,
+            provenance=provenance(command, options.seed),
         )
         files.save_failure(failure, path)
         return failure
@@ -155,7 +170,7 @@ class _Pair:
         """Read the finished result back, or make it."""
         path = files.result_path(files.slug(self.task.name), self.spec.name, self.digest, self.options.results)
         finished = None if self.options.overwrite else files.finished(path)
-        if finished is not None:
+        if finished is not None and finished.digest == self.digest:
             return finished
         with self._phase("extract"):
             stored, encoded = self._features()
@@ -176,6 +191,10 @@ class _Pair:
                 "version": self.spec.version,
                 "weights": self.spec.weights_digest,
                 "backend": self.spec.backend,
+                "preprocessing": self._preprocessing(),
+                "decode": DECODE_VERSION,
+                "similarity": self.spec.similarity,
+                "mean": self._mean_digests(),
                 "levels": list(self.levels),
                 "policy": self.request.policy,
                 "task": [self.task.name, self.task.version, self.task.protocol()],
@@ -212,13 +231,12 @@ class _Pair:
 
     def _key(self, role: str, view: str) -> FeatureKey:
         dataset = self.roles[role].dataset
-        preprocessing = asdict(self.spec.preprocessing)
         return FeatureKey(
             extractor=self.spec.name,
             extractor_version=self.spec.version,
             options=str(self.request.spec_string),
             weights_digest=self.spec.weights_digest,
-            preprocessing={name: preprocessing[name] for name in ("size", "resize", "normalise", "grey")},
+            preprocessing=self._preprocessing(),
             align=self._align_parts(),
             view=view,
             backend=self.spec.backend,
@@ -227,6 +245,16 @@ class _Pair:
             dataset_digest=self.contents[role],
             decode_version=DECODE_VERSION,
         )
+
+    def _preprocessing(self) -> dict[str, Any]:
+        """What happens to an image apart from its alignment, which the user may choose."""
+        described = asdict(self.spec.preprocessing)
+        return {name: described[name] for name in ("size", "resize", "normalise", "grey")}
+
+    def _mean_digests(self) -> dict[str, str] | None:
+        """The means that centre the chosen levels: another mean, another number."""
+        mean = self.spec.mean
+        return None if mean is None else {level: digest_array(np.asarray(mean[level])) for level in self.levels}
 
     def _align_parts(self) -> dict[str, Any]:
         return {"name": self.align.name, "version": self.align.version, "weights_digest": self.align.weights_digest}
@@ -358,10 +386,20 @@ def _limited(role: Role, limit: int | None) -> Role:
 
 
 def _command(request: ExtractorRequest, task: Task, options: RunOptions) -> str:
-    """The command line that makes the same result."""
-    parts = ["ghbench run", f"--extractor {request}", f"--task {task.name}"]
+    """The command line that makes the same result; a call with `...` in it where an object was handed over."""
+    if request.given is not None:
+        changes = {"align": None, "limit": None, "seed": 0, "dtype": "float32"}
+        chosen = [f", {name}={getattr(options, name)!r}" for name in changes if getattr(options, name) != changes[name]]
+        return f"ghbench.run({type(request.given).__name__}(...) as {request}, {task.name!r}{''.join(chosen)})"
+    parts = ["ghbench run", f"--extractor {shlex.quote(str(request))}", f"--task {shlex.quote(task.name)}"]
     parts += [f"--align {options.align}"] if options.align else []
     parts += [f"--limit {options.limit}"] if options.limit else []
     parts += [f"--seed {options.seed}"] if options.seed else []
     parts += [f"--dtype {options.dtype}"] if options.dtype != "float32" else []
     return " ".join(parts)
+
+
+def _bug(error: Exception) -> str:
+    """What a plugin's author needs to find a bug: the error and the line that raised it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} (a bug, at {last.filename}, line {last.lineno}, in {last.name})"

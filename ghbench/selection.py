@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ghbench import registry
-from ghbench.errors import PluginError, UsageError
+from ghbench.errors import MissingError, PluginError, UsageError
 from ghbench.extractor import Extractor
 from ghbench.own_module import is_module, wrap
 from ghbench.spec_string import SpecString, parse
@@ -46,6 +46,20 @@ class ExtractorRequest:
     def build(self) -> Extractor:
         """Make the extractor; its networks are loaded when they are first used."""
         return self.given if self.given is not None else load_extractor(self.spec_string)
+
+    def check_options(self) -> None:
+        """Find wrong options before anything runs; what cannot even be imported fails later, when its turn comes.
+
+        Raises:
+            UsageError: The extractor has no such option, needs another one, or the value does not fit.
+        """
+        if self.given is not None or self.spec_string.attribute is not None:
+            return
+        try:
+            target = registry.find("extractor", self.spec_string).load()
+        except (PluginError, MissingError):
+            return
+        registry.validate_options(target, self.spec_string)
 
     def package(self) -> str:
         """Distribution that it comes from, empty for objects and unregistered modules."""

@@ -36,7 +36,8 @@ def check_overlap(spec: ExtractorSpec, datasets: Iterable[Dataset], protocol: Ma
     if not found:
         return _nothing_found(spec)
     consequence = protocol.get("training_overlap", "refuse")
-    assert consequence in _CONSEQUENCES
+    if consequence not in _CONSEQUENCES:
+        raise ProtocolError(f"training_overlap is {consequence!r} in the task's protocol; expected refuse or flag")
     if consequence == "refuse":
         raise ProtocolError(f"the task refuses extractor {spec.name!r}: {'; '.join(found)}")
     return "; ".join(found)

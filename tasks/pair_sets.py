@@ -45,11 +45,16 @@ class PairSet:
         """The pairs whose images are both among the first `images` rows; folds that lose a class are left out.
 
         Raises:
-            DataError: What is left cannot choose a threshold on one part and apply it to another.
+            DataError: What is left has only one kind of pair, or cannot choose a threshold on one part and apply it to
+                another.
         """
         kept = (self.left < images) & (self.right < images)
         if kept.all():
             return self
+        if len(np.unique(self.same[kept])) < 2:
+            raise DataError(
+                f"the first {images} images hold no matched and mismatched pairs of this task", fix="raise --limit"
+            )
         place = np.cumsum(kept) - 1
         draws = []
         for draw in self.draws:

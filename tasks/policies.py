@@ -77,3 +77,4 @@ _POLICIES: Mapping[str, Callable[[Floats, NDArray[np.bool_], NDArray[np.bool_]],
     "fuse": _fuse,
     "best": _best,
 }
+LEARNING_POLICIES = frozenset(_POLICIES)

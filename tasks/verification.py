@@ -19,7 +19,7 @@ from ghbench.metrics.verification import Floats
 from ghbench.task import Role, Score, TaskInputs, Units
 
 from .pair_sets import PairSet
-from .policies import fold_calibrated, vote
+from .policies import LEARNING_POLICIES, fold_calibrated, vote
 
 FARS = (1e-1, 1e-2, 1e-3)
 IMPOSTORS_A_FAR_NEEDS = 10
@@ -89,13 +89,19 @@ class VerificationTask:
         if dataset.labels is None:
             raise DataError(f"dataset {dataset.card().name!r} says nothing of who is in the images")
         pairs = self.load_pairs(self.load_dataset()).among(len(dataset))
-        features = {level: self._feature(inputs, level) for level in inputs.levels}
+        if inputs.policy in LEARNING_POLICIES and not pairs.draws:
+            raise UsageError(
+                f"policy {inputs.policy!r} learns on folds, and {self.name!r} has none", fix="policy=concat or vote"
+            )
         if inputs.policy == "each":
             parts = [
-                _records(level, self._judge("concat", {level: values}, inputs, pairs), pairs, dataset)
-                for level, values in features.items()
+                _records(
+                    level, self._judge("concat", {level: self._feature(inputs, level)}, inputs, pairs), pairs, dataset
+                )
+                for level in inputs.levels
             ]
             return pd.concat(parts, ignore_index=True)
+        features = {level: self._feature(inputs, level) for level in inputs.levels}
         return _records(None, self._judge(inputs.policy, features, inputs, pairs), pairs, dataset)
 
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
@@ -157,15 +163,12 @@ class VerificationTask:
         """Similarity of each pair (averaged over draws where a policy learns on folds) and how often it is accepted."""
         kind = inputs.spec.similarity
         if policy == "concat" or len(features) == 1:
-            joined = np.concatenate(list(features.values()), axis=1)
+            parts = list(features.values())
+            joined = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
             return _decide(metrics.pair_similarity(joined, pairs.left, pairs.right, kind), pairs)
         levels = np.stack([metrics.pair_similarity(f, pairs.left, pairs.right, kind) for f in features.values()])
         if policy == "vote":
             return _decide(vote(levels), pairs)
-        if not pairs.draws:
-            raise UsageError(
-                f"policy {policy!r} learns on folds, and {self.name!r} has none", fix="policy=concat or vote"
-            )
         return _decide_calibrated(policy, levels, pairs)
 
     def _score_one(self, level: str | None, table: pd.DataFrame, weight: NDArray[np.float64]) -> list[Score]:

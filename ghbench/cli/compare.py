@@ -22,7 +22,8 @@ def compare(
 
     found = compare_results(first, second, task, metric, align)
     if as_json:
-        typer.echo(json.dumps(asdict(found), indent=1))
+        # JSON knows no NaN; an interval that no draw defines is null.
+        typer.echo(json.dumps(json.loads(json.dumps(asdict(found)), parse_constant=lambda _: None), indent=1))
         return
     difference = found.difference
     typer.echo(

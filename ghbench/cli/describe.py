@@ -82,4 +82,4 @@ def _print(description: dict[str, Any], indent: str = "") -> None:
             _print(value, indent + "  ")
         else:
             shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-            typer.echo(f"{indent}{key}: {'-' if shown in {None, ''} or shown == {} else shown}")
+            typer.echo(f"{indent}{key}: {'-' if shown is None or shown in ('', {}) else shown}")

@@ -23,7 +23,7 @@ def run(
     workers: Annotated[int | None, typer.Option(min=0, help="Decoding processes; default: as many as help.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
     dtype: Annotated[Literal["float32", "float16"], typer.Option(help="How features are stored.")] = "float32",
-    seed: Annotated[int, typer.Option(help="From which all randomness is spawned.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="From which all randomness is spawned.")] = 0,
     results: Annotated[Path | None, typer.Option(help="Folder of results; default: in GHBENCH_HOME.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of results as JSON.")] = False,
 ) -> None:
@@ -68,8 +68,8 @@ def _print_tables(results: list[Result], folder: Path | None) -> None:
 
 
 def _exit_code(failures: list[Failure]) -> int:
-    """0: all fine; 3: only data or weights are missing; 1: anything else failed."""
+    """0: all fine; 2 and 3: all failures are wrong usage, or missing data and weights; 1: anything else failed."""
     codes = {failure.exit_code for failure in failures}
     if not codes:
         return 0
-    return 3 if codes == {3} else 1
+    return codes.pop() if codes in ({2}, {3}) else 1

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ghbench.digests import digest_json
 from ghbench.errors import DataError
 from ghbench.results import files
 from ghbench.results.schema import Result
@@ -59,7 +60,7 @@ def collect(task: str, own: Path | None = None, *, published: bool = True) -> tu
             try:
                 result = files.load(path)
             except DataError as error:
-                notes.append(error.message)
+                notes.append(f"{path.name} left out: {error.message.partition(chr(10))[0]}")
                 continue
             if result.status == "complete":
                 found.setdefault(result.digest, Entry(result, path, is_published))
@@ -72,21 +73,22 @@ def entries_of(results: Iterable[Result], own: Path | None = None) -> list[Entry
 
 
 def _of_one_kind(entries: list[Entry], notes: list[str]) -> tuple[list[Entry], list[str]]:
-    """Keep the newest task version, and of it the images that most results are of."""
+    """Keep the newest task version, and of it the images and the protocol that most results are of."""
     if not entries:
         return entries, notes
     newest = max(entry.result.task.version for entry in entries)
     current = [entry for entry in entries if entry.result.task.version == newest]
-    images, _ = Counter(map(_images, current)).most_common(1)[0]
-    kept = [entry for entry in current if _images(entry) == images]
+    conditions, _ = Counter(map(_conditions, current)).most_common(1)[0]
+    kept = [entry for entry in current if _conditions(entry) == conditions]
     for count, reason in (
         (len(entries) - len(current), f"of an older version of the task than {newest}"),
-        (len(current) - len(kept), "on other images under the same name"),
+        (len(current) - len(kept), "on other images, or by another protocol, under the same name"),
     ):
         if count:
             notes.append(f"{count} result{'s' if count > 1 else ''} left out: {reason}")
     return kept, notes
 
 
-def _images(entry: Entry) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((role, data.content_digest) for role, data in entry.result.datasets.items()))
+def _conditions(entry: Entry) -> str:
+    images = {role: data.content_digest for role, data in entry.result.datasets.items()}
+    return digest_json([images, entry.result.task.protocol])

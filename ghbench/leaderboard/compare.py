@@ -66,8 +66,10 @@ def compare(first: str, second: str, task: str, metric: str | None = None, align
             point = entry.result.metric(metric)
             draws.append(replicates[metric, None])
         except KeyError:
-            known = ", ".join(sorted({value.metric for value in entry.result.metrics}))
-            raise UsageError(f"{entry.path.name} has no metric {metric!r} to compare; it has {known}") from None
+            known = sorted({value.metric for value in entry.result.metrics if value.ci and value.level is None})
+            raise UsageError(
+                f"{entry.path.name} has no metric {metric!r} to compare; it has {', '.join(known) or 'only levels'}"
+            ) from None
         points.append(point)
     values = [point.value if point.value is not None else float("nan") for point in points]
     difference = statistics.paired_difference(values[0], values[1], draws[0], draws[1])
@@ -85,11 +87,17 @@ def compare(first: str, second: str, task: str, metric: str | None = None, align
 
 
 def _find(entries: list[Entry], extractor: str, task: str, align: str | None) -> Entry:
-    wanted = str(extractor_request(extractor))
-    for entry in entries:
-        found = entry.result.extractor
-        if found.spec_string == wanted and entry.result.align["name"] == (align or found.preprocessing["align"]):
-            return entry
+    # Rows of objects are named freely; everything else in its canonical form.
+    known = {entry.result.extractor.spec_string for entry in entries}
+    wanted = extractor if extractor in known else str(extractor_request(extractor))
+    fitting = [
+        entry
+        for entry in entries
+        if entry.result.extractor.spec_string == wanted
+        and entry.result.align["name"] == (align or entry.result.extractor.preprocessing["align"])
+    ]
+    if fitting:  # one's own before a published one, the newest of several
+        return max(fitting, key=lambda entry: (not entry.published, entry.result.provenance.created))
     option = f" --align {align}" if align else ""
     raise MissingError(
         f"there is no result of {wanted!r} on {task!r}", fix=f"ghbench run --extractor {wanted} --task {task}{option}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import Any
 
 from ghbench.leaderboard.table import Row, Table
 from ghbench.results.schema import MetricValue
 
-NEAR_UNTRAINED = "within noise of the untrained network"
+NEAR_UNTRAINED = "not distinguishably better than the untrained network"
 
 
 def columns(table: Table) -> list[str]:
@@ -47,20 +48,33 @@ def remark(row: Row) -> str:
     if result.counts is not None and result.counts.invented_fraction >= 0.01:
         remarks.append(f"{result.counts.invented_fraction:.0%} of input pixels outside the picture")
     remarks += result.warnings
-    return "; ".join(remarks)
+    return one_line("; ".join(remarks))
+
+
+def one_line(text: str) -> str:
+    """Text of a plugin without line breaks and control characters, which could forge lines or steer a terminal."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def markdown(table: Table) -> str:
     """A table for a README or a paper's repository, with the sentences that explain it."""
     names = columns(table)
-    head = ["rank", "extractor", *names, "supervision", "remarks"]
+    head = ["rank", "extractor", *map(_escaped, names), "supervision", "remarks"]
     lines = [f"| {' | '.join(head)} |", "|" + "|".join(["---:", "---", *["---"] * len(names), "---", "---"]) + "|"]
     for row in table.rows:
         values = [cell(find(row, name)) for name in names]
-        supervision = row.entry.result.extractor.training["supervision"]
-        cells = [str(row.rank), f"`{row.system}`", *values, supervision, remark(row)]
-        lines.append("| " + " | ".join(_escaped(text) for text in cells) + " |")
-    return "\n".join([*lines, "", *explanation(table)]) + "\n"
+        supervision = str(row.entry.result.extractor.training.get("supervision", "not stated"))
+        cells = [str(row.rank), _code(row.system), *values, _escaped(supervision), _escaped(_mark(row, table))]
+        lines.append("| " + " | ".join(cells) + " |")
+    reading, *notes = explanation(table)
+    return "\n".join([*lines, "", reading, *map(_escaped, notes)]) + "\n"
+
+
+def _mark(row: Row, table: Table) -> str:
+    """The row's remark; where published and own rows stand together, it says which are published."""
+    mixed = len({other.entry.published for other in table.rows}) == 2
+    published = ["published"] if mixed and row.entry.published else []
+    return "; ".join([*published, *filter(None, [remark(row)])])
 
 
 def explanation(table: Table) -> list[str]:
@@ -118,5 +132,12 @@ def _short(value: float, digits: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Names and warnings come from plugins: they may not break out of their cell, nor bring HTML."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    """Names and warnings come from plugins: they may not break out of their cell, nor bring HTML, links or pictures."""
+    marked = re.sub(r"([\\`*_\[\]|])", r"\\\1", one_line(text))
+    return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _code(text: str) -> str:
+    """A code span, inside which only backticks and pipes mean anything; a table takes pipes first."""
+    inside = re.sub(r"(\\*)\|", lambda found: 2 * found[1] + "\\|", one_line(text).replace("`", "'"))
+    return f"`{inside}`"

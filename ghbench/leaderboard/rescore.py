@@ -6,6 +6,7 @@ import math
 
 from ghbench.leaderboard.collect import Entry
 from ghbench.results import files, statistics
+from ghbench.results.schema import MetricValue
 from ghbench.selection import load_task
 
 
@@ -31,10 +32,26 @@ def differences(entry: Entry, tolerance: float = 1e-9) -> list[str]:
     again = statistics.with_intervals(task.score(records), replicates, task.units(records).kind)
     now = {(metric.metric, metric.level): metric for metric in again}
     then = {(metric.metric, metric.level): metric for metric in result.metrics}
-    lines = [f"{key[0]} is only on one side" for key in now.keys() ^ then.keys()]
-    for key in now.keys() & then.keys():
-        pairs = [(now[key].value, then[key].value), *zip(now[key].ci or (), then[key].ci or (), strict=False)]
-        for value, recorded in pairs:
-            if not math.isclose(value or 0.0, recorded or 0.0, rel_tol=0, abs_tol=tolerance):
-                lines.append(f"{key[0]}: {value} now, {recorded} in the file")
+    lines = [f"{_named(key)} is only on one side" for key in [*then, *now] if key not in now or key not in then]
+    for key in [key for key in then if key in now]:
+        for part, value, recorded in zip(_PARTS, _numbers(now[key]), _numbers(then[key]), strict=True):
+            if not _agree(value, recorded, tolerance):
+                lines.append(f"{_named(key)}, {part}: {value} now, {recorded} in the file")
     return lines
+
+
+_PARTS = ("value", "low", "high", "standard error")
+
+
+def _numbers(metric: MetricValue) -> tuple[float | None, ...]:
+    return (metric.value, *(metric.ci or (None, None)), metric.standard_error)
+
+
+def _agree(value: float | None, recorded: float | None, tolerance: float) -> bool:
+    if value is None or recorded is None:
+        return value is recorded
+    return math.isclose(value, recorded, rel_tol=0, abs_tol=tolerance)
+
+
+def _named(key: tuple[str, str | None]) -> str:
+    return key[0] if key[1] is None else f"{key[0]} @ {key[1]}"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ghbench.errors import DataError
+from ghbench.errors import DataError, UsageError
 from ghbench.leaderboard.collect import Entry
 from ghbench.results import files, statistics
 from ghbench.results.schema import MetricValue
 from ghbench.selection import load_task
+from ghbench.spec_string import parse
 from ghbench.task import Task
 
 
@@ -60,7 +62,17 @@ def rank_table(task: str | Task, entries: Sequence[Entry], notes: Sequence[str] 
         seed: Seed of the bootstrap draws.
     """
     task = load_task(task)
-    systems = [system for entry in entries for system in _systems(task, entry, seed)]
+    systems: list[_System] = []
+    notes = list(notes)
+    once: dict[str, Entry] = {}
+    for entry in entries:
+        once.setdefault(entry.result.digest, entry)
+    for entry in once.values():
+        try:
+            systems += _systems(task, entry, seed)
+        except DataError as error:
+            notes.append(f"{entry.result.extractor.spec_string} left out: {error.message}")
+    systems = _distinctly_named(systems)
     if not systems:
         return Table(task.name, task.main_metric, (), tuple(notes))
     values = [system.value for system in systems]
@@ -101,7 +113,7 @@ def _system(
     metrics = [metric for metric in entry.result.metrics if metric.level == level]
     main = next((metric for metric in metrics if metric.metric == task.main_metric), None)
     if main is None or main.value is None:
-        raise DataError(f"{entry.path.name} has no {task.main_metric}", fix="run the pair again with --overwrite")
+        raise DataError(f"its records do not define {task.main_metric}")
     others = [metric for metric in metrics if metric is not main]
     return _System(
         name=_system_name(entry, level),
@@ -118,8 +130,24 @@ def _system_name(entry: Entry, level: str | None) -> str:
     extractor, align = entry.result.extractor, entry.result.align["name"]
     name = extractor.spec_string
     if level is not None:
-        name = name.replace("policy=each", "").replace("level=all", "").strip(",:").replace(":,", ":") + f" @ {level}"
+        name = f"{_without_levels(name)} @ {level}"
     return name if align == extractor.preprocessing["align"] else f"{name} --align {align}"
+
+
+def _without_levels(spec_string: str) -> str:
+    try:
+        return str(parse(spec_string).without("level", "policy"))
+    except UsageError:  # the name of an object need not follow the grammar
+        return spec_string
+
+
+def _distinctly_named(systems: Sequence[_System]) -> list[_System]:
+    """Results that differ in what a spec string does not say (weights, seed, dtype) get their digest into the name."""
+    often = Counter(system.name for system in systems)
+    return [
+        system if often[system.name] == 1 else replace(system, name=f"{system.name} #{system.entry.result.digest[:8]}")
+        for system in systems
+    ]
 
 
 def _check_same_draws(systems: Sequence[_System]) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from ghbench.leaderboard.render import cell, columns, explanation, find, remark
+from ghbench.leaderboard.render import cell, columns, explanation, find, one_line, remark
 from ghbench.leaderboard.table import Row, Table
 
 _PIPE_WIDTH = 200
@@ -21,7 +21,7 @@ def print_table(table: Table) -> None:
     names = columns(table)
     notes: dict[str, int] = {}
     shown = _drawn(table, names, notes)
-    hidden = []
+    hidden: list[str] = []
     while len(names) > 1 and _width(console, shown) > console.width:
         hidden.insert(0, names.pop())
         notes.clear()
@@ -30,7 +30,7 @@ def print_table(table: Table) -> None:
     for text, number in notes.items():
         console.print(f"({number}) {escape(text)}", highlight=False)
     for line in explanation(table):
-        console.print(escape(line), highlight=False)
+        console.print(escape(one_line(line)), highlight=False)
     if hidden:
         console.print(f"Not shown here: {', '.join(hidden)}; a wider terminal or --format has them.", highlight=False)
 
@@ -56,7 +56,7 @@ def _drawn(table: Table, names: list[str], notes: dict[str, int]) -> RichTable:
 def _marked(row: Row, notes: dict[str, int]) -> str:
     """The system's name, with the numbers of its notes."""
     text = remark(row)
-    name = row.system + (" (published)" if row.entry.published else "")
+    name = one_line(row.system) + (" (published)" if row.entry.published else "")
     return f"{name} ({notes.setdefault(text, len(notes) + 1)})" if text else name
 
 

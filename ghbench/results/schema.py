@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 Status = Literal["complete", "partial"]
 
 
@@ -105,7 +105,7 @@ class Provenance(_Part):
 class Result(_Part):
     """A finished or partial evaluation of one extractor on one task."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Literal[1] = SCHEMA_VERSION
     digest: str = Field(description="identity of extractor, task, data and options; names the file")
     status: Status
     extractor: ExtractorRecord
@@ -133,7 +133,7 @@ class Result(_Part):
 class Failure(_Part):
     """A pair that could not be evaluated, and why."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Literal[1] = SCHEMA_VERSION
     status: Literal["failed"] = "failed"
     extractor: str
     task: str

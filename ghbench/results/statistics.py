@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 Replicates = Mapping[tuple[str, str | None], Floats]
 DRAWS = 2000
 CONFIDENCE = 0.95
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,12 @@ def replicates(
     counts = multiplicities(units.count, draws, seed)
     if isinstance(task, Replicating):
         return task.score_replicates(records, counts, metrics)
-    found: dict[tuple[str, str | None], list[float]] = {}
-    for count in counts:
+    found: dict[tuple[str, str | None], Floats] = {}
+    for row, count in enumerate(counts):
         for score in task.score(records, units.weights(count)):
-            found.setdefault((score.metric, score.level), []).append(score.value)
-    return {key: np.asarray(values) for key, values in found.items()}
+            # A draw that lacks a metric leaves a gap, so that the draws of two systems stay side by side.
+            found.setdefault((score.metric, score.level), np.full(draws, np.nan))[row] = score.value
+    return found
 
 
 def interval(values: Floats, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -204,6 +206,8 @@ def _number(value: float | None) -> float | None:
 def _two_sided_tail(value: float, error: float) -> float:
     if not math.isfinite(value) or not math.isfinite(error):
         return 1.0
+    if abs(value) < _ROUNDING:  # two sums of the same numbers in another order are not a difference
+        return 1.0
     if error == 0:
-        return 1.0 if value == 0 else 0.0
+        return 0.0
     return math.erfc(abs(value) / error / math.sqrt(2))
