@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from ghbench.cli import assets, cache, compare, describe, doctor, leaderboard, listing, run, verify
+from ghbench.cli import assets, cache, compare, describe, doctor, figures, leaderboard, listing, run, verify
 from ghbench.errors import UserError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("figures")(figures.figures)
 app.command("compare")(compare.compare)
 app.command("verify")(verify.verify)
 app.command("list")(listing.list_plugins)

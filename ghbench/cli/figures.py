@@ -1,0 +1,92 @@
+"""`ghbench figures`: a task's table and ROC curves as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from ghbench.figures import IntervalRow, RocCurve
+    from ghbench.figures.intervals import Standing
+    from ghbench.leaderboard import Row, Table
+
+_MOST_CURVES = 8
+
+
+def figures(
+    task: Annotated[str, typer.Option("--task", "-t", help="Spec string of the task.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write into.")],
+    kind: Annotated[Literal["png", "svg"], typer.Option("--format", help="File format.")] = "png",
+    published_only: Annotated[bool, typer.Option("--published", help="Leave one's own rows out.")] = False,
+) -> None:
+    """Draw a task's ranked table with its intervals and, for verification, ROC curves; print the files' paths."""
+    from ghbench.figures import interval_figure, roc_figure, save_figure
+    from ghbench.leaderboard import collect, published_folder, rank_table
+    from ghbench.results.files import slug
+    from ghbench.selection import load_task
+
+    name = load_task(task).name
+    own = published_folder() if published_only else None
+    entries, notes = collect(name, own, published=not published_only)
+    table = rank_table(name, entries, notes)
+    for note in table.notes:
+        typer.echo(f"ghbench: {note}", err=True)
+    rows = [interval for row in table.rows if (interval := _interval(row)) is not None]
+    drawn = interval_figure(
+        rows,
+        table.main_metric,
+        f"{table.task}: ranked by {table.main_metric}",
+        _unit(table),
+        higher_is_better=_up(table),
+    )
+    typer.echo(save_figure(drawn, out / f"{slug(name)}-intervals.{kind}"))
+    curves = _curves(table)
+    if curves:
+        drawn = roc_figure(curves, f"{table.task}: ROC")
+        typer.echo(save_figure(drawn, out / f"{slug(name)}-roc.{kind}"))
+
+
+def _interval(row: Row) -> IntervalRow | None:
+    from ghbench.figures import IntervalRow
+
+    main = row.metrics[0]
+    if main.value is None or main.ci is None:
+        return None
+    standing: Standing = "untrained" if _is_untrained(row) else "within noise" if row.near_untrained else "better"
+    return IntervalRow(row.rank, row.system, main.value, *main.ci, standing)
+
+
+def _curves(table: Table) -> list[RocCurve]:
+    """Curves of the best rows and of the best untrained one: more than a few cannot be told apart."""
+    from ghbench.figures import roc_curve
+    from ghbench.results import files
+
+    untrained = [row for row in table.rows if _is_untrained(row)][:1]
+    others = [row for row in table.rows if not _is_untrained(row)][: _MOST_CURVES - len(untrained)]
+    curves = []
+    for row in [*others, *untrained]:
+        records = files.load_records(row.entry.path, row.entry.result)
+        if not {"similarity", "same", "draws"} <= set(records.columns):
+            return []
+        if row.level is not None:
+            records = records[records["level"] == row.level]
+        similarity, draws = (records[column].to_numpy(dtype="float64") for column in ("similarity", "draws"))
+        same = records["same"].to_numpy(dtype="bool")
+        curves.append(roc_curve(row.system, similarity, same, draws, untrained=_is_untrained(row)))
+    return curves
+
+
+def _is_untrained(row: Row) -> bool:
+    result = row.entry.result
+    return result.extractor.name == result.task.untrained
+
+
+def _unit(table: Table) -> str:
+    counts = table.rows[0].entry.result.counts if table.rows else None
+    return "" if counts is None else f"{counts.units} {counts.unit}"
+
+
+def _up(table: Table) -> bool:
+    return table.rows[0].metrics[0].higher_is_better if table.rows else True

@@ -1,0 +1,92 @@
+"""The one look of all figures, and files that are the same bytes whenever the numbers are the same."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ghbench import atomic
+from ghbench.errors import UsageError
+from ghbench.extras import require
+
+DPI = 150
+INK, MUTED, BAND = "#1a1a1a", "#6e6e6e", "#e6e6e6"
+BLUE = "#0072b2"
+COLOURS = (BLUE, "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+"""Okabe and Ito's colours, which people with any kind of colour vision can tell apart (the yellow is too pale here).
+
+Source: M. Okabe and K. Ito, Color Universal Design (2008).
+"""
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (6, 2, 1, 2)))
+"""A second sign beside the colour: no two curves share both."""
+
+_SETTINGS = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so figures look the same everywhere
+    "font.size": 9,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "svg.hashsalt": "ghbench",
+    "svg.fonttype": "path",
+}
+
+
+@contextmanager
+def styled_figure(width: float, height: float) -> Iterator[Any]:
+    """A figure in the common look; drawing belongs inside the block.
+
+    Args:
+        width: Inches.
+        height: Inches.
+
+    Yields:
+        A `matplotlib.figure.Figure` that no window and no global state knows of.
+
+    Raises:
+        MissingError: matplotlib is not installed.
+    """
+    matplotlib = require("matplotlib", "report")
+    figures = require("matplotlib.figure", "report")
+    with matplotlib.rc_context(_SETTINGS):
+        yield figures.Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def save_figure(figure: Any, path: Path) -> Path:
+    """Write a figure atomically; equal figures give equal bytes, no date and no version is written into them.
+
+    Args:
+        figure: A `matplotlib.figure.Figure`.
+        path: Ends in `.png` (150 dots an inch) or `.svg`.
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: Another ending.
+    """
+    matplotlib = require("matplotlib", "report")
+    kind = path.suffix.removeprefix(".")
+    nameless: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+    if kind not in nameless:
+        raise UsageError(f"figures are written as .png or .svg, not as {path.name!r}")
+    content = io.BytesIO()
+    with matplotlib.rc_context(_SETTINGS):
+        figure.savefig(content, format=kind, dpi=DPI, metadata=nameless[kind])
+    atomic.write_bytes(path, content.getvalue())
+    return path

@@ -1,0 +1,82 @@
+"""Figures are made from plain rows and arrays, hold what they should, and are the same bytes every time."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ghbench.errors import DataError, UsageError
+from ghbench.figures import IntervalRow, interval_figure, roc_curve, roc_figure, save_figure
+
+pytest.importorskip("matplotlib", reason="needs the extra report")
+
+ROWS = [
+    IntervalRow(1, "trained", 0.95, 0.93, 0.97, "better"),
+    IntervalRow(2, "pixels", 0.83, 0.80, 0.87, "within noise"),
+    IntervalRow(2, "random-trunk", 0.82, 0.79, 0.85, "untrained"),
+]
+
+
+def texts(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def curve(name="trained", shift=2.0, untrained=False):
+    rng = np.random.default_rng(0)
+    same = np.arange(3000) < 1000
+    return roc_curve(name, rng.standard_normal(3000) + shift * same, same, untrained=untrained)
+
+
+def test_the_forest_plot_names_every_row_in_order_with_its_numbers():
+    figure = interval_figure(ROWS, "accuracy", "orl", "40 people")
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [row.name for row in ROWS]
+    assert "[0.930, 0.970]" in texts(figure)
+    assert "40 people" in figure.axes[0].get_xlabel()
+
+
+def test_the_band_is_the_interval_of_the_best_untrained_row():
+    seeds = [*ROWS, IntervalRow(4, "random-trunk:seed=1", 0.78, 0.75, 0.81, "untrained")]
+    band = interval_figure(seeds, "accuracy", "orl").axes[0].patches[0]
+    assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((0.79, 0.85))
+
+
+def test_standing_is_told_by_the_filling_and_not_by_colour_alone():
+    axes = interval_figure(ROWS, "accuracy", "orl").axes[0]
+    points = [line for line in axes.lines if line.get_marker() in {"o", "D"} and len(line.get_xdata())]
+    signs = [(point.get_marker(), point.get_markerfacecolor() == "white") for point in points]
+    assert signs == [("o", False), ("o", True), ("D", True)]
+
+
+def test_roc_curves_start_at_one_impostor_and_shade_what_ten_cannot_resolve():
+    axes = roc_figure([curve(), curve("random-trunk", 0.5, untrained=True)], "orl").axes[0]
+    assert axes.get_xscale() == "log"
+    assert axes.get_xlim() == pytest.approx((1 / 2000, 1))
+    assert axes.patches[0].get_x() + axes.patches[0].get_width() == pytest.approx(10 / 2000)
+
+
+def test_a_pair_of_many_fold_draws_counts_once_an_assignment():
+    same = np.array([True, False, False, False])
+    assert roc_curve("a", np.array([3.0, 2.0, 1.0, 0.0]), same, np.array([20.0, 20.0, 10.0, 10.0])).impostors == 2.0
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_equal_figures_are_equal_bytes(tmp_path, kind):
+    paths = [save_figure(interval_figure(ROWS, "accuracy", "orl"), tmp_path / f"{n}.{kind}") for n in "ab"]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_saved_picture_is_not_empty(tmp_path):
+    path = save_figure(roc_figure([curve()], "orl"), tmp_path / "roc.png")
+    picture = np.asarray(Image.open(io.BytesIO(path.read_bytes())).convert("RGB"))
+    assert picture.shape[1] == 1140
+    assert 0.02 < np.mean(picture != 255) < 0.5
+
+
+def test_nothing_to_draw_and_an_unknown_format_are_errors_that_say_so(tmp_path):
+    with pytest.raises(DataError, match="no rows"):
+        interval_figure([], "accuracy", "orl")
+    with pytest.raises(DataError, match="no curves"):
+        roc_figure([], "orl")
+    with pytest.raises(UsageError, match=r"\.png or \.svg"):
+        save_figure(roc_figure([curve()], "orl"), tmp_path / "roc.gif")
