@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
 
 
@@ -21,3 +24,21 @@ class Progress(Protocol):
 
 def silent(_done_bytes: int, _total_bytes: int | None, _label: str) -> None:
     """Report nothing."""
+
+
+_current: ContextVar[Progress] = ContextVar("progress", default=silent)
+
+
+@contextmanager
+def reporting(progress: Progress) -> Iterator[None]:
+    """Let downloads inside the block report to `progress`: a dataset or a plugin need not know who watches."""
+    token = _current.set(progress)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current() -> Progress:
+    """Who is told about downloads that nobody watches in particular."""
+    return _current.get()

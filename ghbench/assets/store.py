@@ -18,7 +18,7 @@ from ghbench import atomic
 from ghbench.assets import manifest
 from ghbench.assets.containers import Extracted, Naming, check, declared_names, extract, lenient_names
 from ghbench.assets.model import MARKER, NETWORK, Asset, Packaged, Sdist, Source, System, User, Wheel
-from ghbench.assets.progress import Progress, silent
+from ghbench.assets.progress import Progress, current
 from ghbench.assets.source_error import SourceError
 from ghbench.assets.sources import describe, local_folder, obtained
 from ghbench.digests import digest_file, digest_json
@@ -37,7 +37,7 @@ def path(name: str, member: str | None = None, *, progress: Progress | None = No
     Args:
         name: Name in the manifest.
         member: One of its files, None for the folder of all.
-        progress: Told about downloads.
+        progress: Told about downloads; by default whoever `reporting` named.
 
     Returns:
         Folder in which the members lie under their names, or the file of `member`.
@@ -53,7 +53,7 @@ def path(name: str, member: str | None = None, *, progress: Progress | None = No
         with _lock(asset):
             if not _usable(asset):
                 _quarantine(asset)
-                _fetch(asset, progress or silent)
+                _fetch(asset, progress or current())
     if member is None:
         return folder
     if not (folder / member).is_file():
@@ -131,7 +131,7 @@ def verify(name: str, *, progress: Progress | None = None) -> str:
         if _intact(asset, every_byte=True):
             return "intact"
         _quarantine(asset)
-        _fetch(asset, progress or silent)
+        _fetch(asset, progress or current())
     return "repaired"
 
 

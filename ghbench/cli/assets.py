@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ghbench.cli.terminal import print_columns, watched
 from ghbench.errors import MissingError, UserError
 
 if TYPE_CHECKING:
-    from ghbench.assets import Asset, Progress
+    from ghbench.assets import Asset
 
 app = typer.Typer(name="assets", help="Weights and data from outside.", no_args_is_help=True)
 
@@ -30,14 +28,12 @@ def list_assets(
     if as_json:
         typer.echo(json.dumps([_described(asset) for asset in declared], indent=2))
         return
-    rows = [("NAME", "VERSION", "MB", "HERE", "SOURCE", "TITLE")]
+    rows = []
     for asset in declared:
         size = "?" if asset.size is None else f"{asset.size / 1e6:.1f}"
         here = "yes" if assets.available(asset.name) else "no"
         rows.append((asset.name, asset.version, size, here, asset.sources[0].kind, asset.title))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_columns(["name", "version", "MB", "here", "source", "title"], rows)
 
 
 @app.command("fetch")
@@ -48,10 +44,10 @@ def fetch(names: Annotated[list[str], typer.Argument(metavar="NAME...", show_def
     for name in names:
         assets.get(name)  # a misspelt name is reported before anything is downloaded
     failures: list[UserError] = []
-    with _bar() as progress:
+    with watched():
         for name in names:
             try:
-                typer.echo(assets.path(name, progress=progress))
+                typer.echo(assets.path(name))
             except MissingError as error:
                 failures.append(error)
     _raise(failures)
@@ -65,8 +61,8 @@ def path(
     """Print where an asset lies; it is fetched if it is not there yet."""
     from ghbench import assets
 
-    with _bar() as progress:
-        typer.echo(assets.path(name, member, progress=progress))
+    with watched():
+        typer.echo(assets.path(name, member))
 
 
 @app.command("import")
@@ -86,10 +82,10 @@ def verify(name: Annotated[str | None, typer.Argument(help="Without: every cache
     from ghbench import assets
 
     failures: list[UserError] = []
-    with _bar() as progress:
+    with watched():
         for each in [name] if name else assets.names():
             try:
-                state = assets.verify(each, progress=progress)
+                state = assets.verify(each)
             except MissingError as error:
                 failures.append(error)
                 state = "damaged"
@@ -110,27 +106,3 @@ def _raise(failures: list[UserError]) -> None:
         raise failures[0]
     if failures:
         raise MissingError("\n".join(map(str, failures)))
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    """A progress bar on stderr while the block runs; nothing where stderr is no terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _done_bytes, _total_bytes, _label: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bars
-    from rich.table import Column
-
-    label = TextColumn("{task.description}", table_column=Column(max_width=24, no_wrap=True, overflow="ellipsis"))
-    columns = label, BarColumn(12), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def draw(done_bytes: int, total_bytes: int | None, label: str) -> None:
-            if label not in tasks:
-                tasks[label] = bars.add_task(label, total=total_bytes)
-            bars.update(tasks[label], completed=done_bytes, total=total_bytes)
-
-        yield draw

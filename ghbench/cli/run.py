@@ -31,12 +31,12 @@ def run(
 
     ghbench run -e pixels -e mobilenet-v2 -e dlib-face -t orl
     """
-    from ghbench.cli.terminal import bar
+    from ghbench.cli.terminal import watched
     from ghbench.extraction import ExtractionOptions
     from ghbench.results.schema import Result
     from ghbench.runner import RunOptions, run_pairs
 
-    with bar() as progress:
+    with watched() as progress:
         options = RunOptions(
             align=align,
             overwrite=overwrite,
