@@ -1,0 +1,131 @@
+"""The first-party tasks: pairs and folds of ORL, LFW's protocol on a small tree, and any pairs file."""
+
+import json
+
+import numpy as np
+import pytest
+from ghbench_tasks.faces import lfw, orl, pairs
+
+from ghbench import runner
+from ghbench.errors import MissingError
+from ghbench.task import Task
+
+
+def test_orl_pairs_within_folds_of_people_that_share_nobody(orl):
+    dataset = orl
+    task = Orl()
+    found = task.load_pairs(dataset)
+    person = np.asarray(dataset.labels)
+    assert len(found.draws) == 20
+    assert int(found.same.sum()) == 1800
+    for draw in found.draws:
+        same = found.same[draw.pairs]
+        assert (int(same.sum()), int((~same).sum())) == (1800, 6000)
+        people = [
+            set(person[found.left[draw.pairs[draw.fold == k]]]) | set(person[found.right[draw.pairs[draw.fold == k]]])
+            for k in range(10)
+        ]
+        assert [len(group) for group in people] == [4] * 10
+        assert len(set.union(*people)) == 40
+    # The draws differ, and each matched pair is in all of them.
+    assert len({tuple(draw.pairs) for draw in found.draws}) == 20
+    often = np.bincount(np.concatenate([draw.pairs for draw in found.draws]), minlength=len(found.left))
+    assert set(often[found.same]) == {20}
+    assert often.min() >= 1
+
+
+def test_orl_official_is_ten_folds_of_180_and_180(orl):
+    found = Orl(pairs="official").load_pairs(orl)
+    (draw,) = found.draws
+    for k in range(10):
+        same = found.same[draw.pairs[draw.fold == k]]
+        assert (int(same.sum()), int((~same).sum())) == (180, 180)
+
+
+def test_orl_all_people_is_every_pair_without_folds(orl):
+    found = Orl(pairs="all-people").load_pairs(orl)
+    assert (int(found.same.sum()), int((~found.same).sum()), found.draws) == (1800, 78000, ())
+    assert Orl(pairs="all-people").main_metric == "tar@far=1e-3"
+    assert Orl(pairs="all-people", flip=True).main_metric == "tar@far=1e-3-flip"
+
+
+Orl = orl  # the fixture `orl` (the pictures) has the name of the task
+
+
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [
+        (Orl(), "orl"),
+        (Orl(pairs="official", flip=True), "orl:flip=true,pairs=official"),
+        (lfw(), "lfw"),
+        (lfw(version="original"), "lfw:version=original"),
+    ],
+)
+def test_tasks_bear_their_canonical_name_and_describe_themselves_without_data(task, name):
+    assert isinstance(task, Task)
+    assert task.name == name
+    assert json.loads(json.dumps(task.protocol())) == task.protocol()
+    assert task.main_metric.startswith("accuracy")
+
+
+@pytest.fixture
+def options(tmp_path):
+    from ghbench.extraction import ExtractionOptions
+    from ghbench.store import FeatureStore
+
+    return runner.RunOptions(
+        store=FeatureStore(tmp_path / "store"), results=tmp_path / "results", extraction=ExtractionOptions(workers=0)
+    )
+
+
+def test_lfw_protocol_on_a_tree_in_its_format(lfw_tree, options):
+    result = runner.run("thumbnail:size=4", lfw(root=lfw_tree), options)
+    assert (result.counts.records, result.counts.unit, result.counts.units) == (8, "people", 4)
+    assert result.metric("accuracy[LFW convention]").standard_error is not None
+    assert result.task.name == "lfw"
+
+
+def test_any_pairs_file_is_a_task_and_other_pairs_are_another_protocol(lfw_tree, options):
+    path = lfw_tree / "pairs.txt"
+    first = runner.run("thumbnail:size=4", pairs(path, lfw_tree), options)
+    assert first.counts.records == 8
+    lines = path.read_text().splitlines()
+    assert lines[6] == "Di_Roe\t1\t2"
+    lines[3] = "Ann_Lee\t1\tBo_Diaz\t2"  # the same pictures in other pairs
+    lines[4] = "Ann_Lee\t3\tBo_Diaz\t1"
+    path.write_text("\n".join(lines) + "\n")
+    second = runner.run("thumbnail:size=4", pairs(path, lfw_tree), options)
+    assert second.datasets["pairs"].content_digest == first.datasets["pairs"].content_digest
+    assert second.digest != first.digest
+
+
+def test_a_pairs_file_that_is_not_there_is_missing(lfw_tree):
+    with pytest.raises(MissingError, match="does not exist"):
+        pairs(lfw_tree / "none.txt", lfw_tree).datasets()
+
+
+def test_a_limit_makes_a_partial_result_of_fewer_pairs(orl, options):
+    whole = runner.run("thumbnail:size=4", Orl(pairs="official"), options)
+    part = runner.run("thumbnail:size=4", Orl(pairs="official"), options, limit=120)
+    assert (whole.status, part.status) == ("complete", "partial")
+    assert (part.limit, part.datasets["pairs"].images) == (120, 120)
+    assert 0 < part.counts.records < whole.counts.records
+    assert part.digest != whole.digest
+
+
+def test_low_false_accept_rates_are_reported_where_78000_impostors_carry_them(orl, options):
+    result = runner.run("thumbnail:size=4", Orl(pairs="all-people"), options)
+    assert {metric.metric for metric in result.metrics} == {
+        "auc",
+        "eer",
+        "tar@far=1e-1",
+        "tar@far=1e-2",
+        "tar@far=1e-3",
+    }
+    assert result.counts.records == 79800
+
+
+def test_flip_extracts_both_views(lfw_tree, options):
+    result = runner.run("thumbnail:size=4", lfw(root=lfw_tree, flip=True), options)
+    assert result.metric("accuracy-flip").ci_method.startswith("95 % percentile bootstrap over people")
+    assert sorted(folder.name.split("-")[2] for folder in options.store.folders()) == ["flipped", "plain"]
