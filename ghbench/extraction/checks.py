@@ -95,9 +95,11 @@ def effective_rank(features: NDArray[Any]) -> float:
     given = np.asarray(features, dtype=np.float64)
     centred = given - given.mean(axis=0)
     small = centred @ centred.T if centred.shape[0] <= centred.shape[1] else centred.T @ centred
-    singular = np.sqrt(np.maximum(np.linalg.eigvalsh(small), 0.0))
-    # What is left of equal rows after centring is rounding, and rounding has full rank.
-    singular[singular <= np.finfo(np.float64).eps * max(given.shape) * np.linalg.norm(given)] = 0.0
+    squared = np.linalg.eigvalsh(small)
+    # Rounding has full rank: what lies below its size is none of the features', nor is what is left of equal rows.
+    rounding = np.finfo(np.float64).eps * max(given.shape)
+    squared[squared <= rounding * max(squared[-1], rounding * np.linalg.norm(given) ** 2)] = 0.0
+    singular = np.sqrt(squared)
     if singular.sum() == 0:
         return 1.0
     share = singular / singular.sum()

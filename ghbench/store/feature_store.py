@@ -140,6 +140,7 @@ class StoredFeatures:
             if self.adopt_shard_rows() is None:
                 with self._disk_errors():
                     manifest.write(self._new_manifest(), self.folder / "manifest.json")
+            self._sweep()
             self._locked = True
             yield
         finally:
@@ -303,6 +304,13 @@ class StoredFeatures:
             row_ids_digest=digest_lines(self.row_ids),
             shard_rows=self.shard_rows,
         )
+
+    def _sweep(self) -> None:
+        """Delete what killed writers left half-written; under the lock nobody else is writing shards or manifests."""
+        for kind in ("manifest.json", "*/level.json", "*/shard-*"):
+            folder, _, name = kind.rpartition("/")
+            for path in self.folder.glob(f"{folder}/.{name}.*.tmp" if folder else f".{name}.*.tmp"):
+                path.unlink(missing_ok=True)
 
     def _as_stored(self, rows: NDArray[Any], level: str, start: int) -> NDArray[Any]:
         with np.errstate(over="ignore"):

@@ -9,7 +9,7 @@ from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.store import FeatureKey, FeatureStore
 
 pytest.importorskip("faiss")
-from ghbench.store.faiss_index import feature_index  # noqa: E402
+from ghbench.store.faiss_index import feature_index
 
 ROWS, DIM = 60, 5
 
@@ -100,7 +100,7 @@ def test_wrong_questions_are_refused(tmp_path, values):
         index.search(values[:1, :4], 1)
     with pytest.raises(UsageError, match="k is 61; expected 1 to 60"):
         index.search(values, 61)
-    with pytest.raises(DataError, match="'b' .* is not complete"):
+    with pytest.raises(DataError, match=r"'b' .* is not complete"):
         feature_index(stored, "b")
 
 

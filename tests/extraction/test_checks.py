@@ -1,0 +1,62 @@
+"""Effective rank against closed forms, and the limits of its warning."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ghbench.errors import FeatureError
+from ghbench.extraction.checks import check_distinct, effective_rank, rank_warning
+
+
+def with_singular_values(values, rows=80, dim=20):
+    """A matrix [rows, dim] of centred columns with these singular values."""
+    rng = np.random.default_rng(0)
+    tall = rng.normal(size=(rows, len(values)))
+    left = np.linalg.qr(tall - tall.mean(axis=0))[0]
+    right = np.linalg.qr(rng.normal(size=(dim, len(values))))[0]
+    return left * np.asarray(values) @ right.T
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3, 20])
+def test_equal_singular_values_count_themselves(rank):
+    assert effective_rank(with_singular_values([2.5] * rank)) == pytest.approx(rank, abs=1e-6)
+
+
+@given(st.floats(0.01, 0.99))
+def test_two_singular_values_give_the_exponential_of_their_entropy(share):
+    expected = np.exp(-share * np.log(share) - (1 - share) * np.log(1 - share))
+    assert effective_rank(with_singular_values([share, 1 - share])) == pytest.approx(expected, abs=1e-6)
+
+
+def test_neither_scale_nor_offset_nor_shape_changes_it():
+    features = with_singular_values([3, 2, 1], rows=30, dim=50)
+    expected = np.exp(-sum(share * np.log(share) for share in (1 / 2, 1 / 3, 1 / 6)))
+    for other in (features, 1e-6 * features, features + 7, features.T - features.T.mean(axis=0)):
+        assert effective_rank(other) == pytest.approx(expected, abs=1e-2 if other.shape[0] == 50 else 1e-5)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e20])
+def test_constant_features_have_rank_one_and_not_the_rank_of_rounding(value):
+    assert effective_rank(np.full((64, 33), value)) == 1.0
+
+
+def test_orthonormal_rows_have_rank_one_less_than_their_number():
+    assert effective_rank(np.eye(10)) == pytest.approx(9)
+
+
+def test_the_warning_starts_below_rank_two_and_at_64_images():
+    assert rank_warning(with_singular_values([1.0, 0.5], rows=64), "e", "a").startswith(
+        "e, level a: effective rank 1.8"
+    )
+    assert rank_warning(with_singular_values([1.0, 0.5], rows=63), "e", "a") is None
+    assert rank_warning(with_singular_values([1.0, 1.0, 0.5], rows=64), "e", "a") is None
+
+
+def test_equal_images_may_have_equal_features_and_different_ones_may_not():
+    features = np.array([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]])
+    check_distinct(features, ["a", "b", "a"], "e", "l")
+    with pytest.raises(FeatureError, match="'e', level 'l': rows 0 and 2 are different images with identical"):
+        check_distinct(features, ["a", "b", "c"], "e", "l")

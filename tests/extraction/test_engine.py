@@ -1,0 +1,224 @@
+"""The extraction loop: the dataset's order, each different image once, patience with memory, and honest refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_encoder import ROWS, SIDE, Encoder, open_features, pictures, run
+
+from ghbench.errors import DataError, FeatureError, PluginError, UsageError
+from ghbench.extraction.cores import one_core_left_over, usable_cores
+
+
+def pixels_of(dataset):
+    rows = [dataset.image(row).transpose(2, 0, 1).reshape(-1) for row in range(len(dataset))]
+    return np.stack(rows).astype(np.float32) / 255
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("batch_size", [3, 64])
+def test_rows_are_in_the_datasets_order(tmp_path, dataset, workers, batch_size):
+    stored = open_features(tmp_path, dataset)
+    assert run(Encoder(), dataset, stored, workers=workers, batch_size=batch_size) == ROWS
+    np.testing.assert_array_equal(stored.read("low"), pixels_of(dataset))
+
+
+def test_the_flipped_view_is_the_mirrored_picture(tmp_path, dataset):
+    stored = open_features(tmp_path, dataset, view="flipped")
+    run(Encoder(), dataset, stored, ["low"])
+    pictured = stored.read("low").reshape(-1, 3, SIDE, SIDE)
+    np.testing.assert_array_equal(pictured[..., ::-1].reshape(ROWS, -1), pixels_of(dataset))
+
+
+def test_what_is_there_is_not_made_again(tmp_path, dataset):
+    run(Encoder(), dataset, open_features(tmp_path, dataset))
+    encoder = Encoder()
+    assert run(encoder, dataset, open_features(tmp_path, dataset)) == 0
+    assert encoder.calls == []
+
+
+def test_other_levels_asked_for_later_are_the_only_ones_written(tmp_path, dataset):
+    stored = open_features(tmp_path, dataset)
+    run(Encoder(), dataset, stored, ["low"])
+    assert stored.levels() == ["low"]
+    before = {path.name: path.stat().st_mtime_ns for path in (stored.folder / "low").iterdir()}
+    assert run(Encoder(), dataset, open_features(tmp_path, dataset)) == ROWS
+    assert {path.name: path.stat().st_mtime_ns for path in (stored.folder / "low").iterdir()} == before
+    assert stored.levels() == ["high", "low"]
+
+
+@pytest.mark.parametrize("message", ["CUDA out of memory", "DefaultCPUAllocator: can't allocate memory", "bad_alloc"])
+def test_batches_are_halved_until_they_fit(tmp_path, dataset, message):
+    def small_memory(features, images):
+        if len(images) > 3:
+            raise RuntimeError(message)
+        return features
+
+    encoder = Encoder(small_memory)
+    stored = open_features(tmp_path, dataset, shard_rows=16)
+    run(encoder, dataset, stored, ["low"], batch_size=16)
+    assert encoder.calls[:4] == [16, 8, 4, 2]
+    assert max(encoder.calls[3:]) == 2, "once found, the size that fits is kept"
+    np.testing.assert_array_equal(stored.read("low"), pixels_of(dataset))
+
+
+def test_no_memory_for_a_single_image_is_the_extractors_error(tmp_path, dataset):
+    def no_memory(_features, _images):
+        raise MemoryError
+
+    with pytest.raises(PluginError, match="'tiny' runs out of memory with a single image"):
+        run(Encoder(no_memory), dataset, open_features(tmp_path, dataset))
+
+
+def test_an_image_that_stands_twice_is_encoded_once(tmp_path):
+    # Row 1 is copied within its shard, row 2 into later shards, row 2's copy comes from a shard that is long done.
+    dataset = pictures(tmp_path / "pictures", 40, copies=[(5, 1), (17, 2), (39, 2)])
+    encoder = Encoder()
+    stored = open_features(tmp_path, dataset)
+    assert run(encoder, dataset, stored) == sum(encoder.calls) == 37
+    np.testing.assert_array_equal(stored.read("low"), pixels_of(dataset))
+
+
+def test_copies_are_right_where_levels_lack_different_shards(tmp_path):
+    dataset = pictures(tmp_path / "pictures", 40, copies=[(17, 2), (39, 2), (30, 20)])
+    stored = open_features(tmp_path, dataset)
+    run(Encoder(), dataset, stored)
+    whole = {level: np.array(stored.read(level)) for level in ("low", "high")}
+    (stored.folder / "low" / "shard-00002.npy").unlink()
+    (stored.folder / "high" / "shard-00000.npy").unlink()
+    (stored.folder / "high" / "shard-00004.npy").unlink()
+    kept = {path: path.stat().st_mtime_ns for path in stored.folder.glob("*/shard-*.npy")}
+    run(Encoder(), dataset, open_features(tmp_path, dataset))
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    again = open_features(tmp_path, dataset)
+    for level, values in whole.items():
+        np.testing.assert_array_equal(again.read(level), values)
+
+
+def spoilt(level, values):
+    return lambda features, _images: {**features, level: values(features[level])}
+
+
+def with_value(value):
+    def spoil(values):
+        values[1, 2] = value
+        return values
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (spoilt("high", with_value(np.nan)), r"extractor 'tiny', level 'high': NaN or Inf in rows 1"),
+        (spoilt("low", with_value(-np.inf)), r"extractor 'tiny', level 'low': NaN or Inf in rows 1"),
+        (spoilt("high", lambda values: values[:, :3]), r"level 'high': shape \(4, 3\) for rows 0 to 3; expected"),
+        (spoilt("high", lambda values: values[:2]), r"shape \(2, 16\) for rows 0 to 3; expected \(4, 16\)"),
+        (spoilt("high", lambda values: values.astype(int)), r"level 'high': dtype int64; expected floating"),
+        (lambda features, _: {"low": features["low"]}, r"'tiny' returned no level 'high', which its spec promises"),
+        (lambda features, _: features["low"], r"'tiny' returned ndarray; expected a dict by level"),
+        (spoilt("low", np.ones_like), r"'tiny', level 'low': rows 0 and 1 are different images with identical"),
+    ],
+)
+def test_unusable_features_are_refused_with_the_extractor_and_the_rows(tmp_path, dataset, change, message):
+    with pytest.raises(FeatureError, match=message):
+        run(Encoder(change), dataset, open_features(tmp_path, dataset))
+
+
+def test_refused_features_are_not_kept(tmp_path, dataset):
+    stored = open_features(tmp_path, dataset)
+    with pytest.raises(FeatureError, match="identical features"):
+        run(Encoder(spoilt("low", np.ones_like)), dataset, stored)
+    assert stored.levels() == ["high"]
+    run(Encoder(), dataset, open_features(tmp_path, dataset))
+    assert open_features(tmp_path, dataset).is_complete("low")
+
+
+def test_numbers_too_large_for_float16_are_refused(tmp_path, dataset):
+    stored = open_features(tmp_path, dataset, dtype="float16")
+    with pytest.raises(FeatureError, match="row 1 holds NaN, Inf or a number too large for float16"):
+        run(Encoder(spoilt("high", with_value(1e6))), dataset, stored, ["high"])
+
+
+def test_features_on_a_line_are_a_recorded_warning(tmp_path):
+    dataset = pictures(tmp_path / "pictures", 64)
+    line = spoilt("high", lambda values: values[:, :1] * np.arange(1, 17, dtype=np.float32))
+    stored = open_features(tmp_path, dataset)
+    run(Encoder(line), dataset, stored)
+    assert stored.warnings("low") == []
+    assert stored.warnings("high") == [
+        "tiny, level high: effective rank 1.00 over 64 images; the features have collapsed"
+    ]
+    assert open_features(tmp_path, dataset).warnings("high") == stored.warnings("high")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_damaged_picture_is_named_without_a_traceback(tmp_path, dataset, workers):
+    dataset.image_digests()
+    path = dataset.entries[9].path
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(DataError, match=r"0009\.png cannot be decoded") as caught:
+        run(Encoder(), dataset, open_features(tmp_path, dataset), workers=workers)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_seconds_include_waiting_for_pictures(tmp_path, dataset, monkeypatch):
+    import time
+
+    image = dataset.image
+
+    def slow(row):
+        time.sleep(0.002)
+        return image(row)
+
+    monkeypatch.setattr(dataset, "image", slow)
+    stored = open_features(tmp_path, dataset)
+    run(Encoder(), dataset, stored)
+    assert all(note.seconds >= 8 * 0.002 for note in stored.notes("low"))
+
+
+def test_progress_counts_different_images(tmp_path):
+    dataset = pictures(tmp_path / "pictures", 12, copies=[(9, 0)])
+    seen = []
+    run(Encoder(), dataset, open_features(tmp_path, dataset), progress=lambda *report: seen.append(report))
+    assert seen[-1] == (11, 11, "tiny on imagefolder")
+    assert [done for done, _, _ in seen] == sorted({done for done, _, _ in seen})
+
+
+def test_a_device_that_is_not_there_is_a_usage_error(tmp_path, dataset):
+    class Movable(Encoder):
+        def to(self, device):
+            raise AssertionError(f"no {device}")
+
+    with pytest.raises(UsageError, match="'tiny' cannot be brought to 'cuda:7'"):
+        run(Movable(), dataset, open_features(tmp_path, dataset), device="cuda:7")
+
+
+def test_torch_leaves_one_core_over_and_gets_it_back(monkeypatch):
+    torch = pytest.importorskip("torch")
+    from ghbench.extraction import cores
+
+    before = torch.get_num_threads()
+    monkeypatch.setattr(cores, "usable_cores", lambda: 8)
+    torch.set_num_threads(8)
+    try:
+        with one_core_left_over():
+            assert torch.get_num_threads() == 7
+        assert torch.get_num_threads() == 8
+    finally:
+        torch.set_num_threads(before)
+    assert usable_cores() >= 1
+
+
+def test_grey_pictures_come_as_three_channels(tmp_path):
+    folder = tmp_path / "grey"
+    folder.mkdir()
+    for row in range(3):
+        Image.new("L", (SIDE, SIDE), 40 * row).save(folder / f"{row}.png")
+    from ghbench.data.imagefolder import ImageFolder
+
+    dataset = ImageFolder(folder)
+    stored = open_features(tmp_path, dataset)
+    run(Encoder(), dataset, stored, ["low"])
+    np.testing.assert_allclose(stored.read("low"), np.repeat([[0.0], [40 / 255], [80 / 255]], 3 * SIDE * SIDE, axis=1))

@@ -1,0 +1,254 @@
+"""The feature store: whole shards or none, believed by digest only, locked, and read without being changed."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from ghbench.errors import DataError, FeatureError, UserError
+from ghbench.store import FeatureKey, FeatureStore, ShardNote
+from ghbench.store.feature_store import damaged_shards, describe_folder
+
+ROWS, DIM = 20, 3
+VALUES = np.random.default_rng(0).normal(size=(ROWS, DIM)).astype(np.float32)
+IDS = tuple(f"id{row}" for row in range(ROWS))
+
+
+def key(**changes):
+    parts = {"extractor": "e", "extractor_version": "1", "options": "", "weights_digest": "w"}
+    parts |= {"preprocessing": {"size": (8, 8)}, "align": {"name": "none"}, "view": "plain", "backend": "numpy"}
+    parts |= {"dtype": "float32", "dataset": "d", "dataset_digest": "digest", "decode_version": 1}
+    return FeatureKey(**parts | changes)
+
+
+def opened(root, shard_rows=8, **changes):
+    return FeatureStore(root).open(key(**changes), IDS, shard_rows)
+
+
+def fill(stored, level="a", values=VALUES):
+    with stored.writing():
+        for start, end in stored.missing_rows(level):
+            stored.write_shard(level, start, values[start:end], ShardNote(1, 0.5, 2.0))
+        stored.complete(level, ["noticed"])
+    return stored
+
+
+@pytest.mark.parametrize("shard_rows", [8, 20, 512])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_what_is_written_is_read_back_in_the_storage_dtype(tmp_path, shard_rows, dtype):
+    fill(opened(tmp_path, shard_rows, dtype=dtype))
+    stored = opened(tmp_path, shard_rows, dtype=dtype)
+    assert stored.is_complete("a")
+    np.testing.assert_array_equal(stored.read("a"), VALUES.astype(dtype))
+    assert stored.read("a").dtype == dtype
+    assert stored.warnings("a") == ["noticed"]
+
+
+@pytest.mark.parametrize("shard_rows", [8, 512])
+def test_features_cannot_be_changed_by_those_who_read_them(tmp_path, shard_rows):
+    stored = fill(opened(tmp_path, shard_rows))
+    with pytest.raises(ValueError, match="read-only"):
+        stored.read("a")[0, 0] = 1
+    assert isinstance(stored.read_shard("a", 0), np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        stored.read_shard("a", 0)[0, 0] = 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"extractor_version": "2"}, {"weights_digest": "v"}, {"options": "seed=1"}, {"view": "flipped"},
+        {"preprocessing": {"size": (9, 8)}}, {"align": {"name": "tight"}}, {"backend": "torch"}, {"dtype": "float16"},
+        {"dataset_digest": "other"}, {"decode_version": 2},
+    ],
+)  # fmt: skip
+def test_whatever_can_change_a_number_is_another_key(tmp_path, changes):
+    fill(opened(tmp_path))
+    assert opened(tmp_path, **changes).missing_rows("a") == [(0, 8), (8, 16), (16, 20)]
+
+
+def test_an_odd_name_stays_one_readable_folder(tmp_path):
+    folder = fill(opened(tmp_path, extractor="../my package/Net:x")).folder
+    assert folder.parent == tmp_path
+    assert folder.name.startswith("_my_package_Net_x-d-plain-")
+    assert FeatureStore(tmp_path).folders() == [folder]
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"schema_version": 99}', "\x00\x01", "[1]"])
+def test_a_half_written_level_manifest_means_the_level_is_not_there(tmp_path, content):
+    stored = fill(opened(tmp_path))
+    (stored.folder / "a" / "level.json").write_text(content)
+    again = opened(tmp_path)
+    assert not again.is_complete("a")
+    assert again.missing_rows("a") == [(0, 8), (8, 16), (16, 20)]
+    with pytest.raises(DataError, match="lacks rows"):
+        again.read("a")
+    np.testing.assert_array_equal(fill(again).read("a"), VALUES)
+
+
+@pytest.mark.parametrize("content", ["", "{", "\x00"])
+@pytest.mark.parametrize("shard_rows", [8, 5, 512])
+def test_a_half_written_key_manifest_is_made_anew_and_shards_of_another_cut_are_not_believed(
+    tmp_path, content, shard_rows
+):
+    stored = fill(opened(tmp_path))
+    (stored.folder / "manifest.json").write_text(content)
+    assert describe_folder(stored.folder)["key"]["extractor"] == stored.folder.name
+    again = opened(tmp_path, shard_rows)
+    assert (again.missing_rows("a") == []) == (shard_rows == 8)
+    np.testing.assert_array_equal(fill(again).read("a"), VALUES)
+    assert sum(note.rows[1] - note.rows[0] for note in again.notes("a")) == ROWS
+
+
+def test_a_key_keeps_the_cut_it_was_made_with(tmp_path):
+    fill(opened(tmp_path, 8))
+    stored = opened(tmp_path, 5)
+    assert (stored.shard_rows, stored.missing_rows("a")) == (8, [])
+
+
+def test_features_of_other_rows_are_not_believed(tmp_path):
+    fill(opened(tmp_path))
+    with pytest.raises(DataError, match="holds features of other images"):
+        FeatureStore(tmp_path).open(key(), IDS[::-1])
+
+
+@pytest.mark.parametrize("damage", ["byte", "cut", "gone"])
+def test_a_damaged_shard_is_missing_for_readers_and_quarantined_by_writers(tmp_path, damage):
+    stored = fill(opened(tmp_path))
+    shard = stored.folder / "a" / "shard-00001.npy"
+    content = shard.read_bytes()
+    if damage == "gone":
+        shard.unlink()
+    else:
+        shard.write_bytes(content[:-1] if damage == "cut" else content[:-1] + bytes([content[-1] ^ 1]))
+    before = (stored.folder / "a" / "level.json").read_bytes()
+    reader = opened(tmp_path)
+    with pytest.raises(DataError, match=r"lacks rows \[\(8, 16\)\]"):
+        reader.read("a")
+    assert damaged_shards(stored.folder) == [shard]
+    assert (stored.folder / "a" / "level.json").read_bytes() == before
+    with reader.writing():
+        assert reader.missing_rows("a") == [(8, 16)]
+        assert not reader.is_complete("a")
+    assert len(list(stored.folder.glob("quarantine/a-shard-00001-*.npy"))) == (damage != "gone")
+    np.testing.assert_array_equal(fill(reader).read("a"), VALUES)
+    assert damaged_shards(stored.folder) == []
+
+
+def test_a_level_is_complete_only_when_it_is(tmp_path):
+    stored = opened(tmp_path)
+    with stored.writing():
+        stored.write_shard("a", 8, VALUES[8:16])
+        with pytest.raises(DataError, match="'a' .* is not complete"):  # noqa: RUF043
+            stored.complete("a")
+    assert stored.missing_rows("a") == [(0, 8), (16, 20)]
+    assert [note.rows for note in stored.notes("a")] == [(8, 16)]
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "lock", "quarantine", "manifest.json", "a b"])
+def test_a_level_whose_name_cannot_name_a_folder_is_refused(tmp_path, name):
+    stored = opened(tmp_path)
+    with stored.writing(), pytest.raises(DataError, match="level name"):
+        stored.write_shard(name, 0, VALUES[:8])
+
+
+def test_rows_that_are_no_shard_are_refused(tmp_path):
+    stored = opened(tmp_path)
+    with stored.writing():
+        for start, rows in ((0, VALUES[:7]), (4, VALUES[4:12]), (16, VALUES[:8])):
+            with pytest.raises(DataError, match="are no shard"):
+                stored.write_shard("a", start, rows)
+
+
+def test_a_level_does_not_change_its_dimension(tmp_path):
+    stored = opened(tmp_path)
+    with stored.writing():
+        stored.write_shard("a", 0, VALUES[:8])
+        with pytest.raises(FeatureError, match="has 3 numbers an image, now it has 2"):
+            stored.write_shard("a", 8, VALUES[8:16, :2])
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("float32", np.nan), ("float32", 1e39), ("float16", 70000.0)])
+def test_what_the_storage_dtype_cannot_hold_is_refused(tmp_path, dtype, value):
+    values = VALUES.astype(np.float64)
+    values[9, 1] = value
+    stored = opened(tmp_path, dtype=dtype)
+    with stored.writing(), pytest.raises(FeatureError, match=f"row 9 holds NaN, Inf or a number too large for {dtype}"):
+        stored.write_shard("a", 8, values[8:16])
+
+
+def test_a_full_disk_is_said_clearly_wherever_it_strikes(tmp_path, monkeypatch):
+    stored = opened(tmp_path)
+    with stored.writing():
+        stored.write_shard("a", 0, VALUES[:8])
+    from ghbench import atomic
+
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(atomic.os, "fsync", full)
+    for failing in (stored, opened(tmp_path, view="flipped")):
+        with pytest.raises(UserError, match="No space left on device; the shards so far are kept"), failing.writing():
+            failing.write_shard("a", 8, VALUES[8:16])
+    monkeypatch.undo()
+    assert opened(tmp_path).missing_rows("a") == [(8, 16), (16, 20)]
+
+
+def test_errors_of_whoever_holds_the_lock_pass_unchanged_and_free_it(tmp_path):
+    stored = opened(tmp_path)
+    with pytest.raises(OSError, match="mine"), stored.writing():
+        raise OSError("mine")
+    with FileLock(stored.folder / "lock", timeout=0):
+        pass
+
+
+def test_leftovers_of_killed_writers_are_swept(tmp_path):
+    stored = fill(opened(tmp_path))
+    left = [stored.folder / "a" / ".shard-00001.npy.77-ab.tmp", stored.folder / "a" / ".level.json.77-ab.tmp"]
+    left.append(stored.folder / ".manifest.json.77-ab.tmp")
+    for path in left:
+        path.write_bytes(b"half")
+    with opened(tmp_path).writing():
+        assert not any(path.exists() for path in left)
+    np.testing.assert_array_equal(opened(tmp_path).read("a"), VALUES)
+
+
+def test_one_writer_at_a_time_and_the_second_finds_the_work_done(tmp_path):
+    found = []
+
+    def second():
+        other = opened(tmp_path)
+        with other.writing():
+            found.append(other.missing_rows("a"))
+
+    stored = opened(tmp_path)
+    with stored.writing():
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        for start, end in stored.missing_rows("a"):
+            stored.write_shard("a", start, VALUES[start:end])
+        assert found == []
+    waiting.join(10)
+    assert found == [[]]
+
+
+def test_a_key_in_use_is_not_removed(tmp_path):
+    store, stored = FeatureStore(tmp_path), fill(opened(tmp_path))
+    with stored.writing(), pytest.raises(UserError, match="is being written to by another process"):
+        store.remove(stored.folder)
+    store.remove(stored.folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_says_what_it_holds(tmp_path):
+    stored = fill(opened(tmp_path))
+    with stored.writing():
+        stored.write_shard("b", 0, VALUES[:8])
+    described = describe_folder(stored.folder)
+    assert described["levels"] == {"a": "complete", "b": "partial"}
+    assert (described["rows"], described["key"]["extractor"]) == (ROWS, "e")
+    stored.discard("a")
+    assert stored.levels() == ["b"]
