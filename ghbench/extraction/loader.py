@@ -67,6 +67,10 @@ def batches(
     if workers == 0:
         yield from map(source.batch, range(len(source)))
         return
+    if batch_rows:
+        # Once here, before there are workers: what alignment needs is fetched where its progress can be seen, a missing
+        # package is told once, and the models that were loaded are shared by the processes that are forked.
+        prepare(dataset.image(batch_rows[0][0]), preprocessing, align)
     from torch.utils.data import DataLoader
 
     loader: DataLoader[Batch | UserError] = DataLoader(
