@@ -52,15 +52,16 @@ def save(result: Result, records: pd.DataFrame | None, path: Path) -> Result:
         path: Path of the JSON file.
 
     Returns:
-        The result with the digest of its records.
+        The result as its file says it, with the digest of its records.
     """
     if records is not None:
         content = io.BytesIO()
         records.to_parquet(content, compression="zstd", index=False)
         atomic.write_bytes(path.with_suffix(".parquet"), content.getvalue())
         result = result.model_copy(update={"records_sha256": digest_bytes(content.getvalue())})
-    atomic.write_text(path, result.model_dump_json(indent=1) + "\n")
-    return result
+    text = result.model_dump_json(indent=1)
+    atomic.write_text(path, text + "\n")
+    return Result.model_validate_json(text)
 
 
 def save_failure(failure: Failure, path: Path) -> None:
