@@ -61,11 +61,12 @@ within each class, as if pairs that share a person were independent.
 
 Resolvable differences: {len(near)} couples among {len(TABLE)} systems have accuracies less than {100 * NEAR:.0f} points
 apart. For one such couple looked at alone, a difference is significant at the 5 % level from
-{100 * numbers.median(resolvable):.1f} points in the median ({100 * min(resolvable):.1f} to {100 * max(resolvable):.1f};
-1.96 standard errors of the paired difference over people, as ranked). In a table of {len(TABLE)} systems the first step
-of Holm's correction, over {comparisons} comparisons, asks for {100 * numbers.median(strictest):.1f} points in the median.
-With one division instead of 20 the single couple needs {100 * numbers.median(one_division):.1f} points. Resampling pairs
-of one division would have claimed {100 * numbers.median(naive):.1f} points.
+{100 * numbers.median(resolvable):.1f} points in the median ({100 * min(resolvable):.1f} to
+{100 * max(resolvable):.1f}; 1.96 standard errors of the paired difference over people, as ranked). In a table of
+{len(TABLE)} systems the first step of Holm's correction, over {comparisons} comparisons, asks for
+{100 * numbers.median(strictest):.1f} points in the median ({100 * min(strictest):.1f} to {100 * max(strictest):.1f}).
+With one division instead of 20 the single couple needs {100 * numbers.median(one_division):.1f} points. Resampling
+pairs of one division would have claimed {100 * numbers.median(naive):.1f} points.
 """
     write(
         "people_bootstrap",

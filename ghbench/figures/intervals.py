@@ -12,7 +12,7 @@ from ghbench.figures.style import BAND, BLUE, INK, MUTED, styled_figure
 Standing = Literal["better", "within noise", "untrained"]
 _LABELS: dict[Standing, str] = {
     "better": "better than the untrained network",
-    "within noise": "within noise of it, or worse",
+    "within noise": "not distinguishably better",
     "untrained": "untrained network",
 }
 
