@@ -1,8 +1,15 @@
 """Tables: published results and one's own, ranked with respect for noise, in every format."""
 
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from ghbench.leaderboard.collect import Entry, collect, entries_of, published_folder
 from ghbench.leaderboard.compare import Comparison, compare
 from ghbench.leaderboard.table import Row, Table, rank_table
+
+if TYPE_CHECKING:
+    from ghbench.task import Task
 
 __all__ = [
     "Comparison",
@@ -15,3 +22,15 @@ __all__ = [
     "published_folder",
     "rank_table",
 ]
+
+
+class _Package(ModuleType):
+    """Makes `ghbench.leaderboard(task)` work although the package of that name hides the function once it is loaded."""
+
+    def __call__(self, task: "str | Task") -> Table:
+        from ghbench.api import leaderboard
+
+        return leaderboard(task)
+
+
+sys.modules[__name__].__class__ = _Package

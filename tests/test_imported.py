@@ -1,0 +1,113 @@
+"""Features that were made elsewhere: a row like any other, if they are what they claim to be."""
+
+import numpy as np
+import pytest
+from ghbench_tasks.faces import lfw
+
+from ghbench import registry, runner
+from ghbench.data.lfw import Lfw
+from ghbench.errors import DataError, FeatureError, MissingError, UsageError
+from ghbench.extraction import ExtractionOptions
+from ghbench.store import FeatureStore
+from ghbench.store.imported import import_features, imported_folder
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path, monkeypatch):
+    monkeypatch.setenv("GHBENCH_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def dataset(lfw_tree):
+    return Lfw("funneled", lfw_tree)
+
+
+@pytest.fixture
+def features(dataset):
+    return np.random.default_rng(0).normal(size=(len(dataset), 5))
+
+
+def saved(tmp_path, **arrays):
+    path = tmp_path / "features.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def options(tmp_path):
+    return runner.RunOptions(
+        store=FeatureStore(tmp_path / "store"), results=tmp_path / "results", extraction=ExtractionOptions(workers=0)
+    )
+
+
+def test_imported_features_are_evaluated_like_any_others(tmp_path, dataset, features, lfw_tree):
+    np.save(tmp_path / "f.npy", features)
+    import_features(tmp_path / "f.npy", "mine", dataset)
+    result = runner.run("imported:name=mine", lfw(root=lfw_tree), options(tmp_path))
+    assert result.extractor.spec_string == "imported:name=mine"
+    assert result.extractor.dims == [5]
+    by_distance = runner.run("imported:name=mine,similarity=l2", lfw(root=lfw_tree), options(tmp_path))
+    assert by_distance.digest != result.digest
+    with pytest.raises(UsageError, match="option 'similarity'"):
+        registry.build("extractor", "imported:name=mine,similarity=euclid")
+
+
+def test_rows_are_put_in_order_by_their_ids(tmp_path, dataset, features):
+    order = np.random.default_rng(1).permutation(len(dataset))
+    ids = np.array(dataset.ids)[order]
+    kept = import_features(saved(tmp_path, a=features[order], b=features[order, :2], ids=ids), "mine", dataset)
+    found = kept.of(dataset)
+    np.testing.assert_array_equal(found["a"], features.astype(np.float32))
+    assert kept.manifest.dims == {"a": 5, "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "error", "sentence"),
+    [
+        (lambda f, ids: {"a": f[1:]}, DataError, "one row for each image"),
+        (lambda f, ids: {"a": f[:, :0]}, DataError, "one row for each image"),
+        (lambda f, ids: {"a": f.astype(int)}, DataError, "expected floating"),
+        (lambda f, ids: {"a": np.where(np.eye(*f.shape), np.nan, f)}, FeatureError, "rows 0, 1, 2, 3, 4"),
+        (lambda f, ids: {"a": f + np.eye(*f.shape) * 1e300}, FeatureError, "beyond float32 in rows 0"),
+        (lambda f, ids: {"a": f, "ids": np.roll(ids, 1)[:-1]}, DataError, "is missing"),
+        (lambda f, ids: {"a": f, "ids": np.append(ids, ids[0])}, DataError, "stands twice"),
+        (lambda f, ids: {"ids": ids}, DataError, "holds no features"),
+        (lambda f, ids: {"../../escaped": f}, DataError, "cannot name a level"),
+        (lambda f, ids: {"a": np.array([object()] * len(f))}, DataError, "plain arrays"),
+    ],
+)
+def test_what_no_honest_number_can_be_made_of_is_refused(tmp_path, dataset, features, arrays, error, sentence):
+    path = saved(tmp_path, **arrays(features, np.array(dataset.ids)))
+    with pytest.raises(error, match=sentence):
+        import_features(path, "mine", dataset)
+    assert not list(tmp_path.rglob("escaped*"))
+    assert not (imported_folder() / "mine").exists()
+
+
+def test_names_are_names_and_used_once(tmp_path, dataset, features):
+    path = saved(tmp_path, a=features)
+    for name in ("../x", "a/b", "", ".hidden"):
+        with pytest.raises(UsageError, match="cannot name imported features"):
+            import_features(path, name, dataset)
+    import_features(path, "mine", dataset)
+    with pytest.raises(UsageError, match="exist already"):
+        import_features(path, "mine", dataset)
+
+
+def test_they_belong_to_one_state_of_one_dataset_and_are_checked(tmp_path, dataset, features, lfw_tree):
+    kept = import_features(saved(tmp_path, a=features), "mine", dataset)
+    with pytest.raises(MissingError, match="no features were imported as 'other'"):
+        registry.build("extractor", "imported:name=other")
+    (kept.folder / "a.npy").write_bytes((kept.folder / "a.npy").read_bytes()[:-1] + b"x")
+    with pytest.raises(DataError, match="changed after the import"):
+        kept.of(dataset)
+    (lfw_tree / "Ann_Lee" / "Ann_Lee_0003.jpg").unlink()
+    with pytest.raises(MissingError, match="not of these images of 'lfw'"):
+        kept.of(Lfw("funneled", lfw_tree))
+
+
+def test_a_file_that_is_no_array_file_is_named(tmp_path, dataset):
+    with pytest.raises(DataError, match="does not exist"):
+        import_features(tmp_path / "none.npy", "mine", dataset)
+    (tmp_path / "text.npy").write_text("hello")
+    with pytest.raises(DataError, match=r"no \.npy or \.npz"):
+        import_features(tmp_path / "text.npy", "mine", dataset)
