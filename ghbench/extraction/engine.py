@@ -17,6 +17,7 @@ from ghbench.errors import PluginError, UsageError, UserError
 from ghbench.extraction.checks import check_batch, check_distinct, rank_warning
 from ghbench.extraction.cores import one_core_left_over
 from ghbench.extraction.loader import Batch, batches
+from ghbench.extraction.precision import full_float32
 from ghbench.extractor import Encoder, ExtractorSpec, OnDevice
 from ghbench.store import ShardNote, StoredFeatures
 
@@ -86,7 +87,7 @@ def extract_features(
             _move(extractor, spec, options.device)
             encoder = _PatientEncoder(extractor, spec, tuple(missing), options.batch_size)
             prepared = _prepared_shards(dataset, shards, first_row, spec, align, stored.key.view, options)
-            with closing(prepared), one_core_left_over():
+            with closing(prepared), one_core_left_over(), full_float32():
                 for (start, end), shard_batches in prepared:
                     shard = _encode_shard(encoder, shard_batches)
                     encoded += len(shard.position)
