@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 EXTRACTORS := dlib-face mobilenet-v2 efficientnet-lite0 dinov2-small eigenfaces hog thumbnail pixels random-projection \
 	random-trunk random-trunk:seed=1 random-trunk:seed=2
 
-.PHONY: run test lint types leaderboards clean
+.PHONY: run test lint types bench figures docs leaderboards clean
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -35,6 +35,19 @@ lint: $(VENV)/.test
 
 types: $(VENV)/.test
 	$(BIN)/mypy
+
+# Speed and uncertainty against the usual ways, as ratios, into benchmarks/results.
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/verification.py
+	$(BIN)/python benchmarks/feature_store.py
+	$(BIN)/python benchmarks/people_bootstrap.py
+
+figures: $(VENV)/.test
+	$(BIN)/ghbench figures --task orl --published --out docs/figures
+
+# The pages are plain Markdown: check their links, the commands they show, the README's code and its table.
+docs: $(VENV)/.test
+	$(BIN)/python -m pytest tests/docs
 
 # Evaluate everything that stands in the published tables, and write the tables.
 leaderboards: $(VENV)/.run

@@ -143,8 +143,9 @@ def best_threshold(descending: Floats, same: NDArray[np.bool_], candidates: Floa
     genuine, impostor = np.cumsum(same, dtype=np.float64), np.cumsum(~same, dtype=np.float64)
     if not len(same) or genuine[-1] == 0 or impostor[-1] == 0:
         raise DataError("a threshold needs both matched and mismatched pairs outside the fold it is applied to")
-    # After accepting the first n pairs, n = 0..N.
-    rates = np.concatenate([[0.0], genuine / genuine[-1] - impostor / impostor[-1]])
+    # Balanced accuracy after accepting the first n pairs, n = 0..N, up to scale and offset; whole numbers, so that
+    # equally good thresholds are exactly equal.
+    rates = np.concatenate([[0.0], genuine * impostor[-1] - impostor * genuine[-1]])
     if candidates is not None:
         strict_first = np.sort(candidates)[::-1]
         accepted = np.searchsorted(-descending, -strict_first, side="left")

@@ -69,8 +69,8 @@ def _git_state() -> tuple[str | None, bool | None]:
         return None, None
     try:
         commit = _git(root, "rev-parse", "HEAD")
-        # Results and tables are what a run writes; they do not change what it computes.
-        changes = _git(root, "status", "--porcelain", "--", ".", ":!leaderboards", ":!docs", ":!*.md")
+        # Only what computes numbers counts: tests, pages and the results themselves do not change them.
+        changes = _git(root, "status", "--porcelain", "--", "ghbench", "tasks", "baselines", "pyproject.toml")
     except (OSError, subprocess.SubprocessError):
         return None, None
     return commit, bool(changes)

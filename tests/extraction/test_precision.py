@@ -11,9 +11,8 @@ def test_short_float32_is_off_inside_and_restored_after_an_error():
     before = convolutions.fp32_precision
     convolutions.fp32_precision = "tf32"
     try:
-        with pytest.raises(RuntimeError, match="stopped"), full_float32():
-            assert convolutions.fp32_precision == "ieee"
-            raise RuntimeError("stopped")
+        with pytest.raises(RuntimeError, match="ieee"), full_float32():
+            raise RuntimeError(convolutions.fp32_precision)
         assert convolutions.fp32_precision == "tf32"
     finally:
         convolutions.fp32_precision = before
