@@ -38,5 +38,13 @@ def main() -> None:
         print(f"ghbench: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("ghbench: interrupted; the same command goes on where it stopped", file=sys.stderr)  # noqa: T201
+        _say_interrupted()
         sys.exit(INTERRUPTED)
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:  # typer turns the interrupt into this, without a word
+            _say_interrupted()
+        raise
+
+
+def _say_interrupted() -> None:
+    print("ghbench: interrupted; the same command goes on where it stopped", file=sys.stderr)  # noqa: T201

@@ -17,7 +17,7 @@ _PIPE_WIDTH = 200
 
 def print_table(table: Table) -> None:
     """Print a table on stdout, with the sentences that explain it; nothing is left out where no terminal narrows it."""
-    console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH, no_color=True)
+    console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH, no_color=True, force_terminal=False)
     names = columns(table)
     notes: dict[str, int] = {}
     shown = _drawn(table, names, notes)
