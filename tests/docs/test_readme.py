@@ -1,0 +1,46 @@
+"""The README keeps its promises: its Python runs, and its table is the published one."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ghbench.leaderboard import collect, published_folder, rank_table
+from ghbench.leaderboard.render import cell, find
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_python_example_runs_and_prints_the_table(orl, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("GHBENCH_HOME", str(tmp_path))
+    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    exec(compile(example, "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert len(orl) == 400
+    for row in ("my-encoder", "pixels", "random-trunk", "random-trunk:seed=1", "random-trunk:seed=2"):
+        assert row in printed
+
+
+def test_the_table_shows_the_published_numbers():
+    """Every row of the README's table agrees with the published result, rank among the three included."""
+    shown = re.search(r"<!-- table: make run -->(.*?)<!-- end of table -->", README, flags=re.DOTALL)
+    assert shown is not None
+    entries, _ = collect("orl", published_folder(), published=False)
+    names = ("dlib-face", "mobilenet-v2", "pixels")
+    table = rank_table("orl", [entry for entry in entries if entry.result.extractor.spec_string in names])
+    assert [row.system for row in table.rows] == list(names)
+    for row in table.rows:
+        (line,) = [line for line in shown[1].splitlines() if f" {row.system} " in line]
+        assert line.split()[0] == str(row.rank)
+        for metric in ("accuracy", "auc", "eer", "tar@far=1e-1"):
+            assert cell(find(row, metric)) in line
+
+
+@pytest.mark.parametrize("task", ["orl"])
+def test_the_published_page_is_what_the_command_prints(task):
+    from ghbench.leaderboard import render
+
+    entries, notes = collect(task, published_folder(), published=False)
+    assert (published_folder() / f"{task}.md").read_text(encoding="utf-8") == render.markdown(
+        rank_table(task, entries, notes)
+    )
