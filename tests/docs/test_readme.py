@@ -30,8 +30,7 @@ def test_the_table_shows_the_published_numbers():
     table = rank_table("orl", [entry for entry in entries if entry.result.extractor.spec_string in names])
     assert [row.system for row in table.rows] == list(names)
     for row in table.rows:
-        (line,) = [line for line in shown[1].splitlines() if f" {row.system} " in line]
-        assert line.split()[0] == str(row.rank)
+        (line,) = [line for line in shown[1].splitlines() if line.split()[:2] == [str(row.rank), row.system]]
         for metric in ("accuracy", "auc", "eer", "tar@far=1e-1"):
             assert cell(find(row, metric)) in line
 
