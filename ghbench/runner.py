@@ -199,7 +199,7 @@ class _Pair:
                 "policy": self.request.policy,
                 "task": [self.task.name, self.task.version, self.task.protocol()],
                 "align": self._align_parts(),
-                "data": self.contents,
+                "data": {name: [self.contents[name], role.annotations_digest] for name, role in self.roles.items()},
                 "dtype": self.options.dtype,
                 "limit": self.options.limit,
                 "seed": self.options.seed,
@@ -309,6 +309,7 @@ class _Pair:
                     name=role.dataset.card().name,
                     images=len(role.dataset),
                     content_digest=self.contents[name],
+                    annotations_digest=role.annotations_digest,
                     recipe_digest=role.dataset.recipe_digest,
                     feature_key=stored[name]["plain"].key.digest,
                 )
@@ -382,7 +383,7 @@ def _check_abilities(extractor: Extractor, spec: ExtractorSpec, task: Task) -> N
 def _limited(role: Role, limit: int | None) -> Role:
     if limit is None:
         return role
-    return Role(cast("Dataset", FirstRows(role.dataset, limit)), role.views)
+    return replace(role, dataset=cast("Dataset", FirstRows(role.dataset, limit)))
 
 
 def _command(request: ExtractorRequest, task: Task, options: RunOptions) -> str:

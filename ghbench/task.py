@@ -25,10 +25,12 @@ class Role:
     Args:
         dataset: The images.
         views: Which views of them the task needs features of.
+        annotations_digest: sha256 of what else the task reads about them: pairs and folds, landmarks, boxes.
     """
 
     dataset: Dataset
     views: tuple[View, ...] = ("plain",)
+    annotations_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

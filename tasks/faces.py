@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ghbench.digests import digest_file
 from ghbench.errors import DataError
 from ghbench.spec_string import SpecString
 
@@ -94,12 +93,7 @@ def pairs(path: Path, images: Path, flip: bool = False) -> VerificationTask:
         name=str(SpecString("pairs", options={"path": str(path), "images": str(images), **_flip(flip=flip)})),
         load_dataset=dataset,
         load_pairs=folds,
-        pairs_protocol={
-            "dataset": "pairs",
-            "pairs": "a file in LFW's format, its own folds",
-            # The same name with other pairs or folds is another protocol.
-            "pairs_sha256": digest_file(path) if path.is_file() else None,
-        },
+        pairs_protocol={"dataset": "pairs", "pairs": "a file in LFW's format, its own folds"},
         main_metric=_main_metric("accuracy", flip=flip),
         flip=flip,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ghbench.digests import digest_array, digest_lines
 from ghbench.errors import DataError
 
 Rows = NDArray[np.int64]
@@ -40,6 +41,11 @@ class PairSet:
     right: Rows
     same: NDArray[np.bool_]
     draws: tuple[FoldDraw, ...]
+
+    def digest(self) -> str:
+        """sha256 over pairs and folds."""
+        arrays = [self.left, self.right, self.same, *(part for draw in self.draws for part in (draw.pairs, draw.fold))]
+        return digest_lines(digest_array(array) for array in arrays)
 
     def among(self, images: int) -> PairSet:
         """The pairs whose images are both among the first `images` rows; folds that lose a class are left out.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from ghbench.extractor import Encoder
 from ghbench.metrics import verification as metrics
 from ghbench.metrics.people_bootstrap import JudgedPairs, accuracy_replicates, roc_replicates
 from ghbench.metrics.verification import Floats
-from ghbench.task import Role, Score, TaskInputs, Units
+from ghbench.task import Role, Score, TaskInputs, Units, View
 
 from .pair_sets import PairSet
 from .policies import LEARNING_POLICIES, fold_calibrated, vote
@@ -71,7 +72,8 @@ class VerificationTask:
 
     def datasets(self) -> Mapping[str, Role]:
         """The images, under the role `pairs`."""
-        return {_ROLE: Role(self.load_dataset(), ("plain", "flipped") if self.flip else ("plain",))}
+        views: tuple[View, ...] = ("plain", "flipped") if self.flip else ("plain",)
+        return {_ROLE: Role(self.load_dataset(), views, self._pairs.digest())}
 
     def evaluate(self, inputs: TaskInputs, rng: np.random.Generator) -> pd.DataFrame:  # noqa: ARG002
         """Decide every pair.
@@ -88,7 +90,7 @@ class VerificationTask:
         dataset = inputs.datasets[_ROLE]
         if dataset.labels is None:
             raise DataError(f"dataset {dataset.card().name!r} says nothing of who is in the images")
-        pairs = self.load_pairs(self.load_dataset()).among(len(dataset))
+        pairs = self._pairs.among(len(dataset))
         if inputs.policy in LEARNING_POLICIES and not pairs.draws:
             raise UsageError(
                 f"policy {inputs.policy!r} learns on folds, and {self.name!r} has none", fix="policy=concat or vote"
@@ -149,6 +151,10 @@ class VerificationTask:
         left, right = records["left_person"].to_numpy(), records["right_person"].to_numpy()
         people, code = np.unique(np.concatenate([left, right]), return_inverse=True)
         return Units("people", code[: len(left)], code[len(left) :], len(people))
+
+    @cached_property
+    def _pairs(self) -> PairSet:
+        return self.load_pairs(self.load_dataset())
 
     def _feature(self, inputs: TaskInputs, level: str) -> NDArray[np.float32]:
         views = inputs.features[_ROLE]

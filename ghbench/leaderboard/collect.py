@@ -90,5 +90,5 @@ def _of_one_kind(entries: list[Entry], notes: list[str]) -> tuple[list[Entry], l
 
 
 def _conditions(entry: Entry) -> str:
-    images = {role: data.content_digest for role, data in entry.result.datasets.items()}
+    images = {role: (data.content_digest, data.annotations_digest) for role, data in entry.result.datasets.items()}
     return digest_json([images, entry.result.task.protocol])

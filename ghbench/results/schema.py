@@ -64,6 +64,7 @@ class DatasetRecord(_Part):
     name: str
     images: int
     content_digest: str
+    annotations_digest: str | None = Field(default=None, description="what else was read: pairs and folds, landmarks")
     recipe_digest: str | None
     feature_key: str | None = Field(default=None, description="digest of the features in the store")
 

@@ -129,3 +129,11 @@ def test_flip_extracts_both_views(lfw_tree, options):
     result = runner.run("thumbnail:size=4", lfw(root=lfw_tree, flip=True), options)
     assert result.metric("accuracy-flip").ci_method.startswith("95 % percentile bootstrap over people")
     assert sorted(folder.name.split("-")[2] for folder in options.store.folders()) == ["flipped", "plain"]
+
+
+def test_lfw_with_other_pairs_is_another_result(lfw_tree):
+    before = lfw(root=lfw_tree).datasets()["pairs"].annotations_digest
+    lines = (lfw_tree / "pairs.txt").read_text(encoding="utf-8").splitlines()
+    lines[3] = "Ann_Lee\t1\tBo_Diaz\t2"
+    (lfw_tree / "pairs.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert lfw(root=lfw_tree).datasets()["pairs"].annotations_digest != before
