@@ -1,0 +1,1 @@
+"""Safe readers of foreign checkpoints: plain tensors out, nothing executed."""
