@@ -1,0 +1,36 @@
+"""The bytes of a checkpoint, mapped and not read, so that a large file only takes the memory that is used of it."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from ghbench.errors import DataError
+
+Buffer = bytes | mmap.mmap
+
+
+@contextmanager
+def opened_buffer(source: Path | bytes | BinaryIO) -> Iterator[Buffer]:
+    """The content of `source`; a file is mapped, not read, so that only what is used takes memory.
+
+    Raises:
+        DataError: The file cannot be opened or is empty.
+    """
+    if isinstance(source, bytes):
+        yield source
+    elif isinstance(source, Path):
+        try:
+            stream = source.open("rb")
+        except OSError as error:
+            raise DataError(f"{source} cannot be read: {error.strerror}") from error
+        with stream:
+            if not stream.seek(0, 2):
+                raise DataError(f"{source} is empty", fix="get the file again")
+            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                yield mapped
+    else:
+        yield source.read()
