@@ -1,0 +1,324 @@
+"""StyleGAN2 (Karras et al. 2020): mapping, and synthesis with skip or residual connections, in plain PyTorch.
+
+Exact to the official PyTorch program and to the common port; see `tests/generators` for the names of their weights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ghbench.generators.layers import (
+    EqualConv2d,
+    EqualLinear,
+    activate,
+    channel_table,
+    modulated_conv2d,
+    unit_rms,
+)
+from ghbench.generators.levels import GeneratorLevel, find_level
+from ghbench.generators.mapping import MappingNetwork
+from ghbench.generators.protocol import Noise
+from ghbench.generators.resampling import filter_kernel, smooth, upsample
+from ghbench.generators.synthesis import LevelReached, LevelTap, NoiseInput
+
+Architecture = Literal["skip", "residual"]
+TINIEST = 1e-30
+"""Keeps a style of zeros finite; far below anything that float32 styles reach when squared."""
+
+
+class StyledConv(nn.Module):
+    """Modulated and demodulated 3x3 convolution, noise, bias and rectifier (Karras et al. 2020, figure 2c).
+
+    Args:
+        inputs: Channels in.
+        outputs: Channels out.
+        w_dim: Numbers of w.
+        resolution: Side of the output.
+        up: Whether it doubles the size.
+        clamp: Limit of the output, None for none.
+    """
+
+    kernel: Tensor
+
+    def __init__(
+        self, inputs: int, outputs: int, w_dim: int, resolution: int, *, up: bool, clamp: float | None
+    ) -> None:
+        super().__init__()
+        self.style = EqualLinear(w_dim, inputs, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.noise = NoiseInput(resolution)
+        self.scale = 1.0 / math.sqrt(inputs * 9)
+        self.up, self.clamp = up, clamp
+        self.register_buffer("kernel", filter_kernel(), persistent=False)
+
+    def forward(self, features: Tensor, style: Tensor, noise: Noise, row: int, gain: float = 1.0) -> Tensor:
+        """[N, inputs, H, W] and style [N, inputs] to [N, outputs, R, R]."""
+        output = modulated_conv2d(features, self.weight, style, self.scale, transposed=self.up)
+        if self.up:
+            output = smooth(output, self.kernel, padding=1, gain=4.0)
+        output = self.noise(output, noise, row) + self.bias.to(output.dtype)[:, None, None]
+        return activate(output, math.sqrt(2.0) * gain, None if self.clamp is None else self.clamp * gain)
+
+
+class ToColours(nn.Module):
+    """Modulated 1x1 convolution to colours, without demodulation."""
+
+    def __init__(self, inputs: int, colours: int, w_dim: int, *, clamp: float | None) -> None:
+        super().__init__()
+        self.style = EqualLinear(w_dim, inputs, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(colours, inputs, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(colours))
+        self.scale = 1.0 / math.sqrt(inputs)
+        self.clamp = clamp
+
+    def forward(self, features: Tensor, style: Tensor) -> Tensor:
+        """[N, inputs, R, R] and style [N, inputs] to [N, colours, R, R]."""
+        output = modulated_conv2d(features, self.weight, style, self.scale, demodulate=False)
+        output = output + self.bias.to(output.dtype)[:, None, None]
+        return output if self.clamp is None else output.clamp(-self.clamp, self.clamp)
+
+
+class SynthesisBlock(nn.Module):
+    """All layers of one resolution: `up` (none at 4 px), `conv`, and where they exist `rgb` and `skip`."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        w_dim: int,
+        resolution: int,
+        *,
+        colours: int,
+        residual: bool,
+        clamp: float | None,
+    ) -> None:
+        super().__init__()
+        first = resolution == 4
+        self.up = None if first else StyledConv(inputs, outputs, w_dim, resolution, up=True, clamp=clamp)
+        self.conv = StyledConv(outputs, outputs, w_dim, resolution, up=False, clamp=clamp)
+        self.rgb = ToColours(outputs, colours, w_dim, clamp=clamp) if colours else None
+        self.skip = EqualConv2d(inputs, outputs, 1, bias=False) if residual and not first else None
+
+
+class StyleGAN2(nn.Module):
+    """A StyleGAN2 generator.
+
+    Args:
+        channels: Channels by resolution, from 4 to that of the pictures.
+        z_dim: Numbers of z.
+        w_dim: Numbers of w.
+        mapping_layers: Dense layers of the mapping network.
+        labels: Numbers of a label, 0 for an unconditional generator.
+        architecture: `skip`: colours of all resolutions are added up; `residual`: features are.
+        conv_clamp: Limit of the output of every convolution, for half precision; None for none.
+        colours: Channels of the pictures.
+
+    Raises:
+        ValueError: Resolutions are left out, or the architecture is unknown.
+    """
+
+    kernel: Tensor
+
+    def __init__(
+        self,
+        channels: Mapping[int, int] | Sequence[tuple[int, int]],
+        *,
+        z_dim: int = 512,
+        w_dim: int = 512,
+        mapping_layers: int = 8,
+        labels: int = 0,
+        architecture: Architecture = "skip",
+        conv_clamp: float | None = None,
+        colours: int = 3,
+    ) -> None:
+        super().__init__()
+        if architecture not in {"skip", "residual"}:
+            raise ValueError(f"architecture is {architecture!r}; expected skip or residual")
+        table = channel_table(channels)
+        self.channels, self.resolution, self.architecture = table, max(table), architecture
+        self.z_dim, self.w_dim, self.labels = z_dim, w_dim, labels
+        self.rows = 2 * len(table)
+        self.mapping_network = MappingNetwork(z_dim, w_dim, layers=mapping_layers, labels=labels)
+        self.const = nn.Parameter(torch.randn(table[4], 4, 4))
+        residual = architecture == "residual"
+        self.blocks = nn.ModuleDict()
+        for resolution, outputs in table.items():
+            self.blocks[f"r{resolution}"] = SynthesisBlock(
+                table.get(resolution // 2, outputs), outputs, w_dim, resolution,
+                colours=0 if residual and resolution != self.resolution else colours,
+                residual=residual, clamp=conv_clamp,
+            )  # fmt: skip
+        self.register_buffer("kernel", filter_kernel(), persistent=False)
+        self._layers = self._layers_by_level()
+        self._levels = tuple(self._describe(name, layer) for name, layer in self._layers.items())
+
+    @property
+    def levels(self) -> tuple[GeneratorLevel, ...]:
+        """All levels, coarse to fine."""
+        return self._levels
+
+    @property
+    def w_mean(self) -> Tensor:
+        """Mean of w [w_dim]."""
+        return self.mapping_network.w_mean
+
+    def mapping(
+        self, z: Tensor, psi: float = 1.0, *, labels: Tensor | None = None, cutoff: int | None = None
+    ) -> Tensor:
+        """Map z to W+. Always in the precision of the weights: autocast is off here.
+
+        Args:
+            z: [N, z_dim].
+            psi: Truncation.
+            labels: [N, labels], for a conditional generator.
+            cutoff: Rows that are truncated, from the coarsest; None for all.
+
+        Returns:
+            [N, rows, w_dim].
+        """
+        with torch.autocast(z.device.type, enabled=False):
+            return self.mapping_network.truncate(self.mapping_network(z, labels), self.rows, psi, cutoff)
+
+    def style_codes(self, ws: Tensor, *, raw: bool = False) -> dict[str, Tensor]:
+        """Style codes by level: the factors on the input channels of each convolution.
+
+        The overall scale of a demodulated layer's style cancels (Karras et al. 2020, equation 3), so canonical codes of
+        these layers have unit root mean square; those of the `rgb` levels stay as they are.
+
+        Args:
+            ws: W+ [N, rows, w_dim], or w [N, w_dim].
+            raw: Leave all as the affine layers give them.
+
+        Returns:
+            By level [N, code_width].
+        """
+        ws = self._rows_of(ws)
+        with torch.autocast(ws.device.type, enabled=False):
+            styles = {level.name: self._layers[level.name].style(ws[:, level.layer]) for level in self._levels}
+            return styles if raw else self.canonical(styles)
+
+    def canonical(self, styles: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Raw style codes, by level [N, code_width], with the free scale of the demodulated levels divided out."""
+        return {
+            name: unit_rms(style, TINIEST) if find_level(self._levels, name).scale_free else style
+            for name, style in styles.items()
+        }
+
+    def synthesis(
+        self, ws: Tensor, *, noise: Noise = "const", replacements: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
+        """Make pictures from W+.
+
+        Args:
+            ws: W+ [N, rows, w_dim], or w [N, w_dim].
+            noise: `const`, `random`, `none`, or one tensor [1 or N, 1, R, R] a convolution, coarse to fine.
+            replacements: Outputs of levels (as `features` gives them) to use instead of the computed ones.
+
+        Returns:
+            [N, colours, R, R] float32, not clipped.
+        """
+        return self.synthesis_from_styles(self.style_codes(ws, raw=True), noise=noise, replacements=replacements)
+
+    def synthesis_from_styles(
+        self,
+        codes: Mapping[str, Tensor],
+        *,
+        noise: Noise = "const",
+        replacements: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
+        """Make pictures from the style codes of all levels, raw or canonical; see `synthesis`."""
+        for name in replacements or {}:
+            find_level(self._levels, name)
+        return self._run(codes, noise, LevelTap(replacements=replacements or {}))
+
+    def features(self, ws: Tensor, level: str, *, noise: Noise = "const") -> Tensor:
+        """Output of a level [N, channels, R, R]: after the rectifier; for `rgb` levels the colours that it adds.
+
+        Raises:
+            KeyError: There is no such level.
+        """
+        find_level(self._levels, level)
+        tap = LevelTap(stop_at=level)
+        with contextlib.suppress(LevelReached):
+            self._run(self.style_codes(ws, raw=True), noise, tap)
+        assert tap.reached is not None
+        return tap.reached
+
+    def forward(self, z: Tensor, labels: Tensor | None = None, psi: float = 1.0, noise: Noise = "const") -> Tensor:
+        """Pictures from z [N, z_dim]."""
+        return self.synthesis(self.mapping(z, psi, labels=labels), noise=noise)
+
+    def _run(self, codes: Mapping[str, Tensor], noise: Noise, tap: LevelTap) -> Tensor:
+        missing = [level.name for level in self._levels if level.name not in codes]
+        if missing:
+            raise KeyError(f"no style code for {', '.join(missing)}")
+        convolutions = 2 * len(self.blocks) - 1
+        if not isinstance(noise, str) and len(noise) != convolutions:
+            raise ValueError(f"{len(noise)} noises given; expected {convolutions}, one a convolution")
+        count = codes["r4.conv"].shape[0]
+        features = self.const.expand(count, -1, -1, -1)
+        image: Tensor | None = None
+        row = 0
+        for place, block in self.blocks.items():
+            assert isinstance(block, SynthesisBlock)
+            gain, carried = 1.0, None
+            if block.skip is not None:
+                gain = math.sqrt(0.5)
+                carried = upsample(block.skip(features), self.kernel) * gain
+            if block.up is not None:
+                features = tap(f"{place}.up", block.up(features, codes[f"{place}.up"], noise, row))
+                row += 1
+            features = block.conv(features, codes[f"{place}.conv"], noise, row, gain)
+            row += 1
+            features = tap(f"{place}.conv", features if carried is None else features + carried)
+            if image is not None:
+                image = upsample(image, self.kernel)
+            if block.rgb is not None:
+                name = self._rgb_name(place)
+                added = tap(name, block.rgb(features, codes[name]).float())
+                image = added if image is None else image + added
+        assert image is not None
+        return image
+
+    def _rows_of(self, ws: Tensor) -> Tensor:
+        if ws.ndim == 2:
+            ws = ws[:, None].expand(-1, self.rows, -1)
+        if ws.shape[1:] != (self.rows, self.w_dim):
+            raise ValueError(f"W+ is {tuple(ws.shape)}; expected [N, {self.rows}, {self.w_dim}]")
+        return ws
+
+    def _rgb_name(self, place: str) -> str:
+        return "rgb" if place == f"r{self.resolution}" else f"{place}.rgb"
+
+    def _layers_by_level(self) -> dict[str, StyledConv | ToColours]:
+        layers: dict[str, StyledConv | ToColours] = {}
+        for place, block in self.blocks.items():
+            assert isinstance(block, SynthesisBlock)
+            if block.up is not None:
+                layers[f"{place}.up"] = block.up
+            layers[f"{place}.conv"] = block.conv
+            if block.rgb is not None:
+                layers[self._rgb_name(place)] = block.rgb
+        return layers
+
+    def _describe(self, name: str, layer: StyledConv | ToColours) -> GeneratorLevel:
+        place, _, part = name.partition(".")
+        resolution = self.resolution if name == "rgb" else int(place[1:])
+        # Rows of W+: conv of 4 px is 0, then two a resolution; an rgb level shares the row of the convolution after it.
+        row = 2 * (resolution.bit_length() - 3) + {"up": -1, "conv": 0}.get(part, 1)
+        return GeneratorLevel(
+            name=name,
+            resolution=resolution,
+            channels=layer.weight.shape[0],
+            code_width=layer.weight.shape[1],
+            layer=row,
+            number=self.rows - row,
+            scale_free=isinstance(layer, StyledConv),
+        )

@@ -1,0 +1,132 @@
+"""The discriminators of StyleGAN2 (Karras et al. 2020, section 4.1): residual, or with skips from the picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from torch import Tensor, nn
+
+from ghbench.generators.layers import EqualConv2d, EqualLinear, activate, channel_table, minibatch_deviation
+from ghbench.generators.mapping import MappingNetwork
+from ghbench.generators.resampling import downsample, filter_kernel, smooth
+
+DiscriminatorArchitecture = Literal["residual", "skip"]
+
+
+class DownBlock(nn.Module):
+    """Two convolutions, the second of which halves the size; with a shortcut in the residual form.
+
+    Args:
+        inputs: Channels in.
+        outputs: Channels out.
+        residual: Whether there is a shortcut.
+        clamp: Limit of every output, None for none.
+    """
+
+    kernel: Tensor
+
+    def __init__(self, inputs: int, outputs: int, *, residual: bool, clamp: float | None) -> None:
+        super().__init__()
+        self.conv = EqualConv2d(inputs, inputs, 3)
+        self.down = EqualConv2d(inputs, outputs, 3)
+        self.skip = EqualConv2d(inputs, outputs, 1, bias=False) if residual else None
+        self.clamp = clamp
+        self.register_buffer("kernel", filter_kernel(), persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[N, inputs, R, R] to [N, outputs, R/2, R/2]."""
+        # Both branches of the residual form are halved in variance, so their sum keeps it.
+        gain = 1.0 if self.skip is None else math.sqrt(0.5)
+        output = activate(self.conv(features), clamp=self.clamp)
+        output = self.down(smooth(output, self.kernel, padding=2), stride=2, padding=0)
+        output = activate(output, math.sqrt(2.0) * gain, None if self.clamp is None else self.clamp * gain)
+        return output if self.skip is None else output + self.skip(downsample(features, self.kernel)) * gain
+
+
+class StyleGAN2Discriminator(nn.Module):
+    """A StyleGAN2 discriminator.
+
+    Args:
+        channels: Channels by resolution, from 4 to that of the pictures.
+        labels: Numbers of a label, 0 for an unconditional discriminator.
+        label_layers: Dense layers of the network that maps the label.
+        architecture: `residual`, or `skip`: the downsampled picture enters at every resolution.
+        conv_clamp: Limit of the output of every convolution, None for none.
+        colours: Channels of the pictures.
+        group: Images of a group for the mean deviation.
+
+    Raises:
+        ValueError: Resolutions are left out, or the architecture is unknown.
+    """
+
+    kernel: Tensor
+
+    def __init__(
+        self,
+        channels: Mapping[int, int] | Sequence[tuple[int, int]],
+        *,
+        labels: int = 0,
+        label_layers: int = 8,
+        architecture: DiscriminatorArchitecture = "residual",
+        conv_clamp: float | None = None,
+        colours: int = 3,
+        group: int = 4,
+    ) -> None:
+        super().__init__()
+        if architecture not in {"residual", "skip"}:
+            raise ValueError(f"architecture is {architecture!r}; expected residual or skip")
+        table = channel_table(channels)
+        self.channels, self.resolution = table, max(table)
+        self.architecture, self.clamp, self.group = architecture, conv_clamp, group
+        residual = architecture == "residual"
+        entries = [self.resolution] if residual else list(table)[::-1]
+        self.from_rgb = nn.ModuleDict({f"r{place}": EqualConv2d(colours, table[place], 1) for place in entries})
+        self.blocks = nn.ModuleDict()
+        for place in list(table)[:0:-1]:
+            self.blocks[f"r{place}"] = DownBlock(table[place], table[place // 2], residual=residual, clamp=conv_clamp)
+        width = table[4]
+        self.final_conv = EqualConv2d(width + 1, width, 3)
+        self.hidden = EqualLinear(width * 16, width)
+        self.logit = EqualLinear(width, width if labels else 1)
+        self.label_mapping = MappingNetwork(0, width, layers=label_layers, labels=labels) if labels else None
+        self.register_buffer("kernel", filter_kernel(), persistent=False)
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Score pictures.
+
+        Args:
+            images: [N, colours, R, R], nominally in [-1, 1].
+            labels: [N, labels], for a conditional discriminator.
+
+        Returns:
+            Logits [N, 1], large for real pictures.
+
+        Raises:
+            ValueError: Pictures of another size, a missing label, or one given to an unconditional discriminator.
+        """
+        if images.shape[-2:] != (self.resolution, self.resolution):
+            raise ValueError(f"pictures are {tuple(images.shape)}; expected sides of {self.resolution}")
+        features: Tensor | None = None
+        for place in [*self.blocks, "r4"]:
+            if place in self.from_rgb:
+                entered = activate(self.from_rgb[place](images), clamp=self.clamp)
+                features = entered if features is None else features + entered
+                images = downsample(images, self.kernel) if place != "r4" else images
+            if place in self.blocks:
+                features = self.blocks[place](features)
+        assert features is not None
+        features = minibatch_deviation(features, self.group)
+        features = activate(self.final_conv(features), clamp=self.clamp)
+        output: Tensor = self.logit(activate(self.hidden(features.flatten(1))))
+        return self._conditioned(output.float(), labels)
+
+    def _conditioned(self, output: Tensor, labels: Tensor | None) -> Tensor:
+        """Logits as inner products with the mapped label (projection, as the official program does it)."""
+        if self.label_mapping is None:
+            if labels is not None and labels.shape[-1]:
+                raise ValueError("this discriminator takes no labels")
+            return output
+        mapped: Tensor = self.label_mapping(None, labels)
+        return (output * mapped).sum(dim=1, keepdim=True) / math.sqrt(mapped.shape[1])
