@@ -34,7 +34,7 @@ class Imported:
             default_levels=tuple(level.name for level in levels),
             preprocessing=Preprocessing((0, 0), resize="elsewhere", grey="elsewhere", normalise="elsewhere"),
             weights_digest=manifest.digest,
-            training=TrainingRecord(image_digests=None, supervision="not stated"),
+            training=TrainingRecord(image_digests=None, supervision="not stated", domain="not stated"),
             licence="not stated",
             similarity=self._similarity,
             backend="imported-float32",

@@ -53,7 +53,7 @@ class Origin:
         elif published is not None:
             training = published
         else:
-            training = TrainingRecord(("unknown",), image_digests=None, supervision="unknown")
+            training = TrainingRecord(("unknown",), image_digests=None, supervision="unknown", domain="not stated")
             licence = "that of the user's file"
         return ExtractorSpec(
             name=name,

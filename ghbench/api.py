@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ghbench import registry
 from ghbench.dataset import Dataset
-from ghbench.leaderboard import Table, collect, compare, entries_of, rank_table
+from ghbench.leaderboard import Table, collect, compare, rank_table, table_of_results
 from ghbench.own_module import wrap
 from ghbench.results.schema import Failure, Result
 from ghbench.runner import RunOptions, run, run_pairs
@@ -96,7 +96,7 @@ def _show(task: Task, outcomes: Sequence[Result | Failure], options: RunOptions)
     from ghbench.leaderboard.terminal import print_table
 
     results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
-    print_table(rank_table(task, entries_of(results, options.results)))
+    print_table(table_of_results(task, results, options.results))
     for failure in outcomes:
         if isinstance(failure, Failure):
             print(f"{failure.extractor} on {failure.task}: {failure.error}", file=sys.stderr)  # noqa: T201

@@ -24,6 +24,7 @@ class DatasetCard:
         citation: What to cite.
         source: Where the images come from.
         related: Names of datasets that share images or people with it; training on one of them forbids scoring here.
+        named: Whether the name says which images these are; False for folders and files of the user.
         use: What the images may be used for.
         domain: Where the images come from.
     """
@@ -34,6 +35,7 @@ class DatasetCard:
     citation: str
     source: str
     related: tuple[str, ...] = ()
+    named: bool = True
     use: str = "evaluation and training"
     domain: Domain = "real"
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Similarity = Literal["cosine", "l2"]
-Domain = Literal["real", "renderer", "in-generator"]
+Domain = Literal["real", "renderer", "in-generator", "not stated"]
 
 
 @dataclass(frozen=True, slots=True)

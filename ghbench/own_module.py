@@ -64,7 +64,7 @@ def wrap(
     preprocessing = Preprocessing(
         (height, width), align=align, normalise=f"0..1, mean {tuple(mean)}, deviation {tuple(std)}"
     )
-    record = training or TrainingRecord(image_digests=None, supervision="not stated")
+    record = training or TrainingRecord(image_digests=None, supervision="not stated", domain="not stated")
     return OwnModule(module, name or type(module).__name__, preprocessing, mean, std, similarity, record, licence)
 
 
@@ -96,7 +96,7 @@ class OwnModule:
             levels=levels,
             default_levels=(levels[-1].name,),
             preprocessing=preprocessing,
-            weights_digest=module_digest(module),
+            weights_digest="",
             training=training,
             licence=licence,
             similarity=cast("Similarity", similarity),
@@ -104,11 +104,15 @@ class OwnModule:
         )
 
     def spec(self) -> ExtractorSpec:
-        """Levels found by one forward pass of a black image; weights digest over parameters, buffers and source.
+        """Levels found by one forward pass; weights digest over parameters, buffers, source and what the module does.
 
-        The digest is taken anew at every call, because the module may have been trained since.
+        The digest is taken anew at every call, because the module may have been trained since. Attributes and globals
+        that change what it computes are in neither weights nor source, so its answer to two fixed pictures of noise
+        counts too.
         """
-        return replace(self._spec, weights_digest=module_digest(self._module))
+        noise = np.random.default_rng(0).integers(0, 256, (2, 3, *self._spec.preprocessing.size), dtype=np.uint8)
+        answers = [digest_array(values) for values in self._forward(noise).values()]
+        return replace(self._spec, weights_digest=digest_lines([module_digest(self._module), *answers]))
 
     def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Encode uint8 [N, 3, H, W]."""
@@ -137,7 +141,8 @@ def module_digest(module: Any) -> str:
     Two networks with equal weights and different code are different extractors; the code is that of the module's own
     class and of every part that torch does not bring.
     """
-    lines = [f"{key}\t{_value_digest(value)}" for key, value in module.state_dict().items()]
+    held = {**module.state_dict(), **dict(module.named_buffers())}  # buffers that are not saved count as well
+    lines = [f"{key}\t{_value_digest(value)}" for key, value in held.items()]
     classes = dict.fromkeys(type(part) for part in module.modules())
     sources = [_source(kind) for kind in classes if not kind.__module__.startswith("torch.")]
     return digest_lines([*lines, *sources, repr(module)])

@@ -20,7 +20,7 @@ from ghbench.digests import digest_array, digest_json
 from ghbench.errors import FeatureError, UsageError, UserError
 from ghbench.extraction import ExtractionOptions, Precomputed, extract_features, store_precomputed
 from ghbench.extractor import Encoder, Extractor, ExtractorSpec
-from ghbench.imaging import DECODE_VERSION, alignment
+from ghbench.imaging import DECODE_VERSION, RESIZES, alignment
 from ghbench.levels import select_levels
 from ghbench.results import files, statistics
 from ghbench.results.provenance import package_version, peak_memory_mb, provenance
@@ -195,6 +195,7 @@ class _Pair:
                 "decode": DECODE_VERSION,
                 "similarity": self.spec.similarity,
                 "mean": self._mean_digests(),
+                "training": self._training_digest(),
                 "levels": list(self.levels),
                 "policy": self.request.policy,
                 "task": [self.task.name, self.task.version, self.task.protocol()],
@@ -249,12 +250,20 @@ class _Pair:
     def _preprocessing(self) -> dict[str, Any]:
         """What happens to an image apart from its alignment, which the user may choose."""
         described = asdict(self.spec.preprocessing)
-        return {name: described[name] for name in ("size", "resize", "normalise", "grey")}
+        parts = {name: described[name] for name in ("size", "resize", "normalise", "grey")}
+        resize = RESIZES.get(self.spec.preprocessing.resize)
+        return parts if resize is None else {**parts, "resize_version": resize.version}
 
     def _mean_digests(self) -> dict[str, str] | None:
         """The means that centre the chosen levels: another mean, another number."""
         mean = self.spec.mean
         return None if mean is None else {level: digest_array(np.asarray(mean[level])) for level in self.levels}
+
+    def _training_digest(self) -> str:
+        """Another training record is another statement about the same numbers."""
+        record = asdict(self.spec.training)
+        listed = record.pop("image_digests")
+        return digest_json({**record, "images": None if listed is None else sorted(listed)})
 
     def _align_parts(self) -> dict[str, Any]:
         return {"name": self.align.name, "version": self.align.version, "weights_digest": self.align.weights_digest}
@@ -280,9 +289,10 @@ class _Pair:
         stored: Mapping[str, Mapping[str, StoredFeatures]],
         encoded: int,
     ) -> Result:
-        shards = [note for views in stored.values() for kept in views.values() for note in kept.notes(self.levels[0])]
-        images = sum(note.rows[1] - note.rows[0] for note in shards)
-        seconds = sum(note.seconds for note in shards)
+        plain = [note for views in stored.values() for note in views["plain"].notes(self.levels[0])]
+        every = [note for views in stored.values() for kept in views.values() for note in kept.notes(self.levels[0])]
+        prepared, seconds = sum(note.rows[1] - note.rows[0] for note in every), sum(note.seconds for note in every)
+        different = sum(len(set(role.dataset.image_digests())) for role in self.roles.values())
         warnings = [
             warning
             for views in stored.values()
@@ -319,19 +329,20 @@ class _Pair:
             overlap=self.overlap,
             metrics=metrics,
             counts=Counts(
-                images=images,
+                images=sum(len(role.dataset) for role in self.roles.values()),
+                different_images=different,
                 records=len(records),
                 unit=units.kind,
                 units=units.count,
-                fallback_boxes=sum(note.fallbacks for note in shards),
-                invented_fraction=round(sum(note.invented for note in shards) / max(1, images), 4),
+                fallback_boxes=sum(note.fallbacks for note in plain),
+                invented_fraction=round(sum(note.invented for note in plain) / max(1, different), 4),
             ),
             warnings=list(dict.fromkeys(warnings)),
             limit=self.options.limit,
             timing=Timing(
                 phases={name: round(value, 3) for name, value in self.phases.items()},
                 extraction_cached=encoded == 0,
-                images_per_second=round(images / seconds, 1) if seconds else None,
+                images_per_second=round(prepared / seconds, 1) if seconds else None,
                 peak_memory_mb=round(peak_memory_mb(), 1),
             ),
             provenance=provenance(_command(self.request, self.task, self.options), self.options.seed),

@@ -9,6 +9,7 @@ from ghbench.dataset import Dataset
 from ghbench.errors import ProtocolError
 from ghbench.extractor import ExtractorSpec
 
+UNCHECKED = "not checked"
 _CONSEQUENCES = {"refuse", "flag"}
 
 
@@ -32,9 +33,10 @@ def check_overlap(spec: ExtractorSpec, datasets: Iterable[Dataset], protocol: Ma
         raise ProtocolError(
             f"a network that computes a metric of this task shaped extractor {spec.name!r}; it cannot also judge it"
         )
-    found = [text for dataset in datasets if (text := _overlap(spec, dataset))]
+    evaluated = list(datasets)
+    found = [text for dataset in evaluated if (text := _overlap(spec, dataset))]
     if not found:
-        return _nothing_found(spec)
+        return _nothing_found(spec, named=all(dataset.card().named for dataset in evaluated))
     consequence = protocol.get("training_overlap", "refuse")
     if consequence not in _CONSEQUENCES:
         raise ProtocolError(f"training_overlap is {consequence!r} in the task's protocol; expected refuse or flag")
@@ -45,16 +47,18 @@ def check_overlap(spec: ExtractorSpec, datasets: Iterable[Dataset], protocol: Ma
 
 def _overlap(spec: ExtractorSpec, dataset: Dataset) -> str | None:
     card = dataset.card()
-    named = set(spec.training.datasets) & {card.name, *card.related}
+    named = set(spec.training.datasets) & {card.name, *card.related} if card.named else set()
     if named:
         return f"it learned from {', '.join(sorted(named))}, which shares images or people with {card.name}"
     shared = (spec.training.image_digests or frozenset()) & set(dataset.image_digests())
     return f"{len(shared)} images of {card.name} are among its training images" if shared else None
 
 
-def _nothing_found(spec: ExtractorSpec) -> str:
+def _nothing_found(spec: ExtractorSpec, *, named: bool) -> str:
     if spec.training.supervision == "none":
         return "none: untrained"
+    if spec.training.image_digests is None and not named:
+        return f"{UNCHECKED}: neither the training images nor the evaluated ones have a name to go by"
     if spec.training.image_digests is None:
         return "none by name of dataset; the training images are not listed, so not checked image by image"
     return "none by name of dataset and by image"

@@ -66,6 +66,7 @@ class VerificationTask:
             "views": ["plain", "flipped"] if self.flip else ["plain"],
             "tar_at_far": f"reported where FAR x impostor pairs is at least {IMPOSTORS_A_FAR_NEEDS}",
             "policies": "vote-z, fuse and best learn on the nine folds that choose the threshold",
+            "policies_that_learn": "with several draws a pair has a similarity for each: only accuracy is reported",
             "interval": "95 % percentile bootstrap over people; a mismatched pair weighs the product of its two people",
             "training_overlap": "refuse",
         }
@@ -80,7 +81,8 @@ class VerificationTask:
 
         Returns:
             One record a pair (and a level, under the policy `each`): `level`, `left`, `right` (rows of the dataset),
-            `left_person`, `right_person`, `same`, `similarity`, `draws` (assignments of folds that hold the pair),
+            `left_person`, `right_person`, `same`, `similarity` (NaN where a policy that learns on folds gives one a
+            draw), `draws` (assignments of folds that hold the pair),
             `accepted` (in how many of them it was accepted, -1 where no threshold is chosen), `fold` (-1 where there
             are several assignments).
 
@@ -140,7 +142,7 @@ class VerificationTask:
             )
             if _is_judged(table):
                 answers[self._named("accuracy"), level] = accuracy_replicates(judged, multiplicity)
-            if only_accuracy:
+            if only_accuracy or not _has_similarity(table):
                 continue
             for name, values in roc_replicates(judged, multiplicity, _reported_fars(table)).items():
                 answers[self._named(_far_name(name)), level] = values
@@ -179,18 +181,19 @@ class VerificationTask:
 
     def _score_one(self, level: str | None, table: pd.DataFrame, weight: NDArray[np.float64]) -> list[Score]:
         same, draws = table["same"].to_numpy(dtype=np.bool_), _numbers(table, "draws")
-        curve = metrics.roc(_numbers(table, "similarity"), same, weight * draws)
         scores = []
         if _is_judged(table):
             accepted = _numbers(table, "accepted")
             accuracy = metrics.balanced_accuracy(accepted, same, draws, weight)
             scores.append(Score(self._named("accuracy"), accuracy, level=level))
-        scores += [
-            Score(self._named("auc"), metrics.auc(curve), level=level),
-            Score(self._named("eer"), metrics.eer(curve), higher_is_better=False, level=level),
-        ]
-        for far in _reported_fars(table):
-            scores.append(Score(self._named(_far_name(far)), metrics.tar_at_far(curve, far), level=level))
+        if _has_similarity(table):
+            curve = metrics.roc(_numbers(table, "similarity"), same, weight * draws)
+            scores += [
+                Score(self._named("auc"), metrics.auc(curve), level=level),
+                Score(self._named("eer"), metrics.eer(curve), higher_is_better=False, level=level),
+            ]
+            for far in _reported_fars(table):
+                scores.append(Score(self._named(_far_name(far)), metrics.tar_at_far(curve, far), level=level))
         fold = table["fold"].to_numpy()
         if _is_judged(table) and fold.min() >= 0:
             rates = [
@@ -217,13 +220,17 @@ def _decide(similarity: Floats, pairs: PairSet) -> tuple[Floats, NDArray[np.int6
 
 
 def _decide_calibrated(policy: str, levels: Floats, pairs: PairSet) -> tuple[Floats, NDArray[np.int64]]:
-    total, accepted = np.zeros(levels.shape[1]), np.zeros(levels.shape[1], dtype=np.int64)
+    similarity = np.full(levels.shape[1], np.nan)
+    accepted = np.zeros(levels.shape[1], dtype=np.int64)
     for draw in pairs.draws:
         same = pairs.same[draw.pairs]
         calibrated = fold_calibrated(policy, levels[:, draw.pairs], same, draw.fold)
         accepted[draw.pairs] += metrics.fold_decisions(calibrated, same, draw.fold).accepted
-        total[draw.pairs] += calibrated[draw.fold, np.arange(len(draw.pairs))]
-    return total / np.maximum(_draw_counts(pairs), 1), accepted
+        if len(pairs.draws) == 1:
+            # With more draws a pair has as many similarities; their mean would be an ensemble that nobody asked for,
+            # of more members for matched than for mismatched pairs.
+            similarity[draw.pairs] = calibrated[draw.fold, np.arange(len(draw.pairs))]
+    return similarity, accepted
 
 
 def _draw_counts(pairs: PairSet) -> NDArray[np.int64]:
@@ -269,6 +276,11 @@ def _by_level(records: pd.DataFrame) -> list[tuple[str | None, NDArray[np.intp]]
 
 def _numbers(table: pd.DataFrame, column: str) -> Floats:
     return table[column].to_numpy(dtype=np.float64)
+
+
+def _has_similarity(table: pd.DataFrame) -> bool:
+    """Whether each pair has one similarity; with a policy that learns on folds it has one a draw."""
+    return bool(table["similarity"].notna().all())
 
 
 def _is_judged(table: pd.DataFrame) -> bool:

@@ -168,3 +168,23 @@ def test_an_object_that_is_no_extractor_and_an_unknown_similarity_are_refused(ho
         ghbench.evaluate({}, ["orl"])
     with pytest.raises(UsageError, match="expected cosine or l2"):
         ghbench.wrap(TinyNet(), size=32, similarity="euclid")
+
+
+class Scaled(torch.nn.Module):
+    """A network whose answer depends on things that no state dict and no source shows."""
+
+    def __init__(self, factor=1.0, shift=0.0):
+        super().__init__()
+        self.factor = factor
+        self.register_buffer("shift", torch.tensor(shift), persistent=False)
+
+    def forward(self, images):
+        return images.mean(dim=(2, 3)) * self.factor + self.shift
+
+
+def test_attributes_and_unsaved_buffers_are_in_the_weights_digest():
+    digests = [
+        ghbench.wrap(Scaled(*values), size=8).spec().weights_digest for values in [(), (2.0,), (1.0, 3.0), (1.0, 0.0)]
+    ]
+    assert len(set(digests)) == 3
+    assert digests[0] == digests[3]

@@ -9,7 +9,6 @@ import typer
 
 if TYPE_CHECKING:
     from ghbench.figures import IntervalRow, RocCurve
-    from ghbench.figures.intervals import Standing
     from ghbench.leaderboard import Row, Table
 
 _MOST_CURVES = 8
@@ -54,8 +53,7 @@ def _interval(row: Row) -> IntervalRow | None:
     main = row.metrics[0]
     if main.value is None or main.ci is None:
         return None
-    standing: Standing = "untrained" if _is_untrained(row) else "within noise" if row.near_untrained else "better"
-    return IntervalRow(row.rank, row.system, main.value, *main.ci, standing)
+    return IntervalRow(row.rank, row.system, main.value, *main.ci, row.standing)
 
 
 def _curves(table: Table) -> list[RocCurve]:
@@ -63,8 +61,8 @@ def _curves(table: Table) -> list[RocCurve]:
     from ghbench.figures import roc_curve
     from ghbench.results import files
 
-    untrained = [row for row in table.rows if _is_untrained(row)][:1]
-    others = [row for row in table.rows if not _is_untrained(row)][: _MOST_CURVES - len(untrained)]
+    untrained = [row for row in table.rows if row.standing == "untrained"][:1]
+    others = [row for row in table.rows if row.standing != "untrained"][: _MOST_CURVES - len(untrained)]
     curves = []
     for row in [*others, *untrained]:
         records = files.load_records(row.entry.path, row.entry.result)
@@ -72,15 +70,12 @@ def _curves(table: Table) -> list[RocCurve]:
             return []
         if row.level is not None:
             records = records[records["level"] == row.level]
+        if records["similarity"].isna().any():  # policies that learn on folds have a similarity for each draw
+            continue
         similarity, draws = (records[column].to_numpy(dtype="float64") for column in ("similarity", "draws"))
         same = records["same"].to_numpy(dtype="bool")
-        curves.append(roc_curve(row.system, similarity, same, draws, untrained=_is_untrained(row)))
+        curves.append(roc_curve(row.system, similarity, same, draws, untrained=row.standing == "untrained"))
     return curves
-
-
-def _is_untrained(row: Row) -> bool:
-    result = row.entry.result
-    return result.extractor.name == result.task.untrained
 
 
 def _unit(table: Table) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from ghbench.cli.terminal import complain, print_json, watched
 
 if TYPE_CHECKING:
     from ghbench.results.schema import Failure, Result
@@ -31,12 +32,11 @@ def run(
 
     ghbench run -e pixels -e mobilenet-v2 -e dlib-face -t orl
     """
-    from ghbench.cli.terminal import watched
     from ghbench.extraction import ExtractionOptions
     from ghbench.results.schema import Result
     from ghbench.runner import RunOptions, run_pairs
 
-    with watched() as progress:
+    with watched() as watch:
         options = RunOptions(
             align=align,
             overwrite=overwrite,
@@ -44,27 +44,25 @@ def run(
             seed=seed,
             dtype=dtype,
             results=results,
-            extraction=ExtractionOptions(batch_size, workers, device, progress),
+            extraction=ExtractionOptions(batch_size, workers, device, watch.images),
         )
-        outcomes = run_pairs(extractor, task, options)
+        outcomes = run_pairs(extractor, task, options, watch.pair)
     failures = [outcome for outcome in outcomes if not isinstance(outcome, Result)]
     if as_json:
-        typer.echo(json.dumps([outcome.model_dump(mode="json") for outcome in outcomes], indent=1))
+        print_json([outcome.model_dump(mode="json") for outcome in outcomes])
     else:
         _print_tables([outcome for outcome in outcomes if isinstance(outcome, Result)], results)
     for failure in failures:
-        typer.echo(f"ghbench: {failure.extractor} on {failure.task}: {failure.error}", err=True)
+        complain(f"{failure.extractor} on {failure.task}: {failure.error}")
     sys.exit(_exit_code(failures))
 
 
 def _print_tables(results: list[Result], folder: Path | None) -> None:
-    from ghbench.leaderboard import entries_of, rank_table
+    from ghbench.leaderboard import table_of_results
     from ghbench.leaderboard.terminal import print_table
 
     for name in dict.fromkeys(result.task.name for result in results):
-        of_task = [result for result in results if result.task.name == name]
-        notes = ["partial: only the first images were used"] if of_task[0].status == "partial" else []
-        print_table(rank_table(name, entries_of(of_task, folder), notes))
+        print_table(table_of_results(name, [result for result in results if result.task.name == name], folder))
 
 
 def _exit_code(failures: list[Failure]) -> int:

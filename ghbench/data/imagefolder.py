@@ -21,14 +21,15 @@ class ImageFolder(ImageFiles):
     """A folder of pictures: `CLASS/picture.png`, or flat; optionally inside `train`, `val` and `test`.
 
     Ids are the paths inside the folder; rows are in the order of their ids, split by split. Hidden files and files of
-    metadata (`.txt`, `.json`, a README ...) are passed over; any other file that is no picture is an error.
+    metadata (`.txt`, `.json`, a README ...) are passed over; any other file that is no picture is an error. Links are
+    followed, to files and to folders; one that leads back to a folder around it is an error.
 
     Args:
         path: The folder.
 
     Raises:
         MissingError: There is no such folder.
-        DataError: A file that is no picture, an empty class, or pictures beside class folders.
+        DataError: A file that is no picture, an empty class, pictures beside class folders, or links in a circle.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,6 +52,9 @@ class ImageFolder(ImageFiles):
 
 def _entries(folder: Path, root: Path) -> list[ImageEntry]:
     """The pictures of one split in the order of their ids."""
+    around = frozenset({root.resolve()})
+    if folder != root:
+        around = _entered(folder, around)
     classes = _folders(folder)
     parts: list[tuple[Path, str | None]] = [(part, part.name) for part in classes]
     if classes:
@@ -62,7 +66,8 @@ def _entries(folder: Path, root: Path) -> list[ImageEntry]:
             )
     entries = []
     for part, label in parts or [(folder, None)]:
-        found = [ImageEntry(file.relative_to(root).as_posix(), file, label) for file in _pictures(part)]
+        inside = around if part == folder else _entered(part, around)
+        found = [ImageEntry(file.relative_to(root).as_posix(), file, label) for file in _pictures(part, inside)]
         if not found and label is not None:
             raise DataError(f"class folder {part} holds no pictures; expected at least one")
         entries += found
@@ -73,13 +78,21 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(part for part in folder.iterdir() if part.is_dir() and not _hidden(part))
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
+def _pictures(folder: Path, around: frozenset[Path]) -> Iterator[Path]:
     """All pictures below a folder; an error names the first file that is neither picture nor metadata."""
     for part in sorted(folder.iterdir()):
         if part.is_dir() and not _hidden(part):
-            yield from _pictures(part)
+            yield from _pictures(part, _entered(part, around))
         elif _is_picture(part):
             yield part
+
+
+def _entered(folder: Path, around: frozenset[Path]) -> frozenset[Path]:
+    """The folders that one is in after entering `folder`, links resolved; an error if one was in it already."""
+    real = folder.resolve()
+    if real in around:
+        raise DataError(f"{folder} leads back to {real}, which it lies in; expected no circles", fix=f"rm {folder}")
+    return around | {real}
 
 
 def _is_picture(path: Path) -> bool:
@@ -106,4 +119,5 @@ def _card(root: Path) -> DatasetCard:
         licence="not stated; pictures of the user's own folder",
         citation="",
         source="a folder on this machine",
+        named=False,
     )

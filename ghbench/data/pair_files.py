@@ -195,4 +195,5 @@ def _card(path: Path) -> DatasetCard:
         licence="not stated; pictures of the user's own folder",
         citation="",
         source="a folder on this machine",
+        named=False,
     )

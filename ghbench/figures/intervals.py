@@ -9,10 +9,11 @@ from typing import Any, Literal
 from ghbench.errors import DataError
 from ghbench.figures.style import BAND, BLUE, INK, MUTED, styled_figure
 
-Standing = Literal["better", "within noise", "untrained"]
+Standing = Literal["better", "same", "worse", "untrained"]
 _LABELS: dict[Standing, str] = {
     "better": "better than the untrained network",
-    "within noise": "not distinguishably better",
+    "same": "within noise of it",
+    "worse": "worse",
     "untrained": "untrained network",
 }
 
@@ -27,7 +28,7 @@ class IntervalRow:
         value: Point value.
         low: Lower end of its 95 % interval.
         high: Upper end.
-        standing: Against the best untrained row, by the paired test; never by looking at overlaps.
+        standing: Against the best untrained row, by the paired test, never by looking at overlaps; None without one.
     """
 
     rank: int
@@ -35,7 +36,7 @@ class IntervalRow:
     value: float
     low: float
     high: float
-    standing: Standing
+    standing: Standing | None
 
 
 def interval_figure(
@@ -95,13 +96,13 @@ def _draw(axes: Any, place: int, row: IntervalRow) -> None:
     axes.plot(row.value, place, zorder=3, **_marker(row.standing))
 
 
-def _marker(standing: Standing) -> dict[str, Any]:
+def _marker(standing: Standing | None) -> dict[str, Any]:
     """Shape and filling say the same as the colour, for readers and printers without it."""
     colour = MUTED if standing == "untrained" else BLUE
     return {
-        "marker": "D" if standing == "untrained" else "o",
+        "marker": {"untrained": "D", "worse": "v"}.get(standing or "better", "o"),
         "markersize": 5 if standing == "untrained" else 6,
-        "markerfacecolor": colour if standing == "better" else "white",
+        "markerfacecolor": colour if standing in {"better", None} else "white",
         "markeredgecolor": colour,
         "markeredgewidth": 1.4,
         "linestyle": "none",

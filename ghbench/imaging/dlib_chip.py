@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ghbench import assets
 from ghbench.extras import require
 from ghbench.imaging.alignment import Prepared, channels_first
-from ghbench.imaging.face_detection import find_face
+from ghbench.imaging.face_detection import find_face, models_digest
 from ghbench.imaging.face_points import MODELS, PREDICTOR_5, dlib_shape
 from ghbench.imaging.resize import resize_step
 
@@ -31,8 +31,8 @@ class DlibChip:
 
     @classmethod
     def on_this_machine(cls) -> DlibChip:
-        """The alignment with the digest of dlib's 5-point predictor; the file itself is not needed for that."""
-        return cls(assets.digest(MODELS, PREDICTOR_5))
+        """The alignment with the digest of detector and 5-point predictor; the file itself is not needed for that."""
+        return cls(models_digest(assets.digest(MODELS, PREDICTOR_5)))
 
     def apply(self, image: NDArray[np.uint8], size: tuple[int, int], resize: str = "crop-bilinear") -> Prepared:
         """Align one picture, see `Alignment.apply`."""

@@ -15,19 +15,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ghbench.digests import digest_lines
 from ghbench.extras import require
 from ghbench.imaging.resize import Box, resize_step
 
+DETECTOR_PACKAGES = ("dlib-bin", "dlib")
 MIN_SIDE = 160
 MAX_SIDE = 2048
 MAX_DOUBLINGS = 3
 FALLBACK_SIDE = 0.8
 FALLBACK_CENTRE = (0.5, 0.58)
+
+
+def models_digest(*models: str) -> str:
+    """Digest of the models behind an alignment.
+
+    The detector is part of dlib's own code, so dlib's version stands for it.
+
+    Args:
+        models: sha256 of each model file that is used beside the detector.
+    """
+    for package in DETECTOR_PACKAGES:
+        try:
+            return digest_lines([f"dlib {version(package)}", *models])
+        except PackageNotFoundError:
+            continue
+    return digest_lines(["dlib not installed", *models])
 
 
 @dataclass(frozen=True, slots=True)

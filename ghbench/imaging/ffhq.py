@@ -14,7 +14,7 @@ from PIL import Image
 
 from ghbench.errors import DataError
 from ghbench.imaging.alignment import Prepared, channels_first
-from ghbench.imaging.face_detection import find_face
+from ghbench.imaging.face_detection import find_face, models_digest
 from ghbench.imaging.face_points import points68, points68_digest
 from ghbench.imaging.resize import resize_step
 
@@ -39,7 +39,7 @@ class FfhqAlignment:
     @classmethod
     def on_this_machine(cls) -> FfhqAlignment:
         """The alignment with the landmark network that this machine has."""
-        return cls(points68_digest())
+        return cls(models_digest(points68_digest()))
 
     def apply(self, image: NDArray[np.uint8], size: tuple[int, int], resize: str = "crop-bilinear") -> Prepared:
         """Align one picture, see `Alignment.apply`."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.imaging.alignment import Prepared, channels_first
-from ghbench.imaging.face_detection import find_face
+from ghbench.imaging.face_detection import find_face, models_digest
 from ghbench.imaging.resize import Box, resize_step
 
 # Where dlib's face box lies in a picture aligned by the FFHQ recipe: medians over the detected faces of ORL.
@@ -22,7 +22,7 @@ class TightAlignment:
 
     name: str = "tight"
     version: int = 1
-    weights_digest: str = ""
+    weights_digest: str = field(default_factory=models_digest)
 
     def apply(self, image: NDArray[np.uint8], size: tuple[int, int], resize: str = "crop-bilinear") -> Prepared:
         """Align one picture, see `Alignment.apply`."""

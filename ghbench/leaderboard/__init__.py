@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ghbench.leaderboard.collect import Entry, collect, entries_of, published_folder
 from ghbench.leaderboard.compare import Comparison, compare
-from ghbench.leaderboard.table import Row, Table, rank_table
+from ghbench.leaderboard.table import Row, Table, rank_table, table_of_results
 
 if TYPE_CHECKING:
     from ghbench.task import Task
@@ -21,6 +21,7 @@ __all__ = [
     "entries_of",
     "published_folder",
     "rank_table",
+    "table_of_results",
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from ghbench.digests import digest_json
 from ghbench.errors import DataError
 from ghbench.results import files
 from ghbench.results.schema import Result
+from ghbench.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,45 @@ def collect(task: str, own: Path | None = None, *, published: bool = True) -> tu
 def entries_of(results: Iterable[Result], own: Path | None = None) -> list[Entry]:
     """Entries of results that were just made."""
     return [Entry(result, files.path_of(result, own), published=False) for result in results]
+
+
+def is_untrained(task: Task, entry: Entry) -> bool:
+    """Whether a result is one of the task's untrained references, as the task names them: own levels, own alignment."""
+    extractor = entry.result.extractor
+    return extractor.name == task.untrained and _is_reference(task, entry)
+
+
+def with_references(task: Task, entries: Sequence[Entry], own: Path | None = None) -> list[Entry]:
+    """Results, and the task's reference rows of the same protocol on the same images where they are finished.
+
+    Args:
+        task: The task of all entries.
+        entries: Results that are to stand in a table.
+        own: Folder of one's own results, by default the one in `GHBENCH_HOME`.
+    """
+    if not entries:
+        return []
+    here = {entry.result.digest for entry in entries}
+    finished, _ = collect(task.name, own)
+    return [
+        *entries,
+        *(
+            entry
+            for entry in finished
+            if entry.result.digest not in here
+            and _is_reference(task, entry)
+            and _conditions(entry) == _conditions(entries[0])
+        ),
+    ]
+
+
+def _is_reference(task: Task, entry: Entry) -> bool:
+    extractor = entry.result.extractor
+    return (
+        extractor.spec_string in task.references
+        and entry.result.align["name"] == extractor.preprocessing["align"]
+        and entry.result.provenance.seed == 0
+    )
 
 
 def _of_one_kind(entries: list[Entry], notes: list[str]) -> tuple[list[Entry], list[str]]:

@@ -10,8 +10,9 @@ from typing import Any
 
 from ghbench.leaderboard.table import Row, Table
 from ghbench.results.schema import MetricValue
+from ghbench.training_overlap import UNCHECKED
 
-NEAR_UNTRAINED = "not distinguishably better than the untrained network"
+AGAINST_UNTRAINED = {"same": "within noise of the untrained network", "worse": "worse than the untrained network"}
 
 
 def columns(table: Table) -> list[str]:
@@ -39,8 +40,10 @@ def remark(row: Row) -> str:
     """What a reader must know of a row."""
     result = row.entry.result
     remarks = []
-    if row.near_untrained:
-        remarks.append(NEAR_UNTRAINED)
+    if row.standing in AGAINST_UNTRAINED:
+        remarks.append(AGAINST_UNTRAINED[row.standing])
+    if result.overlap.startswith(UNCHECKED):
+        remarks.append(f"training overlap {result.overlap}")
     if result.domain != "real":
         remarks.append(f"learned from {result.domain} images")
     if result.counts is not None and result.counts.fallback_boxes:
@@ -116,7 +119,7 @@ def as_json(table: Table) -> str:
             "system": row.system,
             "level": row.level,
             "metrics": [metric.model_dump(mode="json") for metric in row.metrics],
-            "near_untrained": row.near_untrained,
+            "against_untrained": row.standing,
             "published": row.entry.published,
             "result": row.entry.result.model_dump(mode="json", exclude={"metrics"}),
         }

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError, UsageError
-from ghbench.leaderboard.collect import Entry
+from ghbench.leaderboard.collect import Entry, entries_of, is_untrained, with_references
 from ghbench.results import files, statistics
-from ghbench.results.schema import MetricValue
+from ghbench.results.schema import MetricValue, Result
 from ghbench.selection import load_task
 from ghbench.spec_string import parse
 from ghbench.task import Task
+
+Standing = Literal["better", "same", "worse", "untrained"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class Row:
         entry: The result that it comes from.
         level: Level under the policy `each`, else None.
         metrics: Metrics of the row, the main one first.
-        near_untrained: Not significantly better than the task's untrained reference.
+        standing: Against the best of the task's untrained references: significantly better or worse, `same` where noise
+            cannot tell, `untrained` for the references themselves, None where there are none.
     """
 
     rank: int
@@ -37,7 +42,7 @@ class Row:
     entry: Entry
     level: str | None
     metrics: tuple[MetricValue, ...]
-    near_untrained: bool
+    standing: Standing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +84,35 @@ def rank_table(task: str | Task, entries: Sequence[Entry], notes: Sequence[str] 
     _check_same_draws(systems)
     higher = systems[0].metrics[0].higher_is_better
     better = statistics.significantly_better(values, [system.draws for system in systems], higher_is_better=higher)
-    near = _near_untrained(systems, better, task.untrained, higher=higher)
+    standings = _standings(task, systems, better, higher=higher)
     rows = [
-        Row(rank, system.name, system.entry, system.level, system.metrics, is_near)
-        for rank, system, is_near in zip(statistics.ranks(better), systems, near, strict=True)
+        Row(rank, system.name, system.entry, system.level, system.metrics, standing)
+        for rank, system, standing in zip(statistics.ranks(better), systems, standings, strict=True)
     ]
     sign = -1 if higher else 1
     rows.sort(key=lambda row: (row.rank, sign * (row.metrics[0].value or 0.0), row.system))
     return Table(task.name, task.main_metric, tuple(rows), tuple(notes))
+
+
+def table_of_results(task: str | Task, results: Sequence[Result], own: Path | None = None) -> Table:
+    """Rank results that were just made, beside the reference rows that the task names.
+
+    Args:
+        task: The task of all results.
+        results: Results that lie in the folder `own`.
+        own: Folder of one's own results, by default the one in `GHBENCH_HOME`.
+    """
+    task = load_task(task)
+    entries = with_references(task, entries_of(results, own), own)
+    notes = []
+    if any(entry.result.status == "partial" for entry in entries):
+        notes.append("Partial: only the first images were used.")
+    present = {entry.result.extractor.spec_string for entry in entries}
+    absent = [reference for reference in task.references if reference not in present]
+    if absent:
+        command = " ".join(["ghbench run", *(f"--extractor {name}" for name in absent), f"--task {task.name}"])
+        notes.append(f"Reference rows that are not here: {command}")
+    return rank_table(task, entries, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +181,21 @@ def _check_same_draws(systems: Sequence[_System]) -> None:
         raise DataError("the results were computed over different units; their differences cannot be paired")
 
 
-def _near_untrained(
-    systems: Sequence[_System], better: NDArray[np.bool_], untrained: str, *, higher: bool
-) -> list[bool]:
-    """Whether each row is within noise of the best untrained row; the untrained rows themselves are not marked."""
-    references = [index for index, system in enumerate(systems) if system.entry.result.extractor.name == untrained]
+def _standings(
+    task: Task, systems: Sequence[_System], better: NDArray[np.bool_], *, higher: bool
+) -> list[Standing | None]:
+    """Each row against the best untrained one, which is the hardest of them to beat."""
+    references = [index for index, system in enumerate(systems) if is_untrained(task, system.entry)]
     if not references:
-        return [False] * len(systems)
+        return [None] * len(systems)
     best = (max if higher else min)(references, key=lambda index: systems[index].value)
-    return [index not in references and not better[index, best] for index in range(len(systems))]
+    return [
+        "untrained"
+        if index in references
+        else "better"
+        if better[index, best]
+        else "worse"
+        if better[best, index]
+        else "same"
+        for index in range(len(systems))
+    ]

@@ -50,18 +50,22 @@ def accuracy_replicates(pairs: JudgedPairs, multiplicity: Floats) -> Floats:
     Returns:
         float64 [B]; NaN where a draw holds no matched or no mismatched pair.
     """
-    people = multiplicity.shape[1]
-    same = pairs.same
+    people, same = multiplicity.shape[1], pairs.same
     matched = [_weighted_counts(pairs.first[same], count[same], people) for count in (pairs.accepted, pairs.decided)]
-    cell = pairs.first[~same] * people + pairs.second[~same]
-    mismatched = [
-        _weighted_counts(cell, count[~same], people * people).reshape(people, people)
-        for count in (pairs.accepted, pairs.decided)
+    first, second, couple = _couples(pairs)
+    mismatched = np.stack(
+        [_weighted_counts(couple, count[~same], len(first)) for count in (pairs.accepted, pairs.decided)], axis=1
+    )
+    step = max(1, _CHUNK_NUMBERS // max(1, len(first)))
+    parts = [
+        (multiplicity[start : start + step, first] * multiplicity[start : start + step, second]) @ mismatched
+        for start in range(0, len(multiplicity), step)
     ]
+    false, impostors = np.concatenate(parts).T
     with np.errstate(invalid="ignore", divide="ignore"):
         accepted_rate = (multiplicity @ matched[0]) / (multiplicity @ matched[1])
-        false_rate = _quadratic(multiplicity, mismatched[0]) / _quadratic(multiplicity, mismatched[1])
-    return (accepted_rate + 1 - false_rate) / 2
+        accuracy: Floats = (accepted_rate + 1 - false / impostors) / 2
+    return accuracy
 
 
 def roc_replicates(pairs: JudgedPairs, multiplicity: Floats, fars: Sequence[float]) -> dict[str | float, Floats]:
@@ -107,23 +111,22 @@ def _count_at_genuine(pairs: JudgedPairs) -> _Counts:
     genuine = np.zeros((people, width))
     np.add.at(genuine, (pairs.first[same], width - 1 - rank), pairs.decided[same])
 
-    low, high = np.minimum(pairs.first, pairs.second)[~same], np.maximum(pairs.first, pairs.second)[~same]
-    cells, cell = np.unique(low * people + high, return_inverse=True)
+    first, second, cell = _couples(pairs)
     impostor, weight = pairs.similarity[~same], pairs.decided[~same]
     # An impostor lies above the genuine similarities that are smaller: in descending order, from that place onward.
     smaller = np.searchsorted(ascending, impostor, side="left")
     not_larger = np.searchsorted(ascending, impostor, side="right")
-    shape = (len(cells), width + 1)
+    shape = (len(first), width + 1)
     above = _weighted_counts(cell * (width + 1) + (width - smaller), weight, shape[0] * shape[1]).reshape(shape)
     ties = not_larger > smaller
     tied = _weighted_counts(cell[ties] * (width + 1) + (width - 1 - smaller[ties]), weight[ties], shape[0] * shape[1])
     return _Counts(
         above=np.cumsum(above, axis=1)[:, :width],
         tied=tied.reshape(shape)[:, :width],
-        total=_weighted_counts(cell, weight, len(cells)),
+        total=_weighted_counts(cell, weight, len(first)),
         genuine=genuine,
-        first=cells // people,
-        second=cells % people,
+        first=first,
+        second=second,
     )
 
 
@@ -165,15 +168,16 @@ def _crossings(before: Floats, after: Floats, previous: Floats, tar: Floats) -> 
     with np.errstate(invalid="ignore", divide="ignore"):
         climbed = far_start + (1 - far_start - tar_start) / rise * (far_end - far_start)
     crossing = np.where(on_level, 1 - tar_start, climbed)
-    # Every genuine pair accepted before the errors meet: they meet at no false reject, so at FAR = 0 beyond.
-    crossing = np.where(reached.any(axis=1), crossing, 0.0)
     return np.where(np.isnan(tar[:, -1]) | np.isnan(after[:, -1]), np.nan, crossing)
 
 
-def _quadratic(multiplicity: Floats, matrix: Floats) -> Floats:
-    """Row-wise m' M m."""
-    product: Floats = np.einsum("bp,bp->b", multiplicity @ matrix, multiplicity)
-    return product
+def _couples(pairs: JudgedPairs) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Both people [U] of each couple that mismatched pairs are of, and the couple [M] of each mismatched pair."""
+    low = np.minimum(pairs.first, pairs.second)[~pairs.same]
+    high = np.maximum(pairs.first, pairs.second)[~pairs.same]
+    people = int(high.max(initial=0)) + 1
+    cells, couple = np.unique(low * people + high, return_inverse=True)
+    return cells // people, cells % people, couple
 
 
 def _weighted_counts(index: NDArray[np.int64], weight: Floats, length: int) -> Floats:

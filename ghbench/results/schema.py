@@ -73,10 +73,13 @@ class Counts(_Part):
     """How many of what."""
 
     images: int
+    different_images: int = Field(default=0, description="images with pixels of their own; copies are encoded once")
     records: int
     unit: str = Field(description="what the bootstrap resamples")
     units: int
-    fallback_boxes: int = Field(default=0, description="images without a detected face, aligned by a fixed box")
+    fallback_boxes: int = Field(
+        default=0, description="different images without a detected face, aligned by a fixed box"
+    )
     invented_fraction: float = Field(default=0.0, description="mean fraction of input pixels outside the picture")
 
 

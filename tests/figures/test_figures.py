@@ -13,7 +13,7 @@ pytest.importorskip("matplotlib", reason="needs the extra report")
 
 ROWS = [
     IntervalRow(1, "trained", 0.95, 0.93, 0.97, "better"),
-    IntervalRow(2, "pixels", 0.83, 0.80, 0.87, "within noise"),
+    IntervalRow(2, "pixels", 0.83, 0.80, 0.87, "same"),
     IntervalRow(2, "random-trunk", 0.82, 0.79, 0.85, "untrained"),
 ]
 

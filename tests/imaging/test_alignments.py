@@ -41,7 +41,7 @@ def test_names_versions_and_weights_are_told_without_loading_a_model():
         step = alignment(name)
         assert step.name == name
         assert step.version >= 1
-        assert (step.weights_digest == "") == (name in {"none", "tight"})
+        assert (step.weights_digest == "") == (name == "none")
 
 
 def test_alignments_travel_to_worker_processes():

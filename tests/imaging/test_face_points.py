@@ -10,7 +10,8 @@ from ghbench import assets
 from ghbench.digests import digest_file
 from ghbench.errors import DataError
 from ghbench.imaging import alignment
-from ghbench.imaging.face_points import PREDICTOR_68, fan_weights, points68_digest
+from ghbench.imaging.face_detection import models_digest
+from ghbench.imaging.face_points import PREDICTOR_5, PREDICTOR_68, fan_weights, points68_digest
 
 
 @pytest.fixture
@@ -31,8 +32,8 @@ def test_weights_that_lie_ready_change_the_digest_of_ffhq_only(torch_home):
     file = torch_home / "2DFAN4-0000000000.pth.tar"
     file.write_bytes(b"weights")
     assert fan_weights() == file
-    assert alignment("ffhq").weights_digest == digest_file(file)
-    assert alignment("dlib-chip").weights_digest != digest_file(file)
+    assert alignment("ffhq").weights_digest == models_digest(digest_file(file))
+    assert alignment("dlib-chip").weights_digest == models_digest(assets.digest("dlib-face-models", PREDICTOR_5))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("face_alignment") is None, reason="face-alignment is not installed")

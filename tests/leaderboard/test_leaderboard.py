@@ -12,7 +12,7 @@ import pytest
 
 from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import Encoder
-from ghbench.leaderboard import collect, compare, entries_of, rank_table, render
+from ghbench.leaderboard import collect, compare, entries_of, rank_table, render, table_of_results
 from ghbench.leaderboard.rescore import differences
 from ghbench.leaderboard.terminal import print_table
 from ghbench.results import files, statistics
@@ -138,7 +138,18 @@ def test_rank_counts_who_is_significantly_better_and_noise_shares_a_rank(keep, t
 def test_rows_no_better_than_the_untrained_network_say_so(keep, task):
     keep("blind", 100), keep("lucky", 102), keep("worse", 20), keep("good", 190)
     remarks = {row.system: render.remark(row) for row in table_of(task).rows}
-    assert remarks == {"good": "", "blind": "", "lucky": render.NEAR_UNTRAINED, "worse": render.NEAR_UNTRAINED}
+    against = render.AGAINST_UNTRAINED
+    assert remarks == {"good": "", "blind": "", "lucky": against["same"], "worse": against["worse"]}
+
+
+def test_a_table_of_new_results_holds_the_references_that_are_finished_and_names_the_others(keep, task):
+    new = keep("good", 190)
+    (note,) = table_of_results("exam", [new]).notes
+    assert note == "Reference rows that are not here: ghbench run --extractor blind --task exam"
+    keep("blind", 100, published=True)
+    table = table_of_results("exam", [new])
+    assert [(row.system, row.standing) for row in table.rows] == [("good", "better"), ("blind", "untrained")]
+    assert table.notes == ()
 
 
 def test_one_s_own_row_stands_for_a_published_one_of_the_same_identity(keep, task):

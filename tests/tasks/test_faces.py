@@ -8,6 +8,7 @@ from ghbench_tasks.faces import lfw, orl, pairs
 
 from ghbench import runner
 from ghbench.errors import MissingError
+from ghbench.store.imported import import_features
 from ghbench.task import Task
 
 
@@ -137,3 +138,28 @@ def test_lfw_with_other_pairs_is_another_result(lfw_tree):
     lines[3] = "Ann_Lee\t1\tBo_Diaz\t2"
     (lfw_tree / "pairs.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert lfw(root=lfw_tree).datasets()["pairs"].annotations_digest != before
+
+
+def test_both_views_of_a_picture_are_one_picture_in_the_counts(lfw_tree, options):
+    plain = runner.run("thumbnail:size=4", lfw(root=lfw_tree), options, align="tight")
+    flipped = runner.run("thumbnail:size=4", lfw(root=lfw_tree, flip=True), options, align="tight")
+    assert flipped.counts.images == plain.counts.images == plain.counts.different_images == 10
+    assert flipped.counts.fallback_boxes == plain.counts.fallback_boxes == 10  # noise holds no face
+
+
+def test_policies_that_learn_report_only_accuracy_where_a_pair_has_many_similarities(
+    orl, options, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("GHBENCH_HOME", str(tmp_path))
+    rng = np.random.default_rng(0)
+    identity = np.eye(40)[np.asarray(orl.labels)]
+    np.savez(tmp_path / "two.npz", **{name: identity + rng.normal(0, 0.3, (400, 40)) for name in ("one", "other")})
+    import_features(tmp_path / "two.npz", "two", orl)
+    result = runner.run("imported:name=two,policy=best", Orl(), options)
+    assert [metric.metric for metric in result.metrics] == ["accuracy"]
+    assert result.metric("accuracy").ci is not None
+
+
+def test_the_overlap_with_pictures_of_no_name_is_said_to_be_unknown(lfw_tree, options):
+    result = runner.run("eigenfaces", pairs(lfw_tree / "pairs.txt", lfw_tree), options)
+    assert result.overlap.startswith("not checked: neither")
