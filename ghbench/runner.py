@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
+from ghbench import result_parts
 from ghbench.data.subset import FirstRows
 from ghbench.dataset import Dataset, content_digest
 from ghbench.digests import digest_array, digest_json
@@ -23,16 +24,13 @@ from ghbench.extractor import Encoder, Extractor, ExtractorSpec
 from ghbench.imaging import DECODE_VERSION, RESIZES, alignment
 from ghbench.levels import select_levels
 from ghbench.results import files, statistics
-from ghbench.results.provenance import package_version, peak_memory_mb, provenance
+from ghbench.results.provenance import provenance
 from ghbench.results.schema import (
-    Counts,
     DatasetRecord,
-    ExtractorRecord,
     Failure,
     MetricValue,
     Result,
     TaskRecord,
-    Timing,
 )
 from ghbench.selection import ExtractorRequest, extractor_request, load_task
 from ghbench.store import FeatureKey, FeatureStore, StoredFeatures, default_store
@@ -283,28 +281,12 @@ class _Pair:
         return np.random.default_rng(np.random.SeedSequence(self.options.seed).spawn(1)[0])
 
     def _describe(
-        self,
-        metrics: list[MetricValue],
-        records: pd.DataFrame,
-        stored: Mapping[str, Mapping[str, StoredFeatures]],
-        encoded: int,
+        self, metrics: list[MetricValue], records: pd.DataFrame, stored: result_parts.Stored, encoded: int
     ) -> Result:
-        plain = [note for views in stored.values() for note in views["plain"].notes(self.levels[0])]
-        every = [note for views in stored.values() for kept in views.values() for note in kept.notes(self.levels[0])]
-        prepared, seconds = sum(note.rows[1] - note.rows[0] for note in every), sum(note.seconds for note in every)
-        different = sum(len(set(role.dataset.image_digests())) for role in self.roles.values())
-        warnings = [
-            warning
-            for views in stored.values()
-            for kept in views.values()
-            for level in self.levels
-            for warning in kept.warnings(level)
-        ]
-        units = self.task.units(records)
         return Result(
             digest=self.digest,
             status="complete" if self.options.limit is None else "partial",
-            extractor=self._extractor_record(),
+            extractor=result_parts.extractor_record(self.request, self.spec, self.levels),
             task=TaskRecord(
                 name=self.task.name,
                 version=self.task.version,
@@ -328,47 +310,11 @@ class _Pair:
             domain=self.spec.training.domain,
             overlap=self.overlap,
             metrics=metrics,
-            counts=Counts(
-                images=sum(len(role.dataset) for role in self.roles.values()),
-                different_images=different,
-                records=len(records),
-                unit=units.kind,
-                units=units.count,
-                fallback_boxes=sum(note.fallbacks for note in plain),
-                invented_fraction=round(sum(note.invented for note in plain) / max(1, different), 4),
-            ),
-            warnings=list(dict.fromkeys(warnings)),
+            counts=result_parts.counts(self.roles, stored, self.levels[0], len(records), self.task.units(records)),
+            warnings=result_parts.warnings(stored, self.levels),
             limit=self.options.limit,
-            timing=Timing(
-                phases={name: round(value, 3) for name, value in self.phases.items()},
-                extraction_cached=encoded == 0,
-                images_per_second=round(prepared / seconds, 1) if seconds else None,
-                peak_memory_mb=round(peak_memory_mb(), 1),
-            ),
+            timing=result_parts.timing(self.phases, stored, self.levels[0], cached=encoded == 0),
             provenance=provenance(_command(self.request, self.task, self.options), self.options.seed),
-        )
-
-    def _extractor_record(self) -> ExtractorRecord:
-        package = self.request.package()
-        training = asdict(self.spec.training)
-        listed = training.pop("image_digests")
-        training["images_listed"] = None if listed is None else len(listed)
-        return ExtractorRecord(
-            name=self.spec.name,
-            spec_string=str(self.request),
-            version=self.spec.version,
-            package=package,
-            package_version=package_version(package) if package else None,
-            levels=list(self.levels),
-            dims=[self.spec.dim(level) for level in self.levels],
-            policy=self.request.policy,
-            weights_digest=self.spec.weights_digest,
-            preprocessing=asdict(self.spec.preprocessing),
-            similarity=self.spec.similarity,
-            backend=self.spec.backend,
-            centred=self.spec.mean is not None,
-            training=training,
-            licence=self.spec.licence,
         )
 
     @contextmanager

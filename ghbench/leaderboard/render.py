@@ -130,7 +130,10 @@ def as_json(table: Table) -> str:
 
 
 def _short(value: float, digits: int) -> str:
+    """`.878`; what is not 1 is never shown as 1."""
     text = f"{value:.{digits}f}"
+    if value < 1 and float(text) == 1:
+        return f">.{'9' * digits}"
     return text[1:] if text.startswith("0.") else text
 
 

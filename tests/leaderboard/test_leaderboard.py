@@ -17,7 +17,7 @@ from ghbench.leaderboard.rescore import differences
 from ghbench.leaderboard.terminal import print_table
 from ghbench.results import files, statistics
 from ghbench.results.provenance import provenance
-from ghbench.results.schema import DatasetRecord, ExtractorRecord, Result, TaskRecord
+from ghbench.results.schema import DatasetRecord, ExtractorRecord, MetricValue, Result, TaskRecord
 from ghbench.task import Score, Units
 
 
@@ -311,3 +311,8 @@ def test_compare_takes_the_newest_of_several_and_says_what_is_missing(keep, know
     assert caught.value.fix == "ghbench run --extractor third --task exam"
     with pytest.raises(UsageError, match="no metric 'auc' to compare; it has accuracy, half"):
         compare("first", "second", "exam", metric="auc")
+
+
+def test_a_value_below_one_is_never_shown_as_one():
+    below = MetricValue(metric="auc", value=0.99996, unit="fraction", higher_is_better=True, ci=(0.9994, 1.0))
+    assert render.cell(below) == ">.999 [.999, 1.000]"
