@@ -27,12 +27,12 @@ def smooth(images: Tensor, kernel: Tensor, padding: int, gain: float = 1.0) -> T
 
     Args:
         images: [N, C, H, W].
-        kernel: [1, 1, 4, 4] from `filter_kernel`.
+        kernel: [1, 1, k, k] from `filter_kernel` or `narrow_kernel`.
         padding: Zeros added on each side.
         gain: Factor on the result.
 
     Returns:
-        [N, C, H + 2 padding - 3, W + 2 padding - 3].
+        [N, C, H + 2 padding - k + 1, W + 2 padding - k + 1].
     """
     channels = images.shape[1]
     weight = (kernel * gain).to(images.dtype).expand(channels, 1, *kernel.shape[2:])
@@ -67,3 +67,14 @@ def downsample(images: Tensor, kernel: Tensor) -> Tensor:
     channels = images.shape[1]
     weight = kernel.to(images.dtype).expand(channels, 1, *kernel.shape[2:])
     return functional.conv2d(images, weight, stride=2, padding=1, groups=channels)
+
+
+def narrow_kernel() -> Tensor:
+    """The [1, 1, 3, 3] float32 kernel [1, 2, 1] / 4 along each axis, with which StyleGAN smooths; its sum is 1."""
+    taps = torch.tensor([0.25, 0.5, 0.25])
+    return (taps[:, None] * taps)[None, None]
+
+
+def smooth_narrow(images: Tensor, kernel: Tensor) -> Tensor:
+    """Filter every channel of images [N, C, H, W] with a kernel from `narrow_kernel`; the size stays."""
+    return smooth(images, kernel, padding=1)

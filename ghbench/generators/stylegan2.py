@@ -5,7 +5,6 @@ Exact to the official PyTorch program and to the common port; see `tests/generat
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -19,17 +18,15 @@ from ghbench.generators.layers import (
     activate,
     channel_table,
     modulated_conv2d,
-    unit_rms,
 )
-from ghbench.generators.levels import GeneratorLevel, find_level
+from ghbench.generators.levels import GeneratorLevel
 from ghbench.generators.mapping import MappingNetwork
 from ghbench.generators.protocol import Noise
 from ghbench.generators.resampling import filter_kernel, smooth, upsample
-from ghbench.generators.synthesis import LevelReached, LevelTap, NoiseInput
+from ghbench.generators.style_generator import StyleGenerator
+from ghbench.generators.synthesis import LevelTap, NoiseInput
 
 Architecture = Literal["skip", "residual"]
-TINIEST = 1e-30
-"""Keeps a style of zeros finite; far below anything that float32 styles reach when squared."""
 
 
 class StyledConv(nn.Module):
@@ -107,7 +104,7 @@ class SynthesisBlock(nn.Module):
         self.skip = EqualConv2d(inputs, outputs, 1, bias=False) if residual and not first else None
 
 
-class StyleGAN2(nn.Module):
+class StyleGAN2(StyleGenerator):
     """A StyleGAN2 generator.
 
     Args:
@@ -138,14 +135,13 @@ class StyleGAN2(nn.Module):
         conv_clamp: float | None = None,
         colours: int = 3,
     ) -> None:
-        super().__init__()
         if architecture not in {"skip", "residual"}:
             raise ValueError(f"architecture is {architecture!r}; expected skip or residual")
         table = channel_table(channels)
+        mapping_network = MappingNetwork(z_dim, w_dim, layers=mapping_layers, labels=labels)
+        super().__init__(mapping_network, rows=2 * len(table))
+        self.convolutions = self.rows - 1
         self.channels, self.resolution, self.architecture = table, max(table), architecture
-        self.z_dim, self.w_dim, self.labels = z_dim, w_dim, labels
-        self.rows = 2 * len(table)
-        self.mapping_network = MappingNetwork(z_dim, w_dim, layers=mapping_layers, labels=labels)
         self.const = nn.Parameter(torch.randn(table[4], 4, 4))
         residual = architecture == "residual"
         self.blocks = nn.ModuleDict()
@@ -159,109 +155,12 @@ class StyleGAN2(nn.Module):
         self._layers = self._layers_by_level()
         self._levels = tuple(self._describe(name, layer) for name, layer in self._layers.items())
 
-    @property
-    def levels(self) -> tuple[GeneratorLevel, ...]:
-        """All levels, coarse to fine."""
-        return self._levels
+    def affine(self, level: str) -> nn.Module:
+        """The layer that maps w to a level's factors on the input channels."""
+        return self._layers[level].style
 
-    @property
-    def w_mean(self) -> Tensor:
-        """Mean of w [w_dim]."""
-        return self.mapping_network.w_mean
-
-    def mapping(
-        self, z: Tensor, psi: float = 1.0, *, labels: Tensor | None = None, cutoff: int | None = None
-    ) -> Tensor:
-        """Map z to W+. Always in the precision of the weights: autocast is off here.
-
-        Args:
-            z: [N, z_dim].
-            psi: Truncation.
-            labels: [N, labels], for a conditional generator.
-            cutoff: Rows that are truncated, from the coarsest; None for all.
-
-        Returns:
-            [N, rows, w_dim].
-        """
-        with torch.autocast(z.device.type, enabled=False):
-            return self.mapping_network.truncate(self.mapping_network(z, labels), self.rows, psi, cutoff)
-
-    def style_codes(self, ws: Tensor, *, raw: bool = False) -> dict[str, Tensor]:
-        """Style codes by level: the factors on the input channels of each convolution.
-
-        The overall scale of a demodulated layer's style cancels (Karras et al. 2020, equation 3), so canonical codes of
-        these layers have unit root mean square; those of the `rgb` levels stay as they are.
-
-        Args:
-            ws: W+ [N, rows, w_dim], or w [N, w_dim].
-            raw: Leave all as the affine layers give them.
-
-        Returns:
-            By level [N, code_width].
-        """
-        ws = self._rows_of(ws)
-        with torch.autocast(ws.device.type, enabled=False):
-            styles = {level.name: self._layers[level.name].style(ws[:, level.layer]) for level in self._levels}
-            return styles if raw else self.canonical(styles)
-
-    def canonical(self, styles: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Raw style codes, by level [N, code_width], with the free scale of the demodulated levels divided out."""
-        return {
-            name: unit_rms(style, TINIEST) if find_level(self._levels, name).scale_free else style
-            for name, style in styles.items()
-        }
-
-    def synthesis(
-        self, ws: Tensor, *, noise: Noise = "const", replacements: Mapping[str, Tensor] | None = None
-    ) -> Tensor:
-        """Make pictures from W+.
-
-        Args:
-            ws: W+ [N, rows, w_dim], or w [N, w_dim].
-            noise: `const`, `random`, `none`, or one tensor [1 or N, 1, R, R] a convolution, coarse to fine.
-            replacements: Outputs of levels (as `features` gives them) to use instead of the computed ones.
-
-        Returns:
-            [N, colours, R, R] float32, not clipped.
-        """
-        return self.synthesis_from_styles(self.style_codes(ws, raw=True), noise=noise, replacements=replacements)
-
-    def synthesis_from_styles(
-        self,
-        codes: Mapping[str, Tensor],
-        *,
-        noise: Noise = "const",
-        replacements: Mapping[str, Tensor] | None = None,
-    ) -> Tensor:
-        """Make pictures from the style codes of all levels, raw or canonical; see `synthesis`."""
-        for name in replacements or {}:
-            find_level(self._levels, name)
-        return self._run(codes, noise, LevelTap(replacements=replacements or {}))
-
-    def features(self, ws: Tensor, level: str, *, noise: Noise = "const") -> Tensor:
-        """Output of a level [N, channels, R, R]: after the rectifier; for `rgb` levels the colours that it adds.
-
-        Raises:
-            KeyError: There is no such level.
-        """
-        find_level(self._levels, level)
-        tap = LevelTap(stop_at=level)
-        with contextlib.suppress(LevelReached):
-            self._run(self.style_codes(ws, raw=True), noise, tap)
-        assert tap.reached is not None
-        return tap.reached
-
-    def forward(self, z: Tensor, labels: Tensor | None = None, psi: float = 1.0, noise: Noise = "const") -> Tensor:
-        """Pictures from z [N, z_dim]."""
-        return self.synthesis(self.mapping(z, psi, labels=labels), noise=noise)
-
-    def _run(self, codes: Mapping[str, Tensor], noise: Noise, tap: LevelTap) -> Tensor:
-        missing = [level.name for level in self._levels if level.name not in codes]
-        if missing:
-            raise KeyError(f"no style code for {', '.join(missing)}")
-        convolutions = 2 * len(self.blocks) - 1
-        if not isinstance(noise, str) and len(noise) != convolutions:
-            raise ValueError(f"{len(noise)} noises given; expected {convolutions}, one a convolution")
+    def run(self, codes: Mapping[str, Tensor], noise: Noise, tap: LevelTap) -> Tensor:
+        """Run the synthesis network; see `StyleGenerator`."""
         count = codes["r4.conv"].shape[0]
         features = self.const.expand(count, -1, -1, -1)
         image: Tensor | None = None
@@ -286,13 +185,6 @@ class StyleGAN2(nn.Module):
                 image = added if image is None else image + added
         assert image is not None
         return image
-
-    def _rows_of(self, ws: Tensor) -> Tensor:
-        if ws.ndim == 2:
-            ws = ws[:, None].expand(-1, self.rows, -1)
-        if ws.shape[1:] != (self.rows, self.w_dim):
-            raise ValueError(f"W+ is {tuple(ws.shape)}; expected [N, {self.rows}, {self.w_dim}]")
-        return ws
 
     def _rgb_name(self, place: str) -> str:
         return "rgb" if place == f"r{self.resolution}" else f"{place}.rgb"

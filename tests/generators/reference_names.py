@@ -159,3 +159,50 @@ def rosinality_discriminator(state, resolution):
         ],
         ignored=r".*\.kernel",
     )
+
+
+# --- StyleGAN1, genforce/genforce ---
+
+
+def genforce_generator(state):
+    def place(index):
+        resolution = 4 * 2 ** (index // 2)
+        return f"blocks.r{resolution}.{('const' if index == 0 else 'up') if index % 2 == 0 else 'conv'}"
+
+    def layer(rest):
+        return lambda match: f"{place(int(match[1]))}.{rest}"
+
+    number = r"synthesis\.layer(\d+)\."
+    return _renamed(
+        state,
+        [
+            (r"mapping\.dense(\d+)\.(\w+)", r"mapping_network.layers.\1.\2", None),
+            (r"truncation\.w_avg", "mapping_network.w_mean", None),
+            (r"synthesis\.layer0\.const", "const", _squeezed),
+            (number + "weight", layer("weight"), None),
+            (number + "bias", layer("bias"), None),
+            (number + r"style\.weight", layer("style.weight"), None),
+            (number + r"style\.bias", layer("style.bias"), None),
+            (number + r"apply_noise\.weight", layer("noise.strength"), None),
+            (number + r"apply_noise\.noise", layer("noise.const"), _picture),
+            (r"synthesis\.output(\d+)\.(\w+)", lambda m: f"blocks.r{4 * 2 ** int(m[1])}.rgb.{m[2]}", None),
+        ],
+        ignored=r".*blur\.kernel|synthesis\.lod",
+    )
+
+
+def genforce_discriminator(state, resolution):
+    """Only the entry of the full resolution is kept; the others serve progressive growing."""
+    halvings = resolution.bit_length() - 3
+
+    def layer(match):
+        index, rest = int(match[1]), match[2]
+        if index >= 2 * halvings:
+            return f"{('final_conv', 'hidden', 'logit')[index - 2 * halvings]}.{rest}"
+        return f"blocks.r{resolution // 2 ** (index // 2)}.{('conv', 'down')[index % 2]}.{rest}"
+
+    return _renamed(
+        state,
+        [(r"input0\.(\w+)", r"from_rgb.\1", None), (r"layer(\d+)\.(weight|bias)", layer, None)],
+        ignored=r".*blur\.kernel|lod|input[1-9]\..*",
+    )

@@ -1,0 +1,85 @@
+"""The discriminator of StyleGAN (Karras et al. 2019; the one of Karras et al. 2018 with smoothed downsampling)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ghbench.generators.layers import EqualConv2d, EqualLinear, activate, channel_table, minibatch_deviation
+from ghbench.generators.resampling import narrow_kernel, smooth_narrow
+from ghbench.generators.stylegan1 import doubling_weight
+
+GAIN = math.sqrt(2.0)
+"""Stands on the weights in StyleGAN; the rectifier has none."""
+
+
+class HalvingBlock(nn.Module):
+    """Two convolutions; the second smooths first and halves the size."""
+
+    kernel: Tensor
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = EqualConv2d(inputs, inputs, 3, gain=GAIN)
+        self.down = EqualConv2d(inputs, outputs, 3, gain=GAIN)
+        self.register_buffer("kernel", narrow_kernel(), persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[N, inputs, R, R] to [N, outputs, R/2, R/2]."""
+        features = smooth_narrow(activate(self.conv(features), gain=1.0), self.kernel)
+        # A convolution and the mean of 2x2 pixels are one convolution with stride 2, fused or not in the original.
+        weight = doubling_weight(self.down.weight * self.down.scale) * 0.25
+        return activate(functional.conv2d(features, weight, self.down.bias, stride=2, padding=1), gain=1.0)
+
+
+class StyleGAN1Discriminator(nn.Module):
+    """A StyleGAN discriminator at full resolution (no progressive growing).
+
+    Args:
+        channels: Channels by resolution, from 4 to that of the pictures.
+        colours: Channels of the pictures.
+        group: Images of a group for the mean deviation.
+
+    Raises:
+        ValueError: Resolutions are left out.
+    """
+
+    def __init__(
+        self, channels: Mapping[int, int] | Sequence[tuple[int, int]], *, colours: int = 3, group: int = 4
+    ) -> None:
+        super().__init__()
+        table = channel_table(channels)
+        self.channels, self.resolution, self.group = table, max(table), group
+        self.from_rgb = EqualConv2d(colours, table[self.resolution], 1, gain=GAIN)
+        self.blocks = nn.ModuleDict()
+        for place in list(table)[:0:-1]:
+            self.blocks[f"r{place}"] = HalvingBlock(table[place], table[place // 2])
+        width = table[4]
+        self.final_conv = EqualConv2d(width + 1, width, 3, gain=GAIN)
+        self.hidden = EqualLinear(width * 16, width, gain=GAIN)
+        self.logit = EqualLinear(width, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score pictures.
+
+        Args:
+            images: [N, colours, R, R], nominally in [-1, 1].
+
+        Returns:
+            Logits [N, 1], large for real pictures.
+
+        Raises:
+            ValueError: Pictures of another size.
+        """
+        if images.shape[-2:] != (self.resolution, self.resolution):
+            raise ValueError(f"pictures are {tuple(images.shape)}; expected sides of {self.resolution}")
+        features = activate(self.from_rgb(images), gain=1.0)
+        for block in self.blocks.values():
+            features = block(features)
+        features = minibatch_deviation(features, self.group)
+        features = activate(self.final_conv(features), gain=1.0)
+        output: Tensor = self.logit(activate(self.hidden(features.flatten(1)), gain=1.0))
+        return output.float()
