@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -42,12 +42,6 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write `content` to `path` atomically, as UTF-8."""
     write_bytes(path, content.encode())
-
-
-def write_with(path: Path, writer: Callable[[BinaryIO], None]) -> None:
-    """Let `writer` fill `path` atomically, for libraries that write into an open file."""
-    with atomic_file(path) as stream:
-        writer(stream)
 
 
 def _sync_folder(folder: Path) -> None:

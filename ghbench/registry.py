@@ -7,6 +7,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import os
 import re
 import sys
 import typing
@@ -16,6 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
+from ghbench.digests import digest_bytes
 from ghbench.errors import PluginError, UsageError, UserError
 from ghbench.spec_string import SpecString, parse
 
@@ -101,6 +103,17 @@ def find(kind: Kind, spec: SpecString) -> Plugin:
     raise UsageError(f"no {kind} is called {spec.name!r}{where}{hint}", fix=f"ghbench list {kind}s")
 
 
+def needed_package(kind: Kind, spec: SpecString) -> str | None:
+    """The package that must stand in a spec string for its name to be clear: None where only one has the name.
+
+    Raises:
+        UsageError: As `find`.
+    """
+    plugin = find(kind, spec)
+    same = [other for other in plugins(kind) if other.name == plugin.name]
+    return plugin.package if len(same) > 1 else None
+
+
 def build(kind: Kind, spec: SpecString | str) -> Any:
     """Make the plugin that a spec string describes.
 
@@ -133,6 +146,7 @@ def load_attribute(spec: SpecString) -> Any:
     """The object that `module:attribute` or `file.py:attribute` names.
 
     Raises:
+        UserError: What the module itself says while it is imported, unchanged; MissingError, for instance.
         PluginError: The module or the attribute does not exist, or the import failed.
     """
     assert spec.attribute is not None
@@ -141,8 +155,11 @@ def load_attribute(spec: SpecString) -> Any:
         value: Any = module
         for part in spec.attribute.split("."):
             value = getattr(value, part)
+    except UserError:
+        raise
     except Exception as error:
-        raise PluginError(f"{str(spec)!r} cannot be loaded: {type(error).__name__}: {error}") from error
+        message = f"{str(spec)!r} cannot be loaded: {type(error).__name__}: {error}"
+        raise PluginError(message, fix=_mending(spec, error)) from error
     return value
 
 
@@ -202,14 +219,35 @@ def _source_file(module: str) -> Path | None:
     return None
 
 
+def _mending(spec: SpecString, error: Exception) -> str | None:
+    """What to do where the module itself is not there; about what it lacks inside, its author knows more."""
+    if spec.name.endswith(".py") and not Path(spec.name).expanduser().is_file():
+        return f"name a file that is there; what is here: ls {Path(spec.name).parent}"
+    if isinstance(error, ModuleNotFoundError) and error.name and f"{spec.name}.".startswith(f"{error.name}."):
+        file = f"./{spec.name.replace('.', '/')}.py:{spec.attribute}"
+        return f"install the package that holds {spec.name}, or name its file, for instance {file}"
+    return None
+
+
 def _import_file(path: Path) -> Any:
-    name = re.sub(r"\W", "_", f"ghbench_user_{path.stem}")
+    """Execute a file as a module of its own, which `inspect`, `pickle` and tracebacks find by its name and file."""
+    path = path.expanduser().resolve()
+    # Two files of one stem are two modules: `inspect.getsource` finds a class's file by its module's name.
+    name = re.sub(r"\W", "_", f"ghbench_user_{path.stem}") + f"_{digest_bytes(os.fsencode(path))[:8]}"
     found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None:
         raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(found)
+    before = sys.modules.get(name)
     sys.modules[name] = module
-    found.loader.exec_module(module)
+    try:
+        found.loader.exec_module(module)
+    except BaseException:
+        if before is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before
+        raise
     return module
 
 

@@ -1,6 +1,8 @@
 """Plugins are found by entry point, loaded only when used, and one bad plugin harms no other."""
 
+import inspect
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ghbench import registry
-from ghbench.errors import PluginError, UsageError
+from ghbench.errors import MissingError, PluginError, UsageError
 from ghbench.spec_string import parse
 
 EXAMPLE = Path(__file__).parent / "plugin_example"
@@ -115,6 +117,57 @@ def test_a_module_or_a_file_can_be_tried_before_it_is_packaged(site):
     assert registry.build("extractor", f"{file}:Net").owner == "me"
     with pytest.raises(PluginError, match="Nett"):
         registry.build("extractor", "unpackaged_net:Nett")
+
+
+def test_what_a_module_says_it_lacks_is_passed_on_unchanged(site):
+    says = "from ghbench.errors import MissingError\nraise MissingError('no weights', fix='fetch them')\n"
+    (site / "lacks_weights.py").write_text(says)
+    for spec in ("lacks_weights:Net", f"{site / 'lacks_weights.py'}:Net"):
+        with pytest.raises(MissingError, match=r"^no weights") as caught:
+            registry.build("extractor", spec)
+        assert (caught.value.exit_code, caught.value.fix) == (3, "fetch them")
+
+
+@pytest.mark.parametrize(
+    ("spec", "fix"),
+    [
+        ("nosuch:x", "install the package that holds nosuch, or name its file, for instance ./nosuch.py:x"),
+        ("nosuch.deep:x", "install the package that holds nosuch.deep, .* ./nosuch/deep.py:x"),
+        ("./nosuch.py:x", "name a file that is there; what is here: ls /"),
+    ],
+)
+def test_a_module_that_is_not_there_comes_with_what_mends_it(spec, fix):
+    with pytest.raises(PluginError, match=f"mend it: {fix}"):
+        registry.build("extractor", spec)
+
+
+def test_what_a_module_fails_to_import_itself_is_not_blamed_on_the_user(site):
+    (site / "lacks_other.py").write_text("import nosuch_other\n")
+    with pytest.raises(PluginError, match="No module named 'nosuch_other'") as caught:
+        registry.build("extractor", "lacks_other:Net")
+    assert caught.value.fix is None
+
+
+def test_two_files_of_one_stem_are_two_modules_with_their_own_sources(tmp_path):
+    nets = []
+    for owner in ("first", "second"):
+        file = tmp_path / owner / "net.py"
+        file.parent.mkdir()
+        file.write_text("# above the class\n" * (owner == "second") + CLASS.format(owner))
+        nets.append(registry.build("extractor", f"{file}:Net"))
+    first, second = map(type, nets)
+    assert first.__module__ != second.__module__
+    assert "A net of first." in inspect.getsource(first)
+    assert "A net of second." in inspect.getsource(second)
+    assert type(pickle.loads(pickle.dumps(nets[0]))) is first
+
+
+def test_a_file_that_fails_leaves_no_half_module_behind(tmp_path):
+    (tmp_path / "half.py").write_text("class Net: pass\n1 / 0\n")
+    before = set(sys.modules)
+    with pytest.raises(PluginError, match="ZeroDivisionError"):
+        registry.build("extractor", f"{tmp_path / 'half.py'}:Net")
+    assert set(sys.modules) == before
 
 
 def test_every_first_party_plugin_has_a_summary_that_is_read_without_importing_it():

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ghbench.cli.terminal import print_columns, watched
+from ghbench.cli.terminal import print_columns, print_json, say, watched
 from ghbench.errors import MissingError, UserError
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def list_assets(
 
     declared = [assets.get(name) for name in assets.names()]
     if as_json:
-        typer.echo(json.dumps([_described(asset) for asset in declared], indent=2))
+        print_json([_described(asset) for asset in declared])
         return
     rows = []
     for asset in declared:
@@ -47,7 +46,7 @@ def fetch(names: Annotated[list[str], typer.Argument(metavar="NAME...", show_def
     with watched():
         for name in names:
             try:
-                typer.echo(assets.path(name))
+                say(assets.path(name))
             except MissingError as error:
                 failures.append(error)
     _raise(failures)
@@ -62,7 +61,7 @@ def path(
     from ghbench import assets
 
     with watched():
-        typer.echo(assets.path(name, member))
+        say(assets.path(name, member))
 
 
 @app.command("import")
@@ -73,7 +72,7 @@ def import_asset(
     """Bring an asset that you have; it is checked against the declared digests."""
     from ghbench import assets
 
-    typer.echo(assets.import_asset(name, path))
+    say(assets.import_asset(name, path))
 
 
 @app.command("verify")
@@ -90,7 +89,7 @@ def verify(name: Annotated[str | None, typer.Argument(help="Without: every cache
                 failures.append(error)
                 state = "damaged"
             if name or state != "absent":
-                typer.echo(f"{each}  {state}")
+                say(f"{each}  {state}")
     _raise(failures)
 
 

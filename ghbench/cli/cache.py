@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from ghbench.cli.terminal import print_columns, print_json, say
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -22,10 +23,8 @@ def list_features(
 
     found = [describe_folder(folder) for folder in default_store().folders()]
     if as_json:
-        typer.echo(json.dumps(found, indent=1))
+        print_json(found)
         return
-    from ghbench.cli.terminal import print_columns
-
     rows = [
         [
             item["key"]["extractor"],
@@ -51,8 +50,8 @@ def verify() -> None:
     store = default_store()
     damaged = [shard for folder in store.folders() for shard in damaged_shards(folder)]
     for shard in damaged:
-        typer.echo(f"damaged  {shard.relative_to(store.root)}")
-    typer.echo(f"{len(store.folders())} keys, {len(damaged)} damaged shards", err=True)
+        say(f"damaged  {shard.relative_to(store.root)}")
+    say(f"{len(store.folders())} keys, {len(damaged)} damaged shards", err=True)
     sys.exit(1 if damaged else 0)
 
 
@@ -63,18 +62,25 @@ def clear(
     everything: Annotated[bool, typer.Option("--all", help="All features of all extractors.")] = False,
 ) -> None:
     """Delete stored features; imported ones and assets are kept."""
-    from ghbench.errors import UsageError
+    from ghbench.errors import UsageError, UserError
     from ghbench.store import default_store
     from ghbench.store.feature_store import describe_folder
 
     if not (extractor or dataset or everything):
         raise UsageError("say what to delete: --extractor NAME, --dataset NAME or --all")
     store = default_store()
+    kept: list[str] = []
     for folder in store.folders():
         key = describe_folder(folder)["key"]
         if (extractor in {None, key["extractor"]}) and (dataset in {None, key["dataset"]}):
-            store.remove(folder)
-            typer.echo(folder.name)
+            try:
+                store.remove(folder)
+            except UserError as error:
+                kept.append(error.message)
+            else:
+                say(folder.name)
+    if kept:
+        raise UserError("\n".join(kept), fix="let the other run end, or stop it, and give the same command again")
 
 
 @app.command("import")
@@ -88,4 +94,4 @@ def import_features(
     from ghbench.store import imported
 
     kept = imported.import_features(features, name, registry.build("dataset", dataset))
-    typer.echo(kept.folder)
+    say(kept.folder)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ghbench.cli.terminal import print_json, say
+
 
 def compare(
     first: Annotated[str, typer.Argument(help="Spec string of an extractor.")],
@@ -23,13 +25,11 @@ def compare(
     found = compare_results(first, second, task, metric, align)
     if as_json:
         # JSON knows no NaN; an interval that no draw defines is null.
-        typer.echo(json.dumps(json.loads(json.dumps(asdict(found)), parse_constant=lambda _: None), indent=1))
+        print_json(json.loads(json.dumps(asdict(found)), parse_constant=lambda _: None))
         return
     difference = found.difference
-    typer.echo(
-        f"{found.metric} on {found.task}: {found.first} {found.values[0]:.4f}, {found.second} {found.values[1]:.4f}"
-    )
-    typer.echo(
+    say(f"{found.metric} on {found.task}: {found.first} {found.values[0]:.4f}, {found.second} {found.values[1]:.4f}")
+    say(
         f"difference {difference.value:+.4f}, 95 % interval [{difference.low:+.4f}, {difference.high:+.4f}] "
         f"over {found.unit}, p = {difference.p_value:.2g}"
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import typer
+
+from ghbench.cli.terminal import print_json, say
 
 
 def describe(
@@ -18,7 +19,7 @@ def describe(
     describers = {"extractor": _extractor, "task": _task, "dataset": _dataset}
     description = describers[kind](spec)
     if as_json:
-        typer.echo(json.dumps(description, indent=1))
+        print_json(description)
     else:
         _print(description)
 
@@ -78,8 +79,8 @@ def _dataset(spec: str) -> dict[str, Any]:
 def _print(description: dict[str, Any], indent: str = "") -> None:
     for key, value in description.items():
         if isinstance(value, dict) and value:
-            typer.echo(f"{indent}{key}:")
+            say(f"{key}:", indent=indent)
             _print(value, indent + "  ")
         else:
             shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-            typer.echo(f"{indent}{key}: {'-' if shown is None or shown in ('', {}) else shown}")
+            say(f"{key}: {'-' if shown is None or shown in ('', {}) else shown}", indent=indent)

@@ -8,7 +8,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-import typer
+from ghbench.cli.terminal import say
 
 _EXTRAS = {
     "cpu": ["faiss"],
@@ -27,7 +27,7 @@ def doctor() -> None:
     _extras()
     _assets()
     for line in broken:
-        typer.echo(f"broken   {line}")
+        say(f"broken   {line}")
     sys.exit(1 if broken else 0)
 
 
@@ -36,17 +36,17 @@ def _versions() -> None:
     from ghbench.results.provenance import provenance
 
     found = provenance("ghbench doctor", 0)
-    typer.echo(f"ghbench  {found.ghbench}, Python {found.python}, commit {found.git_commit or 'of a release'}")
-    typer.echo("packages " + ", ".join(f"{name} {version}" for name, version in found.packages.items()))
-    typer.echo("machine  " + ", ".join(f"{name} {value}" for name, value in found.hardware.items() if value))
-    typer.echo(f"network  {'forbidden by GHBENCH_OFFLINE' if locations.offline() else 'allowed'}")
+    say(f"ghbench  {found.ghbench}, Python {found.python}, commit {found.git_commit or 'of a release'}")
+    say("packages " + ", ".join(f"{name} {version}" for name, version in found.packages.items()))
+    say("machine  " + ", ".join(f"{name} {value}" for name, value in found.hardware.items() if value))
+    say(f"network  {'forbidden by GHBENCH_OFFLINE' if locations.offline() else 'allowed'}")
 
 
 def _extras() -> None:
     for extra, modules in _EXTRAS.items():
         missing = [module for module in modules if find_spec(module) is None]
         told = "installed" if not missing else f"lacks {', '.join(missing)}: pip install 'ghbench[{extra}]'"
-        typer.echo(f"extra    {extra}: {told}")
+        say(f"extra    {extra}: {told}")
 
 
 def _assets() -> None:
@@ -54,8 +54,8 @@ def _assets() -> None:
 
     here = [name for name in assets.names() if assets.available(name)]
     absent = [name for name in assets.names() if name not in here]
-    typer.echo(f"assets   here: {', '.join(here) or 'none'}")
-    typer.echo(f"assets   fetched when needed, or by `ghbench assets fetch NAME`: {', '.join(absent) or 'none'}")
+    say(f"assets   here: {', '.join(here) or 'none'}")
+    say(f"assets   fetched when needed, or by `ghbench assets fetch NAME`: {', '.join(absent) or 'none'}")
 
 
 def _folders() -> list[str]:
@@ -65,7 +65,7 @@ def _folders() -> list[str]:
     for name, folder in (("home", locations.home()), ("cache", locations.cache()), ("data", locations.data())):
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         free = shutil.disk_usage(existing).free / 2**30
-        typer.echo(f"folder   {name}: {folder}, {free:.1f} GB free")
+        say(f"folder   {name}: {folder}, {free:.1f} GB free")
         if not os.access(existing, os.W_OK) or not Path(existing).is_dir():
             problems.append(f"{existing} cannot be written to; set GHBENCH_{name.upper()}")
     return problems

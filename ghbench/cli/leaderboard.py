@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from ghbench.cli.first_run import command_for
+from ghbench.cli.terminal import complain, print_document
+
 
 def leaderboard(
     task: Annotated[str, typer.Option("--task", "-t", help="Spec string of the task.")],
@@ -22,14 +25,18 @@ def leaderboard(
 
     if own_only and published_only:
         raise UsageError("--own and --published leave nothing; give one of them")
-    name = load_task(task).name
+    loaded = load_task(task)
+    name = loaded.name
     own = published_folder() if published_only else None
     entries, notes = collect(name, own, published=not own_only and not published_only)
     table = rank_table(name, entries, notes)
+    if not table.rows:
+        which = " among these" if own_only or published_only else ""
+        complain(f"no results of {name}{which}\nmake some: {command_for(loaded, task)}")
     if output == "terminal":
         from ghbench.leaderboard.terminal import print_table
 
         print_table(table)
         return
     writers = {"markdown": render.markdown, "csv": render.comma_separated, "json": render.as_json}
-    typer.echo(writers[output](table), nl=False)
+    print_document(writers[output](table))

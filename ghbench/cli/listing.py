@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Literal, cast
 
 import typer
 
+from ghbench.cli.terminal import print_columns, print_json
 from ghbench.registry import Kind, Plugin, plugins, summary
 
 Plural = Literal["extractors", "tasks", "datasets"]
@@ -22,10 +22,8 @@ def list_plugins(
     """List extractors, tasks or datasets."""
     rows = [_row(plugin, ready=ready) for plugin in plugins(cast("Kind", kind[:-1]))]
     if as_json:
-        typer.echo(json.dumps(rows, indent=1))
+        print_json(rows)
         return
-    from ghbench.cli.terminal import print_columns
-
     head = ["name", "package", *(["ready"] if ready else []), "summary"]
     print_columns(head, [[row[name] for name in head] for row in rows])
 

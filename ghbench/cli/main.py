@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 
 import typer
 
 from ghbench.cli import assets, cache, compare, describe, doctor, figures, leaderboard, listing, run, verify
+from ghbench.cli.disk_errors import disk_error
+from ghbench.cli.terminal import complain, say
 from ghbench.errors import UserError
 
 app = typer.Typer(
@@ -31,11 +35,14 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line; a UserError is printed without a traceback and leaves with its exit code."""
+    """Run the command line; what the user can put right is printed without a traceback and leaves with its exit code.
+
+    Even a bug's traceback is printed by `say`: the message in it may be anybody's.
+    """
     try:
         app()
     except UserError as error:
-        print(f"ghbench: {error}", file=sys.stderr)  # noqa: T201
+        complain(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         _say_interrupted()
@@ -44,7 +51,26 @@ def main() -> None:
         if leaving.code == INTERRUPTED:  # typer turns the interrupt into this, without a word
             _say_interrupted()
         raise
+    except BrokenPipeError:  # whoever reads our output has seen enough, as in `ghbench list extractors | head -1`
+        _let_go_of_stdout()
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - the last stop
+        refused = disk_error(error) if isinstance(error, OSError) else None
+        if refused is None:
+            say("".join(traceback.format_exception(error)), err=True)
+        else:
+            complain(refused)
+        _let_go_of_stdout()
+        sys.exit(1)
 
 
 def _say_interrupted() -> None:
-    print("ghbench: interrupted; the same command goes on where it stopped", file=sys.stderr)  # noqa: T201
+    complain("interrupted; the same command goes on where it stopped")
+
+
+def _let_go_of_stdout() -> None:
+    """Write what is still to be written; where that is refused, spare the user Python's complaint at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -52,7 +52,7 @@ class ImageFolder(ImageFiles):
 
 def _entries(folder: Path, root: Path) -> list[ImageEntry]:
     """The pictures of one split in the order of their ids."""
-    around = frozenset({root.resolve()})
+    around = frozenset({root.resolve(), *root.resolve().parents})
     if folder != root:
         around = _entered(folder, around)
     classes = _folders(folder)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from ghbench import locations
 
@@ -205,6 +206,34 @@ def test_the_cache_is_listed_verified_and_cleared(ghbench, tree, tmp_path):
     assert (damaged.returncode, damaged.stdout[:7]) == (1, "damaged")
     assert ghbench("cache", "clear", "--extractor", "thumbnail", **changes).returncode == 0
     assert json.loads(ghbench("cache", "list", "--json", **changes).stdout) == []
+
+
+def test_clearing_goes_on_past_a_key_that_is_being_written(ghbench, tree, tmp_path):
+    changes = {"GHBENCH_CACHE": str(tmp_path / "cache"), "GHBENCH_HOME": str(tmp_path / "home")}
+    ghbench("run", "-e", "pixels:size=4", "-e", "thumbnail:size=4", "-t", tree, **changes)
+    first, second = sorted((tmp_path / "cache" / "features").glob("*-*"))
+    with FileLock(first / "lock"):
+        cleared = ghbench("cache", "clear", "--all", **changes)
+    assert (cleared.returncode, cleared.stdout) == (1, f"{second.name}\n")
+    assert f"{first.name} is being written to by another process" in cleared.stderr
+    assert "mend it: let the other run end" in cleared.stderr
+    assert (first.is_dir(), second.exists()) == (True, False)
+    assert ghbench("cache", "clear", "--all", **changes).returncode == 0
+
+
+def test_without_results_leaderboard_and_verify_name_the_command_that_makes_some(ghbench, tree, tmp_path):
+    home = {"GHBENCH_HOME": str(tmp_path / "home")}
+    command = "ghbench run -e pixels -e random-trunk"
+    table = ghbench("leaderboard", "-t", tree, "--own", "--format", "json", **home)
+    assert (table.returncode, json.loads(table.stdout)["rows"]) == (0, [])
+    assert command in table.stderr
+    own = ghbench("verify", "-t", tree, "--own", **home)
+    assert (own.returncode, own.stdout) == (3, "")
+    assert "there is no own result of lfw" in own.stderr
+    assert command in own.stderr
+    assert f"-t {tree}" in own.stderr
+    published = ghbench("verify", "-t", tree, **home)
+    assert (published.returncode, f"ghbench verify -t {tree} --own" in published.stderr) == (3, True)
 
 
 def test_doctor_finds_nothing_broken(ghbench):

@@ -77,6 +77,34 @@ def test_a_folder_that_is_not_there_or_empty_is_an_error(tmp_path):
         ImageFolder(tmp_path)
 
 
+def test_linked_folders_and_files_are_followed(tmp_path):
+    root = tree(tmp_path / "set", "a/1.png")
+    elsewhere = tree(tmp_path / "elsewhere", "x.png", "deep/y.png")
+    (root / "b").symlink_to(elsewhere)
+    (root / "c").symlink_to(elsewhere)  # twice the same pictures is no circle
+    (root / "a/2.png").symlink_to(elsewhere / "x.png")
+    assert ImageFolder(root).ids == ("a/1.png", "a/2.png", "b/deep/y.png", "b/x.png", "c/deep/y.png", "c/x.png")
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [("a/back", "."), ("a/back", ".."), ("a/back", "../.."), ("b", "."), ("train", "."), ("a/d/e", "..")],
+)
+def test_links_in_a_circle_are_an_error_that_names_the_link(tmp_path, link, target):
+    root = tree(tmp_path / "set", "a/1.png", "a/d/2.png")
+    (root / link).symlink_to(target)
+    with pytest.raises(DataError, match=f"{link} leads back to .*, which it lies in; expected no circles"):
+        ImageFolder(root)
+
+
+def test_folders_that_link_to_each_other_are_a_circle(tmp_path):
+    root = tree(tmp_path, "a/1.png", "b/2.png")
+    (root / "a/other").symlink_to(root / "b")
+    (root / "b/other").symlink_to(root / "a")
+    with pytest.raises(DataError, match="a/other/other leads back to"):
+        ImageFolder(root)
+
+
 def test_the_registry_builds_it_from_a_spec_string(tmp_path):
     dataset = registry.build("dataset", f"imagefolder:path={tree(tmp_path, 'a/1.png')}")
     assert isinstance(dataset, ImageFolder)
