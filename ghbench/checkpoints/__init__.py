@@ -1,1 +1,7 @@
 """Safe readers of foreign checkpoints: plain tensors out, nothing executed."""
+
+from ghbench.checkpoints.checkpoint import Checkpoint, match_keys
+from ghbench.checkpoints.native import write
+from ghbench.checkpoints.recognise import read
+
+__all__ = ["Checkpoint", "match_keys", "read", "write"]

@@ -77,6 +77,7 @@ class Tensor:
         self.offset = offset
         self.shape = shape
         self.strides = strides
+        self._made: NDArray[Any] | None = None
 
     def array(self) -> NDArray[Any]:
         """The tensor's values, contiguous.
@@ -84,12 +85,16 @@ class Tensor:
         Raises:
             DataError: The file ended before the storage's numbers.
         """
+        # Made once: a file may refer to the same tensor under thousands of names.
+        if self._made is not None:
+            return self._made
         values = self.storage.values
         if values is None:
             raise refused("a tensor whose storage is not in the file")
         strides = tuple(stride * values.itemsize for stride in self.strides)
         view = np.lib.stride_tricks.as_strided(values[self.offset :], self.shape, strides)
-        return np.require(view, requirements="C")
+        self._made = np.require(view, requirements="C")
+        return self._made
 
 
 def _tensor(budget: Budget, arguments: tuple[Any, ...]) -> Tensor:

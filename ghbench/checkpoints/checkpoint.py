@@ -1,0 +1,152 @@
+"""What every reader returns, and the check of names and shapes that every network makes before it loads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ghbench.checkpoints.records import Record, refused
+from ghbench.checkpoints.torch_tensors import as_array, is_tensor
+from ghbench.errors import DataError
+
+Shape = tuple[int, ...]
+_SHOWN = 12
+_MAX_TENSORS = 20_000
+_MAX_NAME = 300
+_MAX_CONFIG = 20_000
+_MAX_CONFIG_DEPTH = 32
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A foreign checkpoint as plain arrays.
+
+    Args:
+        format: Which format it was, for instance `stylegan2-ada`.
+        tensors: Arrays by `NETWORK/NAME`, both as the file calls them (`G_ema/mapping.fc0.weight`); what belongs to no
+            network (rosinality's `latent_avg`, the constants of an OpenVINO file) has its bare name.
+        config: What the file says about itself, as JSON values.
+        digest: sha256 of the file.
+        notes: What a reader of the converted file should know.
+    """
+
+    format: str
+    tensors: dict[str, NDArray[Any]]
+    config: dict[str, Any]
+    digest: str
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the networks in the file, in its order."""
+        return tuple(dict.fromkeys(name.partition("/")[0] for name in self.tensors if "/" in name))
+
+    def network(self, name: str) -> dict[str, NDArray[Any]]:
+        """The arrays of one network, by the network's own names.
+
+        Raises:
+            DataError: The file has no such network.
+        """
+        found = {key.partition("/")[2]: value for key, value in self.tensors.items() if key.startswith(f"{name}/")}
+        if not found:
+            raise DataError(f"the checkpoint has no network {name!r}; it has {', '.join(self.networks) or 'none'}")
+        return found
+
+
+@dataclass(frozen=True)
+class Content:
+    """What one format's module found in an unpickled file: see `Checkpoint`."""
+
+    tensors: dict[str, NDArray[Any]]
+    config: dict[str, Any]
+    notes: tuple[str, ...] = field(default=())
+
+
+def match_keys(tensors: Mapping[str, NDArray[Any]], expected: Mapping[str, Shape]) -> None:
+    """Check that a network's arrays are exactly the expected ones.
+
+    Args:
+        tensors: Arrays by name.
+        expected: Shapes by name.
+
+    Raises:
+        DataError: Names are missing or extra, or shapes differ; the message lists them with both shapes.
+    """
+    problems = [f"missing: {name}, expected {shape}" for name, shape in expected.items() if name not in tensors]
+    problems += [
+        f"wrong shape: {name}, expected {shape}, found {tensors[name].shape}"
+        for name, shape in expected.items()
+        if name in tensors and tuple(tensors[name].shape) != tuple(shape)
+    ]
+    problems += [f"extra: {name}, found {value.shape}" for name, value in tensors.items() if name not in expected]
+    if problems:
+        more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+        raise DataError(
+            f"the checkpoint's arrays do not fit ({len(problems)} of {len(expected)} expected names):\n  "
+            + "\n  ".join(problems[:_SHOWN] + more),
+            fix="check that resolution, widths and number of mapping layers are those of this checkpoint",
+        )
+
+
+def state_arrays(state: Any, network: str) -> dict[str, NDArray[Any]]:
+    """A PyTorch state dict as arrays.
+
+    Args:
+        state: Unpickled state dict.
+        network: Put before every name.
+
+    Raises:
+        DataError: It is no dictionary of tensors by name.
+    """
+    if not isinstance(state, dict):
+        raise refused(f"{network} is a {type(state).__name__} in place of a state dict")
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, value in state.items():
+        place(arrays, network, name, value)
+    return arrays
+
+
+def place(arrays: dict[str, NDArray[Any]], network: str, name: Any, value: Any) -> None:
+    """Add one unpickled tensor as `network/name` (or `name` alone, where `network` is empty).
+
+    A file can refer to one dictionary or one name again and again, so both are bounded here.
+
+    Raises:
+        DataError: The name is unusable or taken, the value is no tensor, or there are too many.
+    """
+    if not isinstance(name, str) or not name.isprintable() or len(name) + len(network) > _MAX_NAME:
+        raise refused(f"{network[:80] or 'the file'} has a tensor without a usable name")
+    full = f"{network}/{name}" if network else name
+    if full in arrays or len(arrays) >= _MAX_TENSORS:
+        raise refused(f"the tensor {full!r} occurs twice, or there are too many")
+    arrays[full] = as_array(value)
+
+
+def plain(value: Any) -> Any:
+    """An unpickled configuration as JSON values; arrays and foreign objects become their type's name.
+
+    Raises:
+        DataError: It is larger than any configuration.
+    """
+    left = _MAX_CONFIG
+
+    def convert(part: Any, depth: int) -> Any:
+        # The same list may occur a billion times by reference; the count ends that.
+        nonlocal left
+        left -= 1
+        if left < 0 or depth > _MAX_CONFIG_DEPTH:
+            raise refused("a configuration larger than any known one")
+        if part is None or isinstance(part, (bool, int, float, str)):
+            return part
+        if isinstance(part, Record) and isinstance(part.state, dict):
+            return convert(part.state, depth + 1)
+        if isinstance(part, dict):
+            return {str(key): convert(item, depth + 1) for key, item in part.items()}
+        if isinstance(part, (list, tuple)):
+            return [convert(item, depth + 1) for item in part]
+        return f"<{'tensor' if is_tensor(part) else type(part).__name__}>"
+
+    return convert(value, 0)

@@ -1,0 +1,72 @@
+"""Our own form of every checkpoint: safetensors, with format, configuration, source digest and notes as metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ghbench.atomic import write_bytes
+from ghbench.checkpoints.checkpoint import Checkpoint
+from ghbench.checkpoints.unpickler import DAMAGE
+from ghbench.digests import digest_file
+from ghbench.errors import DataError
+
+FORMAT = "native"
+_METADATA = "ghbench"
+
+
+def write(path: Path, checkpoint: Checkpoint, *, licence: str, architecture: Mapping[str, Any] | None = None) -> None:
+    """Write a checkpoint as safetensors, whole or not at all.
+
+    Args:
+        path: Where it shall stand.
+        checkpoint: Arrays and what is known about them; its digest becomes the source digest.
+        licence: Under which terms the weights are.
+        architecture: What a network needs to be built again, as JSON values.
+    """
+    from safetensors.numpy import save
+
+    about = {
+        "format": checkpoint.format,
+        "config": checkpoint.config,
+        "source_digest": checkpoint.digest,
+        "notes": list(checkpoint.notes),
+        "licence": licence,
+        "architecture": dict(architecture or {}),
+    }
+    arrays = {name: np.require(array, requirements="C") for name, array in checkpoint.tensors.items()}
+    write_bytes(path, save(arrays, metadata={_METADATA: json.dumps(about, sort_keys=True)}))
+
+
+def read(path: Path) -> Checkpoint:
+    """Read a safetensors file, ours or anybody's.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The arrays; of our own files also the original format's name in `config["format"]`, its configuration, source
+        digest, licence and architecture.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+            metadata = file.metadata() or {}
+        about = json.loads(metadata[_METADATA]) if _METADATA in metadata else {"metadata": metadata}
+    except (SafetensorError, OSError, *DAMAGE) as error:
+        raise DataError(f"{path} is no readable safetensors file: {error}", fix="get the file again") from error
+    if not isinstance(about, dict):
+        raise DataError(f"{path} has unreadable metadata", fix="convert the source again: ghbench convert")
+    notes = about.pop("notes", [])
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        raise DataError(f"{path} has unreadable notes", fix="convert the source again: ghbench convert")
+    return Checkpoint(FORMAT, tensors, about, digest_file(path), tuple(notes))

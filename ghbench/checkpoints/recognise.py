@@ -1,0 +1,100 @@
+"""Which format a file has, by its content and never by its name, and the one door to all readers."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from ghbench.checkpoints import genforce, native, openvino_ir, psp, rosinality, stylegan2_ada, tensorflow_pickle
+from ghbench.checkpoints.checkpoint import Checkpoint, Content
+from ghbench.checkpoints.pickled_arrays import NUMPY
+from ghbench.checkpoints.plain_globals import CONTAINERS, EASY_DICT
+from ghbench.checkpoints.torch_files import load_torch_file
+from ghbench.checkpoints.unpickler import DAMAGE, load_pickle
+from ghbench.digests import digest_file
+from ghbench.errors import DataError
+
+_PICKLED = {**CONTAINERS, **EASY_DICT, **NUMPY, **stylegan2_ada.ALLOWED, **tensorflow_pickle.ALLOWED}
+# `torch.save` before the zip format: protocol 2, then PyTorch's magic number.
+_LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+_FORMATS = (
+    "stylegan2-ada .pkl, TensorFlow StyleGAN .pkl, rosinality .pt, genforce .pth, pSp .pt, OpenVINO .xml, safetensors"
+)
+
+
+def container(path: Path) -> str:
+    """How a file is packed: `torch`, `pickle`, `openvino` or `safetensors`.
+
+    Raises:
+        DataError: None of these, or unreadable.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(64)
+        if head.startswith(_LEGACY_TORCH) or (head.startswith(b"PK") and zipfile.is_zipfile(path)):
+            return "torch"
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", fix="check the path") from error
+    if head.startswith(b"\x80"):
+        return "pickle"
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+        return "openvino"
+    if head[8:9] == b"{":
+        return "safetensors"
+    raise DataError(f"{path} is no checkpoint that ghbench knows", fix=f"known formats: {_FORMATS}")
+
+
+def read(path: Path | str) -> Checkpoint:
+    """Read anybody's checkpoint as plain arrays, executing nothing of it.
+
+    Args:
+        path: A file in one of the formats of this folder; its name does not matter.
+
+    Returns:
+        Arrays by the file's own names, configuration, digest and notes.
+
+    Raises:
+        DataError: The file is damaged, hostile or of an unknown format.
+        MissingError: An OpenVINO `.xml` has no `.bin` beside it.
+    """
+    path = Path(path)
+    try:
+        match container(path):
+            case "safetensors":
+                return native.read(path)
+            case "openvino":
+                return openvino_ir.read(path)
+            case "torch":
+                kind, content = _torch_content(load_torch_file(path))
+            case _:
+                kind, content = _pickle_content(load_pickle(path, _PICKLED))
+    except DAMAGE as error:
+        # What the readers did not foresee is still a damaged file and not a traceback.
+        raise DataError(f"{path} is damaged: {type(error).__name__}", fix="get the file again") from error
+    return Checkpoint(kind, content.tensors, content.config, digest_file(path), content.notes)
+
+
+def _torch_content(value: Any) -> tuple[str, Content]:
+    for reader in (psp, rosinality, genforce):
+        if reader.fits(value):
+            return reader.FORMAT, reader.extract(value)
+    raise _unknown(value)
+
+
+def _pickle_content(value: Any) -> tuple[str, Content]:
+    if stylegan2_ada.fits(value):
+        return stylegan2_ada.FORMAT, stylegan2_ada.extract(value)
+    if tensorflow_pickle.fits(value):
+        return tensorflow_pickle.extract(value)
+    raise _unknown(value)
+
+
+def _unknown(value: Any) -> DataError:
+    keys = [key[:40] for key in value if isinstance(key, str)][:8] if isinstance(value, dict) else []
+    found = f"a dictionary of {', '.join(map(repr, keys))}" if keys else f"a {type(value).__name__}"
+    return DataError(
+        f"{found} is none of the known checkpoints: a dictionary with g_ema, G_ema, generator_smooth, models or "
+        "state_dict, or a tuple of three or four TensorFlow networks",
+        fix=f"known formats: {_FORMATS}",
+    )

@@ -1,0 +1,101 @@
+"""NVlabs stylegan2-ada-pytorch `.pkl`: modules that carry their own source text, which is never executed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ghbench.checkpoints.checkpoint import Content, place, plain
+from ghbench.checkpoints.records import Allowed, Record, inert, refused
+from ghbench.checkpoints.torch_tensors import NESTED_STORAGE, TENSORS
+
+FORMAT = "stylegan2-ada"
+_PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
+_PICKED = ("G_ema", "D")
+_MAX_MODULES = 10_000
+_MAX_DEPTH = 32
+_MAX_PARTS = 1_000
+_MAX_NAME = 80
+_VERSIONS = range(1, 7)
+
+ALLOWED: Allowed = {**TENSORS, **NESTED_STORAGE, _PERSISTENT: inert(_PERSISTENT)}
+
+
+def fits(value: Any) -> bool:
+    """Whether an unpickled object has this layout."""
+    return isinstance(value, dict) and _is_persistent(value.get("G_ema"))
+
+
+def _is_persistent(value: Any) -> bool:
+    return isinstance(value, Record) and value.kind == _PERSISTENT
+
+
+def extract(value: Any) -> Content:
+    """The averaged generator as `G_ema/...` and the discriminator as `D/...`, parameters and persistent buffers.
+
+    Args:
+        value: Unpickled checkpoint for which `fits` holds.
+
+    Raises:
+        DataError: A module is not what that repository writes.
+    """
+    tensors: dict[str, NDArray[Any]] = {}
+    config: dict[str, Any] = {"training_set_kwargs": plain(value.get("training_set_kwargs"))}
+    for network in _PICKED:
+        if value.get(network) is None:
+            continue
+        arrays = _module_arrays(value[network])
+        tensors |= {f"{network}/{name}": array for name, array in arrays.items()}
+        class_name, state = _module(value[network])
+        config[network] = {
+            "class_name": class_name,
+            "init_args": plain(state.get("_init_args")),
+            "init_kwargs": plain(state.get("_init_kwargs")),
+        }
+    return Content(tensors, config, ("the source text inside the file was not executed",))
+
+
+def _module(value: Any) -> tuple[str, dict[str, Any]]:
+    """Class name and state of one persistent object."""
+    if not _is_persistent(value) or len(value.arguments) != 1 or not isinstance(value.arguments[0], dict):
+        raise refused("a module that is no persistent class of NVlabs")
+    meta = value.arguments[0]
+    name, state = meta.get("class_name"), meta.get("state")
+    if meta.get("type") != "class" or meta.get("version") not in _VERSIONS:
+        raise refused("a persistent class of an unknown version")
+    if not isinstance(name, str) or not isinstance(state, dict):
+        raise refused("a persistent class without name or state")
+    return name, state
+
+
+def _module_arrays(root: Any) -> dict[str, NDArray[Any]]:
+    """The state dict of a module tree: what `module.state_dict()` would give, without the module."""
+    arrays: dict[str, NDArray[Any]] = {}
+    pending = [("", root, 0)]
+    count = 0
+    while pending:
+        prefix, value, depth = pending.pop()
+        count += 1
+        # A module that is its own child, or shared a billion times, must end.
+        if depth > _MAX_DEPTH or count + len(pending) > _MAX_MODULES:
+            raise refused("a tree of modules larger than any known network")
+        state = _module(value)[1]
+        passing = state.get("_non_persistent_buffers_set")
+        for kind in ("_parameters", "_buffers"):
+            for name, tensor in _named(state, kind).items():
+                if tensor is None or (kind == "_buffers" and isinstance(passing, set) and name in passing):
+                    continue
+                place(arrays, "", f"{prefix}{name}", tensor)
+        children = _named(state, "_modules").items()
+        pending += [(f"{prefix}{name}.", child, depth + 1) for name, child in reversed(children) if child is not None]
+    return arrays
+
+
+def _named(state: dict[str, Any], kind: str) -> dict[str, Any]:
+    part = state.get(kind, {})
+    if not isinstance(part, dict) or len(part) > _MAX_PARTS:
+        raise refused(f"a module whose {kind} are no dictionary, or an endless one")
+    if not all(isinstance(name, str) and len(name) <= _MAX_NAME for name in part):
+        raise refused(f"a module whose {kind} have unusable names")
+    return part

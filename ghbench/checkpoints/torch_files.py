@@ -1,0 +1,79 @@
+"""What `torch.save` wrote, in the zip format and in the one before it, read without torch and without its unpickler."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from ghbench.checkpoints.file_buffer import opened_buffer
+from ghbench.checkpoints.pickled_arrays import NUMPY
+from ghbench.checkpoints.plain_globals import CONTAINERS, NAMESPACE
+from ghbench.checkpoints.records import Budget, refused
+from ghbench.checkpoints.torch_tensors import TENSORS, Storage, declared_storage, load_legacy
+from ghbench.checkpoints.unpickler import DAMAGE, Unpickler
+from ghbench.errors import DataError
+
+ALLOWED = {**CONTAINERS, **NUMPY, **TENSORS, **NAMESPACE}
+_MAX_MEMBERS = 100_000
+
+
+def load_torch_file(path: Path) -> Any:
+    """Read a `.pt` or `.pth` file.
+
+    Args:
+        path: File in PyTorch's zip format or in the older one.
+
+    Returns:
+        The saved object, with `Tensor` for every tensor and `Record` for every `argparse.Namespace`.
+
+    Raises:
+        DataError: The file is damaged or asks for a name that is not allowed.
+    """
+    budget = Budget.for_file(path.stat().st_size)
+    if not zipfile.is_zipfile(path):
+        with opened_buffer(path) as buffer:
+            return load_legacy(buffer, ALLOWED, budget)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _load_zip(archive, path.stat().st_size, budget)
+    except DataError:
+        raise
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, *DAMAGE) as error:
+        raise DataError(f"{path} is a damaged zip file: {error}", fix="get the file again") from error
+
+
+def _load_zip(archive: zipfile.ZipFile, size: int, budget: Budget) -> Any:
+    members = {entry.filename: entry for entry in archive.infolist()}
+    pickles = [name for name in members if name.endswith("/data.pkl")]
+    if len(pickles) != 1 or len(members) > _MAX_MEMBERS:
+        raise refused("a zip file that torch.save did not write")
+    root = pickles[0].removesuffix("data.pkl")
+    if f"{root}constants.pkl" in members:
+        raise refused("a TorchScript archive, which is a program and not a checkpoint")
+    left = size
+
+    def content(name: str) -> bytes:
+        # PyTorch stores without compression, so nothing in an honest file is larger than the file.
+        nonlocal left
+        entry = members.get(name)
+        if entry is None:
+            raise refused(f"the zip file lacks {name[:200]!r}")
+        left -= entry.file_size
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size or left < 0:
+            raise refused(f"{name[:200]!r} is compressed or larger than the file")
+        return archive.read(entry)
+
+    if f"{root}byteorder" in members and content(f"{root}byteorder") != b"little":
+        raise refused("a file written on a big-endian machine")
+    storages: dict[str, Storage] = {}
+    machine = Unpickler(
+        content(pickles[0]),
+        ALLOWED,
+        budget,
+        persistent=lambda identity: declared_storage(identity, storages, budget),
+    )
+    result = machine.load()
+    for key, storage in storages.items():
+        storage.fill(content(f"{root}data/{key}"))
+    return result
