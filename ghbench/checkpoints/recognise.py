@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,12 @@ from ghbench.checkpoints import genforce, native, openvino_ir, psp, rosinality, 
 from ghbench.checkpoints.checkpoint import Checkpoint, Content
 from ghbench.checkpoints.pickled_arrays import NUMPY
 from ghbench.checkpoints.plain_globals import CONTAINERS, EASY_DICT
-from ghbench.checkpoints.torch_files import load_torch_file
+from ghbench.checkpoints.torch_files import LEGACY_HEAD, ZIP_HEAD, load_torch_file
 from ghbench.checkpoints.unpickler import DAMAGE, load_pickle
 from ghbench.digests import digest_file
 from ghbench.errors import DataError
 
 _PICKLED = {**CONTAINERS, **EASY_DICT, **NUMPY, **stylegan2_ada.ALLOWED, **tensorflow_pickle.ALLOWED}
-# `torch.save` before the zip format: protocol 2, then PyTorch's magic number.
-_LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _FORMATS = (
     "stylegan2-ada .pkl, TensorFlow StyleGAN .pkl, rosinality .pt, genforce .pth, pSp .pt, OpenVINO .xml, safetensors"
 )
@@ -32,10 +29,10 @@ def container(path: Path) -> str:
     try:
         with path.open("rb") as stream:
             head = stream.read(64)
-        if head.startswith(_LEGACY_TORCH) or (head.startswith(b"PK") and zipfile.is_zipfile(path)):
-            return "torch"
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", fix="check the path") from error
+    if head.startswith((LEGACY_HEAD, ZIP_HEAD)):
+        return "torch"
     if head.startswith(b"\x80"):
         return "pickle"
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):

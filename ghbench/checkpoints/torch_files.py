@@ -15,6 +15,9 @@ from ghbench.checkpoints.unpickler import DAMAGE, Unpickler
 from ghbench.errors import DataError
 
 ALLOWED = {**CONTAINERS, **NUMPY, **TENSORS, **NAMESPACE}
+ZIP_HEAD = b"PK\x03\x04"
+# The older format begins with a pickle of protocol 2 that holds PyTorch's magic number.
+LEGACY_HEAD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _MAX_MEMBERS = 100_000
 
 
@@ -31,8 +34,9 @@ def load_torch_file(path: Path) -> Any:
         DataError: The file is damaged or asks for a name that is not allowed.
     """
     budget = Budget.for_file(path.stat().st_size)
-    if not zipfile.is_zipfile(path):
-        with opened_buffer(path) as buffer:
+    # By its first bytes: `zipfile.is_zipfile` also finds archives at the end of other files, and can raise.
+    with opened_buffer(path) as buffer:
+        if buffer[: len(ZIP_HEAD)] != ZIP_HEAD:
             return load_legacy(buffer, ALLOWED, budget)
     try:
         with zipfile.ZipFile(path) as archive:

@@ -76,6 +76,17 @@ ZIP_TRICKS = {
 }
 
 
+def test_a_zip_file_over_several_disks_is_refused(good_files, tmp_path):
+    # What Python's zipfile raises for this already when asked whether the file is a zip file.
+    content = good_files["rosinality"].read_bytes()
+    locator = b"PK\x06\x07" + struct.pack("<LQL", 0, 0, 2)
+    end = content.rindex(b"PK\x05\x06")
+    start = content.find(b"PK\x06\x07")
+    kept = content[:end] if start < 0 else content[:start]
+    (tmp_path / "x.pt").write_bytes(kept + locator + content[end:])
+    refuse(tmp_path / "x.pt", "damaged zip file")
+
+
 @pytest.mark.parametrize("trick", ZIP_TRICKS)
 def test_a_tricky_zip_file_is_refused(trick, good_files, tmp_path):
     change, reason = ZIP_TRICKS[trick]
