@@ -25,7 +25,7 @@ class CodeStatistics:
 
 @torch.no_grad()
 def code_statistics(
-    generator: Generator, z_dim: int, *, samples: int = 10_000, psi: float = 1.0, seed: int = 0, batch: int = 500
+    generator: Generator, *, samples: int = 10_000, psi: float = 1.0, seed: int = 0, batch: int = 500
 ) -> dict[str, CodeStatistics]:
     """Moments of the canonical style codes by level.
 
@@ -33,7 +33,6 @@ def code_statistics(
 
     Args:
         generator: A generator without labels.
-        z_dim: Numbers of its z.
         samples: Random z drawn from the standard normal distribution.
         psi: Truncation.
         seed: The same seed gives the same z, whatever the batch size or device.
@@ -47,7 +46,7 @@ def code_statistics(
     """
     if samples < 1:
         raise ValueError(f"{samples} samples; expected at least 1")
-    drawn = torch.randn(samples, z_dim, generator=torch.Generator().manual_seed(seed)).to(generator.w_mean)
+    drawn = torch.randn(samples, generator.z_dim, generator=torch.Generator().manual_seed(seed)).to(generator.w_mean)
     # Moments are taken about the first code, which keeps the difference of the two sums accurate.
     origin: dict[str, Tensor] = {}
     sums: dict[str, Tensor] = {}

@@ -22,6 +22,11 @@ class Generator(Protocol):
     """
 
     @property
+    def z_dim(self) -> int:
+        """Numbers of z."""
+        ...
+
+    @property
     def levels(self) -> tuple[GeneratorLevel, ...]:
         """All levels in the order in which the network runs through them, coarse to fine."""
         ...
