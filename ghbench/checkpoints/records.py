@@ -22,11 +22,12 @@ class Budget:
     """What one file may cost, shared by every pickle inside it.
 
     Args:
-        opcodes: Pickle instructions that may still be read.
+        opcodes: Pickle instructions that may still be read; large real checkpoints have some ten thousands, and the
+            costliest instruction makes about 300 bytes.
         array_bytes: Bytes of arrays and storages that may still be declared.
     """
 
-    opcodes: int = 1_000_000
+    opcodes: int = 400_000
     array_bytes: int = 0
 
     @classmethod

@@ -352,3 +352,13 @@ def test_no_name_of_python_itself_is_ever_called():
     callables = {name for name, call in ALL.items() if call is not None and call.__module__.split(".")[0] != "ghbench"}
     assert not callables
     assert not any(call in vars(builtins).values() for call in ALL.values() if call is not None)
+
+
+def test_the_largest_object_an_instruction_can_make_stays_bounded():
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="more instructions"):
+            load_pickle(b"\x80\x04(" + b"\x8f" * 500_000 + b"t.", ALL)
+        assert tracemalloc.get_traced_memory()[1] < 160 * 2**20
+    finally:
+        tracemalloc.stop()
