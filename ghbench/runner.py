@@ -133,16 +133,19 @@ def _run_or_record(request: ExtractorRequest, task: Task, options: RunOptions) -
     path = files.failure_path(files.slug(task.name), request.spec_string.name, command, options.results)
     try:
         result = _Pair(request, task, options).result()
-    except Exception as error:  # noqa: BLE001 - a plugin's bug is that pair's failure, and must not stop the others
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's bug is that pair's failure and stops no other
         failure = Failure(
             extractor=str(request),
             task=task.name,
-            error=str(error) if isinstance(error, UserError) else _bug(error),
+            error=_told(error),
             error_type=type(error).__name__,
             exit_code=error.exit_code if isinstance(error, UserError) else 1,
             provenance=provenance(command, options.seed),
         )
-        files.save_failure(failure, path)
+        try:
+            files.save_failure(failure, path)
+        except OSError as unwritable:
+            failure = failure.model_copy(update={"error": f"{failure.error}; nor can this be noted: {unwritable}"})
         return failure
     path.unlink(missing_ok=True)
     return result
@@ -312,6 +315,7 @@ class _Pair:
             metrics=metrics,
             counts=result_parts.counts(self.roles, stored, self.levels[0], len(records), self.task.units(records)),
             warnings=result_parts.warnings(stored, self.levels),
+            dtype=self.options.dtype,
             limit=self.options.limit,
             timing=result_parts.timing(self.phases, stored, self.levels[0], cached=encoded == 0),
             provenance=provenance(_command(self.request, self.task, self.options), self.options.seed),
@@ -357,7 +361,11 @@ def _command(request: ExtractorRequest, task: Task, options: RunOptions) -> str:
     return " ".join(parts)
 
 
-def _bug(error: Exception) -> str:
-    """What a plugin's author needs to find a bug: the error and the line that raised it."""
+def _told(error: BaseException) -> str:
+    """The sentence for the user; of a bug what a plugin's author needs: the error and the line that raised it."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}\n  mend it: set GHBENCH_HOME and GHBENCH_CACHE to folders with room"
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} (a bug, at {last.filename}, line {last.lineno}, in {last.name})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ghbench import registry
@@ -87,7 +87,7 @@ def extractor_request(extractor: object) -> ExtractorRequest:
         raise UsageError(f"no policy is called {policy!r}; expected one of {', '.join(POLICIES)}")
     plain = spec.without(*_OURS)
     if plain.attribute is None:
-        registry.find("extractor", plain)
+        plain = replace(plain, package=registry.needed_package("extractor", plain))
     return ExtractorRequest(plain, spec.options.get("level"), policy)
 
 

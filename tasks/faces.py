@@ -60,7 +60,13 @@ def lfw(
         return Lfw(version, root)
 
     return VerificationTask(
-        name=_name("lfw", version=None if version == "funneled" else version, flip=flip),
+        # Pictures that the user brings may be any; only those that ghbench finds by digest are called LFW alone.
+        name=_name(
+            "lfw",
+            version=None if version == "funneled" else version,
+            root=None if root is None else str(root),
+            flip=flip,
+        ),
         load_dataset=dataset,
         load_pairs=lambda images: _folds_of_file(images.pairs(), images),  # type: ignore[attr-defined]
         pairs_protocol={"dataset": "lfw", "version": version, "pairs": "pairs.txt of View 2", "folds": 10},

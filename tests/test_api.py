@@ -91,7 +91,7 @@ def test_the_leaderboard_holds_what_was_run(home, lfw_tree, monkeypatch):
     ghbench.run("thumbnail:size=8", task)
     table = ghbench.leaderboard(task)  # the function, although a package has the same name
     assert {row.system for row in table.rows} == {"thumbnail:size=4", "thumbnail:size=8"}
-    found = ghbench.compare("thumbnail:size=4", "thumbnail:size=8", "lfw")
+    found = ghbench.compare("thumbnail:size=4", "thumbnail:size=8", task.name)
     assert found.difference.value == pytest.approx(found.values[0] - found.values[1])
 
 

@@ -106,7 +106,7 @@ def test_they_belong_to_one_state_of_one_dataset_and_are_checked(tmp_path, datas
 
 
 def test_a_file_that_is_no_array_file_is_named(tmp_path, dataset):
-    with pytest.raises(DataError, match="does not exist"):
+    with pytest.raises(MissingError, match="does not exist"):
         import_features(tmp_path / "none.npy", "mine", dataset)
     (tmp_path / "text.npy").write_text("hello")
     with pytest.raises(DataError, match=r"no \.npy or \.npz"):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ghbench.errors import FeatureError
 from ghbench.extractor import ExtractorSpec
 
+_REPEAT_TOLERANCE = 1e-2
 _RANK_ROWS = 512
 _RANK_NEEDS = 64
 _LOWEST_RANK = 2.0
@@ -56,6 +57,33 @@ def check_batch(
             raise FeatureError(f"extractor {spec.name!r}, level {level.name!r}: NaN or Inf in rows {_listed(named)}")
         checked[level.name] = array
     return checked
+
+
+def check_repeatable(
+    first: Mapping[str, NDArray[Any]], again: Mapping[str, NDArray[Any]], extractor: str, rows: Sequence[int]
+) -> None:
+    """Refuse features that depend on chance, or on what else is in the batch.
+
+    Args:
+        first: Features [N, D] by level of some images.
+        again: Features of the same images, encoded a second time in a batch of another size and order.
+        extractor: Name for the message.
+        rows: Dataset rows of the images.
+
+    Raises:
+        FeatureError: A feature differs by more than a hundredth of its level's largest value; half precision stays
+            well below that.
+    """
+    for level, values in first.items():
+        allowed = _REPEAT_TOLERANCE * float(np.abs(values).max(initial=0.0))
+        bad = np.flatnonzero(np.abs(values - again[level]).max(axis=1, initial=0.0) > allowed)
+        if len(bad):
+            named = [rows[index] for index in bad.tolist()]
+            raise FeatureError(
+                f"extractor {extractor!r}, level {level!r}: rows {_listed(named)} have other features when they are "
+                "encoded again in another batch; expected features that depend on the image alone",
+                fix="evaluation mode, fixed seeds, no statistics over the batch",
+            )
 
 
 def check_distinct(features: NDArray[Any], image_digests: Sequence[str], extractor: str, level: str) -> None:

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from ghbench.assets import Progress
 from ghbench.dataset import Dataset
 from ghbench.errors import PluginError, UsageError, UserError
-from ghbench.extraction.checks import check_batch, check_distinct, rank_warning
+from ghbench.extraction.checks import check_batch, check_distinct, check_repeatable, rank_warning
 from ghbench.extraction.cores import one_core_left_over
 from ghbench.extraction.loader import Batch, batches
 from ghbench.extraction.precision import full_float32
 from ghbench.extractor import Encoder, ExtractorSpec, OnDevice
 from ghbench.store import ShardNote, StoredFeatures
 
+_PROBED_IMAGES = 3
 _OUT_OF_MEMORY = (
     "out of memory",  # CUDA and most others
     "allocate memory",  # torch's CPU allocator, ONNX Runtime
@@ -114,6 +115,7 @@ class _PatientEncoder:
 
     def __init__(self, extractor: Encoder, spec: ExtractorSpec, levels: Sequence[str], batch_size: int) -> None:
         self._extractor, self._spec, self._levels, self._most = extractor, spec, levels, batch_size
+        self._probed = False
 
     def encode(self, images: NDArray[np.uint8], rows: list[int]) -> dict[str, NDArray[Any]]:
         parts: list[dict[str, NDArray[Any]]] = []
@@ -134,6 +136,16 @@ class _PatientEncoder:
                 continue
             done = end
         return {level: np.concatenate([part[level] for part in parts]) for level in self._levels}
+
+    def probe(self, batch: Batch, features: dict[str, NDArray[Any]]) -> None:
+        """Encode a few images of the first batch again, in a smaller batch and another order."""
+        if self._probed:
+            return
+        self._probed = True
+        chosen = list(range(min(_PROBED_IMAGES, len(batch.rows))))[::-1]
+        rows = [batch.rows[index] for index in chosen]
+        again = self.encode(np.ascontiguousarray(batch.images[chosen]), rows)
+        check_repeatable({level: values[chosen] for level, values in features.items()}, again, self._spec.name, rows)
 
     def _encode_once(self, images: NDArray[np.uint8], rows: list[int]) -> dict[str, NDArray[Any]]:
         try:
@@ -190,6 +202,7 @@ def _encode_shard(encoder: _PatientEncoder, shard_batches: Iterator[Batch]) -> _
     fallbacks, invented = 0, 0.0
     for batch in shard_batches:
         parts.append(encoder.encode(batch.images, batch.rows))
+        encoder.probe(batch, parts[-1])
         for row in batch.rows:
             position[row] = len(position)
         fallbacks += int(batch.fallback.sum())

@@ -96,9 +96,15 @@ def _find(entries: list[Entry], extractor: str, task: str, align: str | None) ->
         if entry.result.extractor.spec_string == wanted
         and entry.result.align["name"] == (align or entry.result.extractor.preprocessing["align"])
     ]
-    if fitting:  # one's own before a published one, the newest of several
-        return max(fitting, key=lambda entry: (not entry.published, entry.result.provenance.created))
+    if fitting:  # as it runs by default; one's own before a published one; the newest of several
+        return max(
+            fitting, key=lambda entry: (_is_default(entry), not entry.published, entry.result.provenance.created)
+        )
     option = f" --align {align}" if align else ""
     raise MissingError(
         f"there is no result of {wanted!r} on {task!r}", fix=f"ghbench run --extractor {wanted} --task {task}{option}"
     )
+
+
+def _is_default(entry: Entry) -> bool:
+    return entry.result.provenance.seed == 0 and entry.result.dtype == "float32"

@@ -42,6 +42,8 @@ def remark(row: Row) -> str:
     remarks = []
     if row.standing in AGAINST_UNTRAINED:
         remarks.append(AGAINST_UNTRAINED[row.standing])
+    if result.extractor.training["supervision"] == "not stated":
+        remarks.append("training not stated")
     if result.overlap.startswith(UNCHECKED):
         remarks.append(f"training overlap {result.overlap}")
     if result.domain != "real":

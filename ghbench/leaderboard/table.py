@@ -157,7 +157,9 @@ def _system_name(entry: Entry, level: str | None) -> str:
     name = extractor.spec_string
     if level is not None:
         name = f"{_without_levels(name)} @ {level}"
-    return name if align == extractor.preprocessing["align"] else f"{name} --align {align}"
+    options = {"align": align, "seed": entry.result.provenance.seed, "dtype": entry.result.dtype}
+    usual = {"align": extractor.preprocessing["align"], "seed": 0, "dtype": "float32"}
+    return " ".join([name, *(f"--{key} {value}" for key, value in options.items() if value != usual[key])])
 
 
 def _without_levels(spec_string: str) -> str:

@@ -26,6 +26,8 @@ def print_table(table: Table) -> None:
         hidden.insert(0, names.pop())
         notes.clear()
         shown = _drawn(table, names, notes)
+    # Not the table's own title, which would be broken at the table's width.
+    console.print(escape(f"{table.task}: ranked by {table.main_metric}"), highlight=False, soft_wrap=True)
     console.print(shown)
     for text, number in notes.items():
         console.print(f"({number}) {escape(text)}", highlight=False)
@@ -41,7 +43,7 @@ def _width(console: Console, shown: RichTable) -> int:
 
 
 def _drawn(table: Table, names: list[str], notes: dict[str, int]) -> RichTable:
-    shown = RichTable(title=f"{table.task}: ranked by {table.main_metric}", box=box.SIMPLE_HEAD, title_justify="left")
+    shown = RichTable(box=box.SIMPLE_HEAD)
     shown.add_column("rank", justify="right")
     shown.add_column("extractor", overflow="fold", no_wrap=True)
     for name in names:

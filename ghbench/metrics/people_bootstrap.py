@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ghbench.metrics.verification import Floats
 
-_CHUNK_NUMBERS = 4_000_000
+_CHUNK_NUMBERS = 400_000  # numbers a draw array holds: small enough to stay in the cache
 
 
 @dataclass(frozen=True, slots=True)

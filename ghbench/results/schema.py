@@ -121,6 +121,7 @@ class Result(_Part):
     metrics: list[MetricValue] = []
     counts: Counts | None = None
     warnings: list[str] = []
+    dtype: str = Field(default="float32", description="how the features were stored")
     limit: int | None = None
     timing: Timing | None = None
     provenance: Provenance

@@ -20,6 +20,7 @@ from ghbench.errors import DataError, FeatureError, MissingError, UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _IDS = "ids"
+_PLAIN = "save floating arrays by numpy.save or numpy.savez; pickled objects are never read"
 _SINGLE_LEVEL = "features"
 
 
@@ -141,16 +142,16 @@ def _read_arrays(source: Path) -> dict[str, NDArray[Any]]:
     try:
         loaded = np.load(source, allow_pickle=False)
     except FileNotFoundError as error:
-        raise DataError(f"{source} does not exist") from error
+        raise MissingError(f"{source} does not exist") from error
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{source} is no .npy or .npz file of plain arrays: {error}") from error
+        raise DataError(f"{source} is no .npy or .npz file of plain arrays", fix=_PLAIN) from error
     if isinstance(loaded, np.ndarray):
         return {_SINGLE_LEVEL: loaded}
     with loaded:
         try:
             return {key: loaded[key] for key in loaded.files}
         except (ValueError, zipfile.BadZipFile) as error:
-            raise DataError(f"{source} holds something else than plain arrays: {error}") from error
+            raise DataError(f"{source} holds something else than plain arrays", fix=_PLAIN) from error
 
 
 def _in_dataset_order(arrays: dict[str, NDArray[Any]], dataset: Dataset, source: Path) -> dict[str, NDArray[Any]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from tiny_encoder import ROWS, Encoder, open_features, run
+from tiny_encoder import PROBED, ROWS, Encoder, open_features, run
 
 from ghbench.errors import PluginError, UserError
 
@@ -45,7 +45,7 @@ def test_killed_at_twenty_random_moments_the_features_are_those_of_an_uninterrup
 @pytest.mark.parametrize("workers", [0, 2])
 def test_ctrl_c_leaves_a_store_that_goes_on_and_no_workers(tmp_path, dataset, workers):
     def interrupt(features, _images):
-        if len(encoder.calls) == 7:
+        if len(encoder.calls) == 8:  # the second was the probe
             raise KeyboardInterrupt
         return features
 
@@ -122,7 +122,7 @@ def test_two_writers_on_one_key_do_the_work_once(tmp_path, dataset):
     counts = [pipe.recv() if pipe.poll(30) else None for pipe in pipes]
     for writer in writers:
         writer.join(10)
-    assert sorted(counts) == [0, ROWS]
+    assert sorted(counts) == [0, ROWS + PROBED]
     assert open_features(tmp_path, dataset).is_complete("high")
 
 

@@ -15,6 +15,8 @@ from ghbench.store import FeatureKey, FeatureStore
 
 SIDE = 8
 ROWS = 40
+PROBED = 3
+"""Images of the first batch that are encoded a second time, to see whether their features stay."""
 
 
 def pictures(folder, count=ROWS, copies=()):
