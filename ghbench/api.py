@@ -93,10 +93,12 @@ def list_datasets() -> list[str]:
 
 
 def _show(task: Task, outcomes: Sequence[Result | Failure], options: RunOptions) -> None:
+    from ghbench.leaderboard.render import one_line
     from ghbench.leaderboard.terminal import print_table
 
     results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
     print_table(table_of_results(task, results, options.results))
     for failure in outcomes:
         if isinstance(failure, Failure):
-            print(f"{failure.extractor} on {failure.task}: {failure.error}", file=sys.stderr)  # noqa: T201
+            told = one_line(f"{failure.extractor} on {failure.task}: {failure.error}")
+            print(told, file=sys.stderr)  # noqa: T201

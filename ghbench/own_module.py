@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ghbench.digests import digest_array, digest_lines
 from ghbench.errors import PluginError, UsageError
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing, Similarity, TrainingRecord
+from ghbench.imaging import alignment
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -60,7 +61,15 @@ def wrap(
     """
     if similarity not in {"cosine", "l2"}:
         raise UsageError(f"features cannot be compared by {similarity!r}; expected cosine or l2")
+    if not is_module(module):
+        raise UsageError(f"a {type(module).__name__} is no torch.nn.Module; an object with spec() needs no wrapping")
     height, width = (size, size) if isinstance(size, int) else size
+    if min(height, width) < 1 or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        raise UsageError(
+            f"size={size}, mean={tuple(mean)}, std={tuple(std)}: expected positive sizes, three means and three "
+            "positive deviations"
+        )
+    alignment(align)
     preprocessing = Preprocessing(
         (height, width), align=align, normalise=f"0..1, mean {tuple(mean)}, deviation {tuple(std)}"
     )

@@ -21,6 +21,7 @@ def figures(
     published_only: Annotated[bool, typer.Option("--published", help="Leave one's own rows out.")] = False,
 ) -> None:
     """Draw a task's ranked table with its intervals and, for verification, ROC curves; print the files' paths."""
+    from ghbench.cli.terminal import complain, say
     from ghbench.figures import interval_figure, roc_figure, save_figure
     from ghbench.leaderboard import collect, published_folder, rank_table
     from ghbench.results.files import slug
@@ -31,7 +32,7 @@ def figures(
     entries, notes = collect(name, own, published=not published_only)
     table = rank_table(name, entries, notes)
     for note in table.notes:
-        typer.echo(f"ghbench: {note}", err=True)
+        complain(note)
     rows = [interval for row in table.rows if (interval := _interval(row)) is not None]
     drawn = interval_figure(
         rows,
@@ -40,11 +41,11 @@ def figures(
         _unit(table),
         higher_is_better=_up(table),
     )
-    typer.echo(save_figure(drawn, out / f"{slug(name)}-intervals.{kind}"))
+    say(str(save_figure(drawn, out / f"{slug(name)}-intervals.{kind}")))
     curves = _curves(table)
     if curves:
         drawn = roc_figure(curves, f"{table.task}: ROC")
-        typer.echo(save_figure(drawn, out / f"{slug(name)}-roc.{kind}"))
+        say(str(save_figure(drawn, out / f"{slug(name)}-roc.{kind}")))
 
 
 def _interval(row: Row) -> IntervalRow | None:

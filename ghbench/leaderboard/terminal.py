@@ -27,7 +27,7 @@ def print_table(table: Table) -> None:
         notes.clear()
         shown = _drawn(table, names, notes)
     # Not the table's own title, which would be broken at the table's width.
-    console.print(escape(f"{table.task}: ranked by {table.main_metric}"), highlight=False, soft_wrap=True)
+    console.print(escape(one_line(f"{table.task}: ranked by {table.main_metric}")), highlight=False, soft_wrap=True)
     console.print(shown)
     for text, number in notes.items():
         console.print(f"({number}) {escape(text)}", highlight=False)
@@ -47,7 +47,7 @@ def _drawn(table: Table, names: list[str], notes: dict[str, int]) -> RichTable:
     shown.add_column("rank", justify="right")
     shown.add_column("extractor", overflow="fold", no_wrap=True)
     for name in names:
-        shown.add_column(name, no_wrap=True)
+        shown.add_column(escape(one_line(name)), no_wrap=True)
     shown.add_column("images/s", justify="right", no_wrap=True)
     for row in table.rows:
         values = [cell(find(row, name)) for name in names]
