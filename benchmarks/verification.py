@@ -115,7 +115,7 @@ def main() -> None:
 
 
 def _assert_same(one: list[float], other: list[float], pairs: int) -> None:
-    """In every fold the same accuracy up to `pairs` of 600: equally good thresholds are told apart by rounding."""
+    """In every fold the same accuracy up to `pairs` of 600: rivals tell equally good thresholds apart by rounding."""
     worst = np.abs(np.array(one) - other).max() * 2 * PAIRS_A_CLASS
     assert worst <= pairs + 1e-9, f"a fold differs by {worst:.1f} pairs"
 
@@ -150,7 +150,7 @@ def _write(seconds, per_draw, ratios, answers, difference) -> None:
     text = f"""
 6,000 pairs in ten folds, made-up features. Median of {REPEATS} repeats (bootstrap: 3), the ways taking turns.
 Asserted in the run: in every fold exact thresholds give the accuracy of roc_curve, and ghbench on the grid's
-candidates gives that of the grid, up to one pair of 600 (equally good thresholds are told apart by rounding); grid
+candidates gives that of the grid, up to one pair of 600 (rivals tell equally good thresholds apart by rounding); grid
 and exact differ by {difference:.4f} in the mean. The bootstrap gives accuracy, AUC, EER and TAR at FAR of every draw,
 in both ways.
 

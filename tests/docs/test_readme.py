@@ -26,12 +26,12 @@ def test_the_table_shows_the_published_numbers():
     shown = re.search(r"<!-- table: make run -->(.*?)<!-- end of table -->", README, flags=re.DOTALL)
     assert shown is not None
     entries, _ = collect("orl", published_folder(), published=False)
-    names = ("dlib-face", "mobilenet-v2", "pixels")
+    names = {"dlib-face", "mobilenet-v2", "pixels", "random-trunk", "random-trunk:seed=1", "random-trunk:seed=2"}
     table = rank_table("orl", [entry for entry in entries if entry.result.extractor.spec_string in names])
-    assert [row.system for row in table.rows] == list(names)
+    assert {row.system for row in table.rows} == names
     for row in table.rows:
         (line,) = [line for line in shown[1].splitlines() if line.split()[:2] == [str(row.rank), row.system]]
-        for metric in ("accuracy", "auc", "eer", "tar@far=1e-1"):
+        for metric in ("accuracy", "auc", "eer"):
             assert cell(find(row, metric)) in line
 
 
