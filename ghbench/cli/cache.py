@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ghbench.cli.terminal import print_columns, print_json, say
+from ghbench.cli.terminal import complain, print_columns, print_json, say
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -70,15 +70,19 @@ def clear(
         raise UsageError("say what to delete: --extractor NAME, --dataset NAME or --all")
     store = default_store()
     kept: list[str] = []
+    matched = False
     for folder in store.folders():
         key = describe_folder(folder)["key"]
         if (extractor in {None, key["extractor"]}) and (dataset in {None, key["dataset"]}):
+            matched = True
             try:
                 store.remove(folder)
             except UserError as error:
                 kept.append(error.message)
             else:
                 say(folder.name)
+    if not matched:
+        complain("no stored features match; `ghbench cache list` shows what is there")
     if kept:
         raise UserError("\n".join(kept), fix="let the other run end, or stop it, and give the same command again")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import Annotated
 
 import typer
 
@@ -12,11 +13,12 @@ from ghbench.cli import assets, cache, compare, describe, doctor, figures, leade
 from ghbench.cli.disk_errors import disk_error
 from ghbench.cli.terminal import complain, say
 from ghbench.errors import UserError
+from ghbench.version import __version__
 
 app = typer.Typer(
     name="ghbench",
-    help="How good are these features, really? Results on stdout, progress on stderr.",
     no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -32,6 +34,16 @@ app.add_typer(cache.app, name="cache", help="Stored features: list, verify, clea
 app.add_typer(assets.app, name="assets", help="Weights and data from outside: list, fetch, path, import, verify.")
 
 INTERRUPTED = 130
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and leave.")] = False,
+) -> None:
+    """How good are these features, really? Results on stdout, progress on stderr."""
+    if version:
+        say(f"ghbench {__version__}")
+        raise typer.Exit
 
 
 def main() -> None:

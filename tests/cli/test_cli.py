@@ -266,3 +266,13 @@ def test_a_run_on_cached_features_is_quick_and_without_torch(orl, ghbench, envir
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, env=environment, check=False
     )
     assert done.stdout == "False\n", done.stderr
+
+
+def test_the_version_is_told(ghbench):
+    assert ghbench("--version").stdout.startswith("ghbench 0.")
+
+
+def test_clearing_what_is_not_there_says_so(ghbench):
+    done = ghbench("cache", "clear", "--extractor", "pixls")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no stored features match" in done.stderr

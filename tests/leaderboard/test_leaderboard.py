@@ -39,7 +39,7 @@ class RightOrWrong:
         return {}
 
     def evaluate(self, inputs, rng):
-        raise NotImplementedError
+        raise AssertionError("results are written by the tests themselves")
 
     def score(self, records, sample_weight=None):
         found = [
