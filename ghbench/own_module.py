@@ -56,7 +56,7 @@ def wrap(
         licence: Licence of the weights.
 
     Raises:
-        UsageError: An unknown similarity.
+        UsageError: No module, an unknown similarity or alignment, or impossible sizes, means or deviations.
         PluginError: The module gives something else than features.
     """
     if similarity not in {"cosine", "l2"}:

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -18,6 +19,7 @@ from ghbench import result_parts
 from ghbench.data.subset import FirstRows
 from ghbench.dataset import Dataset, content_digest
 from ghbench.digests import digest_array, digest_json
+from ghbench.disk_errors import disk_error
 from ghbench.errors import FeatureError, UsageError, UserError
 from ghbench.extraction import ExtractionOptions, Precomputed, extract_features, store_precomputed
 from ghbench.extractor import Encoder, Extractor, ExtractorSpec
@@ -183,7 +185,7 @@ class _Pair:
         metrics = statistics.with_intervals(scores, replicates, self.task.units(records).kind)
         return files.save(self._describe(metrics, records, stored, encoded), records, path)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Identity of what is computed from what; names the result file."""
         return digest_json(
@@ -216,7 +218,7 @@ class _Pair:
         for name, role in self.roles.items():
             for view in role.views:
                 features = store.open(self._key(name, view), role.dataset.ids)
-                if not all(features.is_complete(level) and not features.missing_rows(level) for level in self.levels):
+                if not all(map(features.is_ready, self.levels)):
                     encoded += self._extract(role.dataset, features)
                 stored.setdefault(name, {})[view] = features
         return stored, encoded
@@ -363,9 +365,8 @@ def _command(request: ExtractorRequest, task: Task, options: RunOptions) -> str:
 
 def _told(error: BaseException) -> str:
     """The sentence for the user; of a bug what a plugin's author needs: the error and the line that raised it."""
-    if isinstance(error, UserError):
-        return str(error)
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}\n  mend it: set GHBENCH_HOME and GHBENCH_CACHE to folders with room"
+    known = disk_error(error) if isinstance(error, OSError) else error
+    if isinstance(known, UserError):
+        return str(known)
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} (a bug, at {last.filename}, line {last.lineno}, in {last.name})"

@@ -16,14 +16,13 @@ from ghbench.errors import DataError, UsageError
 from ghbench.extractor import Encoder
 from ghbench.metrics import verification as metrics
 from ghbench.metrics.people_bootstrap import JudgedPairs, accuracy_replicates, roc_replicates
-from ghbench.metrics.verification import Floats
+from ghbench.metrics.verification import IMPOSTORS_A_FAR_NEEDS, Floats
 from ghbench.task import Role, Score, TaskInputs, Units, View
 
 from .pair_sets import PairSet
 from .policies import LEARNING_POLICIES, fold_calibrated, vote
 
 FARS = (1e-1, 1e-2, 1e-3)
-IMPOSTORS_A_FAR_NEEDS = 10
 _ROLE = "pairs"
 _NOT_JUDGED = -1
 
@@ -168,7 +167,7 @@ class VerificationTask:
     def _judge(
         self, policy: str, features: Mapping[str, NDArray[np.float32]], inputs: TaskInputs, pairs: PairSet
     ) -> tuple[Floats, NDArray[np.int64]]:
-        """Similarity of each pair (averaged over draws where a policy learns on folds) and how often it is accepted."""
+        """Similarity of each pair (NaN where a policy gives one a draw) and how often it is accepted."""
         kind = inputs.spec.similarity
         if policy == "concat" or len(features) == 1:
             parts = list(features.values())

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from ghbench.cli import assets, cache, compare, describe, doctor, figures, leaderboard, listing, run, verify
-from ghbench.cli.disk_errors import disk_error
 from ghbench.cli.terminal import complain, say
+from ghbench.disk_errors import disk_error
 from ghbench.errors import UserError
 from ghbench.version import __version__
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from ghbench.assets import Progress
 from ghbench.dataset import Dataset
 from ghbench.errors import PluginError, UsageError, UserError
-from ghbench.extraction.checks import check_batch, check_distinct, check_repeatable, rank_warning
+from ghbench.extraction.checks import check_batch, check_repeatable
 from ghbench.extraction.cores import one_core_left_over
+from ghbench.extraction.finish import finish_level
 from ghbench.extraction.loader import Batch, batches
 from ghbench.extraction.precision import full_float32
 from ghbench.extractor import Encoder, ExtractorSpec, OnDevice
@@ -78,7 +79,7 @@ def extract_features(
     """
     options = options or ExtractionOptions()
     with stored.writing():
-        missing = {level: stored.missing_rows(level) for level in levels if not _is_done(stored, level)}
+        missing = {level: stored.missing_rows(level) for level in levels if not stored.is_ready(level)}
         if not missing:
             return 0
         first_row = _first_rows(dataset.image_digests())
@@ -97,7 +98,7 @@ def extract_features(
                             rows = _rows_of_shard(level, start, end, first_row, shard, stored)
                             stored.write_shard(level, start, rows, shard.note)
         for level in missing:
-            _finish(stored, level, spec, dataset.image_digests())
+            finish_level(stored, level, spec, dataset.image_digests())
         return encoded
 
 
@@ -227,21 +228,6 @@ def _rows_of_shard(
             shard_start = source - source % stored.shard_rows
             rows.append(stored.read_shard(level, shard_start)[source - shard_start])
     return np.stack(rows)
-
-
-def _finish(stored: StoredFeatures, level: str, spec: ExtractorSpec, digests: Sequence[str]) -> None:
-    features = stored.read(level)
-    try:
-        check_distinct(features, digests, spec.name, level)
-    except UserError:
-        stored.discard(level)
-        raise
-    warning = rank_warning(features, spec.name, level)
-    stored.complete(level, [] if warning is None else [warning])
-
-
-def _is_done(stored: StoredFeatures, level: str) -> bool:
-    return stored.is_complete(level) and not stored.missing_rows(level)
 
 
 def _first_rows(digests: Sequence[str]) -> list[int]:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.dataset import Dataset
-from ghbench.extraction.checks import check_batch, check_distinct, rank_warning
+from ghbench.extraction.checks import check_batch
+from ghbench.extraction.finish import finish_level
 from ghbench.extractor import ExtractorSpec
 from ghbench.store import StoredFeatures
 
@@ -35,8 +36,6 @@ def store_precomputed(
     features = check_batch(extractor.precomputed(dataset), spec, range(len(dataset)))
     with stored.writing():
         for level in levels:
-            check_distinct(np.asarray(features[level]), dataset.image_digests(), spec.name, level)
             for start, end in stored.missing_rows(level):
                 stored.write_shard(level, start, np.asarray(features[level][start:end]))
-            warning = rank_warning(features[level], spec.name, level)
-            stored.complete(level, [] if warning is None else [warning])
+            finish_level(stored, level, spec, dataset.image_digests())

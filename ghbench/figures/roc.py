@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 
 from ghbench.errors import DataError
 from ghbench.figures.style import BAND, COLOURS, DASHES, MUTED, styled_figure
-from ghbench.metrics.verification import Floats, auc, roc
-
-IMPOSTORS_NEEDED = 10
-"""Below this many accepted impostors a rate is decided by a handful of pairs."""
+from ghbench.metrics.verification import IMPOSTORS_A_FAR_NEEDS, Floats, auc, roc
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +75,10 @@ def roc_figure(curves: Sequence[RocCurve], title: str) -> Any:
     if not curves:
         raise DataError("there are no curves to draw", fix="ghbench run --extractor pixels --task orl")
     impostors = min(curve.impostors for curve in curves)
-    resolvable, floor = IMPOSTORS_NEEDED / impostors, 1 / impostors
+    resolvable, floor = IMPOSTORS_A_FAR_NEEDS / impostors, 1 / impostors
     with styled_figure(7.6, 4.4) as figure:
         axes = figure.add_subplot()
-        few = f"fewer than {IMPOSTORS_NEEDED} of the\n{impostors:,.0f} impostor pairs"
+        few = f"fewer than {IMPOSTORS_A_FAR_NEEDS} of the\n{impostors:,.0f} impostor pairs"
         axes.axvspan(floor, resolvable, color=BAND, linewidth=0, zorder=0, label=few)
         styles = iter([(colour, dashes) for dashes in DASHES for colour in COLOURS])
         for curve in sorted(curves, key=lambda each: -each.area):

@@ -89,16 +89,14 @@ def with_references(task: Task, entries: Sequence[Entry], own: Path | None = Non
     """
     if not entries:
         return []
-    here = {entry.result.digest for entry in entries}
+    here, conditions = {entry.result.digest for entry in entries}, _conditions(entries[0])
     finished, _ = collect(task.name, own)
     return [
         *entries,
         *(
             entry
             for entry in finished
-            if entry.result.digest not in here
-            and _is_reference(task, entry)
-            and _conditions(entry) == _conditions(entries[0])
+            if entry.result.digest not in here and _is_reference(task, entry) and _conditions(entry) == conditions
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""A table as text: Markdown, CSV and JSON; the terminal's version lies with the command line."""
+"""A table as text: Markdown, CSV and JSON; the terminal's version lies in `terminal.py`."""
 
 from __future__ import annotations
 

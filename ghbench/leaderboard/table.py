@@ -170,7 +170,7 @@ def _without_levels(spec_string: str) -> str:
 
 
 def _distinctly_named(systems: Sequence[_System]) -> list[_System]:
-    """Results that differ in what a spec string does not say (weights, seed, dtype) get their digest into the name."""
+    """Results that differ in what a name does not say, for instance in weights, get their digest into it."""
     often = Counter(system.name for system in systems)
     return [
         system if often[system.name] == 1 else replace(system, name=f"{system.name} #{system.entry.result.digest[:8]}")

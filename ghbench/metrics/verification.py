@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from ghbench.errors import DataError
 
 Floats = NDArray[np.float64]
+IMPOSTORS_A_FAR_NEEDS = 10
+"""Accepted impostors below which a false accept rate is decided by a handful of pairs."""
 _CHUNK_NUMBERS = 16_000_000
 
 

@@ -43,22 +43,21 @@ def failure_path(task: str, extractor: str, request: str, folder: Path | None = 
     )
 
 
-def save(result: Result, records: pd.DataFrame | None, path: Path) -> Result:
+def save(result: Result, records: pd.DataFrame, path: Path) -> Result:
     """Write a result and its records; the JSON, which says that both are there, comes last.
 
     Args:
         result: The result.
-        records: Its records, None for a failed pair.
+        records: Its records.
         path: Path of the JSON file.
 
     Returns:
         The result as its file says it, with the digest of its records.
     """
-    if records is not None:
-        content = io.BytesIO()
-        records.to_parquet(content, compression="zstd", index=False)
-        atomic.write_bytes(path.with_suffix(".parquet"), content.getvalue())
-        result = result.model_copy(update={"records_sha256": digest_bytes(content.getvalue())})
+    content = io.BytesIO()
+    records.to_parquet(content, compression="zstd", index=False)
+    atomic.write_bytes(path.with_suffix(".parquet"), content.getvalue())
+    result = result.model_copy(update={"records_sha256": digest_bytes(content.getvalue())})
     text = result.model_dump_json(indent=1)
     atomic.write_text(path, text + "\n")
     return Result.model_validate_json(text)
@@ -87,7 +86,7 @@ def finished(path: Path) -> Result | None:
     """The result at `path` with its records; None where there is none that this version can read."""
     try:
         result = load(path)
-        load_records(path, result)
+        _checked_records(path, result)
     except DataError:
         return None
     return result
@@ -99,6 +98,11 @@ def load_records(path: Path, result: Result) -> pd.DataFrame:
     Raises:
         DataError: They are missing, or not the ones that the result was computed from.
     """
+    return pd.read_parquet(_checked_records(path, result))
+
+
+def _checked_records(path: Path, result: Result) -> Path:
+    """The file of a result's records, its bytes compared with the recorded digest."""
     records = path.with_suffix(".parquet")
     if not records.is_file():
         raise DataError(f"{path.name} has no records beside it", fix="run the pair again with --overwrite")
@@ -106,7 +110,7 @@ def load_records(path: Path, result: Result) -> pd.DataFrame:
         raise DataError(
             f"{records} was changed after its result was written", fix="run the pair again with --overwrite"
         )
-    return pd.read_parquet(records)
+    return records
 
 
 def result_files(task: str, folder: Path) -> Iterator[Path]:

@@ -152,6 +152,10 @@ class StoredFeatures:
         note = self._level(level)
         return note is not None and note.state == "complete"
 
+    def is_ready(self, level: str) -> bool:
+        """Whether a level is complete and every shard has the bytes that were written."""
+        return self.is_complete(level) and not self.missing_rows(level)
+
     def missing_rows(self, level: str) -> list[tuple[int, int]]:
         """Row ranges of the shards that are not there, or do not have the bytes that were written.
 
