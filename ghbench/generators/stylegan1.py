@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -143,6 +144,7 @@ class StyleGAN1(StyleGenerator):
         )
         super().__init__(mapping_network, rows=2 * len(table))
         self.channels, self.resolution = table, max(table)
+        self.mapping_width, self.fused_from, self.colours = mapping_width, fused_from, colours
         self.lod = 0.0
         self.const = nn.Parameter(torch.ones(table[4], 4, 4))
         self.blocks = nn.ModuleDict()
@@ -156,6 +158,18 @@ class StyleGAN1(StyleGenerator):
             name, layer = block.first()
             self._layers |= {f"{place}.{name}": layer, f"{place}.conv": block.conv}
         self._levels = tuple(self._describe(name, layer, row) for row, (name, layer) in enumerate(self._layers.items()))
+
+    def configuration(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON values."""
+        return {
+            "channels": [list(entry) for entry in self.channels.items()],
+            "z_dim": self.z_dim,
+            "w_dim": self.w_dim,
+            "mapping_layers": len(self.mapping_network.layers),
+            "mapping_width": self.mapping_width,
+            "fused_from": self.fused_from,
+            "colours": self.colours,
+        }
 
     def affine(self, level: str) -> nn.Module:
         """The layer that maps w to a level's scales and biases."""

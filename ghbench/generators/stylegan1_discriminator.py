@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -53,6 +54,7 @@ class StyleGAN1Discriminator(nn.Module):
         super().__init__()
         table = channel_table(channels)
         self.channels, self.resolution, self.group = table, max(table), group
+        self.colours = colours
         self.from_rgb = EqualConv2d(colours, table[self.resolution], 1, gain=GAIN)
         self.blocks = nn.ModuleDict()
         for place in list(table)[:0:-1]:
@@ -61,6 +63,14 @@ class StyleGAN1Discriminator(nn.Module):
         self.final_conv = EqualConv2d(width + 1, width, 3, gain=GAIN)
         self.hidden = EqualLinear(width * 16, width, gain=GAIN)
         self.logit = EqualLinear(width, 1)
+
+    def configuration(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON values."""
+        return {
+            "channels": [list(entry) for entry in self.channels.items()],
+            "colours": self.colours,
+            "group": self.group,
+        }
 
     def forward(self, images: Tensor) -> Tensor:
         """Score pictures.

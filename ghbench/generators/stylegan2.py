@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -142,6 +142,7 @@ class StyleGAN2(StyleGenerator):
         super().__init__(mapping_network, rows=2 * len(table))
         self.convolutions = self.rows - 1
         self.channels, self.resolution, self.architecture = table, max(table), architecture
+        self.clamp, self.colours = conv_clamp, colours
         self.const = nn.Parameter(torch.randn(table[4], 4, 4))
         residual = architecture == "residual"
         self.blocks = nn.ModuleDict()
@@ -154,6 +155,19 @@ class StyleGAN2(StyleGenerator):
         self.register_buffer("kernel", filter_kernel(), persistent=False)
         self._layers = self._layers_by_level()
         self._levels = tuple(self._describe(name, layer) for name, layer in self._layers.items())
+
+    def configuration(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON values."""
+        return {
+            "channels": [list(entry) for entry in self.channels.items()],
+            "z_dim": self.z_dim,
+            "w_dim": self.w_dim,
+            "mapping_layers": len(self.mapping_network.layers),
+            "labels": self.labels,
+            "architecture": self.architecture,
+            "conv_clamp": self.clamp,
+            "colours": self.colours,
+        }
 
     def affine(self, level: str) -> nn.Module:
         """The layer that maps w to a level's factors on the input channels."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -79,7 +79,7 @@ class StyleGAN2Discriminator(nn.Module):
             raise ValueError(f"architecture is {architecture!r}; expected residual or skip")
         table = channel_table(channels)
         self.channels, self.resolution = table, max(table)
-        self.architecture, self.clamp, self.group = architecture, conv_clamp, group
+        self.architecture, self.clamp, self.group, self.colours = architecture, conv_clamp, group, colours
         residual = architecture == "residual"
         entries = [self.resolution] if residual else list(table)[::-1]
         self.from_rgb = nn.ModuleDict({f"r{place}": EqualConv2d(colours, table[place], 1) for place in entries})
@@ -92,6 +92,18 @@ class StyleGAN2Discriminator(nn.Module):
         self.logit = EqualLinear(width, width if labels else 1)
         self.label_mapping = MappingNetwork(0, width, layers=label_layers, labels=labels) if labels else None
         self.register_buffer("kernel", filter_kernel(), persistent=False)
+
+    def configuration(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON values."""
+        return {
+            "channels": [list(entry) for entry in self.channels.items()],
+            "labels": 0 if self.label_mapping is None else self.label_mapping.labels,
+            "label_layers": 8 if self.label_mapping is None else len(self.label_mapping.layers),
+            "architecture": self.architecture,
+            "conv_clamp": self.clamp,
+            "colours": self.colours,
+            "group": self.group,
+        }
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Score pictures.
