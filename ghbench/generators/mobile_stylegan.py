@@ -1,0 +1,233 @@
+"""MobileStyleGAN (Belousov 2021): a distilled StyleGAN2 of depthwise convolutions and wavelets, light enough for a CPU.
+
+Layer by layer the network that the `random-face` wheel carries; `mobile_weights` fills it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ghbench.generators.haar import haar_synthesis
+from ghbench.generators.layers import SLOPE
+from ghbench.generators.levels import GeneratorLevel
+from ghbench.generators.mapping import MappingNetwork
+from ghbench.generators.protocol import Noise
+from ghbench.generators.style_generator import StyleGenerator
+from ghbench.generators.synthesis import LevelTap, NoiseInput
+
+CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64}
+"""Channels by resolution of the published network; its pictures have twice the last resolution."""
+COLOURS = 3
+
+
+def affine(w_dim: int, width: int) -> nn.Linear:
+    """A layer from w to scales that lie about 1 at the start."""
+    layer = nn.Linear(w_dim, width)
+    nn.init.normal_(layer.weight, std=1 / math.sqrt(w_dim))
+    nn.init.ones_(layer.bias)
+    return layer
+
+
+def rectified(features: Tensor, bias: Tensor) -> Tensor:
+    """Features [N, C, H, W] plus bias [C], through a leaky rectifier of slope 0.2 and no gain."""
+    return functional.leaky_relu(features + bias.to(features.dtype)[:, None, None], SLOPE)
+
+
+class FirstConv(nn.Module):
+    """The learned constant, and a 3x3 convolution, noise, bias and rectifier on it."""
+
+    def __init__(self, channels: int, w_dim: int) -> None:
+        super().__init__()
+        self.inputs = channels
+        self.const = nn.Parameter(torch.randn(channels, 4, 4))
+        self.style = affine(w_dim, channels)
+        self.weight = nn.Parameter(torch.randn(channels, channels, 3, 3) / math.sqrt(channels * 9))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.noise = NoiseInput(4)
+
+    def forward(self, code: Tensor, noise: Noise) -> Tensor:
+        """Code [N, channels] to features [N, channels, 4, 4]."""
+        features = (self.const * code[:, :, None, None]).contiguous(memory_format=torch.channels_last)
+        features = functional.conv2d(features, self.weight, padding=1)
+        return rectified(self.noise(features, noise, 0), self.bias)
+
+
+class SeparableConv(nn.Module):
+    """Modulated depthwise 3x3 and pointwise convolution, noise, bias and rectifier.
+
+    Demodulation of this network does not depend on the style, so it is part of the pointwise weights.
+
+    Args:
+        inputs: Channels in.
+        outputs: Channels out.
+        w_dim: Numbers of w.
+        resolution: Side of the output.
+        up: Whether a wavelet step, which leaves a quarter of the channels, comes first.
+    """
+
+    def __init__(self, inputs: int, outputs: int, w_dim: int, resolution: int, *, up: bool) -> None:
+        super().__init__()
+        width = inputs // 4 if up else inputs
+        self.inputs, self.up = inputs, up
+        # Where there is a wavelet step, the layer has scales before it and, for what it leaves, after it.
+        self.style = affine(w_dim, inputs + width if up else inputs)
+        self.depthwise = nn.Parameter(torch.randn(width, 1, 3, 3) / 3)
+        self.pointwise = nn.Parameter(torch.randn(outputs, width) / math.sqrt(width))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.noise = NoiseInput(resolution)
+
+    def forward(self, features: Tensor, code: Tensor, noise: Noise, row: int) -> Tensor:
+        """[N, inputs, H, W] and canonical code [N, inputs] to [N, outputs, R, R]."""
+        features = features * code.to(features.dtype)[:, :, None, None]
+        if self.up:
+            features = haar_synthesis(features)
+        features = functional.conv2d(features, self.depthwise, padding=1, groups=self.depthwise.shape[0])
+        features = functional.linear(features.permute(0, 2, 3, 1), self.pointwise).permute(0, 3, 1, 2)
+        return rectified(self.noise(features, noise, row), self.bias)
+
+    def canonical(self, style: Tensor) -> Tensor:
+        """The code [N, inputs] of a raw style [N, inputs * 5/4] of a layer with a wavelet step; any other unchanged.
+
+        The scales after the wavelet step act on sums of what the scales before it have acted on, with nothing else
+        between, so they are multiplied into the four bands of their channel.
+        """
+        if not self.up or style.shape[-1] != self.style.out_features:
+            return style
+        before, after = torch.split(style, [self.inputs, self.inputs // 4], dim=-1)
+        return (torch.unflatten(before, -1, (4, -1)) * after.unsqueeze(-2)).flatten(-2)
+
+
+class WaveletBlock(nn.Module):
+    """The two layers of one resolution."""
+
+    def __init__(self, inputs: int, outputs: int, w_dim: int, resolution: int) -> None:
+        super().__init__()
+        self.up = SeparableConv(inputs, outputs, w_dim, resolution, up=True)
+        self.conv = SeparableConv(outputs, outputs, w_dim, resolution, up=False)
+
+
+class WaveletHead(nn.Module):
+    """Modulated 1x1 convolution to the wavelet bands of the picture, and the wavelet step that makes it."""
+
+    def __init__(self, inputs: int, w_dim: int) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.style = affine(w_dim, inputs)
+        self.weight = nn.Parameter(torch.randn(4 * COLOURS, inputs) / math.sqrt(inputs))
+        self.bias = nn.Parameter(torch.zeros(4 * COLOURS))
+
+    def forward(self, features: Tensor, code: Tensor) -> Tensor:
+        """[N, inputs, R, R] and code [N, inputs] to pictures [N, 3, 2R, 2R], float32."""
+        # A weight for each picture costs less than a pass over all pixels.
+        weight = self.weight * code[:, None, :].to(self.weight.dtype)
+        pixels = features.permute(0, 2, 3, 1).flatten(1, 2)
+        bands = torch.bmm(pixels, weight.to(pixels.dtype).transpose(1, 2)).float() + self.bias.float()
+        side = features.shape[-1]
+        return haar_synthesis(torch.unflatten(bands, 1, (side, side)).permute(0, 3, 1, 2))
+
+
+class MobileStyleGAN(StyleGenerator):
+    """A MobileStyleGAN generator, whole or cut short.
+
+    A level is a row of W+. The code of an `up` level is what reaches the picture: its scales before and after the
+    wavelet step cannot be told apart (a factor on a channel after the step, and its inverse on the four bands before it,
+    leave the picture as it is), so the canonical code has their product: 6,016 numbers at 1024 px in place of 6,752.
+    Raw and canonical codes are known by their widths.
+
+    The order of channels is the network's own: averages, differences between rows, between columns, and of both.
+
+    Args:
+        size: Side of the pictures. Below 1024 the network ends at half that size with a head of its own.
+        channels: Channels by resolution, multiples of 4, from 4 to at least half of `size`.
+        z_dim: Numbers of z.
+        w_dim: Numbers of w.
+        mapping_layers: Dense layers of the mapping network.
+
+    Raises:
+        ValueError: The channels do not reach half of `size`.
+    """
+
+    def __init__(
+        self,
+        size: int = 1024,
+        *,
+        channels: Mapping[int, int] = CHANNELS,
+        z_dim: int = 512,
+        w_dim: int = 512,
+        mapping_layers: int = 8,
+    ) -> None:
+        table = {resolution: count for resolution, count in sorted(channels.items()) if resolution < size}
+        if list(table) != [4 * 2**step for step in range(len(table))] or 2 * max(table, default=0) != size:
+            raise ValueError(f"pictures of {size} px need channels at 4, 8, ... {size // 2}; given {list(channels)}")
+        super().__init__(MappingNetwork(z_dim, w_dim, layers=mapping_layers), rows=2 * len(table))
+        self.convolutions = self.rows - 1
+        self.resolution = size
+        self.first = FirstConv(table[4], w_dim)
+        self.blocks = nn.ModuleDict()
+        for resolution in list(table)[1:]:
+            self.blocks[f"r{resolution}"] = WaveletBlock(table[resolution // 2], table[resolution], w_dim, resolution)
+        self.rgb = WaveletHead(table[size // 2], w_dim)
+        self._layers = self._layers_by_level()
+        self._levels = tuple(self._describe(row, name) for row, name in enumerate(self._layers))
+
+    def affine(self, level: str) -> nn.Module:
+        """The layer that maps w to a level's raw code."""
+        return self._layers[level].style
+
+    def canonical(self, styles: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Codes in which the scales before and after a wavelet step are one; canonical codes stay as they are.
+
+        Args:
+            styles: Raw or canonical codes by level.
+
+        Raises:
+            ValueError: A code has another width.
+        """
+        codes = {}
+        for name, style in styles.items():
+            layer = self._layers[name]
+            code = layer.canonical(style) if isinstance(layer, SeparableConv) else style
+            if code.shape[-1] != layer.inputs:
+                raise ValueError(
+                    f"the style code of {name} has {style.shape[-1]} numbers; expected {layer.inputs}, or what the "
+                    f"affine layer gives: {layer.style.out_features}"
+                )
+            codes[name] = code
+        return codes
+
+    def run(self, codes: Mapping[str, Tensor], noise: Noise, tap: LevelTap) -> Tensor:
+        """Run the synthesis network; see `StyleGenerator`."""
+        codes = self.canonical(codes)
+        features = tap("r4.conv", self.first(codes["r4.conv"], noise))
+        row = 1
+        for place, block in self.blocks.items():
+            assert isinstance(block, WaveletBlock)
+            features = tap(f"{place}.up", block.up(features, codes[f"{place}.up"], noise, row))
+            features = tap(f"{place}.conv", block.conv(features, codes[f"{place}.conv"], noise, row + 1))
+            row += 2
+        return tap("rgb", self.rgb(features, codes["rgb"]))
+
+    def _layers_by_level(self) -> dict[str, FirstConv | SeparableConv | WaveletHead]:
+        layers: dict[str, FirstConv | SeparableConv | WaveletHead] = {"r4.conv": self.first}
+        for place, block in self.blocks.items():
+            assert isinstance(block, WaveletBlock)
+            layers |= {f"{place}.up": block.up, f"{place}.conv": block.conv}
+        return layers | {"rgb": self.rgb}
+
+    def _describe(self, row: int, name: str) -> GeneratorLevel:
+        layer = self._layers[name]
+        last = isinstance(layer, WaveletHead)
+        return GeneratorLevel(
+            name=name,
+            resolution=self.resolution if last else int(name.partition(".")[0][1:]),
+            channels=COLOURS if last else layer.bias.shape[0],
+            code_width=layer.inputs,
+            layer=row,
+            number=self.rows - row,
+            scale_free=False,
+        )
