@@ -41,8 +41,10 @@ class DCGAN(nn.Module):
         self.resolution = 4 * 2 ** len(widths)
         layers: list[nn.Module] = []
         for inputs, outputs in zip((z_dim, *widths), widths, strict=False):
-            place = {"stride": 2, "padding": 1} if layers else {}
-            layers += [nn.ConvTranspose2d(inputs, outputs, 4, **place, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+            stride, padding = (2, 1) if layers else (1, 0)
+            layers.append(nn.ConvTranspose2d(inputs, outputs, 4, stride=stride, padding=padding, bias=False))
+            layers += [nn.BatchNorm2d(outputs), nn.ReLU()]
+        layers += [nn.ConvTranspose2d(inputs, outputs, 4, **place, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
         layers += [nn.ConvTranspose2d(widths[-1], 3, 4, stride=2, padding=1, bias=False), nn.Tanh()]
         self.main = nn.Sequential(*layers)
         self.register_buffer("w_mean", torch.zeros(z_dim), persistent=False)

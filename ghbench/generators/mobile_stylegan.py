@@ -135,7 +135,7 @@ class MobileStyleGAN(StyleGenerator):
     """A MobileStyleGAN generator, whole or cut short.
 
     A level is a row of W+. The code of an `up` level is what reaches the picture: its scales before and after the
-    wavelet step cannot be told apart (a factor on a channel after the step, and its inverse on the four bands before it,
+    wavelet step cannot be told apart (a factor on a channel after the step and its inverse on the four bands before it
     leave the picture as it is), so the canonical code has their product: 6,016 numbers at 1024 px in place of 6,752.
     Raw and canonical codes are known by their widths.
 

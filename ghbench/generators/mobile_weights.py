@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import ghbench
 from ghbench import assets
 from ghbench.checkpoints import native, openvino_ir
 from ghbench.checkpoints.checkpoint import Shape, match_keys
@@ -174,7 +173,7 @@ def _by_band(channels: int) -> NDArray[np.intp]:
 
 def head_file() -> Path:
     """Where the trained heads of all smaller sizes lie."""
-    return Path(ghbench.__file__).parent / "weights" / "mobile-stylegan-heads" / "model.safetensors"
+    return Path(__file__).parents[1] / "weights" / "mobile-stylegan-heads" / "model.safetensors"
 
 
 def head_state(size: int) -> Arrays:
