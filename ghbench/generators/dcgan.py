@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -34,9 +34,10 @@ class DCGAN(nn.Module):
 
     w_mean: Tensor
 
-    def __init__(self, z_dim: int = Z_DIM, widths: tuple[int, ...] = WIDTHS) -> None:
+    def __init__(self, z_dim: int = Z_DIM, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
         self.z_dim = self.w_dim = z_dim
+        self.widths = tuple(widths)
         self.rows, self.labels = 1, 0
         self.resolution = 4 * 2 ** len(widths)
         layers: list[nn.Module] = []
@@ -44,10 +45,13 @@ class DCGAN(nn.Module):
             stride, padding = (2, 1) if layers else (1, 0)
             layers.append(nn.ConvTranspose2d(inputs, outputs, 4, stride=stride, padding=padding, bias=False))
             layers += [nn.BatchNorm2d(outputs), nn.ReLU()]
-        layers += [nn.ConvTranspose2d(inputs, outputs, 4, **place, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
         layers += [nn.ConvTranspose2d(widths[-1], 3, 4, stride=2, padding=1, bias=False), nn.Tanh()]
         self.main = nn.Sequential(*layers)
         self.register_buffer("w_mean", torch.zeros(z_dim), persistent=False)
+
+    def configuration(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON values."""
+        return {"z_dim": self.z_dim, "widths": list(self.widths)}
 
     @property
     def levels(self) -> tuple[GeneratorLevel, ...]:

@@ -6,7 +6,8 @@ Layer by layer the network that the `random-face` wheel carries; `mobile_weights
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -156,17 +157,18 @@ class MobileStyleGAN(StyleGenerator):
         self,
         size: int = 1024,
         *,
-        channels: Mapping[int, int] = CHANNELS,
+        channels: Mapping[int, int] | Sequence[tuple[int, int]] = CHANNELS,
         z_dim: int = 512,
         w_dim: int = 512,
         mapping_layers: int = 8,
     ) -> None:
-        table = {resolution: count for resolution, count in sorted(channels.items()) if resolution < size}
+        given = dict(channels)
+        table = {resolution: count for resolution, count in sorted(given.items()) if resolution < size}
         if list(table) != [4 * 2**step for step in range(len(table))] or 2 * max(table, default=0) != size:
-            raise ValueError(f"pictures of {size} px need channels at 4, 8, ... {size // 2}; given {list(channels)}")
+            raise ValueError(f"pictures of {size} px need channels at 4, 8, ... {size // 2}; given {list(given)}")
         super().__init__(MappingNetwork(z_dim, w_dim, layers=mapping_layers), rows=2 * len(table))
         self.convolutions = self.rows - 1
-        self.resolution = size
+        self.resolution, self.channels = size, table
         self.first = FirstConv(table[4], w_dim)
         self.blocks = nn.ModuleDict()
         for resolution in list(table)[1:]:
@@ -174,6 +176,16 @@ class MobileStyleGAN(StyleGenerator):
         self.rgb = WaveletHead(table[size // 2], w_dim)
         self._layers = self._layers_by_level()
         self._levels = tuple(self._describe(row, name) for row, name in enumerate(self._layers))
+
+    def configuration(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON values."""
+        return {
+            "size": self.resolution,
+            "channels": [list(entry) for entry in self.channels.items()],
+            "z_dim": self.z_dim,
+            "w_dim": self.w_dim,
+            "mapping_layers": len(self.mapping_network.layers),
+        }
 
     def affine(self, level: str) -> nn.Module:
         """The layer that maps w to a level's raw code."""

@@ -17,6 +17,7 @@ from ghbench.checkpoints.checkpoint import Shape, match_keys
 from ghbench.errors import MissingError, UsageError
 from ghbench.generators.layers import EqualLinear
 from ghbench.generators.mobile_stylegan import CHANNELS, MobileStyleGAN
+from ghbench.generators.native import build, frozen
 
 ASSET = "mobile-stylegan-ffhq"
 TRAIN_HEADS = f"ghbench train heads --generator {ASSET}"
@@ -73,7 +74,8 @@ def built(
     # The files hold hundreds of small constants of their graph besides; they say nothing that is not in our code.
     constants = {name: array for name, array in (mapping | synthesis).items() if name in shapes}
     match_keys(constants, shapes)
-    generator = MobileStyleGAN(size)
+    generator = build(MobileStyleGAN, {"size": size})
+    assert isinstance(generator, MobileStyleGAN)
     state = _mapping_state(constants, generator) | _synthesis_state(constants)
     if head is not None:
         state |= {f"rgb.{name}": array for name, array in head.items()}
@@ -83,7 +85,8 @@ def built(
     expected = generator.state_dict()
     generator.load_state_dict({name: torch.from_numpy(np.array(state[name])) for name in state if name in expected})
     generator.mapping_network.estimate_w_mean(W_MEAN_SAMPLES)
-    return generator.eval().requires_grad_(requires_grad=False)
+    frozen(generator)
+    return generator
 
 
 def constant_shapes() -> dict[str, Shape]:

@@ -1,5 +1,7 @@
 """MobileStyleGAN as the protocol describes it: levels, wavelets, canonical codes, edited features, precision."""
 
+import json
+
 import pytest
 import torch
 
@@ -47,6 +49,13 @@ def test_wavelet_step_follows_its_formula_and_is_undone():
 
 def test_satisfies_the_protocol(generator):
     assert isinstance(generator, Generator)
+
+
+def test_is_made_again_from_its_configuration(generator):
+    again = MobileStyleGAN(**json.loads(json.dumps(generator.configuration())))
+    assert [(name, value.shape) for name, value in again.state_dict().items()] == [
+        (name, value.shape) for name, value in generator.state_dict().items()
+    ]
 
 
 def test_a_level_is_a_row_of_w_plus(generator, ws):
