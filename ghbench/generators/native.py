@@ -22,6 +22,7 @@ from ghbench.checkpoints import Checkpoint, native
 from ghbench.errors import DataError
 from ghbench.generators.protocol import Generator
 
+FORMAT = native.FORMAT
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 CLASSES = {
     "StyleGAN2": "ghbench.generators.stylegan2",

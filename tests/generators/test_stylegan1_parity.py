@@ -1,11 +1,10 @@
 """StyleGAN1 against the arrays of the reference program: every output, at the limits of `tests/golden/README.md`."""
 
 import pytest
-from reference_names import genforce_discriminator, genforce_generator
+from golden_checkpoints import checkpoint_of
 
+from ghbench.generators.conversion import build_discriminator, genforce
 from ghbench.generators.layers import unit_rms
-from ghbench.generators.stylegan1 import StyleGAN1
-from ghbench.generators.stylegan1_discriminator import StyleGAN1Discriminator
 
 
 @pytest.fixture(params=["gf_sg1_64", "gf_sg1_32_fused"])
@@ -14,23 +13,21 @@ def file(request, golden):
 
 
 @pytest.fixture
-def table(file):
-    resolution, *_, base, most, _ = file["cfg/res_z_w_mapfmaps_nmap_fbase_fmax_fused"].tolist()
-    return {side: min(base // side, most) for side in (4, 8, 16, 32, 64) if side <= resolution}
-
-
-@pytest.fixture
-def generator(file, table):
-    _, z_dim, w_dim, width, layers, _, _, fused = file["cfg/res_z_w_mapfmaps_nmap_fbase_fmax_fused"].tolist()
-    generator = StyleGAN1(
-        table,
-        z_dim=z_dim,
-        w_dim=w_dim,
-        mapping_layers=layers,
-        mapping_width=width,
-        fused_from=8 if fused == 1 else 128,
-    )
-    generator.load_state_dict(genforce_generator(file.below("generator/")))
+def generator(file):
+    resolution, z_dim, w_dim, width, layers, base, most, fused = file[
+        "cfg/res_z_w_mapfmaps_nmap_fbase_fmax_fused"
+    ].tolist()
+    generator = genforce.generator(checkpoint_of("gf", file), "generator", fused_from=8 if fused == 1 else None)
+    sides = (4, 8, 16, 32, 64)
+    assert generator.configuration() == {
+        "channels": [[side, min(base // side, most)] for side in sides if side <= resolution],
+        "z_dim": z_dim,
+        "w_dim": w_dim,
+        "mapping_layers": layers,
+        "mapping_width": width,
+        "fused_from": 8 if fused == 1 else 128,
+        "colours": 3,
+    }
     return generator
 
 
@@ -69,9 +66,8 @@ def test_gradient_with_respect_to_w_plus(file, generator):
     file.check("out/grad_wp", ws.grad, gradient=True)
 
 
-def test_discriminator(file, table):
-    discriminator = StyleGAN1Discriminator(table)
-    discriminator.load_state_dict(genforce_discriminator(file.below("discriminator/"), max(table)))
+def test_discriminator(file):
+    discriminator = build_discriminator(checkpoint_of("gf", file))
     file.check("out/D_logits_B2", discriminator(file["D_x8"][:2]))
     file.check("out/D_logits_B4", discriminator(file["D_x4"]))
     file.check("out/D_logits_B8", discriminator(file["D_x8"]))

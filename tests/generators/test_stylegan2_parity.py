@@ -2,58 +2,34 @@
 
 import pytest
 import torch
-from reference_names import (
-    nvidia_discriminator,
-    nvidia_generator,
-    nvidia_level,
-    rosinality_discriminator,
-    rosinality_generator,
-    rosinality_level,
-)
+from golden_checkpoints import NVIDIA, checkpoint_of
 
-from ghbench.generators.stylegan2 import StyleGAN2
-from ghbench.generators.stylegan2_discriminator import StyleGAN2Discriminator
-
-NVIDIA = {
-    # file: generator's and discriminator's architecture
-    "nv_ada32": ("skip", "residual"),
-    "nv_ada16_cond": ("skip", "residual"),
-    "nv_ada16_resnet": ("residual", "skip"),
-}
+from ghbench.generators.conversion import build_discriminator, build_generator, rosinality, stylegan2_ada
 
 
 def built(name, golden):
     """Generator and discriminator with the weights of a golden file."""
-    file = golden(name)
-    if name == "rosinality_sg2":
-        size, w_dim, layers = file["cfg/size_styledim_nmlp"].tolist()
-        table = dict(file["cfg/channels"].tolist())
-        generator = StyleGAN2(table, z_dim=w_dim, w_dim=w_dim, mapping_layers=layers)
-        generator.load_state_dict(rosinality_generator(file.below("g_ema/"), file["out/w_mean_of_ztrunc"][0]))
-        discriminator = StyleGAN2Discriminator(table)
-        discriminator.load_state_dict(rosinality_discriminator(file.below("d/"), size))
-        return generator, discriminator
-    size, w_dim, z_dim, labels, base, most, layers, rows = file["cfg/res_w_z_c_cbase_cmax_nmap_numws"].tolist()
-    clamp = float(file["cfg/conv_clamp"])
-    table = {4 * 2**step: min(base // (4 * 2**step), most) for step in range(rows // 2)}
-    shared = {"labels": labels, "conv_clamp": None if clamp < 0 else clamp}
-    generator = StyleGAN2(
-        table, z_dim=z_dim, w_dim=w_dim, mapping_layers=layers, architecture=NVIDIA[name][0], **shared
-    )
-    generator.load_state_dict(nvidia_generator(file.below("G_ema/")))
-    discriminator = StyleGAN2Discriminator(table, architecture=NVIDIA[name][1], **shared)
-    discriminator.load_state_dict(nvidia_discriminator(file.below("D/")))
-    assert generator.rows == rows
-    assert max(table) == size
-    return generator, discriminator
-
-
-def level_name(generator, resolution, part):
-    return "rgb" if part == "rgb" and resolution == generator.resolution else f"r{resolution}.{part}"
+    checkpoint = checkpoint_of(name, golden(name))
+    return build_generator(checkpoint), build_discriminator(checkpoint)
 
 
 @pytest.mark.parametrize("name", NVIDIA)
 class TestOfficialProgram:
+    def test_sizes_are_read_off_the_shapes(self, name, golden):
+        file, (generator, discriminator) = golden(name), built(name, golden)
+        size, w_dim, z_dim, labels, _, _, layers, rows = file["cfg/res_w_z_c_cbase_cmax_nmap_numws"].tolist()
+        clamp = float(file["cfg/conv_clamp"])
+        found = generator.configuration()
+        assert (generator.resolution, generator.rows) == (size, rows)
+        assert (found["w_dim"], found["z_dim"], found["labels"], found["mapping_layers"]) == (
+            w_dim,
+            z_dim,
+            labels,
+            layers,
+        )
+        assert found["conv_clamp"] == discriminator.configuration()["conv_clamp"] == (None if clamp < 0 else clamp)
+        assert (found["architecture"], discriminator.architecture) == NVIDIA[name]
+
     def test_mapping_and_truncation(self, name, golden):
         file, (generator, _) = golden(name), built(name, golden)
         file.check("out/ws", generator.mapping(file["z"], labels=file["c"]))
@@ -74,9 +50,10 @@ class TestOfficialProgram:
         file, (generator, _) = golden(name), built(name, golden)
         raw = generator.style_codes(file["ws_distinct"], raw=True)
         expected = file.below("out/style/")
-        assert {level_name(generator, *nvidia_level(key)) for key in expected} == set(raw)
-        for key in expected:
-            file.check(f"out/style/{key}", raw[level_name(generator, *nvidia_level(key))])
+        levels = {key: stylegan2_ada.level_of(key, generator.resolution) for key in expected}
+        assert set(levels.values()) == set(raw)
+        for key, level in levels.items():
+            file.check(f"out/style/{key}", raw[level])
 
     def test_gradient_with_respect_to_w_plus(self, name, golden):
         file, (generator, _) = golden(name), built(name, golden)
@@ -138,9 +115,10 @@ class TestCommonPort:
     def test_style_codes(self, file, generator):
         raw = generator.style_codes(file["wplus"], raw=True)
         expected = file.below("out/style/")
-        assert {level_name(generator, *rosinality_level(key)) for key in expected} == set(raw)
-        for key in expected:
-            file.check(f"out/style/{key}", raw[level_name(generator, *rosinality_level(key))])
+        levels = {key: rosinality.level_of(key, generator.resolution) for key in expected}
+        assert set(levels.values()) == set(raw)
+        for key, level in levels.items():
+            file.check(f"out/style/{key}", raw[level])
 
     def test_gradient_with_respect_to_w_plus(self, file, generator, noise):
         ws = file["wplus"].clone().requires_grad_()
@@ -149,6 +127,7 @@ class TestCommonPort:
 
     def test_discriminator_and_second_order_gradient(self, file, golden):
         _, discriminator = built("rosinality_sg2", golden)
+        discriminator.requires_grad_()
         penalty = check_discriminator(file, discriminator, None)
         (second,) = torch.autograd.grad(penalty, discriminator.final_conv.weight)
         file.check("out/D_r1_grad_final_conv_weight", second, gradient=True)

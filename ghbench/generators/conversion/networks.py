@@ -1,0 +1,132 @@
+"""From anybody's checkpoint to one of our networks, whatever its format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from torch import nn
+
+from ghbench.checkpoints import Checkpoint
+from ghbench.errors import DataError, UsageError
+from ghbench.generators import native
+from ghbench.generators.conversion import (
+    genforce,
+    rosinality,
+    stylegan2_ada,
+    tensorflow_stylegan1,
+    tensorflow_stylegan2,
+)
+from ghbench.generators.protocol import Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a format's files hold.
+
+    Args:
+        module: Its functions `generator(checkpoint, network)` and `discriminator(checkpoint, network)`.
+        generators: Its names for generators, the best first: averages make better pictures.
+        discriminators: Its names for discriminators.
+        licence: What is known of the terms of such files; none states them itself.
+    """
+
+    module: Any
+    generators: tuple[str, ...]
+    discriminators: tuple[str, ...]
+    licence: str
+
+
+_NVIDIA = (
+    "not stated in the file; NVIDIA's own StyleGAN2 checkpoints are under the NVIDIA Source Code License "
+    "(non-commercial), others under their authors' terms"
+)
+_KARRAS = (
+    "not stated in the file; NVIDIA's own StyleGAN checkpoints are CC BY-NC 4.0, others under their authors' terms"
+)
+_AUTHORS = "not stated in the file; what was trained on or converted from NVIDIA's weights stays under NVIDIA's terms"
+
+FORMATS = {
+    "stylegan2-ada": Format(stylegan2_ada, ("G_ema",), ("D",), _NVIDIA),
+    "rosinality": Format(rosinality, ("g_ema",), ("d",), _AUTHORS),
+    "psp": Format(rosinality, ("decoder",), (), _AUTHORS),
+    "genforce": Format(genforce, ("generator_smooth", "generator"), ("discriminator",), _AUTHORS),
+    "tensorflow-stylegan1": Format(tensorflow_stylegan1, ("Gs", "G"), ("D",), _KARRAS),
+    "tensorflow-ghfeat": Format(tensorflow_stylegan1, ("Gs", "G"), ("D",), _KARRAS),
+    "tensorflow-stylegan2": Format(tensorflow_stylegan2, ("Gs", "G"), ("D",), _NVIDIA),
+}
+
+
+def generator_name(checkpoint: Checkpoint, network: str | None = None) -> str:
+    """Which of a checkpoint's networks is to be the generator.
+
+    Args:
+        checkpoint: What `ghbench.checkpoints.read` found.
+        network: The user's choice; None for the format's best.
+
+    Raises:
+        UsageError: The choice is no generator of this file.
+        DataError: The file has no generator.
+    """
+    known = generator_names(checkpoint)
+    if network is not None and network not in known:
+        there = ", ".join(known) or "none"
+        raise UsageError(
+            f"{network!r} is no generator of this file; generators in it: {there}", fix="choose one of them"
+        )
+    if not known:
+        there = ", ".join(checkpoint.networks) or "none"
+        raise DataError(f"the {checkpoint.format} file has no generator; networks in it: {there}")
+    return network or known[0]
+
+
+def generator_names(checkpoint: Checkpoint) -> list[str]:
+    """The generators in a checkpoint, the best first."""
+    if checkpoint.format == native.FORMAT:
+        return [part for part in (native.GENERATOR,) if part in _parts(checkpoint)]
+    form = FORMATS.get(checkpoint.format)
+    return [name for name in form.generators if name in checkpoint.networks] if form else []
+
+
+def discriminator_names(checkpoint: Checkpoint) -> list[str]:
+    """The discriminators in a checkpoint."""
+    if checkpoint.format == native.FORMAT:
+        return [part for part in (native.DISCRIMINATOR,) if part in _parts(checkpoint)]
+    form = FORMATS.get(checkpoint.format)
+    return [name for name in form.discriminators if name in checkpoint.networks] if form else []
+
+
+def build_generator(checkpoint: Checkpoint, network: str | None = None) -> Generator:
+    """The generator of a checkpoint, with its weights.
+
+    Args:
+        checkpoint: What `ghbench.checkpoints.read` found.
+        network: Its name there; None for the format's best.
+
+    Returns:
+        On the CPU, in evaluation mode, with `requires_grad` off, in float32.
+
+    Raises:
+        UsageError: No generator of this name.
+        DataError: No generator, or its arrays do not fit; the message lists them.
+    """
+    name = generator_name(checkpoint, network)
+    if checkpoint.format == native.FORMAT:
+        return cast("Generator", native.rebuild(checkpoint, name))
+    return cast("Generator", FORMATS[checkpoint.format].module.generator(checkpoint, name))
+
+
+def build_discriminator(checkpoint: Checkpoint) -> nn.Module:
+    """The discriminator of a checkpoint, with its weights; see `build_generator`."""
+    names = discriminator_names(checkpoint)
+    if not names:
+        there = ", ".join(checkpoint.networks) or "none"
+        raise DataError(f"the {checkpoint.format} file has no discriminator; networks in it: {there}")
+    if checkpoint.format == native.FORMAT:
+        return native.rebuild(checkpoint, names[0])
+    return cast("nn.Module", FORMATS[checkpoint.format].module.discriminator(checkpoint, names[0]))
+
+
+def _parts(checkpoint: Checkpoint) -> dict[str, Any]:
+    parts = checkpoint.config.get("architecture")
+    return parts if isinstance(parts, dict) else {}

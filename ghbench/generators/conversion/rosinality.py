@@ -1,0 +1,152 @@
+"""rosinality/stylegan2-pytorch, whose generator is also the decoder of pSp and e4e: names, and sizes from shapes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from numpy.typing import NDArray
+
+from ghbench.checkpoints import Checkpoint
+from ghbench.errors import DataError
+from ghbench.generators.conversion.filling import W_MEAN, Arrays, array, check_filter, count, filled
+from ghbench.generators.conversion.layouts import BATCHED, MAP, PICTURE, SAME, Place
+from ghbench.generators.layers import channel_table
+from ghbench.generators.stylegan2 import StyleGAN2
+from ghbench.generators.stylegan2_discriminator import StyleGAN2Discriminator
+
+_FILTERS = r".*\.kernel"
+_MOST_BLOCKS = 11
+
+
+def generator(checkpoint: Checkpoint, network: str) -> StyleGAN2:
+    """Build the generator.
+
+    Args:
+        checkpoint: Of the format `rosinality` or `psp`.
+        network: Which of its networks: `g_ema`, or `decoder`.
+
+    Returns:
+        The generator. A file without `latent_avg` gives the mean of w of 10,000 seeded samples; one without stored
+        noise gives seeded noise.
+
+    Raises:
+        DataError: The arrays are not those of this program's generator.
+    """
+    tensors: dict[str, NDArray[Any]] = dict(checkpoint.network(network))
+    check_filter(tensors, _FILTERS)
+    table = {4: array(tensors, "conv1.activate.bias", 1).size}
+    for step in range(_blocks(tensors, r"convs\.\d+\.conv\.weight", 2)):
+        table[8 * 2**step] = array(tensors, f"convs.{2 * step + 1}.activate.bias", 1).size
+    layers = count(tensors, r"style\.\d+\.weight")
+    arguments = {
+        "channels": table,
+        "z_dim": array(tensors, "style.1.weight", 2).shape[1],
+        "w_dim": array(tensors, "conv1.conv.modulation.weight", 2).shape[1],
+        "mapping_layers": layers,
+        "colours": array(tensors, "to_rgb1.bias", 4).size,
+    }
+    places = _generator_places(channel_table(table), layers)
+    if count(tensors, r"noises\..*") == 0:
+        # The program stored none before noise became part of its state.
+        places = {ours: place for ours, place in places.items() if not place.name.startswith("noises.")}
+    mean = checkpoint.tensors.get("latent_avg")
+    if mean is None:
+        del places[W_MEAN]
+    else:
+        # pSp repeats it for every row of W+.
+        tensors["latent_avg"] = mean.reshape(-1, mean.shape[-1])[0] if mean.ndim else mean
+    built = cast("StyleGAN2", filled(StyleGAN2, arguments, tensors, places, _FILTERS))
+    if mean is None:
+        built.mapping_network.estimate_w_mean()
+    return built
+
+
+def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN2Discriminator:
+    """Build the discriminator; see `generator`."""
+    tensors = checkpoint.network(network)
+    check_filter(tensors, _FILTERS)
+    entry = array(tensors, "convs.0.0.weight", 4)
+    halvings = _blocks(tensors, r"convs\.\d+\.conv2\.1\.weight", 1)
+    side = 4 * 2**halvings
+    table = {side: entry.shape[0]}
+    for step in range(halvings):
+        table[side // 2 ** (step + 1)] = array(tensors, f"convs.{step + 1}.conv2.2.bias", 1).size
+    arguments = {"channels": table, "colours": entry.shape[1]}
+    places = _discriminator_places(side, halvings)
+    return cast("StyleGAN2Discriminator", filled(StyleGAN2Discriminator, arguments, tensors, places, _FILTERS))
+
+
+def level_of(name: str, resolution: int) -> str:
+    """Our name of the level whose style the layer `LAYER.conv.modulation` makes.
+
+    Args:
+        name: The layer's name.
+        resolution: Side of the generator's pictures.
+
+    Raises:
+        ValueError: No such layer.
+    """
+    match = re.fullmatch(r"(conv1|convs|to_rgb1|to_rgbs)(?:\.(\d+))?\.conv\.modulation", name)
+    if match is None:
+        raise ValueError(f"{name!r} is no layer with a style")
+    number = int(match[2] or 0)
+    if match[1] in {"to_rgb1", "to_rgbs"}:
+        side = 4 if match[1] == "to_rgb1" else 8 * 2**number
+        return "rgb" if side == resolution else f"r{side}.rgb"
+    return "r4.conv" if match[1] == "conv1" else f"r{8 * 2 ** (number // 2)}.{('up', 'conv')[number % 2]}"
+
+
+def _blocks(tensors: Arrays, pattern: str, each: int) -> int:
+    blocks = count(tensors, pattern) // each
+    if blocks > _MOST_BLOCKS - 1:
+        raise DataError(f"the network has {blocks} resolutions above 4 pixels; the largest known has 8")
+    return blocks
+
+
+def _generator_places(table: Mapping[int, int], layers: int) -> dict[str, Place]:
+    places = {"const": Place("input.input", BATCHED), W_MEAN: Place("latent_avg", SAME)}
+    for number in range(layers):
+        for part in ("weight", "bias"):
+            places[f"mapping_network.layers.{number}.{part}"] = Place(f"style.{number + 1}.{part}", SAME)
+    for step, side in enumerate(table):
+        convolutions = (
+            {"conv": "conv1"} if not step else {"up": f"convs.{2 * step - 2}", "conv": f"convs.{2 * step - 1}"}
+        )
+        for part, there in convolutions.items():
+            here = f"blocks.r{side}.{part}"
+            places |= _modulated(here, there)
+            places[f"{here}.bias"] = Place(f"{there}.activate.bias", SAME)
+            places[f"{here}.noise.strength"] = Place(f"{there}.noise.weight", SAME)
+            noise = 2 * step - (part == "up")
+            places[f"{here}.noise.const"] = Place(f"noises.noise_{noise}", PICTURE)
+        there = f"to_rgbs.{step - 1}" if step else "to_rgb1"
+        places |= _modulated(f"blocks.r{side}.rgb", there)
+        places[f"blocks.r{side}.rgb.bias"] = Place(f"{there}.bias", MAP)
+    return places
+
+
+def _modulated(here: str, there: str) -> dict[str, Place]:
+    return {
+        f"{here}.weight": Place(f"{there}.conv.weight", BATCHED),
+        f"{here}.style.weight": Place(f"{there}.conv.modulation.weight", SAME),
+        f"{here}.style.bias": Place(f"{there}.conv.modulation.bias", SAME),
+    }
+
+
+def _discriminator_places(side: int, halvings: int) -> dict[str, Place]:
+    pairs = {
+        f"from_rgb.r{side}.weight": "convs.0.0.weight", f"from_rgb.r{side}.bias": "convs.0.1.bias",
+        "final_conv.weight": "final_conv.0.weight", "final_conv.bias": "final_conv.1.bias",
+        "hidden.weight": "final_linear.0.weight", "hidden.bias": "final_linear.0.bias",
+        "logit.weight": "final_linear.1.weight", "logit.bias": "final_linear.1.bias",
+    }  # fmt: skip
+    for step in range(halvings):
+        here, there = f"blocks.r{side // 2**step}", f"convs.{step + 1}"
+        pairs |= {
+            f"{here}.conv.weight": f"{there}.conv1.0.weight", f"{here}.conv.bias": f"{there}.conv1.1.bias",
+            f"{here}.down.weight": f"{there}.conv2.1.weight", f"{here}.down.bias": f"{there}.conv2.2.bias",
+            f"{here}.skip.weight": f"{there}.skip.1.weight",
+        }  # fmt: skip
+    return {ours: Place(theirs, SAME) for ours, theirs in pairs.items()}
