@@ -81,6 +81,7 @@ class ExtractorSpec:
         backend: Library and precision of the computation, part of the feature key: `numpy-float32`, `torch-float32`...
         mean: Training-set mean of each level, by which features are centred; None: features are not centred.
         citation: What to cite.
+        aliases: Other names of levels, each for one or several of them: GH-Feat's levels also have the paper's numbers.
     """
 
     name: str
@@ -95,6 +96,7 @@ class ExtractorSpec:
     backend: str = "numpy-float32"
     mean: Mapping[str, NDArray[np.float32]] | None = field(default=None, compare=False)
     citation: str = ""
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
     def dim(self, level: str) -> int:
         """Numbers that `level` holds for one image."""

@@ -71,6 +71,8 @@ def _check_spec(spec: object) -> None:
     demand(
         spec.default_levels and not unknown, f"{spec.name}: default_levels must name levels, got {unknown or 'none'}"
     )
+    wrong = {name: levels for name, levels in spec.aliases.items() if name in names or not set(levels) <= set(names)}
+    demand(not wrong, f"{spec.name}: an alias is no level's name and stands for levels, got {wrong}")
     demand(spec.similarity in {"cosine", "l2"}, f"{spec.name}: similarity {spec.similarity!r} is not cosine or l2")
     size = spec.preprocessing.size
     demand(len(size) == 2 and min(size) >= 1, f"{spec.name}: preprocessing.size {size} is not (height, width)")

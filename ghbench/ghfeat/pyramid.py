@@ -1,0 +1,33 @@
+"""Feature pyramid: deep maps tell shallow ones what they saw (Lin et al. 2017), as GH-Feat builds it."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+Maps = tuple[Tensor, Tensor, Tensor]
+"""Three maps [N, C, H, W], shallow to deep, each half the side of the one before."""
+
+
+class Pyramid(nn.Module):
+    """Laterals are 3x3 convolutions (usually 1x1); neither norms nor rectifiers.
+
+    Args:
+        channels: Channels of the trunk's maps, shallow to deep.
+        width: Channels of all maps that come out.
+    """
+
+    def __init__(self, channels: tuple[int, int, int], width: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(nn.Conv2d(count, width, 3, padding=1) for count in channels)
+        self.output = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in channels)
+
+    def forward(self, maps: Maps) -> Maps:
+        """The trunk's maps to as many of `width` channels, of the same sides."""
+        shallow, middle, deep = (lateral(features) for lateral, features in zip(self.lateral, maps, strict=True))
+        middle = middle + functional.interpolate(deep, scale_factor=2.0, mode="nearest")
+        shallow = shallow + functional.interpolate(middle, scale_factor=2.0, mode="nearest")
+        shallow, middle, deep = (
+            output(features) for output, features in zip(self.output, (shallow, middle, deep), strict=True)
+        )
+        return shallow, middle, deep
