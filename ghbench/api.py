@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from ghbench import registry
 from ghbench.dataset import Dataset
@@ -15,15 +16,20 @@ from ghbench.runner import RunOptions, run, run_pairs
 from ghbench.selection import load_extractor, load_task
 from ghbench.task import Task
 
+if TYPE_CHECKING:
+    from ghbench.generators.protocol import Generator
+
 __all__ = [
     "compare",
     "evaluate",
     "leaderboard",
     "list_datasets",
     "list_extractors",
+    "list_generators",
     "list_tasks",
     "load_dataset",
     "load_extractor",
+    "load_generator",
     "load_task",
     "run",
     "wrap",
@@ -77,9 +83,28 @@ def load_dataset(spec: str) -> Dataset:
     return cast("Dataset", registry.build("dataset", spec))
 
 
+def load_generator(spec: str | Path) -> Generator:
+    """Load a generator by name with options, or from anybody's checkpoint.
+
+    Args:
+        spec: `mobile-stylegan-ffhq:size=256`, or a path.
+
+    Returns:
+        A torch module on the CPU, in evaluation mode, with `requires_grad` off; see `ghbench.generators.protocol`.
+    """
+    from ghbench.generators import loading
+
+    return loading.load_generator(spec)
+
+
 def list_extractors() -> list[str]:
     """Names of the registered extractors."""
     return [plugin.name for plugin in registry.plugins("extractor")]
+
+
+def list_generators() -> list[str]:
+    """Names of the registered generators."""
+    return [plugin.name for plugin in registry.plugins("generator")]
 
 
 def list_tasks() -> list[str]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from ghbench import registry
 from ghbench.errors import UserError
 from ghbench.extractor import Encoder
+from ghbench.generator import GeneratorPlugin
 from ghbench.registry import Plugin
 from ghbench.task import Task
 
@@ -70,6 +71,8 @@ def _use(value: object) -> None:
         size = value.spec().preprocessing.size
         ramp = np.linspace(0, 255, 3 * size[0] * size[1]).astype(np.uint8).reshape(1, 3, *size)
         value.extract(ramp)
+    elif isinstance(value, GeneratorPlugin):
+        value.load()
 
 
 @contextmanager

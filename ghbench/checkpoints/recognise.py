@@ -33,12 +33,13 @@ def container(path: Path) -> str:
         raise DataError(f"{path} cannot be read: {error.strerror}", fix="check the path") from error
     if head.startswith((LEGACY_HEAD, ZIP_HEAD)):
         return "torch"
+    # Before the pickles: the length of the header, which stands first, may well begin with the byte 0x80.
+    if head[5:8] == b"\0\0\0" and head[8:9] == b"{":
+        return "safetensors"
     if head.startswith(b"\x80"):
         return "pickle"
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
         return "openvino"
-    if head[8:9] == b"{":
-        return "safetensors"
     raise DataError(f"{path} is no checkpoint that ghbench knows", fix=f"known formats: {_FORMATS}")
 
 

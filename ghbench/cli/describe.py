@@ -7,21 +7,25 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ghbench.cli.terminal import print_json, say
+from ghbench.cli.terminal import print_columns, print_json, say, watched
 
 
 def describe(
-    kind: Annotated[Literal["extractor", "task", "dataset"], typer.Argument(help="What it is.")],
-    spec: Annotated[str, typer.Argument(help="Its spec string.")],
+    kind: Annotated[Literal["extractor", "task", "dataset", "generator"], typer.Argument(help="What it is.")],
+    spec: Annotated[str, typer.Argument(help="Its spec string; of a generator also a path.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Describe an extractor, a task or a dataset."""
-    describers = {"extractor": _extractor, "task": _task, "dataset": _dataset}
+    """Describe an extractor, a task, a dataset or a generator."""
+    describers = {"extractor": _extractor, "task": _task, "dataset": _dataset, "generator": _generator}
     description = describers[kind](spec)
     if as_json:
         print_json(description)
     else:
+        levels = description.pop("levels") if kind == "generator" else []
         _print(description)
+        if levels:
+            rows = [["-" if value is None else str(value) for value in row.values()] for row in levels]
+            print_columns([name.replace("_", " ") for name in levels[0]], rows)
 
 
 def _extractor(spec: str) -> dict[str, Any]:
@@ -74,6 +78,14 @@ def _dataset(spec: str) -> dict[str, Any]:
         "content_digest": content_digest(dataset),
         "recipe_digest": dataset.recipe_digest,
     }
+
+
+def _generator(spec: str) -> dict[str, Any]:
+    from ghbench.generators.description import described
+    from ghbench.generators.loading import generator_plugin
+
+    with watched():
+        return described(generator_plugin(spec))
 
 
 def _print(description: dict[str, Any], indent: str = "") -> None:

@@ -9,7 +9,7 @@ import typer
 from ghbench.cli.terminal import print_columns, print_json
 from ghbench.registry import Kind, Plugin, plugins, summary
 
-Plural = Literal["extractors", "tasks", "datasets"]
+Plural = Literal["extractors", "tasks", "datasets", "generators"]
 
 
 def list_plugins(
@@ -19,7 +19,7 @@ def list_plugins(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List extractors, tasks or datasets."""
+    """List extractors, tasks, datasets or generators."""
     rows = [_row(plugin, ready=ready) for plugin in plugins(cast("Kind", kind[:-1]))]
     if as_json:
         print_json(rows)

@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from ghbench.cli import assets, cache, compare, describe, doctor, figures, leaderboard, listing, run, verify
+from ghbench.cli import (
+    assets,
+    cache,
+    compare,
+    convert,
+    describe,
+    doctor,
+    figures,
+    generate,
+    leaderboard,
+    listing,
+    run,
+    verify,
+)
 from ghbench.cli.terminal import complain, say
 from ghbench.disk_errors import disk_error
 from ghbench.errors import UserError
@@ -29,6 +42,8 @@ app.command("compare")(compare.compare)
 app.command("verify")(verify.verify)
 app.command("list")(listing.list_plugins)
 app.command("describe")(describe.describe)
+app.command("generate")(generate.generate)
+app.command("convert")(convert.convert)
 app.command("doctor")(doctor.doctor)
 app.add_typer(cache.app, name="cache", help="Stored features: list, verify, clear, import.")
 app.add_typer(assets.app, name="assets", help="Weights and data from outside: list, fetch, path, import, verify.")

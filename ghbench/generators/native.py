@@ -27,6 +27,8 @@ GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 CLASSES = {
     "StyleGAN2": "ghbench.generators.stylegan2",
     "StyleGAN1": "ghbench.generators.stylegan1",
+    "MobileStyleGAN": "ghbench.generators.mobile_stylegan",
+    "DCGAN": "ghbench.generators.dcgan",
     "StyleGAN2Discriminator": "ghbench.generators.stylegan2_discriminator",
     "StyleGAN1Discriminator": "ghbench.generators.stylegan1_discriminator",
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import collections
 import pickle
+import sys
+import types
 
 import numpy as np
 import torch
@@ -49,6 +51,16 @@ reconstruct.__module__ = "torch_utils.persistence"
 reconstruct.__qualname__ = reconstruct.__name__ = "_reconstruct_persistent_obj"
 EasyDict.__module__ = "dnnlib.util"
 Network.__module__ = NETWORK_MODULE
+
+
+def register_look_alikes(monkeypatch):
+    """Make the foreign classes' names importable, which `pickle.dumps` insists on."""
+    names = ("torch_utils", "torch_utils.persistence", "dnnlib", "dnnlib.util", "dnnlib.tflib", NETWORK_MODULE)
+    for name in names:
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    sys.modules["torch_utils.persistence"]._reconstruct_persistent_obj = reconstruct
+    sys.modules["dnnlib.util"].EasyDict = EasyDict
+    sys.modules[NETWORK_MODULE].Network = Network
 
 
 class Persistent:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import types
-
 import checkpoint_files as files
 import numpy as np
 import pytest
@@ -16,12 +13,7 @@ from ghbench.checkpoints import Checkpoint, write
 @pytest.fixture(autouse=True)
 def look_alikes(monkeypatch, tmp_path):
     """Modules of the names that NVIDIA's pickles refer to, while a test writes one; nothing may run in `tmp_path`."""
-    names = ("torch_utils", "torch_utils.persistence", "dnnlib", "dnnlib.util", "dnnlib.tflib", files.NETWORK_MODULE)
-    for name in names:
-        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-    sys.modules["torch_utils.persistence"]._reconstruct_persistent_obj = files.reconstruct
-    sys.modules["dnnlib.util"].EasyDict = files.EasyDict
-    sys.modules[files.NETWORK_MODULE].Network = files.Network
+    files.register_look_alikes(monkeypatch)
     monkeypatch.chdir(tmp_path)
     yield
     assert not (tmp_path / "canary").exists()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from ghbench.checkpoints import match_keys, read, tensorflow_pickle
+from ghbench.checkpoints import Checkpoint, match_keys, read, tensorflow_pickle, write
 from ghbench.checkpoints.tensorflow_tables import encoder_table, generator_table
 from ghbench.errors import DataError, MissingError
 
@@ -26,6 +26,17 @@ def test_the_format_is_known_by_content_alone(good_files):
         if kind != "openvino-ir":
             path = path.rename(path.with_name("anything.xyz"))
         assert read(path).format == KINDS.get(kind, kind)
+
+
+def test_safetensors_of_any_header_length_are_no_pickles(tmp_path):
+    """Lengths are multiples of 8, and the first byte of some is that of a pickle."""
+    first = set()
+    for letters in range(0, 264, 8):
+        content = Checkpoint("genforce", {"a/b": np.ones(3, np.float32)}, {"x": "y" * letters}, "", ())
+        write(tmp_path / "x", content, licence="")
+        first.add((tmp_path / "x").read_bytes()[0])
+        assert read(tmp_path / "x").format == "native"
+    assert 0x80 in first
 
 
 def test_the_same_file_has_the_same_digest(good_files):

@@ -1,0 +1,37 @@
+"""`ghbench convert`: anybody's checkpoint as safetensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ghbench.cli.terminal import print_json, say
+
+
+def convert(
+    path: Annotated[Path, typer.Argument(help="The checkpoint; its format is known by its content.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors to write.")],
+    network: Annotated[str | None, typer.Option(help="One network of the file; default: all that are of use.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Terms of the weights, if you know them.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+) -> None:
+    """Convert a checkpoint; nothing in it is executed. The result says how its networks are built."""
+    from dataclasses import asdict
+
+    from ghbench.generators.conversion.converting import convert as converted_file
+
+    converted = converted_file(path, out, network=network, licence=licence)
+    if as_json:
+        print_json({"path": str(out), **asdict(converted)})
+        return
+    say(out)
+    say(f"format: {converted.source_format}")
+    for part, name in converted.built.items():
+        say(f"{part}: {name}")
+    if converted.plain:
+        say(f"plain arrays: {', '.join(converted.plain)}")
+    say(f"licence: {converted.licence}")
+    for note in converted.notes:
+        say(f"note: {note}")

@@ -1,0 +1,122 @@
+"""`ghbench convert`: anybody's checkpoint as one safetensors file that says how to build its networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from torch import nn
+
+from ghbench.checkpoints import Checkpoint, native, openvino_ir
+from ghbench.errors import DataError, UsageError
+from ghbench.generators.conversion.networks import (
+    build_discriminator,
+    build_generator,
+    discriminator_names,
+    generator_name,
+    generator_names,
+)
+from ghbench.generators.loading import IR_FILES, UNSTATED, generator_of, licence_of, read_file
+from ghbench.generators.native import save_generator
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What a conversion wrote.
+
+    Args:
+        source_format: Format of the source.
+        built: What can be built from the file: classes by `generator` and `discriminator`.
+        plain: Networks that are kept as plain arrays under their own names.
+        licence: What the file says about its terms.
+        notes: What its user should know.
+    """
+
+    source_format: str
+    built: dict[str, str]
+    plain: tuple[str, ...]
+    licence: str
+    notes: tuple[str, ...]
+
+
+def convert(path: Path, out: Path, *, network: str | None = None, licence: str | None = None) -> Converted:
+    """Convert a checkpoint.
+
+    A generator and a discriminator are written by the names of our networks, all else as it is.
+
+    Args:
+        path: A checkpoint in any format that ghbench reads.
+        out: The safetensors file to write.
+        network: One network of the file. A generator is converted in place of the file's best one, anything else is
+            written alone, as plain arrays. None for all.
+        licence: Terms of the weights; None for what is known of files of this format.
+
+    Raises:
+        UsageError: `out` has another ending, the source is already converted, or has no such network.
+        MissingError: There is no such file.
+        DataError: The file is damaged, hostile, or its arrays do not fit.
+    """
+    if out.suffix != ".safetensors" or out.is_dir():
+        raise UsageError(f"{out.name!r} is no name for the result", fix=f"--out {out.stem or 'model'}.safetensors")
+    checkpoint = read_file(path)
+    if checkpoint.format == native.FORMAT and "architecture" in checkpoint.config:
+        raise UsageError(f"{path} is already converted", fix="use it as it is")
+    mobile = checkpoint.format == openvino_ir.FORMAT and path.name in IR_FILES
+    # Of other OpenVINO networks nothing is known.
+    unknown = checkpoint.format == openvino_ir.FORMAT and not mobile
+    terms = licence or (UNSTATED if unknown else licence_of(checkpoint))
+    if network is not None and network not in generator_names(checkpoint):
+        return _alone(checkpoint, out, network, terms)
+    if not mobile and not generator_names(checkpoint):
+        native.write(out, checkpoint, licence=terms)
+        plain = checkpoint.networks or ("all arrays",)
+        return Converted(checkpoint.format, {}, plain, terms, checkpoint.notes)
+    return _whole(path, checkpoint, out, network, terms)
+
+
+def _whole(path: Path, checkpoint: Checkpoint, out: Path, network: str | None, licence: str) -> Converted:
+    if checkpoint.format == openvino_ir.FORMAT:
+        generator: Any = generator_of(path, checkpoint)
+        others: tuple[str, ...] = ()
+        notes: tuple[str, ...] = ()
+        discriminator = None
+    else:
+        chosen = generator_name(checkpoint, network)
+        generator = build_generator(checkpoint, chosen)
+        discriminator, problem = _discriminator(checkpoint)
+        taken = {*generator_names(checkpoint), *(discriminator_names(checkpoint) if discriminator is not None else ())}
+        others = tuple(name for name in checkpoint.networks if name not in taken)
+        left_out = [name for name in generator_names(checkpoint) if name != chosen]
+        notes = tuple(f"{name} is left out; --network {name} converts it in place of {chosen}" for name in left_out)
+        notes += problem
+    tensors: dict[str, NDArray[Any]] = {
+        name: array for name, array in checkpoint.tensors.items() if name.startswith(tuple(f"{net}/" for net in others))
+    }
+    source = replace(checkpoint, notes=checkpoint.notes + notes)
+    save_generator(out, generator, licence=licence, source=source, discriminator=discriminator, tensors=tensors)
+    built = {"generator": type(generator).__name__}
+    if discriminator is not None:
+        built["discriminator"] = type(discriminator).__name__
+    return Converted(checkpoint.format, built, others, licence, source.notes)
+
+
+def _discriminator(checkpoint: Checkpoint) -> tuple[nn.Module | None, tuple[str, ...]]:
+    """The discriminator if it can be built; else why not: a generator is worth converting without it."""
+    if not discriminator_names(checkpoint):
+        return None, ()
+    try:
+        return build_discriminator(checkpoint), ()
+    except DataError as error:
+        reason = error.message.partition("\n")[0]
+        return None, (f"the discriminator is kept as plain arrays: {reason}",)
+
+
+def _alone(checkpoint: Checkpoint, out: Path, network: str, licence: str) -> Converted:
+    if network not in checkpoint.networks:
+        there = ", ".join(checkpoint.networks) or "none"
+        raise UsageError(f"the file has no network {network!r}", fix=f"choose one of: {there}")
+    own = {name: array for name, array in checkpoint.tensors.items() if name.startswith(f"{network}/")}
+    native.write(out, replace(checkpoint, tensors=own), licence=licence)
+    return Converted(checkpoint.format, {}, (network,), licence, checkpoint.notes)

@@ -1,0 +1,153 @@
+"""Pictures for seeds: the same seed, the same picture, whatever else is made beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ghbench.errors import DataError, UsageError
+from ghbench.generators.protocol import Generator
+from ghbench.generators.rendering import seeded_z, to_uint8
+
+NoiseMode = Literal["const", "random", "none"]
+MOST_SEEDS = 4096
+LARGEST_SEED = 2**32 - 1
+
+
+def seed_list(text: str) -> list[int]:
+    """Seeds from `0-15`, `3,5,8` or `0-3,100`.
+
+    Raises:
+        UsageError: Not of this form, too many or too large.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,10})(?:-(\d{1,10}))?\s*", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if last < first or last > LARGEST_SEED:
+            raise UsageError(f"seeds {text!r}; expected for instance 0-15 or 3,5,8, none above {LARGEST_SEED}")
+        if len(seeds) + last - first >= MOST_SEEDS:
+            raise UsageError(f"{text!r} are more than {MOST_SEEDS} seeds", fix="make several files")
+        seeds += range(first, last + 1)
+    return seeds
+
+
+@torch.no_grad()
+def pictures_of_seeds(
+    generator: Generator,
+    seeds: Sequence[int],
+    *,
+    psi: float = 0.7,
+    size: int | None = None,
+    noise: NoiseMode = "const",
+    label: int | None = None,
+    batch: int = 4,
+    report: Callable[[int, int], None] = lambda _done, _total: None,
+) -> NDArray[np.uint8]:
+    """Make one picture a seed.
+
+    The z of a seed is what NumPy's `RandomState(seed).randn(z_dim)` draws, as in the official StyleGAN programs: a seed
+    stands for the same picture there and here. Fresh noise is drawn by torch's generator with the same seed.
+
+    Args:
+        generator: On any device.
+        seeds: 0 to 2^32 - 1.
+        psi: Truncation.
+        size: Side of the pictures; smaller ones are averaged down, larger ones interpolated. None: the generator's own.
+        noise: The stored noise, fresh noise, or none.
+        label: Class, for a conditional generator.
+        batch: Pictures at once.
+        report: Told how many pictures are there and how many there shall be.
+
+    Returns:
+        uint8 [N, H, W, 3], grey pictures with three equal channels.
+
+    Raises:
+        UsageError: A label is missing, too large, or given to an unconditional generator.
+        DataError: The network gives numbers that are not finite.
+    """
+    mean = generator.w_mean
+    chosen = one_label(generator, label)
+    made: list[NDArray[np.uint8]] = []
+    # Fresh noise is the seed's own, so these pictures are made one by one.
+    step = 1 if noise == "random" else batch
+    for start in range(0, len(seeds), step):
+        part = seeds[start : start + step]
+        z = seeded_z(part, generator.z_dim).to(mean)
+        ws = generator.mapping(z, psi) if chosen is None else _conditional(generator, z, psi, chosen.to(mean))
+        with torch.random.fork_rng(enabled=noise == "random"):
+            if noise == "random":
+                torch.manual_seed(part[0])
+            images = generator.synthesis(ws, noise=noise)
+        if not bool(torch.isfinite(images).all()):
+            raise DataError("the generator's pictures are not finite", fix="check its weights, or take a smaller --psi")
+        made.append(to_uint8(resized(_three_colours(images), size)).transpose(0, 2, 3, 1))
+        report(min(start + step, len(seeds)), len(seeds))
+    return np.ascontiguousarray(np.concatenate(made))
+
+
+def on_device(generator: Generator, device: str) -> Generator:
+    """Bring a generator to a device.
+
+    Args:
+        generator: A torch module.
+        device: `cpu`, `cuda`, ..., or `auto` for a GPU where there is one.
+
+    Raises:
+        UsageError: There is no such device.
+    """
+    name = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return generator.to(name) if isinstance(generator, torch.nn.Module) else generator
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError(f"the generator cannot be brought to {device!r}: {reason}", fix="--device cpu") from error
+
+
+def one_label(generator: Generator, label: int | None) -> Tensor | None:
+    """The label [1, labels] of a class, None for an unconditional generator.
+
+    Raises:
+        UsageError: See `pictures_of_seeds`.
+    """
+    classes: int = getattr(generator, "labels", 0)
+    if classes and label is None:
+        raise UsageError(f"this generator makes pictures of {classes} classes", fix=f"--label 0 to {classes - 1}")
+    if label is None:
+        return None
+    if not classes:
+        raise UsageError("this generator has no classes", fix="leave --label out")
+    if not 0 <= label < classes:
+        raise UsageError(f"there is no class {label}", fix=f"--label 0 to {classes - 1}")
+    return torch.eye(classes)[label][None]
+
+
+def resized(images: Tensor, size: int | None) -> Tensor:
+    """Pictures [N, C, R, R] at another size [N, C, size, size].
+
+    Squares of pixels are averaged where the size divides theirs. Otherwise a filter that counts every pixel is used, a
+    triangle to make them smaller and a cubic to make them larger.
+    """
+    side = images.shape[-1]
+    if size is None or size == side:
+        return images
+    if side % size == 0:
+        return functional.avg_pool2d(images, side // size)
+    mode = "bilinear" if size < side else "bicubic"
+    return functional.interpolate(images, (size, size), mode=mode, antialias=True)
+
+
+def _conditional(generator: Generator, z: Tensor, psi: float, label: Tensor) -> Tensor:
+    ws: Tensor = generator.mapping(z, psi, labels=label.expand(len(z), -1))  # type: ignore[call-arg]
+    return ws
+
+
+def _three_colours(images: Tensor) -> Tensor:
+    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images[:, :3]
