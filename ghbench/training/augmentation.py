@@ -250,6 +250,11 @@ class AdaptiveProbability:
         self._signs = torch.zeros((), device=device)
         self._seen = 0
 
+    def to(self, device: torch.device | str) -> AdaptiveProbability:
+        """Move `p`, and what is counted, to where the discriminator is."""
+        self.p, self._signs = self.p.to(device), self._signs.to(device)
+        return self
+
     def observe(self, real_signs: Tensor, images: int) -> None:
         """Take the discriminator's answers to a step's real images, and adjust p when enough have come.
 

@@ -267,6 +267,12 @@ def test_an_interrupted_controller_goes_on_as_if_nothing_had_been():
     assert second.state_dict() == whole.state_dict()
 
 
+def test_the_controller_moves_whole_to_another_device():
+    control = AdaptiveProbability(start=0.25).to("meta")
+    assert control.p.device.type == "meta"
+    control.observe(torch.ones((), device="meta"), 300)
+
+
 def test_numbers_out_of_range_are_refused():
     with pytest.raises(UsageError, match=r"maximum 1\.5"):
         AdaptiveProbability(maximum=1.5)
