@@ -38,7 +38,13 @@ def container(path: Path) -> str:
         return "safetensors"
     if head.startswith(b"\x80"):
         return "pickle"
-    if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.lower().startswith((b"<!doctype html", b"<html")):
+        raise DataError(
+            f"{path} is a web page, not a checkpoint: the site answered with a page in place of the file",
+            fix="download it in a browser, where a quota or a login may be asked for",
+        )
+    if text.startswith(b"<"):
         return "openvino"
     raise DataError(f"{path} is no checkpoint that ghbench knows", fix=f"known formats: {_FORMATS}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import ghbench
 from ghbench import assets
 from ghbench.digests import digest_file, digest_json
 from ghbench.errors import MissingError, UsageError
@@ -23,7 +22,7 @@ SIZES = (64, 128, 256, 1024)
 
 def shipped_file(name: str) -> Path:
     """Where weights that we trained lie: `weights/NAME/model.safetensors` in the package."""
-    return Path(ghbench.__file__).parent / "weights" / name / "model.safetensors"
+    return Path(__file__).parents[1] / "weights" / name / "model.safetensors"
 
 
 class MobileStyleGANFaces:

@@ -207,6 +207,10 @@ def test_unknown_content_is_named(tmp_path):
     path.write_bytes(pickle.dumps([1, 2]))
     with pytest.raises(DataError, match="a list"):
         read(path)
+    for page in (b"<!DOCTYPE html><html>", b"\n<html lang='en'>"):
+        path.write_bytes(page)
+        with pytest.raises(DataError, match="is a web page"):
+            read(path)
     for content in (b"GIF89a", b"", b"\x89PNG"):
         path.write_bytes(content)
         with pytest.raises(DataError, match="no checkpoint"):
