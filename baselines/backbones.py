@@ -62,11 +62,26 @@ class MobileNetV2(TorchEncoder):
 
     def build(self) -> tuple[torch.nn.Module, Levels]:
         """Build the network from the asset."""
+        network = self._trained()
+        return network, Taps(network, self.places)
+
+    def perceptual_module(self) -> torch.nn.Module:
+        """Its maps of stages 2 to 4 (a quarter, an eighth and a sixteenth of the side) for perceptual losses.
+
+        A network of its own, without hooks: pictures [N, 3, R, R] in [-1, 1] of any size to features [N, D].
+        """
+        from .stage_maps import StageMaps
+
+        blocks = self._trained().features
+        maps = StageMaps([blocks[:4], blocks[4:7], blocks[7:14]], self.mean, self.std)
+        return maps.eval().requires_grad_(requires_grad=False)
+
+    def _trained(self) -> Any:
         import torch
 
         network = import_torchvision().models.mobilenet_v2(weights=None)
         network.load_state_dict(torch.load(assets.path(*self.asset), map_location="cpu", weights_only=True))
-        return network, Taps(network, self.places)
+        return network
 
 
 class EfficientNetLite0(TorchEncoder):

@@ -16,6 +16,9 @@ Heads = Literal["three", "level"]
 UNITS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 """Residual units of the first four stages by depth (He et al. 2016, table 1)."""
 
+LARGEST = 4096
+"""Largest side of pictures; no known generator's is larger."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
@@ -51,8 +54,8 @@ class EncoderConfig:
     padding: Padding = "symmetric"
 
     def __post_init__(self) -> None:
-        if self.size < 32 or self.size & (self.size - 1):
-            raise UsageError(f"encoder for pictures of {self.size} px; expected 32, 64, 128, ...")
+        if not 32 <= self.size <= LARGEST or self.size & (self.size - 1):
+            raise UsageError(f"encoder for pictures of {self.size} px; expected 32, 64, 128, ... up to {LARGEST}")
         if self.depth not in UNITS:
             raise UsageError(f"encoder of depth {self.depth}; expected {', '.join(map(str, UNITS))}")
         if not 0 < self.width <= 16 or self.pyramid_width < 1 or (self.head_channels or 1) < 1:

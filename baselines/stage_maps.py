@@ -1,0 +1,43 @@
+"""Feature maps of a classification network as one differentiable module, for perceptual losses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class StageMaps(nn.Module):
+    """Maps of several stages, each position's channels brought to unit length, side by side in one row.
+
+    Unit length takes the scale of the weights out (Zhang et al. 2018, equation 1). Maps are weighted such that the mean
+    squared difference of two rows is the mean over stages of the squared distance of two positions, however many
+    numbers a stage has.
+
+    Args:
+        stages: Parts of the network, one after the other; the output of each is a stage.
+        mean: Mean that is subtracted from pictures in [0, 1], by channel.
+        std: What they are then divided by.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, stages: Sequence[nn.Module], mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pictures [N, 3, R, R] in [-1, 1] to features [N, D]."""
+        features = ((images + 1) / 2 - self.mean) / self.std
+        maps: list[Tensor] = []
+        for stage in self.stages:
+            features = stage(features)
+            maps.append(functional.normalize(features.float(), dim=1, eps=1e-6))
+        total = sum(found[0].numel() for found in maps)
+        rows = [(found * (total / (len(maps) * found.shape[2] * found.shape[3])) ** 0.5).flatten(1) for found in maps]
+        return torch.cat(rows, dim=1)
