@@ -19,7 +19,7 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
-	$(PIP) --editable '.[test,dev,report]'
+	$(PIP) --editable '.[test,dev,report,train]'
 	@touch $@
 
 run: $(VENV)/.run

@@ -1,0 +1,1 @@
+"""One training loop for everything that ghbench trains, and the recipes of the generators."""

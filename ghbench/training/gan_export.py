@@ -1,0 +1,65 @@
+"""A finished StyleGAN as weights and a card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ghbench.generators.native import save_generator
+from ghbench.generators.stylegan1 import StyleGAN1
+from ghbench.generators.stylegan2 import StyleGAN2
+from ghbench.training.card import Card
+
+LICENCE = "Apache-2.0"
+
+
+def export_gan(
+    folder: Path,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    description: Mapping[str, Any],
+    history: Mapping[str, Any],
+) -> None:
+    """Write `model.safetensors` and `card.md`.
+
+    Args:
+        folder: Where to.
+        generator: The averaged generator; its mean w is measured here over 10,000 samples.
+        discriminator: The discriminator it was trained with.
+        description: Options and data, as the recipe describes them.
+        history: Images, steps, seed, hours, command, metrics and machine.
+    """
+    assert isinstance(generator, (StyleGAN1, StyleGAN2))
+    generator.mapping_network.estimate_w_mean()
+    data = description["data"]
+    # A network trained on pictures is under our licence only where theirs lets us say so.
+    named = data["dataset"] in {"fashion-mnist", "mnist-10k"}
+    licence = LICENCE if named else f"that of the training pictures: {data['licence']}"
+    extra = {
+        "training": {
+            "datasets": [data["dataset"]], "split": data["split"], "content": data["content"],
+            "images": history["images"], "seed": history["seed"], "supervision": "unsupervised",
+        },
+        "options": {name: value for name, value in description.items() if name != "data"},
+    }  # fmt: skip
+    save_generator(
+        folder / "model.safetensors", generator,
+        licence=licence, discriminator=discriminator, source=history["command"], extra=extra,
+    )  # fmt: skip
+    widths = {level.name: level.code_width for level in generator.levels}
+    Card(
+        title=f"{description['model']} of {description['size']} px, trained on {data['dataset']}",
+        what=(
+            f"Generator and discriminator at full resolution. Levels and widths of their codes: "
+            f"{', '.join(f'{name} {width}' for name, width in widths.items())}. Use it with "
+            f"`ghbench generate --generator model.safetensors`."
+        ),
+        data=f"{data['dataset']}, split {data['split']}: {data['images']:,} pictures (content {data['content'][:16]})",
+        licence=licence,
+        taught_by="nobody else's weights",
+        options=extra["options"],
+        history=history,
+    ).write(folder / "card.md")

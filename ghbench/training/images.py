@@ -1,0 +1,95 @@
+"""Training images by row, as float batches: small sets from memory, others decoded when needed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ghbench.dataset import Dataset, content_digest
+from ghbench.errors import DataError, UsageError
+from ghbench.imaging import resize_step
+
+RESIZE = "crop-bilinear"
+
+
+@runtime_checkable
+class InMemory(Protocol):
+    """A dataset that lies in memory as one array."""
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """uint8 [N, H, W] or [N, H, W, 3]."""
+        ...
+
+
+class TrainingImages:
+    """One split of a dataset at one size.
+
+    Grey pictures a few pixels smaller than asked for (28 of 32) get a black border and keep their pixels; all others
+    are cropped to a square and resized with antialiasing.
+
+    Args:
+        dataset: Any dataset.
+        size: Side in pixels.
+        split: Name of a split; all rows where the dataset has no splits.
+        threads: Decoders.
+
+    Raises:
+        UsageError: The dataset has splits, but none of that name.
+        DataError: The split is empty.
+    """
+
+    def __init__(self, dataset: Dataset, size: int, *, split: str = "train", threads: int = 4) -> None:
+        self.dataset, self.size, self.split = dataset, size, split
+        if dataset.splits:
+            if split not in dataset.splits:
+                raise UsageError(
+                    f"{dataset.card().name} has no split {split!r}", fix=f"one of {', '.join(dataset.splits)}"
+                )
+            self.rows = np.asarray(dataset.splits[split])
+        else:
+            self.rows = np.arange(len(dataset))
+        if not len(self.rows):
+            raise DataError(f"the split {split!r} of {dataset.card().name} is empty")
+        self._pixels = self._framed() if isinstance(dataset, InMemory) else None
+        self._pool = None if self._pixels is not None else ThreadPoolExecutor(threads)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def describe(self) -> dict[str, str | int]:
+        """What a run and a card say about the images."""
+        card = self.dataset.card()
+        return {
+            "dataset": card.name, "split": self.split, "images": len(self), "licence": card.licence,
+            "content": content_digest(self.dataset),
+        }  # fmt: skip
+
+    def uint8(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Images [n, 3, size, size] of rows of the split."""
+        if self._pixels is not None:
+            return self._pixels[rows]
+        assert self._pool is not None
+        return np.stack(list(self._pool.map(self._decoded, self.rows[rows])))
+
+    def batch(self, rows: NDArray[np.int64], device: torch.device) -> Tensor:
+        """Images [n, 3, size, size] in [-1, 1], float32."""
+        return torch.from_numpy(self.uint8(rows)).to(device).float() / 127.5 - 1.0
+
+    def _decoded(self, row: int) -> NDArray[np.uint8]:
+        image = resize_step(RESIZE).apply(self.dataset.image(int(row)), (self.size, self.size))
+        return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+    def _framed(self) -> NDArray[np.uint8]:
+        assert isinstance(self.dataset, InMemory)
+        pixels = self.dataset.pixels()[self.rows]
+        missing = self.size - pixels.shape[1]
+        if pixels.ndim == 3 and pixels.shape[1] == pixels.shape[2] and 0 <= missing <= self.size // 8:
+            before, after = missing // 2, missing - missing // 2
+            framed = np.pad(pixels, ((0, 0), (before, after), (before, after)))
+            return np.broadcast_to(framed[:, None], (len(framed), 3, self.size, self.size))
+        return np.stack([self._decoded(row) for row in self.rows])

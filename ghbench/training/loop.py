@@ -1,0 +1,273 @@
+"""The one training loop: sample order, chance, averages, checkpoints, log, grids, interruption."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ghbench.errors import DataError, UsageError
+from ghbench.training.machine import Machine
+from ghbench.training.order import rows_at, step_seed
+from ghbench.training.recipe import Batch, Recipe
+from ghbench.training.run_folder import RunFolder
+
+Report = Callable[[int, int, str], None]
+"""Takes images shown, images in all, and a line with losses and speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When things happen.
+
+    Args:
+        images: Images shown in all.
+        seed: Seed of sample order and of all chance.
+        checkpoint_minutes: Minutes between checkpoints.
+        log_every: Images between lines of the log.
+        pictures_every: Images between grids, 0 for none but the last.
+        evaluate_every: Images between evaluations, 0 for none but the last.
+    """
+
+    images: int
+    seed: int = 0
+    checkpoint_minutes: float = 3.0
+    log_every: int = 2_000
+    pictures_every: int = 20_000
+    evaluate_every: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call of `train` ended.
+
+    Args:
+        shown: Images shown so far.
+        finished: Whether all are.
+        metrics: Final metrics; empty when interrupted.
+    """
+
+    shown: int
+    finished: bool
+    metrics: Mapping[str, float]
+
+
+def train(
+    recipe: Recipe,
+    schedule: Schedule,
+    folder: RunFolder,
+    machine: Machine,
+    *,
+    command: str = "",
+    report: Report = lambda _shown, _total, _line: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Train until all images are shown, or until interrupted; the same call resumes.
+
+    An interrupted and resumed run sees the same images in the same order with the same chance as one that was never
+    interrupted, and ends with the same weights (bit for bit on one machine with one number of threads).
+
+    Args:
+        recipe: What is trained.
+        schedule: For how long, and what happens when.
+        folder: Where the run keeps its files.
+        machine: Where it runs.
+        command: The command that started it, for the card.
+        report: Told about progress after each step.
+        stop: Asked after each step whether to stop; SIGINT and SIGTERM stop as well.
+
+    Raises:
+        UsageError: The folder holds a run with other settings, or another process trains it.
+        DataError: Losses are not finite for fifty steps on end, or no checkpoint can be read.
+    """
+    if recipe.batch % machine.world:
+        raise UsageError(f"a batch of {recipe.batch} cannot be shared by {machine.world} processes")
+    machine.launch()
+    lock = folder.lock() if machine.main else None
+    try:
+        with _interruptions() as interrupted:
+            session = _Session(recipe, schedule, folder, machine, command, report)
+            return session.run(lambda: machine.any(interrupted() or stop()))
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+class _Session:
+    """One call of `train`."""
+
+    def __init__(
+        self, recipe: Recipe, schedule: Schedule, folder: RunFolder, machine: Machine, command: str, report: Report
+    ) -> None:
+        self.recipe, self.schedule, self.folder, self.machine = recipe, schedule, folder, machine
+        self.command, self.report = command, report
+        self.step, self.shown, self.seconds, self.bad = 0, 0, 0.0, 0
+        self.sums: dict[str, Tensor] = {}
+        self.steps_since_log = 0
+
+    def run(self, stop: Callable[[], bool]) -> Outcome:
+        recipe, schedule, machine = self.recipe, self.schedule, self.machine
+        self._begin()
+        recipe.prepare(machine)
+        started = saved = time.monotonic()
+        began_at, speed = self.shown, 0.0
+        while self.shown < schedule.images:
+            self._one_step()
+            now = time.monotonic()
+            speed = (self.shown - began_at) / max(now - started, 1e-9)
+            self.seconds_now = self.seconds + now - started
+            self._milestones(speed)
+            if stop():
+                self._save()
+                return Outcome(self.shown, finished=False, metrics={})
+            if machine.any(now - saved > 60 * schedule.checkpoint_minutes):
+                self._save()
+                saved = time.monotonic()
+        self.seconds_now = self.seconds + time.monotonic() - started
+        self._save()
+        return self._finish()
+
+    def _begin(self) -> None:
+        recipe, machine = self.recipe, self.machine
+        if machine.main:
+            settings = {**asdict(self.schedule), **recipe.describe(), "recipe": recipe.name}
+            for free in ("images", "checkpoint_minutes", "log_every", "pictures_every", "evaluate_every"):
+                settings.pop(free)
+            self.folder.settle({**settings, "precision": machine.precision, "processes": machine.world})
+        for network in recipe.networks.values():
+            network.to(machine.device)
+        for average in recipe.averages.values():
+            average.module.to(machine.device)
+        state = self.folder.load()
+        if state is not None:
+            self._restore(state)
+        machine.share(recipe.networks.values())
+        if machine.main:
+            self.folder.rewind(self.shown)
+            self.folder.log(
+                {"shown": self.shown, "event": "start" if state is None else "resume", **machine.describe()}
+            )
+
+    def _one_step(self) -> None:
+        recipe, machine, seed = self.recipe, self.machine, self.schedule.seed
+        share = recipe.batch // machine.world
+        first = self.shown + machine.rank * share
+        rows = rows_at(recipe.items, first, share, seed) if recipe.items else rows_at(1, 0, 0, seed)
+        positions = torch.arange(first, first + share).numpy()
+        torch.manual_seed(step_seed(seed, self.step, machine.rank))
+        losses = recipe.step(Batch(self.step, self.shown, positions, rows, recipe.batch))
+        self.step += 1
+        self.shown += recipe.batch
+        for average in recipe.averages.values():
+            average.update(self.shown, recipe.batch)
+        for name, value in losses.items():
+            self.sums[name] = self.sums.get(name, torch.zeros((), device=value.device)) + value.detach().float()
+        self.steps_since_log += 1
+
+    def _milestones(self, speed: float) -> None:
+        schedule, recipe, shown = self.schedule, self.recipe, self.shown
+
+        def passed(every: int) -> bool:
+            return every > 0 and shown // every > (shown - recipe.batch) // every
+
+        if passed(schedule.log_every):
+            means = {name: float(total) / self.steps_since_log for name, total in self.sums.items()}
+            self.sums, self.steps_since_log = {}, 0
+            self.bad = 0 if all(map(_finite, means.values())) else self.bad + 1
+            if self.bad > 3:
+                raise DataError(
+                    f"the losses of {recipe.name} have not been finite for a while: {means}",
+                    fix="lower the learning rate or train with --precision 32-true; the last checkpoints are kept",
+                )
+            if self.machine.main:
+                line = {"shown": shown, "images_per_second": round(speed, 2), **_rounded(means)}
+                self.folder.log({**line, "hours": round(self.seconds_now / 3600, 4)})
+                told = "  ".join(f"{name} {value:.3g}" for name, value in means.items())
+                self.report(shown, schedule.images, f"{told}  {speed:.0f} images/s")
+        elif self.machine.main:
+            self.report(shown, schedule.images, "")
+        if self.machine.main and passed(schedule.pictures_every):
+            self._picture()
+        if passed(schedule.evaluate_every) and shown < schedule.images and self.machine.main:
+            self.folder.log({"shown": shown, "event": "evaluation", **_rounded(recipe.evaluate(final=False))})
+
+    def _finish(self) -> Outcome:
+        metrics: Mapping[str, float] = {}
+        if self.machine.main:
+            self._picture()
+            metrics = self.recipe.evaluate(final=True)
+            self.folder.log({"shown": self.shown, "event": "finished", **_rounded(metrics)})
+            facts = {
+                "images": self.shown, "steps": self.step, "seed": self.schedule.seed, "command": self.command,
+                "hours": round(self.seconds_now / 3600, 3), "metrics": dict(metrics), **self.machine.describe(),
+            }  # fmt: skip
+            self.recipe.export(self.folder.path, facts)
+        return Outcome(self.shown, finished=True, metrics=metrics)
+
+    def _picture(self) -> None:
+        image = self.recipe.pictures()
+        if image is not None:
+            self.folder.picture(self.shown, image)
+
+    def _save(self) -> None:
+        if not self.machine.main:
+            return
+        recipe = self.recipe
+        self.folder.save(self.shown, {
+            "step": self.step, "shown": self.shown, "seconds": self.seconds_now,
+            "networks": {name: network.state_dict() for name, network in recipe.networks.items()},
+            "averages": {name: average.module.state_dict() for name, average in recipe.averages.items()},
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in recipe.optimisers.items()},
+            "sums": self.sums, "steps_since_log": self.steps_since_log, "recipe": dict(recipe.state()),
+        })  # fmt: skip
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        recipe = self.recipe
+        for name, network in recipe.networks.items():
+            network.load_state_dict(state["networks"][name])
+        for name, average in recipe.averages.items():
+            average.module.load_state_dict(state["averages"][name])
+        for name, optimiser in recipe.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        self.step, self.shown, self.seconds = state["step"], state["shown"], state["seconds"]
+        self.sums, self.steps_since_log = dict(state["sums"]), state["steps_since_log"]
+        self.seconds_now = self.seconds
+        recipe.restore(state["recipe"])
+
+    seconds_now: float = 0.0
+
+
+def _finite(value: float) -> bool:
+    return value == value and abs(value) != float("inf")  # noqa: PLR0124 - NaN is the number that differs from itself
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(f"{value:.6g}") for name, value in values.items()}
+
+
+@contextmanager
+def _interruptions() -> Iterator[Callable[[], bool]]:
+    """Turn SIGINT and SIGTERM into a question; a second signal acts as usual."""
+    caught: list[int] = []
+    before: dict[signal.Signals, Any] = {}
+
+    def note(number: int, _frame: object) -> None:
+        caught.append(number)
+        signal.signal(number, before[signal.Signals(number)])
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, note)
+    except ValueError:  # not the main thread: the caller's own `stop` is all there is
+        before = {}
+    try:
+        yield lambda: bool(caught)
+    finally:
+        for caught_signal, handler in before.items():
+            signal.signal(caught_signal, handler)

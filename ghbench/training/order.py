@@ -1,0 +1,33 @@
+"""Which training image comes when: a pure function of the seed and of the images shown; resuming cannot change it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def rows_at(items: int, first: int, count: int, seed: int) -> NDArray[np.int64]:
+    """Rows of the training set at positions `first` to `first + count - 1` of an endless sequence of shuffled epochs.
+
+    Args:
+        items: Rows of the training set, at least 1.
+        first: Images shown before.
+        count: Images wanted.
+        seed: Seed of the run; every epoch has its own permutation.
+
+    Returns:
+        int64 [count].
+    """
+    parts = []
+    while count > 0:
+        epoch, offset = divmod(first, items)
+        order = np.random.default_rng([seed, epoch]).permutation(items)
+        part = order[offset : offset + count]
+        parts.append(part)
+        first, count = first + len(part), count - len(part)
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+def step_seed(seed: int, step: int, rank: int = 0) -> int:
+    """Seed of all chance within one step of one process."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)

@@ -1,0 +1,147 @@
+"""The folder of a run: its description, log, checkpoints and grids. Every file in it is whole or absent."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from PIL import Image
+
+from ghbench import locations
+from ghbench.atomic import atomic_file, write_text
+from ghbench.errors import DataError, UsageError
+
+KEPT = 2
+"""Checkpoints that stay: the newest, and the one before for the case that a disk damages the newest."""
+
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class RunFolder:
+    """Files of one run.
+
+    Args:
+        name: Name of the run below the cache folder's `runs`, or a path.
+
+    Raises:
+        UsageError: The name cannot be a folder's.
+    """
+
+    def __init__(self, name: str | Path) -> None:
+        if isinstance(name, str) and "/" not in name:
+            if not _RUN_NAME.fullmatch(name):
+                raise UsageError(f"{name!r} is no name for a run", fix="letters, digits, `.`, `_` and `-`, or a path")
+            self.path = locations.cache() / "runs" / name
+        else:
+            self.path = Path(name).expanduser().absolute()
+        self.log_path = self.path / "log.jsonl"
+
+    def lock(self) -> FileLock:
+        """The run's lock, to be held while it trains.
+
+        Raises:
+            UsageError: Another process trains this run.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UsageError(f"another process is training in {self.path}", fix="wait for it, or --run OTHER") from None
+        return lock
+
+    def settle(self, description: Mapping[str, Any]) -> None:
+        """Write the run's description, or compare it with the one that the run began with.
+
+        Raises:
+            UsageError: The run began with other settings; the message lists them.
+        """
+        path = self.path / "run.json"
+        text = json.dumps(description, indent=1, sort_keys=True)
+        if not path.exists():
+            write_text(path, text + "\n")
+            return
+        try:
+            before = json.loads(path.read_text())
+        except ValueError as error:
+            raise DataError(f"{path} is damaged: {error}", fix=f"rm -r {self.path}") from error
+        now = json.loads(text)
+        names = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+        if names:
+            lines = [f"{name}: {before.get(name)!r} then, {now.get(name)!r} now" for name in names]
+            raise UsageError(
+                f"{self.path} began with other settings\n  " + "\n  ".join(lines),
+                fix="--run OTHER begins a new run",
+            )
+
+    def save(self, shown: int, state: Mapping[str, Any]) -> Path:
+        """Write a checkpoint and drop the oldest ones.
+
+        Args:
+            shown: Images shown so far.
+            state: Tensors, numbers and text in dicts and lists.
+        """
+        path = self.path / f"state-{shown:010d}.pt"
+        with atomic_file(path) as stream:
+            torch.save(dict(state), stream)
+        for old in self.checkpoints()[:-KEPT]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def checkpoints(self) -> list[Path]:
+        """Checkpoints, oldest first."""
+        return sorted(self.path.glob("state-*.pt"))
+
+    def load(self) -> dict[str, Any] | None:
+        """The newest checkpoint that can be read, None if there is none. Reads tensors only; executes nothing.
+
+        Raises:
+            DataError: There are checkpoints, and none can be read.
+        """
+        found = self.checkpoints()
+        for path in reversed(found):
+            try:
+                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            except Exception as error:  # noqa: BLE001 - a damaged file raises whatever its bytes lead to
+                warnings.warn(
+                    f"{path.name} cannot be read ({type(error).__name__}); taking the one before", stacklevel=2
+                )
+            else:
+                return state
+        if found:
+            raise DataError(f"no checkpoint in {self.path} can be read", fix=f"rm -r {self.path} begins anew")
+        return None
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Append one line to the log."""
+        with self.log_path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+    def history(self) -> list[dict[str, Any]]:
+        """All lines of the log; a line that an interruption cut short is left out."""
+        lines = []
+        if self.log_path.exists():
+            for text in self.log_path.read_text(encoding="utf-8").splitlines():
+                try:
+                    lines.append(json.loads(text))
+                except ValueError:
+                    continue
+        return lines
+
+    def rewind(self, shown: int) -> None:
+        """Drop the log's lines about images after `shown`: a resumed run writes them again."""
+        kept = [line for line in self.history() if line.get("shown", 0) <= shown]
+        write_text(self.log_path, "".join(json.dumps(line) + "\n" for line in kept))
+
+    def picture(self, shown: int, image: NDArray[np.uint8]) -> None:
+        """Save a grid uint8 [H, W, 3] as `pictures/SHOWN.png`."""
+        with atomic_file(self.path / "pictures" / f"{shown:010d}.png") as stream:
+            Image.fromarray(image).save(stream, format="PNG")

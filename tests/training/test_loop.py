@@ -1,0 +1,219 @@
+"""The training loop: the same images in the same order with the same chance, interrupted or not."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from ghbench.errors import DataError, UsageError
+from ghbench.training.averages import MovingAverage
+from ghbench.training.loop import Schedule, train
+from ghbench.training.machine import Machine
+from ghbench.training.order import rows_at, step_seed
+from ghbench.training.recipe import Recipe
+from ghbench.training.run_folder import RunFolder
+
+
+class Line(Recipe):
+    """Fits a line to points; chance enters through noise on the inputs."""
+
+    name = "line"
+    items, batch = 10, 4
+
+    def __init__(self, rate=0.05):
+        self.model = torch.nn.Linear(1, 1)
+        torch.nn.init.zeros_(self.model.weight)
+        torch.nn.init.zeros_(self.model.bias)
+        self.networks = {"model": self.model}
+        self.averages = {"model": MovingAverage(self.model, 20)}
+        self.optimisers = {"model": torch.optim.Adam(self.model.parameters(), rate)}
+        self.rate, self.rows, self.exported = rate, [], None
+
+    def describe(self):
+        return {"rate": self.rate}
+
+    def prepare(self, machine):
+        self.machine = machine
+
+    def step(self, batch):
+        self.rows.append(batch.rows.tolist())
+        x = torch.tensor(batch.rows, dtype=torch.float32)[:, None] / 10
+        loss = (self.model(x + 0.1 * torch.randn_like(x)) - (2 * x + 1)).square().mean()
+        self.machine.update(self.optimisers["model"], loss)
+        return {"loss": loss}
+
+    def pictures(self):
+        return np.zeros((2, 3, 3), dtype=np.uint8)
+
+    def evaluate(self, *, final):
+        return {"weight": self.model.weight.item()}
+
+    def export(self, folder, history):
+        self.exported = history
+
+
+@pytest.fixture
+def machine():
+    return Machine(accelerator="cpu", precision="32-true", compiled=False)
+
+
+def weights(recipe):
+    return {name: value.clone() for name, value in recipe.averages["model"].module.state_dict().items()}
+
+
+def test_every_epoch_shows_every_row_once_in_another_order():
+    rows = rows_at(10, 0, 30, seed=3)
+    assert [sorted(rows[start : start + 10]) for start in (0, 10, 20)] == [list(range(10))] * 3
+    assert list(rows[:10]) != list(rows[10:20])
+
+
+def test_the_order_does_not_depend_on_how_it_is_cut():
+    whole = rows_at(7, 0, 40, seed=1)
+    parts = [rows_at(7, first, 5, seed=1) for first in range(0, 40, 5)]
+    np.testing.assert_array_equal(whole, np.concatenate(parts))
+
+
+def test_seeds_of_steps_and_processes_differ():
+    assert len({step_seed(0, step, rank) for step in range(20) for rank in range(3)}) == 60
+
+
+def test_interrupted_equals_uninterrupted(tmp_path, machine):
+    schedule = Schedule(images=80, log_every=16, pictures_every=0)
+    straight = Line()
+    train(straight, schedule, RunFolder(tmp_path / "a"), machine)
+
+    seen = []
+    for stop_after in (3, 5, 100):
+        recipe, steps = Line(), iter(range(stop_after))
+        outcome = train(
+            recipe, schedule, RunFolder(tmp_path / "b"), machine, stop=lambda steps=steps: next(steps, None) is None
+        )
+        seen += recipe.rows
+    assert outcome.finished
+    assert seen == straight.rows
+    for name, value in weights(straight).items():
+        torch.testing.assert_close(weights(recipe)[name], value, rtol=0, atol=0)
+    losses = [[line["loss"] for line in RunFolder(tmp_path / run).history() if "loss" in line] for run in "ab"]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 5
+
+
+def test_killed_between_checkpoints_the_log_is_written_once(tmp_path, machine):
+    schedule = Schedule(images=80, log_every=8)
+    folder = RunFolder(tmp_path / "run")
+
+    class KilledError(Exception):
+        pass
+
+    def die():
+        if len(recipe.rows) == 12:
+            raise KilledError
+        return len(recipe.rows) == 5
+
+    recipe = Line()
+    assert train(recipe, schedule, folder, machine, stop=die).shown == 20
+    recipe = Line()
+    with pytest.raises(KilledError):
+        train(recipe, schedule, folder, machine, stop=lambda: die() and False)
+    recipe = Line()
+    train(recipe, schedule, folder, machine)
+    shown = [line["shown"] for line in folder.history() if "loss" in line]
+    assert shown == list(range(8, 81, 8))
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, machine):
+    folder = RunFolder(tmp_path / "run")
+    for stop_after in (2, 2):
+        steps = iter(range(stop_after))
+        train(Line(), Schedule(images=80), folder, machine, stop=lambda steps=steps: next(steps, None) is None)
+    newest = folder.checkpoints()[-1]
+    newest.write_bytes(newest.read_bytes()[:100])
+    recipe = Line()
+    with pytest.warns(UserWarning, match="cannot be read"):
+        train(recipe, Schedule(images=80), folder, machine)
+    straight = Line()
+    train(straight, Schedule(images=80), RunFolder(tmp_path / "straight"), machine)
+    torch.testing.assert_close(weights(recipe), weights(straight), rtol=0, atol=0)
+
+
+def test_when_no_checkpoint_can_be_read_it_says_so(tmp_path, machine):
+    folder = RunFolder(tmp_path / "run")
+    train(Line(), Schedule(images=8), folder, machine)
+    for path in folder.checkpoints():
+        path.write_bytes(b"nothing")
+    with pytest.warns(UserWarning, match="cannot be read"), pytest.raises(DataError, match="no checkpoint"):
+        train(Line(), Schedule(images=80), folder, machine)
+
+
+def test_checkpoints_execute_nothing(tmp_path, machine):
+    import pickle
+
+    class Payload:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "executed"), "w"))
+
+    folder = RunFolder(tmp_path / "run")
+    train(Line(), Schedule(images=8), folder, machine)
+    for path in folder.checkpoints():
+        path.write_bytes(pickle.dumps(Payload()))
+    with pytest.warns(UserWarning, match="state-"), pytest.raises(DataError):
+        train(Line(), Schedule(images=80), folder, machine)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_other_settings_are_refused_and_more_images_are_not(tmp_path, machine):
+    folder = RunFolder(tmp_path / "run")
+    train(Line(), Schedule(images=8), folder, machine)
+    with pytest.raises(UsageError, match=r"rate: 0\.05 then, 0\.1 now"):
+        train(Line(rate=0.1), Schedule(images=8), folder, machine)
+    assert train(Line(), Schedule(images=16), folder, machine).shown == 16
+
+
+def test_two_processes_cannot_train_one_run(tmp_path, machine):
+    folder = RunFolder(tmp_path / "run")
+    with folder.lock(), pytest.raises(UsageError, match="another process"):
+        train(Line(), Schedule(images=8), RunFolder(tmp_path / "run"), machine)
+
+
+def test_gradients_that_are_not_finite_move_nothing(machine):
+    recipe = Line()
+    before = weights(recipe)
+    loss = recipe.model(torch.full((1, 1), torch.nan)).sum()
+    assert not machine.update(recipe.optimisers["model"], loss)
+    torch.testing.assert_close(recipe.model.state_dict(), before)
+
+
+def test_losses_that_stay_nan_end_the_run(tmp_path, machine):
+    class Broken(Line):
+        def step(self, batch):
+            return {"loss": torch.tensor(torch.nan)}
+
+    with pytest.raises(DataError, match="not been finite"):
+        train(Broken(), Schedule(images=400, log_every=4), RunFolder(tmp_path / "run"), machine)
+
+
+def test_the_card_is_told_what_happened(tmp_path, machine):
+    recipe = Line()
+    train(recipe, Schedule(images=8, seed=5), RunFolder(tmp_path / "run"), machine, command="ghbench train line")
+    told = recipe.exported
+    assert (told["images"], told["steps"], told["seed"], told["command"]) == (8, 2, 5, "ghbench train line")
+    assert "weight" in told["metrics"]
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["recipe"] == "line"
+    assert (tmp_path / "run" / "pictures" / "0000000008.png").exists()
+
+
+def test_a_run_name_cannot_leave_the_folder():
+    with pytest.raises(UsageError, match="no name for a run"):
+        RunFolder("..")
+
+
+def test_the_average_follows_with_its_half_life():
+    model = torch.nn.Linear(1, 1)
+    torch.nn.init.zeros_(model.weight)
+    average = MovingAverage(model, half_life=100, ramp=1e9)
+    torch.nn.init.ones_(model.weight)
+    average.update(1000, 100)
+    assert float(average.module.weight) == pytest.approx(0.5)
