@@ -23,7 +23,7 @@ from ghbench.ghfeat.official import official_encoder
 
 FORMAT = "ghfeat-encoder"
 NETWORK = "encoder"
-_OFFICIAL_LICENCE = "not stated by the authors; made with NVIDIA's StyleGAN, which is CC-BY-NC-4.0"
+_OFFICIAL_LICENCE = "not stated by the authors; made with NVIDIA's StyleGAN, which is CC BY-NC 4.0"
 
 
 @dataclass(frozen=True)
