@@ -52,6 +52,7 @@ class GanOptions:
         z_dim: Numbers of z.
         w_dim: Numbers of w.
         mapping_layers: Dense layers of the mapping network.
+        colours: Colours that are trained: 1 for grey pictures, or 3. What is exported always has three.
         batch: Pictures of a step.
         rate: Learning rate of Adam (betas 0 and .99).
         r1_gamma: Weight of R1, of which half multiplies the penalty.
@@ -71,6 +72,7 @@ class GanOptions:
     z_dim: int = 64
     w_dim: int = 64
     mapping_layers: int = 4
+    colours: int = 3
     batch: int = 32
     rate: float = 0.002
     r1_gamma: float = 1.0
@@ -216,7 +218,8 @@ class GanRecipe(Recipe):
         return z, other, torch.where(mixed, cut, rows)
 
     def _real(self, rows: NDArray[np.int64], device: torch.device) -> Tensor:
-        real = self.images.batch(rows, device).contiguous(memory_format=torch.channels_last)
+        real = self.images.batch(rows, device)[:, : self.options.colours]
+        real = real.contiguous(memory_format=torch.channels_last)
         if self.options.mirror:
             real = torch.where((torch.rand(len(real), device=device) < 0.5)[:, None, None, None], real.flip(3), real)
         return real
@@ -251,7 +254,8 @@ class GanRecipe(Recipe):
         generator = self.averages["generator"].module
         assert isinstance(generator, (StyleGAN1, StyleGAN2))
         parts = torch.split(z.to(generator.w_mean), 100)
-        return np.concatenate([to_uint8(generator.synthesis(generator.mapping(part))) for part in parts])
+        made = np.concatenate([to_uint8(generator.synthesis(generator.mapping(part))) for part in parts])
+        return np.repeat(made, 3 // made.shape[1], axis=1)
 
 
 def make_networks(options: GanOptions) -> tuple[StyleGAN1 | StyleGAN2, nn.Module]:
@@ -263,8 +267,10 @@ def make_networks(options: GanOptions) -> tuple[StyleGAN1 | StyleGAN2, nn.Module
     table = options.channel_table()
     z_dim, w_dim, layers = options.z_dim, options.w_dim, options.mapping_layers
     if options.model == "stylegan1":
-        return StyleGAN1(table, z_dim=z_dim, w_dim=w_dim, mapping_layers=layers), StyleGAN1Discriminator(table)
-    return StyleGAN2(table, z_dim=z_dim, w_dim=w_dim, mapping_layers=layers), StyleGAN2Discriminator(table)
+        one = StyleGAN1(table, z_dim=z_dim, w_dim=w_dim, mapping_layers=layers, colours=options.colours)
+        return one, StyleGAN1Discriminator(table, colours=options.colours)
+    two = StyleGAN2(table, z_dim=z_dim, w_dim=w_dim, mapping_layers=layers, colours=options.colours)
+    return two, StyleGAN2Discriminator(table, colours=options.colours)
 
 
 def _controller(target: float) -> AdaptiveProbability:

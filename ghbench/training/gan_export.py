@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
-from ghbench.generators.native import save_generator
+from ghbench.generators.native import Rebuildable, save_generator
 from ghbench.generators.stylegan1 import StyleGAN1
 from ghbench.generators.stylegan2 import StyleGAN2
 from ghbench.training.card import Card
 
 LICENCE = "Apache-2.0"
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def export_gan(
@@ -34,6 +36,8 @@ def export_gan(
     """
     assert isinstance(generator, (StyleGAN1, StyleGAN2))
     generator.mapping_network.estimate_w_mean()
+    if generator.colours == 1:
+        generator, discriminator = in_colour(generator), in_colour(discriminator)
     data = description["data"]
     # A network trained on pictures is under our licence only where theirs lets us say so.
     named = data["dataset"] in {"fashion-mnist", "mnist-10k"}
@@ -63,3 +67,23 @@ def export_gan(
         options=extra["options"],
         history=history,
     ).write(folder / "card.md")
+
+
+def in_colour(network: Network) -> Network:
+    """A grey generator or discriminator as one for three equal colours: the same pictures, the same logits.
+
+    Args:
+        network: Rebuildable, with one colour.
+    """
+    assert isinstance(network, Rebuildable)
+    coloured = type(network)(**{**network.configuration(), "colours": 3})
+    state = dict(network.state_dict())
+    for name, wanted in coloured.state_dict().items():
+        if state[name].shape != wanted.shape:
+            axis = next(axis for axis, side in enumerate(wanted.shape) if side != state[name].shape[axis])
+            state[name] = state[name].repeat_interleave(3, dim=axis)
+            if axis == 1:
+                # Inputs: three equal ones add up, and the equalised learning rate divides by the root of their number.
+                state[name] = state[name] / math.sqrt(3.0)
+    coloured.load_state_dict(state)
+    return coloured.eval()
