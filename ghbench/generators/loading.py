@@ -50,7 +50,7 @@ class CheckpointFile:
             licence=licence_of(checkpoint),
             training=_training(checkpoint),
             domain="not stated in the file",
-            notes=(f"read from a file of the format {checkpoint.format}", *checkpoint.notes),
+            notes=(_origin(checkpoint), *checkpoint.notes),
         )
 
     def load(self) -> Generator:
@@ -163,6 +163,13 @@ def _is_path(spec: str) -> bool:
     if path.suffix in SUFFIXES or path.is_file():
         return path.suffix != ".py"
     return path.is_dir() and spec.startswith((".", "/", "~"))
+
+
+def _origin(checkpoint: Checkpoint) -> str:
+    source = checkpoint.config.get("source_digest")
+    if checkpoint.format == native.FORMAT and source:
+        return f"converted from {checkpoint.config.get('format')}, sha256 {source}"
+    return f"read from a file of the format {checkpoint.format}"
 
 
 def _training(checkpoint: Checkpoint) -> TrainingRecord:

@@ -9,11 +9,11 @@ import torch
 from golden_checkpoints import checkpoint_of
 
 from ghbench import checkpoints
-from ghbench.checkpoints import Checkpoint
+from ghbench.checkpoints import Checkpoint, tensorflow_pickle
 from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.generators.conversion import build_discriminator, build_generator
 from ghbench.generators.conversion.converting import convert
-from ghbench.generators.loading import load_discriminator, load_generator
+from ghbench.generators.loading import generator_plugin, load_discriminator, load_generator
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +106,20 @@ class TestFilesMakeTheirProgramsPictures:
         out, report = converted()
         assert report.plain == ("encoder",)
         np.testing.assert_array_equal(checkpoints.read(out).network("encoder")["x"], np.ones(2, np.float32))
+
+
+def test_the_official_ghfeat_keeps_its_encoder_as_it_is(path, converted, golden, monkeypatch):
+    encoder = {"Conv0/weight": np.ones((7, 7, 3, 2), np.float32)}
+    monkeypatch.setattr(tensorflow_pickle, "expected_encoder", lambda _variables: {"Conv0/weight": (7, 7, 3, 2)})
+    file = golden("gf_sg1_64")
+    variables = golden_files.tensorflow_stylegan1(file.below("generator/"))
+    path.write_bytes(golden_files.files.tensorflow_bytes(variables, encoder=encoder))
+    out, report = converted()
+    assert (report.source_format, report.built["generator"]) == ("tensorflow-ghfeat", "StyleGAN1")
+    np.testing.assert_array_equal(checkpoints.read(out).network("E")["Conv0/weight"], encoder["Conv0/weight"])
+    file.check("out/img_z", load_generator(out)(file["z"]))
+    said = " ".join(generator_plugin(out).spec().notes)
+    assert f"converted from tensorflow-ghfeat, sha256 {checkpoints.read(path).digest}" in said
 
 
 def test_a_file_without_a_mean_gets_that_of_ten_thousand_samples(golden):
