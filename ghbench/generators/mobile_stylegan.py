@@ -122,13 +122,16 @@ class WaveletHead(nn.Module):
         self.weight = nn.Parameter(torch.randn(4 * COLOURS, inputs) / math.sqrt(inputs))
         self.bias = nn.Parameter(torch.zeros(4 * COLOURS))
 
-    def forward(self, features: Tensor, code: Tensor) -> Tensor:
-        """[N, inputs, R, R] and code [N, inputs] to pictures [N, 3, 2R, 2R], float32."""
+    def bands(self, pixels: Tensor, code: Tensor) -> Tensor:
+        """Features [N, P, inputs] of P pixels and code [N, inputs] to wavelet bands [N, P, 12]."""
         # Scaling the features costs nothing when compiled: it is part of the pass that rectifies them. Weights scaled for
         # each picture would make the compiler keep that pass's mask as booleans, which took twelve times as long.
-        features = features * code.to(features.dtype)[:, :, None, None]
-        bands = functional.linear(features.permute(0, 2, 3, 1), self.weight, self.bias)
-        return haar_synthesis(bands.float().permute(0, 3, 1, 2))
+        return functional.linear(pixels * code.to(pixels.dtype)[:, None], self.weight, self.bias)
+
+    def forward(self, features: Tensor, code: Tensor) -> Tensor:
+        """[N, inputs, R, R] and code [N, inputs] to pictures [N, 3, 2R, 2R], float32."""
+        bands = self.bands(features.permute(0, 2, 3, 1).flatten(1, 2), code).float()
+        return haar_synthesis(torch.unflatten(bands, 1, features.shape[2:]).permute(0, 3, 1, 2))
 
 
 class MobileStyleGAN(StyleGenerator):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -141,6 +141,18 @@ class StyleGenerator(nn.Module):
         if tap.reached is None:
             raise ValueError(f"{level} is not part of the network at level of detail {getattr(self, 'lod', 0):g}")
         return tap.reached
+
+    def many_features(self, ws: Tensor, levels: Collection[str], *, noise: Noise = "const") -> dict[str, Tensor]:
+        """Outputs of several levels, and with them of the whole network, from one run; see `features`.
+
+        Raises:
+            KeyError: There is no such level.
+        """
+        for level in levels:
+            find_level(self._levels, level)
+        tap = LevelTap(wanted=levels)
+        self._checked_run(self.style_codes(ws, raw=True), noise, tap)
+        return tap.kept
 
     def forward(self, z: Tensor, labels: Tensor | None = None, psi: float = 1.0, noise: Noise = "const") -> Tensor:
         """Pictures from z [N, z_dim]."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -40,10 +40,13 @@ class NoiseInput(nn.Module):
         Raises:
             ValueError: Unknown mode, or an explicit noise of another size.
         """
+        added = self.added(features, noise, row)
+        return features if added is None else features + added
+
+    def added(self, features: Tensor, noise: Noise, row: int, gain: float = 1.0) -> Tensor | None:
+        """What is added to the features [N, C, R, R], times `gain`: [1 or N, 1 or C, R, R], None for nothing."""
         picture = self._picture(features, noise, row)
-        if picture is None:
-            return features
-        return features + (picture * self.strength[None, :, None, None]).to(features.dtype)
+        return None if picture is None else (picture * (self.strength * gain)[:, None, None]).to(features.dtype)
 
     def _picture(self, features: Tensor, noise: Noise, row: int) -> Tensor | None:
         side = self.resolution
@@ -70,16 +73,22 @@ class LevelTap:
     Args:
         stop_at: Level after which the synthesis can stop.
         replacements: Outputs used instead of computed ones.
+        wanted: Levels whose outputs are kept.
         reached: The output of `stop_at`.
+        kept: The outputs of `wanted`.
     """
 
     stop_at: str | None = None
     replacements: Mapping[str, Tensor] = field(default_factory=dict)
+    wanted: Collection[str] = ()
     reached: Tensor | None = None
+    kept: dict[str, Tensor] = field(default_factory=dict)
 
     def __call__(self, name: str, output: Tensor) -> Tensor:
         """Pass on the output [N, C, R, R] of a level."""
         output = self.replacements.get(name, output)
+        if name in self.wanted:
+            self.kept[name] = output
         if name == self.stop_at:
             self.reached = output
             raise LevelReached

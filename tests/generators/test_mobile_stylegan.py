@@ -151,6 +151,14 @@ def test_features_are_channels_last(generator, ws):
         assert generator.features(ws, level.name).is_contiguous(memory_format=torch.channels_last)
 
 
+def test_features_of_several_levels_come_from_one_run(generator, ws):
+    kept = generator.many_features(ws, ("r16.up", "r8.conv"))
+    assert list(kept) == ["r8.conv", "r16.up"]
+    assert all(torch.equal(features, generator.features(ws, name)) for name, features in kept.items())
+    with pytest.raises(KeyError, match=r"no level 'r64\.conv'"):
+        generator.many_features(ws, ("r64.conv",))
+
+
 def test_gradients_reach_the_codes(generator, ws):
     codes = {name: code.detach().requires_grad_() for name, code in generator.style_codes(ws).items()}
     generator.synthesis_from_styles(codes).square().sum().backward()

@@ -81,7 +81,7 @@ def test_a_killed_or_damaged_run_makes_only_what_is_missing(generator, tmp_path)
     with pytest.raises(FileNotFoundError, match="7 to 10"):
         renders.read()
     made(RECIPE, generator, tmp_path / "b")
-    file = sorted(renders.path.glob("*.npy"))[0]
+    file = min(renders.path.glob("*.npy"))
     file.write_bytes(file.read_bytes()[:-1])
     assert renders.missing() == [range(3, 7)]
     made(RECIPE, generator, tmp_path / "b")
