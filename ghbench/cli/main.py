@@ -21,6 +21,7 @@ from ghbench.cli import (
     leaderboard,
     listing,
     run,
+    train,
     verify,
 )
 from ghbench.cli.terminal import complain, say
@@ -45,6 +46,7 @@ app.command("describe")(describe.describe)
 app.command("generate")(generate.generate)
 app.command("convert")(convert.convert)
 app.command("doctor")(doctor.doctor)
+app.add_typer(train.app, name="train", help="Generators, heads and encoders; an interrupted run resumes.")
 app.add_typer(cache.app, name="cache", help="Stored features: list, verify, clear, import.")
 app.add_typer(assets.app, name="assets", help="Weights and data from outside: list, fetch, path, import, verify.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from torch import nn
 
@@ -75,8 +75,8 @@ def in_colour(network: Network) -> Network:
     Args:
         network: Rebuildable, with one colour.
     """
-    assert isinstance(network, Rebuildable)
-    coloured = type(network)(**{**network.configuration(), "colours": 3})
+    arguments = cast("Rebuildable", network).configuration()
+    coloured = type(network)(**{**arguments, "colours": 3})
     state = dict(network.state_dict())
     for name, wanted in coloured.state_dict().items():
         if state[name].shape != wanted.shape:

@@ -1,0 +1,98 @@
+"""`ghbench train`: generators, heads and encoders, all by one loop; every verb resumes where it was interrupted."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ghbench.cli.terminal import complain, say, watched
+
+if TYPE_CHECKING:
+    from ghbench.training.recipe import Recipe
+
+app = typer.Typer(no_args_is_help=True)
+
+INTERRUPTED = 130
+
+Data = Annotated[str, typer.Option(help="Spec string of a dataset: fashion-mnist, imagefolder:path=./faces.")]
+Size = Annotated[int, typer.Option(min=8, max=1024, help="Side of the pictures, a power of two.")]
+Images = Annotated[int, typer.Option(min=1, help="Images shown in all; more than before trains a run further.")]
+Run = Annotated[str, typer.Option(help="Name of the run in the cache's `runs`, or a path.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of weights, order and chance.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--option", "-o", help="NAME=VALUE of the recipe; may be given many times.")
+]
+PrecisionOption = Annotated[
+    Literal["auto", "32-true", "bf16-mixed"], typer.Option(help="auto: bf16 where the processor has it.")
+]
+Accelerator = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Devices = Annotated[int, typer.Option(min=1, help="Processes, one a device.")]
+Compile = Annotated[bool, typer.Option("--compile/--no-compile", help="torch.compile; needs a C++ compiler.")]
+Quality = Annotated[str, typer.Option(help="Extractor whose features compare generated and real; `none`.")]
+
+
+@app.command("stylegan2")
+def stylegan2(
+    data: Data, run: Run, size: Size = 32, images: Images = 300_000, seed: Seed = 0, option: Settings = None,
+    quality: Quality = "efficientnet-lite0", precision: PrecisionOption = "auto", accelerator: Accelerator = "auto",
+    devices: Devices = 1, compiled: Compile = False,
+) -> None:  # fmt: skip
+    """Train a StyleGAN2 on a dataset.
+
+    ghbench train stylegan2 --data fashion-mnist --size 32 --images 300000 --run fashion32
+    """
+    _train_gan("stylegan2", data, run, size, images, seed, option, quality, precision, accelerator, devices, compiled)
+
+
+@app.command("stylegan1")
+def stylegan1(
+    data: Data, run: Run, size: Size = 32, images: Images = 300_000, seed: Seed = 0, option: Settings = None,
+    quality: Quality = "efficientnet-lite0", precision: PrecisionOption = "auto", accelerator: Accelerator = "auto",
+    devices: Devices = 1, compiled: Compile = False,
+) -> None:  # fmt: skip
+    """Train a StyleGAN1 on a dataset, at full resolution from the start.
+
+    ghbench train stylegan1 --data fashion-mnist --size 32 --images 300000 --run fashion32-sg1
+    """
+    _train_gan("stylegan1", data, run, size, images, seed, option, quality, precision, accelerator, devices, compiled)
+
+
+def _train_gan(
+    model: Literal["stylegan1", "stylegan2"], data: str, run: str, size: int, images: int, seed: int,
+    option: list[str] | None, quality: str, precision: Any, accelerator: str, devices: int, compiled: bool,
+) -> None:  # fmt: skip
+    from ghbench.training.gan_job import gan_recipe
+    from ghbench.training.run_folder import RunFolder
+
+    measured = None if quality == "none" else quality
+    cache = RunFolder(run).path
+    recipe = gan_recipe(model, data, size, option or [], quality=measured, seed=seed, cache=cache)
+    _train(recipe, run, images, seed, precision, accelerator, devices, compiled)
+
+
+def _train(
+    recipe: Recipe, run: str, images: int, seed: int, precision: Any, accelerator: str, devices: int, compiled: bool
+) -> None:
+    from ghbench.training.loop import Schedule, train
+    from ghbench.training.machine import Machine
+    from ghbench.training.run_folder import RunFolder
+
+    folder = RunFolder(run)
+    schedule = Schedule(images=images, seed=seed, evaluate_every=max(images // 4, 1))
+    machine = Machine(accelerator=accelerator, devices=devices, precision=precision, compiled=compiled)
+    with watched() as watch:
+
+        def report(shown: int, total: int, line: str) -> None:
+            watch.images(shown, total, recipe.name)
+            if line:
+                watch.pair(line)
+
+        command = shlex.join(["ghbench", *sys.argv[1:]])
+        outcome = train(recipe, schedule, folder, machine, command=command, report=report)
+    if not outcome.finished:
+        complain(f"interrupted after {outcome.shown:,} of {images:,} images; the same command goes on from there")
+        sys.exit(INTERRUPTED)
+    say(folder.path)

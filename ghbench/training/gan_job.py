@@ -1,0 +1,85 @@
+"""From what a user writes to a StyleGAN in training: options by name, data by spec string."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from ghbench import registry
+from ghbench.dataset import Dataset
+from ghbench.errors import UsageError
+from ghbench.training.gan import GanOptions, GanRecipe, Model
+from ghbench.training.images import InMemory, TrainingImages
+from ghbench.training.quality import GeneratorQuality
+
+
+def gan_recipe(
+    model: Model,
+    data: str,
+    size: int,
+    settings: Sequence[str] = (),
+    *,
+    quality: str | None = None,
+    seed: int = 0,
+    cache: Path | None = None,
+) -> GanRecipe:
+    """A StyleGAN ready to train.
+
+    Args:
+        model: `stylegan2` or `stylegan1`.
+        data: Spec string of a dataset; its split `train`, or all of it where it has no splits.
+        size: Side of the pictures.
+        settings: `name=value` for fields of `GanOptions`.
+        quality: Spec string of the extractor by which generated and real pictures are compared; None for none.
+        seed: Seed of weights and chance.
+        cache: Folder for the features of real pictures.
+
+    Raises:
+        UsageError: An option or a value that is not known.
+    """
+    dataset = cast("Dataset", registry.build("dataset", data))
+    images = TrainingImages(dataset, size)
+    fields = {"model": model, "size": size, "colours": 1 if _is_grey(dataset) else 3}
+    options = GanOptions(**{**fields, **parse_settings(GanOptions, settings, taken=("model", "size"))})
+    measured = None
+    if quality is not None:
+        other = TrainingImages(dataset, size, split="test") if "test" in dataset.splits else None
+        measured = GeneratorQuality(quality, _all(images), None if other is None else _all(other), cache=cache)
+    return GanRecipe(options, images, quality=measured, seed=seed)
+
+
+def parse_settings(cls: type[Any], settings: Sequence[str], *, taken: Sequence[str] = ()) -> dict[str, Any]:
+    """Values for a dataclass of numbers, texts and booleans from `name=value` texts.
+
+    Args:
+        cls: The dataclass; the type of each value is that of the field's default.
+        settings: The texts.
+        taken: Fields that are set elsewhere.
+
+    Raises:
+        UsageError: No such field, or a value of another type.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(cls) if field.name not in taken}
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, separator, text = setting.partition("=")
+        if not separator or name not in defaults:
+            raise UsageError(f"{setting!r} sets nothing", fix=f"NAME=VALUE with a name of {', '.join(defaults)}")
+        kind: Any = type(defaults[name])
+        try:
+            values[name] = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+        except (KeyError, ValueError):
+            raise UsageError(f"{setting!r}: expected {kind.__name__}", fix=f"{name}={defaults[name]}") from None
+    return values
+
+
+def _is_grey(dataset: Dataset) -> bool:
+    return isinstance(dataset, InMemory) and dataset.pixels().ndim == 3
+
+
+def _all(images: TrainingImages) -> Any:
+    return images.uint8(np.arange(len(images)))
