@@ -10,7 +10,7 @@ from torch import nn
 
 from ghbench import assets, checkpoints, registry
 from ghbench.checkpoints import Checkpoint, openvino_ir
-from ghbench.errors import DataError, MissingError, PluginError
+from ghbench.errors import DataError, MissingError, PluginError, UserError
 from ghbench.extractor import TrainingRecord
 from ghbench.generator import GeneratorPlugin, GeneratorSpec
 from ghbench.generators import native
@@ -98,7 +98,13 @@ def load_generator(spec: str | Path) -> Generator:
         DataError: The file is damaged, hostile, or no generator.
         PluginError: A plugin failed, or what it gave is no generator.
     """
-    generator = generator_plugin(spec).load()
+    plugin = generator_plugin(spec)
+    try:
+        generator = plugin.load()
+    except UserError:
+        raise
+    except Exception as error:
+        raise PluginError(f"generator {str(spec)!r} cannot be loaded: {type(error).__name__}: {error}") from error
     if not isinstance(generator, Generator):
         raise PluginError(f"{str(spec)!r} gave a {type(generator).__name__} that lacks what generators have")
     return generator

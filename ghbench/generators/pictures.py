@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ghbench.errors import DataError, UsageError
+from ghbench.errors import DataError, PluginError, UsageError
 from ghbench.generators.protocol import Generator
 from ghbench.generators.rendering import seeded_z, to_uint8
 
@@ -72,6 +73,7 @@ def pictures_of_seeds(
     Raises:
         UsageError: A label is missing, too large, or given to an unconditional generator.
         DataError: The network gives numbers that are not finite.
+        PluginError: The network fails.
     """
     mean = generator.w_mean
     chosen = one_label(generator, label)
@@ -81,10 +83,10 @@ def pictures_of_seeds(
     for start in range(0, len(seeds), step):
         part = seeds[start : start + step]
         z = seeded_z(part, generator.z_dim).to(mean)
-        ws = generator.mapping(z, psi) if chosen is None else _conditional(generator, z, psi, chosen.to(mean))
-        with torch.random.fork_rng(enabled=noise == "random"):
+        with torch.random.fork_rng(enabled=noise == "random"), _told_as_plugin_errors():
             if noise == "random":
                 torch.manual_seed(part[0])
+            ws = generator.mapping(z, psi) if chosen is None else _conditional(generator, z, psi, chosen.to(mean))
             images = generator.synthesis(ws, noise=noise)
         if not bool(torch.isfinite(images).all()):
             raise DataError("the generator's pictures are not finite", fix="check its weights, or take a smaller --psi")
@@ -142,6 +144,17 @@ def resized(images: Tensor, size: int | None) -> Tensor:
         return functional.avg_pool2d(images, side // size)
     mode = "bilinear" if size < side else "bicubic"
     return functional.interpolate(images, (size, size), mode=mode, antialias=True)
+
+
+@contextmanager
+def _told_as_plugin_errors() -> Iterator[None]:
+    """Turn whatever anybody's network raises into one line for its user."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise PluginError("the device has too little memory for this many pictures at once", fix="--batch 1") from error
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise PluginError(f"the generator failed: {type(error).__name__}: {error}") from error
 
 
 def _conditional(generator: Generator, z: Tensor, psi: float, label: Tensor) -> Tensor:

@@ -107,6 +107,12 @@ class Wrong:
 
     def load(self):
         return 3
+
+class Failing(Wrong):
+    """Fails."""
+
+    def load(self):
+        raise KeyError("weights")
 '''
 
 
@@ -116,6 +122,8 @@ def test_what_is_wrong_is_told(tmp_path):
         load_generator(f"{tmp_path}/mine.py:Hollow")
     with pytest.raises(PluginError, match="gave a int that lacks"):
         load_generator(f"{tmp_path}/mine.py:Wrong")
+    with pytest.raises(PluginError, match="cannot be loaded: KeyError"):
+        load_generator(f"{tmp_path}/mine.py:Failing")
     with pytest.raises(UsageError, match="did you mean tiny"):
         load_generator("tinny")
     with pytest.raises(UsageError, match="no size 100"):

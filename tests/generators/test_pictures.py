@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ghbench.errors import DataError, UsageError
+from ghbench.errors import DataError, PluginError, UsageError
 from ghbench.generators.pictures import on_device, pictures_of_seeds, resized, seed_list
 from ghbench.generators.stylegan1 import StyleGAN1
 from ghbench.generators.stylegan2 import StyleGAN2
@@ -91,6 +91,9 @@ def test_broken_weights_and_absent_devices_are_told():
     broken = tiny_generator()
     broken.const.fill_(float("nan"))
     with pytest.raises(DataError, match="not finite"):
+        pictures_of_seeds(broken, [0])
+    broken.synthesis = lambda _ws, **_options: broken.style_codes(torch.zeros(1, 2, 3))
+    with pytest.raises(PluginError, match=r"the generator failed: ValueError: W\+ is \(1, 2, 3\)"):
         pictures_of_seeds(broken, [0])
     with pytest.raises(UsageError, match="cannot be brought to 'nowhere'"):
         on_device(broken, "nowhere")
