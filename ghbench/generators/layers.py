@@ -67,7 +67,16 @@ class EqualConv2d(nn.Module):
 
 def activate(features: Tensor, gain: float = math.sqrt(2.0), clamp: float | None = None) -> Tensor:
     """Leaky rectifier of slope 0.2 times `gain`, limited to +-`clamp`; sqrt(2) keeps the variance (StyleGAN2)."""
-    features = functional.leaky_relu(features, SLOPE) * gain
+    return rectify(features * gain, clamp)
+
+
+def rectify(features: Tensor, clamp: float | None = None) -> Tensor:
+    """Leaky rectifier of slope 0.2, limited to +-`clamp`, written over `features`.
+
+    A positive gain can as well be applied before. Overwriting matters: with maps of many megabytes a CPU spends longer
+    on getting fresh memory than on the arithmetic.
+    """
+    features = functional.leaky_relu_(features, SLOPE)
     return features if clamp is None else features.clamp(-clamp, clamp)
 
 
@@ -95,35 +104,52 @@ def demodulation(weight: Tensor, style: Tensor, scale: float) -> Tensor:
 
 
 def modulated_conv2d(
-    images: Tensor, weight: Tensor, style: Tensor, scale: float, *, demodulate: bool = True, transposed: bool = False
+    images: Tensor, weight: Tensor, style: Tensor, scale: float, *, transposed: bool = False
 ) -> Tensor:
-    """Convolution whose input channels are scaled by a style, one style an image.
+    """Convolution whose input channels are scaled by a style, one style an image; not demodulated.
 
-    Scaling the input channels, convolving all images with the one weight and scaling the output channels is the same
-    as scaling the weight for each image (Karras et al. 2020, section 2.2, equations 1 to 3), which needs one group an
-    image. Measured in float32 on two CPU cores over the layers of a 256 px generator, forward and backward: the grouped
-    form takes 1.1 to 2.2 times as long for one image and 1.2 to 4.1 times for eight (forward alone: 0.5 to 2.6, and 0.8
-    to 3.3; it wins only where few channels meet many pixels). Hence this form.
+    Scaling the input channels, convolving all images with the one weight and scaling the output channels by
+    `demodulation` is the same as scaling the weight for each image (Karras et al. 2020, section 2.2, equations 1 to 3),
+    which needs one group an image. Measured in float32 on two CPU cores over the layers of a 256 px generator, forward
+    and backward: the grouped form takes 1.1 to 2.2 times as long for one image and 1.2 to 4.1 times for eight (forward
+    alone: 0.5 to 2.6, and 0.8 to 3.3; it wins only where few channels meet many pixels). Hence this form. The scale
+    goes on the style, which is small, and not on the weight.
 
     Args:
         images: [N, I, H, W].
         weight: [O, I, k, k], k odd.
         style: [N, I].
         scale: Factor on the weight, 1 / sqrt(fan-in).
-        demodulate: Whether the output channels are brought back to unit deviation.
         transposed: Convolve with stride 1/2, which doubles the size.
 
     Returns:
         [N, O, H, W], or [N, O, 2H + 1, 2W + 1] if transposed, in the precision of the convolution.
     """
-    modulated = images * style.to(images.dtype)[:, :, None, None]
+    modulated = images * (style * scale).to(images.dtype)[:, :, None, None]
     if transposed:
-        output = functional.conv_transpose2d(modulated, (weight * scale).transpose(0, 1), stride=2)
-    else:
-        output = functional.conv2d(modulated, weight * scale, padding=weight.shape[2] // 2)
-    if demodulate:
-        output = output * demodulation(weight, style, scale).to(output.dtype)[:, :, None, None]
-    return output
+        return functional.conv_transpose2d(modulated, weight.transpose(0, 1), stride=2)
+    return functional.conv2d(modulated, weight, padding=weight.shape[2] // 2)
+
+
+def modulated_colours(images: Tensor, weight: Tensor, style: Tensor, scale: float) -> Tensor:
+    """Modulated 1x1 convolution to a few channels, not demodulated.
+
+    Here the weight of each image is small, so it is the weight that is scaled, and the maps are read only once.
+
+    Args:
+        images: [N, I, H, W].
+        weight: [O, I, 1, 1], O small.
+        style: [N, I].
+        scale: Factor on the weight, 1 / sqrt(fan-in).
+
+    Returns:
+        [N, O, H, W], in the precision of matrix products.
+    """
+    count, _, height, width = images.shape
+    weights = (weight[:, :, 0, 0] * (style * scale)[:, None]).to(images.dtype)
+    # Pixels by channels: a view of channels-last maps, and their gradient comes back channels last.
+    pixels = images.permute(0, 2, 3, 1).reshape(count, height * width, -1)
+    return torch.bmm(pixels, weights.transpose(1, 2)).transpose(1, 2).reshape(count, -1, height, width)
 
 
 def minibatch_deviation(features: Tensor, group: int = 4, maps: int = 1) -> Tensor:

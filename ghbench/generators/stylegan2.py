@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from ghbench.generators.layers import (
     EqualConv2d,
     EqualLinear,
-    activate,
     channel_table,
+    demodulation,
+    modulated_colours,
     modulated_conv2d,
+    rectify,
 )
 from ghbench.generators.levels import GeneratorLevel
 from ghbench.generators.mapping import MappingNetwork
@@ -60,8 +62,15 @@ class StyledConv(nn.Module):
         output = modulated_conv2d(features, self.weight, style, self.scale, transposed=self.up)
         if self.up:
             output = smooth(output, self.kernel, padding=1, gain=4.0)
-        output = self.noise(output, noise, row) + self.bias.to(output.dtype)[:, None, None]
-        return activate(output, math.sqrt(2.0) * gain, None if self.clamp is None else self.clamp * gain)
+        # The gain of the rectifier moves into the factors, the bias and the noise: then the maps are written once, and
+        # noise and rectifier overwrite them.
+        gain *= math.sqrt(2.0)
+        factors = (demodulation(self.weight, style, self.scale) * gain).to(output.dtype)[:, :, None, None]
+        output = torch.addcmul((self.bias * gain).to(output.dtype)[:, None, None], output, factors)
+        added = self.noise.added(output, noise, row, gain)
+        if added is not None:
+            output.add_(added)
+        return rectify(output, None if self.clamp is None else self.clamp * gain / math.sqrt(2.0))
 
 
 class ToColours(nn.Module):
@@ -77,7 +86,7 @@ class ToColours(nn.Module):
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """[N, inputs, R, R] and style [N, inputs] to [N, colours, R, R]."""
-        output = modulated_conv2d(features, self.weight, style, self.scale, demodulate=False)
+        output = modulated_colours(features, self.weight, style, self.scale)
         output = output + self.bias.to(output.dtype)[:, None, None]
         return output if self.clamp is None else output.clamp(-self.clamp, self.clamp)
 
@@ -177,6 +186,9 @@ class StyleGAN2(StyleGenerator):
         """Run the synthesis network; see `StyleGenerator`."""
         count = codes["r4.conv"].shape[0]
         features = self.const.expand(count, -1, -1, -1)
+        if features.device.type == "cpu":
+            # All that follows keeps this order. Filters take half to a fifth of the time in it, and no kernel more.
+            features = features.contiguous(memory_format=torch.channels_last)
         image: Tensor | None = None
         row = 0
         for place, block in self.blocks.items():
