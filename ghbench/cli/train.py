@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -58,6 +59,32 @@ def stylegan1(
     ghbench train stylegan1 --data fashion-mnist --size 32 --images 300000 --run fashion32-sg1
     """
     _train_gan("stylegan1", data, run, size, images, seed, option, quality, precision, accelerator, devices, compiled)
+
+
+@app.command("ghfeat")
+def ghfeat(
+    generator: Annotated[str, typer.Option("--generator", "-g", help="Spec string, or path of a checkpoint.")],
+    run: Run,
+    size: Annotated[int | None, typer.Option(min=32, max=1024, help="Side; default: the generator's.")] = None,
+    data: Annotated[str | None, typer.Option(help="Dataset of real pictures; default: renders.")] = None,
+    preset: Annotated[str, typer.Option(help="compact, or paper.")] = "compact",
+    start: Annotated[Path | None, typer.Option(help="Weights of an earlier encoder to go on from.")] = None,
+    discriminator: Annotated[Path | None, typer.Option(help="Checkpoint with the generator's own.")] = None,
+    images: Images = 100_000, seed: Seed = 0, option: Settings = None,
+    precision: PrecisionOption = "auto", accelerator: Accelerator = "auto", devices: Devices = 1,
+    compiled: Compile = True,
+) -> None:  # fmt: skip
+    """Train a GH-Feat encoder: a frozen generator is its loss.
+
+    ghbench train ghfeat --generator mobile-stylegan-ffhq --size 128 --run faces128
+    """
+    from ghbench.ghfeat.job import ghfeat_recipe
+
+    recipe = ghfeat_recipe(
+        generator, images, option or [], size=size, preset=preset, data=data, start=start,
+        discriminator=discriminator, seed=seed,
+    )  # fmt: skip
+    _train(recipe, run, images, seed, precision, accelerator, devices, compiled)
 
 
 def _train_gan(

@@ -1,0 +1,80 @@
+"""A finished encoder as weights and a card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ghbench.extractor import TrainingRecord
+from ghbench.generator import GeneratorSpec
+from ghbench.ghfeat.encoder import Encoder
+from ghbench.ghfeat.weights import save_encoder
+from ghbench.training.card import Card
+
+RENDERS_ONLY = "trained on renders of its own generator; the paper used real photographs"
+
+
+def export_encoder(
+    folder: Path,
+    encoder: Encoder,
+    generator: GeneratorSpec,
+    generator_name: str,
+    description: Mapping[str, Any],
+    history: Mapping[str, Any],
+    *,
+    perceptual_digest: str,
+    perceptual_weight: float,
+) -> None:
+    """Write `model.safetensors` (matrices in float16) and `card.md`.
+
+    Args:
+        folder: Where to.
+        encoder: The encoder.
+        generator: What taught it.
+        generator_name: The spec string by which the generator can be loaded again.
+        description: Options and data, as the recipe describes them.
+        history: Images, steps, seed, hours, command, metrics and machine.
+        perceptual_digest: Digest of the perceptual network, empty for none.
+        perceptual_weight: Its weight, as set or measured.
+    """
+    data = description["data"]
+    rendered = data == "renders"
+    networks = tuple(digest for digest in (generator.weights_digest, perceptual_digest) if digest)
+    record = TrainingRecord(
+        datasets=generator.training.datasets if rendered else (*generator.training.datasets, data["dataset"]),
+        image_digests=None,
+        networks=networks,
+        supervision="self-supervised" + (", codes of renders" if description["code"] else ""),
+        domain="in-generator" if rendered else "real",
+    )
+    about = {
+        "generator": generator_name, "generator_digest": generator.weights_digest,
+        "options": {name: value for name, value in description.items() if name != "data"},
+        "data": data, "perceptual_weight": perceptual_weight,
+        "history": {name: value for name, value in history.items() if name != "metrics"},
+        "metrics": dict(history["metrics"]),
+    }  # fmt: skip
+    save_encoder(
+        folder / "model.safetensors", encoder, licence=generator.licence, record=record, about=about, half=True
+    )
+    millions = sum(parameter.numel() for parameter in encoder.parameters()) / 1e6
+    taught = [f"{generator.name} ({generator.weights_digest[:16]})"]
+    if perceptual_digest:
+        taught.append(f"{description['perceptual_network']} as perceptual network ({perceptual_digest[:16]})")
+    if description["adversarial"]:
+        taught.append("a discriminator trained beside it" + (", on renders only" if rendered else ""))
+    Card(
+        title=f"GH-Feat encoder of {encoder.config.size} px for {generator.name}",
+        what=(
+            f"{millions:.1f} million parameters, codes of space {encoder.config.layout.space}, "
+            f"{encoder.config.layout.width:,} numbers in {len(encoder.config.layout.levels)} levels. "
+            f"Use it with `ghbench run --extractor ghfeat:weights=model.safetensors`."
+        ),
+        data=RENDERS_ONLY if rendered else f"{data['dataset']}, split {data['split']}: {data['images']:,} pictures",
+        licence=generator.licence,
+        taught_by="; ".join(taught),
+        options={**about["options"], "perceptual_weight": perceptual_weight},
+        history=history,
+        limits=RENDERS_ONLY[0].upper() + RENDERS_ONLY[1:] + "." if rendered else "",
+    ).write(folder / "card.md")

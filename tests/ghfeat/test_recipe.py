@@ -1,0 +1,145 @@
+"""Training of an encoder against the tiny generator: the generator stays, one batch is learned, a run resumes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from ghbench.errors import UsageError
+from ghbench.extractor import TrainingRecord
+from ghbench.generator import GeneratorSpec
+from ghbench.generators.tiny import tiny_generator
+from ghbench.ghfeat.degradations import Degradation, degrade, without_colour
+from ghbench.ghfeat.options import PRESETS, GhfeatOptions
+from ghbench.ghfeat.pictures import Lessons
+from ghbench.ghfeat.recipe import GhfeatRecipe, take_over
+from ghbench.ghfeat.weights import load_encoder
+from ghbench.training.loop import Schedule, train
+from ghbench.training.machine import Machine
+from ghbench.training.recipe import Batch
+from ghbench.training.run_folder import RunFolder
+
+SPEC = GeneratorSpec(
+    name="tiny", version="1", size=32, colours=3, weights_digest="ab" * 32, licence="Apache-2.0",
+    training=TrainingRecord(), domain="nothing",
+)  # fmt: skip
+SMALL = {"batch": 4, "perceptual_share": 0.0, "degraded": 0.0, "grey": 0.0}
+
+
+@pytest.fixture
+def machine():
+    return Machine(accelerator="cpu", precision="32-true", compiled=False)
+
+
+def recipe(total=16, **options):
+    return GhfeatRecipe(tiny_generator(), SPEC, "tiny", GhfeatOptions(**{**SMALL, **options}), total)
+
+
+def test_the_generator_is_bit_identical_after_training(tmp_path, machine):
+    made = recipe(adversarial=0.1)
+    before = {name: value.clone() for name, value in made.generator.state_dict().items()}
+    train(made, Schedule(images=16), RunFolder(tmp_path / "run"), machine)
+    for name, value in made.generator.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_one_batch_is_learned_tenfold(machine):
+    made = recipe(total=4 * 400, rate=2e-3, code=0.0, space="w_plus")
+    made.prepare(machine)
+    torch.manual_seed(0)
+    lesson = made.lessons.batch(4, np.empty(0, dtype=np.int64), torch.device("cpu"))
+    made.lessons.batch = lambda *_: lesson
+    losses = [made.step(Batch(step, 0, np.arange(4), np.empty(0, dtype=np.int64), 4))["pixel"] for step in range(150)]
+    assert losses[-1] < losses[0] / 10
+
+
+def test_interrupted_equals_uninterrupted(tmp_path, machine):
+    features = {}
+    for run, stops in {"straight": (99,), "interrupted": (1, 2, 99)}.items():
+        for stop_after in stops:
+            made, steps = recipe(adversarial=0.1, degraded=0.5, grey=0.3), iter(range(stop_after))
+            folder = RunFolder(tmp_path / run)
+            train(made, Schedule(images=16), folder, machine, stop=lambda steps=steps: next(steps, None) is None)
+        saved = load_encoder(tmp_path / run / "model.safetensors")
+        features[run] = saved.encoder(torch.zeros(2, 3, 32, 32))
+    assert saved.about["generator"] == "tiny"
+    assert saved.record.networks == ("ab" * 32,)
+    assert saved.record.domain == "in-generator"
+    torch.testing.assert_close(features["straight"], features["interrupted"], rtol=0, atol=0)
+    card = (tmp_path / "straight" / "card.md").read_text()
+    assert "trained on renders of its own generator; the paper used real photographs" in card
+
+
+def test_true_codes_belong_to_the_pictures():
+    made = recipe(grey=0.0)
+    lesson = made.lessons.batch(3, np.empty(0, dtype=np.int64), torch.device("cpu"))
+    again = made.generator.synthesis_from_styles(lesson.codes).clamp(-1, 1)
+    torch.testing.assert_close(again, lesson.targets, rtol=1e-4, atol=1e-4)
+    assert lesson.known.tolist() == [1, 1, 1]
+    assert made._code_error(lesson.codes, lesson.codes, lesson.known).item() == 0
+
+
+def test_grey_pictures_are_grey_on_both_sides_and_teach_no_codes():
+    made = recipe(grey=1.0, degraded=1.0)
+    lesson = made.lessons.batch(4, np.empty(0, dtype=np.int64), torch.device("cpu"))
+    for pictures in (lesson.inputs, lesson.targets):
+        torch.testing.assert_close(pictures[:, 0], pictures[:, 2], rtol=0, atol=1e-6)
+    assert lesson.known.sum() == 0
+
+
+def test_degraded_pictures_stay_in_range_and_differ():
+    torch.manual_seed(0)
+    images = torch.rand(8, 3, 32, 32) * 2 - 1
+    made = degrade(images, Degradation(grey=0.0, share=1.0))
+    assert made.shape == images.shape
+    assert made.abs().max() <= 1
+    assert ((made - images).abs().mean(dim=(1, 2, 3)) > 0.01).all()
+    assert degrade(images, Degradation(share=0.0)) is images
+
+
+def test_luma_is_that_of_the_standard():
+    red = torch.tensor([1.0, 0.0, 0.0])[None, :, None, None]
+    assert without_colour(red, torch.tensor([True])).flatten().tolist() == pytest.approx([0.299] * 3)
+
+
+def test_the_papers_rate_decays_twice_an_iteration():
+    options = {**PRESETS["paper"], "perceptual": 0.0, "real": 0.0, "batch": 96, "encoder": "compact"}
+    made = GhfeatRecipe(tiny_generator(), SPEC, "tiny", GhfeatOptions(**options), 96 * 145_833)
+    assert [made.rate(step) for step in (0, 18_229, 145_833)] == pytest.approx([1e-4, 8e-5, 1.68e-5], rel=2e-3)
+
+
+def test_what_is_taken_over_is_what_fits(machine):
+    first, second = recipe(), recipe()
+    torch.nn.init.constant_(first.encoder.trunk.state_dict()[next(iter(first.encoder.trunk.state_dict()))], 0.5)
+    count = take_over(second.encoder, first.encoder)
+    assert count > 20
+    name = next(iter(first.encoder.state_dict()))
+    torch.testing.assert_close(second.encoder.state_dict()[name], first.encoder.state_dict()[name])
+
+
+def test_w_plus_and_w_codes_train_too(tmp_path, machine):
+    for space in ("w", "w_plus"):
+        made = recipe(space=space)
+        outcome = train(made, Schedule(images=8), RunFolder(tmp_path / space), machine)
+        assert np.isfinite(list(outcome.metrics.values())).all()
+
+
+def test_half_real_pictures(machine):
+    class Real:
+        def batch(self, rows, device):
+            return torch.full((len(rows), 3, 32, 32), 0.25)
+
+    options = GhfeatOptions(**{**SMALL, "real": 0.5})
+    made = recipe()
+    lesson = Lessons(made.generator, made.layout, options, Real()).batch(4, np.arange(4), torch.device("cpu"))
+    assert lesson.known.tolist() == [0, 0, 1, 1]
+    assert (lesson.targets[:2] == 0.25).all()
+
+
+def test_shares_are_shares():
+    with pytest.raises(UsageError, match="expected 0 to 1"):
+        GhfeatOptions(grey=20.0)
+    assert dataclasses.replace(GhfeatOptions(), real=1.0).real == 1.0
