@@ -8,7 +8,8 @@ PIP    := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 EXTRACTORS := dlib-face mobilenet-v2 efficientnet-lite0 dinov2-small eigenfaces hog thumbnail pixels random-projection \
 	random-trunk random-trunk:seed=1 random-trunk:seed=2
 
-.PHONY: run test lint types bench figures docs leaderboards clean
+.PHONY: run test lint types bench bench-generators figures docs leaderboards clean \
+	train-fashion train-digits train-heads train-ghfeat
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -55,6 +56,26 @@ leaderboards: $(VENV)/.run
 	$(BIN)/ghbench leaderboard --task orl --published --format markdown > leaderboards/orl.md.new
 	mv leaderboards/orl.md.new leaderboards/orl.md
 	$(BIN)/ghbench verify --task orl
+
+# How the shipped weights were made. Each resumes where it was interrupted; hours on two cores.
+$(VENV)/.train: $(VENV)/.run
+	$(PIP) --editable '.[train]'
+	@touch $@
+
+train-fashion: $(VENV)/.train
+	$(BIN)/ghbench train stylegan2 --data fashion-mnist --size 32 --images 300000 --run fashion32
+	$(BIN)/ghbench train stylegan1 --data fashion-mnist --size 32 --images 300000 --run fashion32-sg1
+
+train-digits: $(VENV)/.train
+	$(BIN)/ghbench train stylegan2 --data mnist-10k --size 32 --images 150000 --run mnist32 -o augment_target=0.6 -o r1_gamma=10
+
+train-heads: $(VENV)/.train
+	$(BIN)/ghbench train heads --generator mobile-stylegan-ffhq
+
+train-ghfeat: $(VENV)/.train
+	$(BIN)/ghbench train ghfeat --generator mobile-stylegan-ffhq --size 64 --images 200000 --run faces64
+	$(BIN)/ghbench train ghfeat --generator mobile-stylegan-ffhq --size 128 --run faces128 \
+		--start $${GHBENCH_CACHE:-$$HOME/.cache/ghbench}/runs/faces64/model.safetensors
 
 clean:
 	rm -rf $(VENV) build *.egg-info
