@@ -61,6 +61,27 @@ def stylegan1(
     _train_gan("stylegan1", data, run, size, images, seed, option, quality, precision, accelerator, devices, compiled)
 
 
+@app.command("heads")
+def heads(
+    generator: Annotated[str, typer.Option("--generator", "-g", help="mobile-stylegan-ffhq.")] = "mobile-stylegan-ffhq",
+    run: Run = "heads", images: Images = 64_000, seed: Seed = 0, option: Settings = None,
+    precision: PrecisionOption = "auto", accelerator: Accelerator = "auto", compiled: Compile = True,
+) -> None:  # fmt: skip
+    """Fit the heads with which MobileStyleGAN draws 64, 128 and 256 px. Renders 2,048 faces first.
+
+    ghbench train heads --generator mobile-stylegan-ffhq
+    """
+    from ghbench.training.heads_job import heads_recipe
+    from ghbench.training.machine import Machine
+    from ghbench.training.run_folder import RunFolder
+
+    recipe = heads_recipe(generator, images, RunFolder(run).path, option or [])
+    with watched() as watch:
+        machine = Machine(accelerator=accelerator, precision=precision, compiled=compiled)
+        recipe.gather(machine, lambda done, total: watch.images(done, total, "renders"))
+    _train(recipe, run, images, seed, precision, accelerator, 1, compiled)
+
+
 @app.command("ghfeat")
 def ghfeat(
     generator: Annotated[str, typer.Option("--generator", "-g", help="Spec string, or path of a checkpoint.")],

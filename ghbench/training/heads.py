@@ -61,7 +61,7 @@ class HeadOptions:
         images: Pictures shown in the run, over which the rate falls to 0.
     """
 
-    renders: int = 4096
+    renders: int = 2048
     least_psi: float = 0.5
     most_psi: float = 1.0
     mixed: float = 1 / 3
@@ -96,7 +96,6 @@ class HeadRecipe(Recipe):
         short: The network cut to the largest head's size.
         folder: Where renders and samples are kept.
         options: Options.
-        report: Told about the progress of rendering and sampling.
     """
 
     name = "heads"
@@ -107,10 +106,9 @@ class HeadRecipe(Recipe):
         short: MobileStyleGAN,
         folder: Path,
         options: HeadOptions | None = None,
-        report: Report = lambda _done, _total: None,
     ) -> None:
         self.options = options or HeadOptions()
-        self.whole, self.short, self.folder, self.report = whole, short, folder, report
+        self.whole, self.short, self.folder = whole, short, folder
         self.items, self.batch = self.options.renders, self.options.batch
         self.heads = {size: WaveletHead(short.channels[size // 2], short.w_dim) for size in HEAD_SIZES}
         self.networks = {f"head{size}": head for size, head in self.heads.items()}
@@ -123,13 +121,19 @@ class HeadRecipe(Recipe):
         ]  # fmt: skip
         self.optimisers = {"heads": torch.optim.AdamW(groups, betas=(0.9, 0.99))}
         self.scales: dict[str, float] = {}
+        self.samples: dict[str, Tensor] = {}
 
     def describe(self) -> Mapping[str, Any]:
         """Options, and the digest of the weights."""
         return {**asdict(self.options), "weights": assets.digest(ASSET)}
 
-    def prepare(self, machine: Machine) -> None:
-        """Render and sample what is missing; begin with least squares unless the run is a resumed one."""
+    def gather(self, machine: Machine, report: Report = lambda _done, _total: None) -> None:
+        """Render and sample what is missing; `prepare` does it where nobody has.
+
+        Args:
+            machine: Where it happens.
+            report: Told how many pictures are there and how many there shall be, for each set of them.
+        """
         self.machine = machine
         self.whole.to(machine.device)
         self.short.to(machine.device)
@@ -137,10 +141,15 @@ class HeadRecipe(Recipe):
         renders = [self.options.fitted(), *map(self.options.held_out, EVALUATED_PSI)]
         for recipe in renders:
             made = Renders(recipe, self.folder)
-            made.make(self.whole, drawing(self.whole, recipe, compiled=machine.compiled), self.report, batch=4)
+            made.make(self.whole, drawing(self.whole, recipe, compiled=machine.compiled), report, batch=4)
         samples = HeadSamples(Renders(renders[0], self.folder), HEAD_SIZES, self.options.pixels)
-        samples.make(self.short, self._fast_features, self.report)
+        samples.make(self.short, self._fast_features, report)
         self.samples = samples.read()
+
+    def prepare(self, machine: Machine) -> None:
+        """Begin with least squares, unless the run is a resumed one."""
+        if not self.samples:
+            self.gather(machine)
         if not self.scales:
             for size, head in self.heads.items():
                 least_squares(head, *self._all(size))

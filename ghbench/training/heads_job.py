@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ghbench import assets
@@ -18,8 +18,6 @@ def heads_recipe(
     images: int,
     folder: Path,
     settings: Sequence[str] = (),
-    *,
-    report: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> HeadRecipe:
     """Heads ready to be fitted.
 
@@ -28,7 +26,6 @@ def heads_recipe(
         images: Pictures shown in the run.
         folder: Where renders and samples are kept.
         settings: `name=value` for fields of `HeadOptions`.
-        report: Told about the progress of rendering and sampling.
 
     Raises:
         UsageError: Another generator, or an option that is not known.
@@ -40,4 +37,4 @@ def heads_recipe(
     mapping = openvino_ir.read(assets.path(ASSET, "MappingNetwork.xml")).tensors
     synthesis = openvino_ir.read(assets.path(ASSET, "SynthesisNetwork.xml")).tensors
     short = built(mapping, synthesis, max(HEAD_SIZES))
-    return HeadRecipe(built(mapping, synthesis), short, folder, options, report)
+    return HeadRecipe(built(mapping, synthesis), short, folder, options)
