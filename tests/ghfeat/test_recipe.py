@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,10 +13,13 @@ from ghbench.errors import UsageError
 from ghbench.extractor import TrainingRecord
 from ghbench.generator import GeneratorSpec
 from ghbench.generators.tiny import tiny_generator
+from ghbench.ghfeat import recipe as recipes
+from ghbench.ghfeat.config import compact
 from ghbench.ghfeat.degradations import Degradation, degrade, without_colour
 from ghbench.ghfeat.options import PRESETS, GhfeatOptions
 from ghbench.ghfeat.pictures import Lessons
 from ghbench.ghfeat.recipe import GhfeatRecipe, take_over
+from ghbench.ghfeat.statistics import layout_statistics
 from ghbench.ghfeat.weights import load_encoder
 from ghbench.training.loop import Schedule, train
 from ghbench.training.machine import Machine
@@ -27,6 +31,14 @@ SPEC = GeneratorSpec(
     training=TrainingRecord(), domain="nothing",
 )  # fmt: skip
 SMALL = {"batch": 4, "perceptual_share": 0.0, "degraded": 0.0, "grey": 0.0}
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch):
+    """Encoders of an eighth of the channels, and moments of codes over fewer samples."""
+    monkeypatch.setattr(recipes, "compact", partial(compact, width=0.125, pyramid_width=16))
+    monkeypatch.setattr(recipes, "layout_statistics", partial(layout_statistics, samples=500))
+    monkeypatch.setattr(recipes, "EVALUATED", {False: 8, True: 8})
 
 
 @pytest.fixture
