@@ -16,6 +16,7 @@ from ghbench.cli import (
     convert,
     describe,
     doctor,
+    edit,
     figures,
     generate,
     leaderboard,
@@ -47,6 +48,7 @@ app.command("generate")(generate.generate)
 app.command("convert")(convert.convert)
 app.command("doctor")(doctor.doctor)
 app.add_typer(train.app, name="train", help="Generators, heads and encoders; an interrupted run resumes.")
+app.add_typer(edit.app, name="edit", help="Pictures through GH-Feat: reconstruct, mix, global, local, harmonize.")
 app.add_typer(cache.app, name="cache", help="Stored features: list, verify, clear, import.")
 app.add_typer(assets.app, name="assets", help="Weights and data from outside: list, fetch, path, import, verify.")
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ghbench.errors import DataError, UsageError
-from ghbench.generators.levels import GeneratorLevel
-from ghbench.generators.protocol import Generator
-from ghbench.generators.stylegan1 import StyleGAN1
+
+if TYPE_CHECKING:  # the extractor's spec is made of a layout, and no torch is loaded for it
+    from torch import Tensor
+
+    from ghbench.generators.levels import GeneratorLevel
+    from ghbench.generators.protocol import Generator
 
 Space = Literal["adain", "canonical", "w", "w_plus"]
 """StyleGAN1's scales and biases (the paper's Y space), canonical style codes, one w for all layers, one w a layer."""
@@ -131,6 +132,8 @@ def layout_of(generator: Generator, space: Space | None = None) -> CodeLayout:
     Raises:
         UsageError: `adain` of a generator that has no such codes, or an unknown space.
     """
+    from ghbench.generators.stylegan1 import StyleGAN1
+
     adain = isinstance(generator, StyleGAN1)
     space = space or ("adain" if adain else "canonical")
     if space in {"adain", "canonical"} and (space == "adain") != adain:

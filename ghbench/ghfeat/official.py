@@ -18,10 +18,10 @@ from torch import Tensor
 from ghbench.checkpoints import Checkpoint, match_keys
 from ghbench.errors import DataError
 from ghbench.ghfeat.config import EncoderConfig, paper
+from ghbench.ghfeat.description import OFFICIAL
 from ghbench.ghfeat.encoder import Encoder
 from ghbench.ghfeat.layout import adain_layout
 
-NETWORK = "E"
 OFFICIAL_CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128, 256: 64}
 """Channels of the authors' generators by resolution."""
 
@@ -75,10 +75,17 @@ def official_encoder(checkpoint: Checkpoint) -> Encoder:
     Raises:
         DataError: There is no encoder, or its arrays do not fit the official architecture.
     """
+    return encoder_from_official(checkpoint.network(OFFICIAL), official_config(checkpoint))
+
+
+def official_config(checkpoint: Checkpoint) -> EncoderConfig:
+    """The architecture of an official checkpoint's encoder.
+
+    Raises:
+        DataError: There is no generator whose codes it could predict.
+    """
     layout = adain_layout(_channels(checkpoint))
-    return encoder_from_official(
-        checkpoint.network(NETWORK), paper(layout, 2 ** (layout.rows // 2 + 1), padding="same")
-    )
+    return paper(layout, 2 ** (layout.rows // 2 + 1), padding="same")
 
 
 def encoder_from_official(variables: Mapping[str, NDArray[Any]], config: EncoderConfig) -> Encoder:

@@ -17,13 +17,11 @@ from ghbench.digests import digest_array, digest_lines
 from ghbench.errors import DataError
 from ghbench.extractor import TrainingRecord
 from ghbench.ghfeat.config import EncoderConfig
+from ghbench.ghfeat.description import NETWORK, described
 from ghbench.ghfeat.encoder import Encoder
-from ghbench.ghfeat.official import NETWORK as OFFICIAL
 from ghbench.ghfeat.official import official_encoder
 
 FORMAT = "ghfeat-encoder"
-NETWORK = "encoder"
-_OFFICIAL_LICENCE = "not stated by the authors; made with NVIDIA's StyleGAN, which is CC BY-NC 4.0"
 
 
 @dataclass(frozen=True)
@@ -85,24 +83,9 @@ def load_encoder(path: Path | str) -> SavedEncoder:
         DataError: The file is damaged, has no encoder, or its arrays do not fit it.
     """
     checkpoint = checkpoints.read(path)
-    if OFFICIAL in checkpoint.networks:
-        record = TrainingRecord(("not stated in the file",), image_digests=None, supervision="unsupervised")
-        licence = str(checkpoint.config.get("licence") or _OFFICIAL_LICENCE)
-        return SavedEncoder(official_encoder(checkpoint), licence, record, digest=checkpoint.digest, official=True)
-    described = (checkpoint.config.get("architecture") or {}).get(NETWORK)
-    if not isinstance(described, dict):
-        raise DataError(
-            f"{path} has no encoder; its networks are {', '.join(checkpoint.networks) or 'none'}",
-            fix="name a file that `ghbench train ghfeat` wrote, or the authors' encoder",
-        )
-    stated = checkpoint.config.get("config") or {}
-    return SavedEncoder(
-        _rebuilt(checkpoint.network(NETWORK), EncoderConfig.from_json(described)),
-        str(checkpoint.config.get("licence", "not stated")),
-        _record(stated.get("record")),
-        dict(stated.get("about") or {}),
-        checkpoint.digest,
-    )
+    about = described(Path(path), checkpoint)
+    encoder = official_encoder(checkpoint) if about.official else _rebuilt(checkpoint.network(NETWORK), about.config)
+    return SavedEncoder(encoder, about.licence, about.record, about.about, about.digest, about.official)
 
 
 def _rebuilt(tensors: Mapping[str, NDArray[Any]], config: EncoderConfig) -> Encoder:
@@ -126,17 +109,3 @@ def _array(name: str, tensor: torch.Tensor, half: bool) -> NDArray[Any]:
         if not bool(torch.isfinite(values).all()):
             raise ValueError(f"{name} has numbers that are not finite{' in float16' if half else ''}")
     return np.asarray(values.contiguous().numpy())
-
-
-def _record(value: Any) -> TrainingRecord:
-    try:
-        digests = value["image_digests"]
-        return TrainingRecord(
-            datasets=tuple(value["datasets"]),
-            image_digests=None if digests is None else frozenset(digests),
-            networks=tuple(value["networks"]),
-            supervision=value["supervision"],
-            domain=value["domain"],
-        )
-    except (KeyError, TypeError) as error:
-        raise DataError("the encoder's file has no training record", fix="get the weights again") from error

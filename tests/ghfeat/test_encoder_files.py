@@ -86,7 +86,8 @@ def test_weights_beyond_float16_are_refused(encoder, tmp_path):
 def test_a_file_that_lies_about_its_architecture_is_refused(encoder, tmp_path, change, message):
     arrays = {f"encoder/{name}": np.asarray(value.numpy()) for name, value in encoder.state_dict().items()}
     architecture = {"encoder": {**encoder.config.to_json(), **change}}
-    content = Checkpoint("ghfeat-encoder", arrays, {}, "")
+    record = {"datasets": [], "image_digests": None, "networks": [], "supervision": "none", "domain": "not stated"}
+    content = Checkpoint("ghfeat-encoder", arrays, {"record": record}, "")
     checkpoints.write(tmp_path / "e.safetensors", content, licence="x", architecture=architecture)
     with pytest.raises(DataError, match=message):
         load_encoder(tmp_path / "e.safetensors")

@@ -1,0 +1,212 @@
+"""`ghbench edit`: pictures changed through their GH-Feat codes, as labelled grids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ghbench.cli.terminal import Watch, complain, say, watched
+
+if TYPE_CHECKING:
+    from ghbench.extractor import ExtractorSpec
+    from ghbench.ghfeat.codec import Codec
+    from ghbench.ghfeat.edit_grids import Encoding, Levels
+    from ghbench.ghfeat.edit_inputs import EditInput
+
+app = typer.Typer(no_args_is_help=True)
+
+PicturesArgument = Annotated[
+    list[str], typer.Argument(metavar="PICTURE...", help="Files, or generated ones: seed:5, seed:0-3, seed:5@0.5.")
+]
+Others = Annotated[list[str], typer.Option("--with", help="The other pictures, named alike; may be given many times.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")]
+Weights = Annotated[str, typer.Option(help="faces128, fashion32, mnist32, or an encoder's file.")]
+GeneratorOption = Annotated[
+    str | None, typer.Option("--generator", "-g", help="Spec string or checkpoint; default: what the encoder names.")
+]
+Align = Annotated[str | None, typer.Option(help="Alignment of files: ffhq, none, ...; default: the encoder's.")]
+Refine = Annotated[int, typer.Option(min=0, help="Also show codes refined by this many steps of optimisation.")]
+Perceptual = Annotated[str, typer.Option(help="Network of the refinement's feature term; `none` for pixels alone.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")]
+LevelsOption = Annotated[
+    list[str] | None, typer.Option("--levels", help="r16-r64, r8.conv+rgb, 5-9, all; may be given many times.")
+]
+MaskOption = Annotated[
+    str, typer.Option("--mask", help="x0,y0,x1,y1 as shares of the aligned picture, or a PNG, white inside.")
+]
+Feather = Annotated[float, typer.Option(min=0, max=0.5, help="Width of the mask's fading edge, as a share.")]
+
+
+@app.command("reconstruct")
+def reconstruct(
+    pictures: PicturesArgument, out: Out, weights: Weights = "faces128", generator: GeneratorOption = None,
+    align: Align = None, refine: Refine = 0, perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
+) -> None:  # fmt: skip
+    """Draw pictures again from their codes.
+
+    ghbench edit reconstruct me.jpg seed:3 --out reconstructed.png
+    """
+    from ghbench.ghfeat.edit_grids import reconstruct_grid
+
+    with _session(out, weights, generator, align, refine, perceptual, device) as session:
+        session.save(reconstruct_grid(session.codec, session.read(pictures), session.encodings))
+
+
+@app.command("mix")
+def mix(
+    pictures: PicturesArgument, others: Others, out: Out, levels: LevelsOption = None, weights: Weights = "faces128",
+    generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
+    perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
+) -> None:  # fmt: skip
+    """Take the codes of some levels from another picture; without --levels each resolution in turn.
+
+    ghbench edit mix me.jpg --with seed:3 --levels r4-r8 --levels r64-rgb --out mixed.png
+    """
+    from ghbench.ghfeat.edit_grids import mix_grid
+
+    with _session(out, weights, generator, align, refine, perceptual, device) as session:
+        chosen = session.levels(levels or session.resolutions())
+        inputs, styles = session.read(pictures), session.read(others)
+        session.save(mix_grid(session.codec, inputs, styles, chosen, session.encodings))
+
+
+@app.command("global")
+def edit_global(
+    pictures: PicturesArgument, others: Others, out: Out, levels: LevelsOption = None, weights: Weights = "faces128",
+    generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
+    perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
+) -> None:  # fmt: skip
+    """Replace the codes of some levels by those of samples or references; of seeds the true codes are taken.
+
+    ghbench edit global me.jpg --with seed:0-5 --levels r16-r32 --out variants.png
+    """
+    from ghbench.errors import UsageError
+    from ghbench.ghfeat.edit_grids import global_grid
+
+    if not levels:
+        raise UsageError("global editing needs levels", fix="--levels r16-r32, for instance")
+    with _session(out, weights, generator, align, refine, perceptual, device) as session:
+        chosen = session.levels(levels)
+        inputs, references = session.read(pictures), session.read(others)
+        session.save(global_grid(session.codec, inputs, references, chosen, session.encodings))
+
+
+@app.command("local")
+def local(
+    pictures: PicturesArgument, others: Others, mask: MaskOption, out: Out, levels: LevelsOption = None,
+    weights: Weights = "faces128", generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
+    perceptual: Perceptual = "mobilenet-v2", feather: Feather = 0.06, device: Device = "auto",
+) -> None:  # fmt: skip
+    """Take a region of the generator's map at one level from another picture, and go on from there.
+
+    ghbench edit local me.jpg --with seed:0-5 --mask 0.3,0.6,0.7,0.9 --levels r16.conv --out mouths.png
+    """
+    from ghbench.ghfeat.edit_grids import local_grid
+
+    with _session(out, weights, generator, align, refine, perceptual, device) as session:
+        places = session.places(levels)
+        region = session.mask(mask, feather)
+        inputs, references = session.read(pictures), session.read(others)
+        session.save(local_grid(session.codec, inputs, references, region, places, session.encodings))
+
+
+@app.command("harmonize")
+def harmonize(
+    pictures: PicturesArgument, others: Others, mask: MaskOption, out: Out, weights: Weights = "faces128",
+    generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
+    perceptual: Perceptual = "mobilenet-v2", feather: Feather = 0.06, device: Device = "auto",
+) -> None:  # fmt: skip
+    """Paste the masked part of another picture, encode once, decode.
+
+    ghbench edit harmonize me.jpg --with seed:3 --mask 0.3,0.6,0.7,0.9 --out harmonized.png
+    """
+    from ghbench.ghfeat.edit_grids import harmonize_grid
+
+    with _session(out, weights, generator, align, refine, perceptual, device) as session:
+        region = session.mask(mask, feather)
+        backgrounds, foregrounds = session.read(pictures), session.read(others)
+        session.save(harmonize_grid(session.codec, backgrounds, foregrounds, region, session.encodings))
+
+
+@dataclass(frozen=True)
+class _Session:
+    codec: Codec
+    spec: ExtractorSpec
+    align: str
+    encodings: list[Encoding]
+    out: Path
+
+    def read(self, names: Sequence[str]) -> list[EditInput]:
+        from ghbench.ghfeat.edit_inputs import read_inputs
+
+        return read_inputs(self.codec, names, self.align, complain)
+
+    def mask(self, text: str, feather: float) -> Any:
+        from ghbench.ghfeat.masks import feathered, read_mask
+
+        return feathered(read_mask(text, self.codec.size), feather)
+
+    def levels(self, expressions: Sequence[str]) -> list[Levels]:
+        from ghbench.levels import select_levels
+
+        return [(text, select_levels(self.spec, text)) for text in expressions]
+
+    def resolutions(self) -> list[str]:
+        return list(dict.fromkeys(level.name.partition(".")[0] for level in self.spec.levels))
+
+    def places(self, expressions: Sequence[str] | None) -> list[str]:
+        from ghbench.ghfeat.edit import region_level
+
+        return [region_level(self.codec, self.spec, text) for text in expressions or (None,)]
+
+    def save(self, grid: Any) -> None:
+        from ghbench.figures.picture_grid import save_png
+
+        say(save_png(grid, self.out))
+
+
+@contextmanager
+def _session(
+    out: Path, weights: str, generator: str | None, align: str | None, steps: int, perceptual: str, device: str
+) -> Iterator[_Session]:
+    """What all edits share: the networks, loaded once, and the ways to encode."""
+    from ghbench.figures.picture_grid import check_png
+    from ghbench.ghfeat.extractor import Ghfeat
+
+    check_png(out)
+    extractor = Ghfeat(weights, generator)
+    spec = extractor.spec()
+    extractor.to(_device(device))
+    codec = extractor.codec
+    with watched() as watch:
+        encodings = _encodings(codec, steps, perceptual, watch)
+        yield _Session(codec, spec, align or spec.preprocessing.align, encodings, out)
+
+
+def _encodings(codec: Codec, steps: int, perceptual: str, watch: Watch) -> list[Encoding]:
+    from ghbench.ghfeat.edit_grids import Encoding
+
+    plain = Encoding("", codec.encode)
+    if not steps:
+        return [plain]
+    from ghbench.ghfeat.perceptual import perceptual_network
+    from ghbench.ghfeat.refinement import Refinement, refine
+
+    network = None if perceptual == "none" else perceptual_network(perceptual)[0].to(codec.device)
+
+    def refined(pictures: Any) -> Any:
+        told = lambda done, total: watch.images(done, total, "refining, steps")  # noqa: E731
+        return refine(codec, pictures, Refinement(steps=steps), perceptual=network, report=told)
+
+    return [plain, Encoding(f"refined, {steps} steps", refined)]
+
+
+def _device(name: str) -> str:
+    import torch
+
+    return name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"

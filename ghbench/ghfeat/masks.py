@@ -1,0 +1,87 @@
+"""Where an edit may reach: boxes and pictures as masks, with an edge that fades inwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ghbench.errors import UsageError
+from ghbench.imaging import decode, resize_step
+
+Mask = NDArray[np.float32]
+"""float32 [R, R] in [0, 1], in the frame of the aligned picture: 1 where the edit is whole, 0 where nothing changes."""
+
+FEATHER = 0.06
+"""Usual width of the fading edge, as a share of the picture's side."""
+
+
+def read_mask(text: str, size: int) -> Mask:
+    """A mask from a box or a picture.
+
+    Args:
+        text: `x0,y0,x1,y1` as shares of width and height from the upper left corner, or the path of a picture whose
+            white is inside.
+        size: Side of the mask in pixels.
+
+    Raises:
+        UsageError: Neither, a box outside the picture, or a mask that is empty.
+        DataError: The picture cannot be decoded.
+    """
+    if Path(text).is_file():
+        squashed = resize_step("squash-bilinear").apply(decode(Path(text)), (size, size))
+        mask: Mask = squashed.mean(axis=2, dtype=np.float32) / np.float32(255)
+    else:
+        mask = box_mask(_box(text), size)
+    if not mask.any():
+        raise UsageError(f"the mask {text} covers no pixel of {size} x {size}", fix="make it larger")
+    return mask
+
+
+def box_mask(box: tuple[float, float, float, float], size: int) -> Mask:
+    """The mask [size, size] of a box of shares: left, top, right, bottom; pixels count by their centres."""
+    centres = (np.arange(size) + 0.5) / size
+    left, top, right, bottom = box
+    columns, rows = (centres > left) & (centres < right), (centres > top) & (centres < bottom)
+    return (rows[:, None] & columns[None, :]).astype(np.float32)
+
+
+def feathered(mask: Mask, width: float = FEATHER) -> Mask:
+    """The mask with an edge that fades inwards, so that what is 0 stays 0.
+
+    Args:
+        mask: float32 [R, R].
+        width: Of the edge, as a share of R; never more than leaves the innermost pixel whole. The picture's own border
+            is no edge.
+    """
+    if width <= 0 or mask.all():
+        return mask
+    from scipy.ndimage import distance_transform_edt
+
+    distance = np.asarray(distance_transform_edt(mask > 0), dtype=np.float32)
+    reach = min(width * len(mask), float(distance.max()))
+    ramp: Mask = mask * np.clip(distance / np.float32(max(reach, 1.0)), 0, 1)
+    return ramp
+
+
+def at_resolution(mask: Mask, side: int) -> Tensor:
+    """The mask [R, R] as [1, 1, side, side]: averaged over squares for a smaller side, interpolated for a larger."""
+    whole = torch.from_numpy(mask)[None, None]
+    if side > len(mask):
+        return functional.interpolate(whole, (side, side), mode="bilinear")
+    return functional.adaptive_avg_pool2d(whole, side)
+
+
+def _box(text: str) -> tuple[float, float, float, float]:
+    fix = "for instance --mask 0.2,0.3,0.8,0.6: left, top, right and bottom as shares, or the path of a picture"
+    try:
+        left, top, right, bottom = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"{text!r} is neither a box nor a file", fix=fix) from error
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise UsageError(f"the box {text} does not lie inside the picture", fix=fix)
+    return left, top, right, bottom

@@ -1,0 +1,144 @@
+"""The extractor: the contract, features in the generator's own units, and pictures back."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_encoders import GENERATOR, RECORD, save_tiny_encoder
+
+from ghbench import registry
+from ghbench.data.imagefolder import ImageFolder
+from ghbench.errors import DataError, MissingError, UsageError
+from ghbench.extraction import ExtractionOptions, extract_features
+from ghbench.generators.native import save_generator
+from ghbench.generators.stylegan2 import StyleGAN2
+from ghbench.ghfeat import shipped
+from ghbench.ghfeat.extractor import Ghfeat
+from ghbench.ghfeat.weights import load_encoder
+from ghbench.levels import select_levels
+from ghbench.store import FeatureKey, FeatureStore
+from ghbench.testing import check_extractor
+from ghbench.testing.pictures import pictures
+
+IMAGES = pictures((32, 32), count=5)
+
+
+@pytest.mark.parametrize("space", [None, "w", "w_plus"])
+def test_the_contract_is_kept(tmp_path, space):
+    path = save_tiny_encoder(tmp_path / "e.safetensors", space)
+    spec = check_extractor(registry.build("extractor", f"ghfeat:weights={path}"))
+    assert (spec.training, spec.licence, spec.similarity) == (RECORD, "Apache-2.0", "cosine")
+    assert spec.preprocessing.size == (32, 32)
+
+
+def test_the_spec_needs_no_torch(encoder_file):
+    code = f"""
+import sys
+from ghbench import registry
+print(len(registry.build("extractor", "ghfeat:weights={encoder_file}").spec().levels), "torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["11", "False"]
+
+
+def test_features_are_codes_in_deviations_from_the_generators_mean(encoder_file):
+    features = Ghfeat(str(encoder_file)).extract(IMAGES)
+    encoder = load_encoder(encoder_file).encoder
+    with torch.no_grad():
+        codes = encoder(torch.from_numpy(IMAGES).float() / 127.5 - 1)
+    for name, code in codes.items():
+        expected = (code - encoder.mean(name)) / encoder.deviation(name)
+        np.testing.assert_allclose(features[name], expected.numpy(), atol=1e-4)
+
+
+def test_an_encoder_without_statistics_takes_those_of_its_generator(tmp_path):
+    path = save_tiny_encoder(tmp_path / "e.safetensors", statistics=False)
+    extractor = Ghfeat(str(path))
+    assert extractor.spec().mean is not None
+    encoder = load_encoder(path).encoder
+    with torch.no_grad():
+        codes = encoder(torch.from_numpy(IMAGES).float() / 127.5 - 1)
+    measured = extractor.codec.statistics["r8.conv"]
+    expected = (codes["r8.conv"] - measured.mean) / measured.deviation
+    np.testing.assert_allclose(extractor.extract(IMAGES)["r8.conv"], expected.numpy(), atol=1e-4)
+
+
+def test_where_no_generator_is_known_features_are_not_called_centred(tmp_path):
+    path = save_tiny_encoder(tmp_path / "e.safetensors", statistics=False, generator="")
+    extractor = Ghfeat(str(path))
+    assert extractor.spec().mean is None
+    extractor.extract(IMAGES)
+    with pytest.raises(MissingError, match="does not say which generator"):
+        extractor.decode(extractor.extract(IMAGES))
+    named = Ghfeat(str(path), generator="tiny")
+    assert named.decode(named.extract(IMAGES)).shape == IMAGES.shape
+
+
+def test_the_papers_numbers_choose_levels(encoder_file):
+    spec = Ghfeat(str(encoder_file)).spec()
+    assert select_levels(spec, "7") == ("r4.rgb", "r8.up")
+    assert select_levels(spec, "r16-r32") == ("r16.up", "r16.conv", "r16.rgb", "r32.up", "r32.conv")
+
+
+def test_stored_features_are_decoded_to_what_their_codes_draw(encoder_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "pictures").mkdir()
+    for row, image in enumerate(IMAGES):
+        Image.fromarray(image.transpose(1, 2, 0)).save(tmp_path / "pictures" / f"{row}.png")
+    dataset = ImageFolder(tmp_path / "pictures")
+    extractor = Ghfeat(str(encoder_file))
+    spec = extractor.spec()
+    key = FeatureKey("ghfeat", "1", "", spec.weights_digest, {}, {}, "plain", spec.backend, "float32", "d", "c", 1)
+    stored = FeatureStore(tmp_path / "store").open(key, dataset.ids)
+    options = ExtractionOptions(workers=0, device="cpu")
+    assert extract_features(extractor, spec, dataset, stored, spec.default_levels, "none", options) == len(IMAGES)
+    drawn = extractor.decode({name: stored.read(name) for name in spec.default_levels})
+    codec = extractor.codec
+    assert np.abs(drawn.astype(int) - codec.decode(codec.encode(IMAGES))).max() <= 1
+    assert drawn.std() > 5
+
+
+def test_decoding_fills_levels_that_are_left_out_with_the_mean(encoder_file):
+    extractor = Ghfeat(str(encoder_file))
+    features = extractor.extract(IMAGES)
+    kept = {name: values if name == "r8.conv" else np.zeros_like(values) for name, values in features.items()}
+    np.testing.assert_array_equal(extractor.decode({"r8.conv": features["r8.conv"]}), extractor.decode(kept))
+
+
+@pytest.mark.parametrize("features", [{}, {"r8.conv": np.zeros((2, 3))}, {"r99": np.zeros((2, 16))}])
+def test_what_is_no_feature_of_the_encoder_is_not_decoded(encoder_file, features):
+    with pytest.raises(DataError, match="cannot be decoded"):
+        Ghfeat(str(encoder_file)).decode(features)
+
+
+def test_another_generator_than_the_encoders_is_refused(encoder_file, tmp_path):
+    features = {"r8.conv": np.zeros((1, 16), np.float32)}
+    with pytest.raises(DataError, match=f"other weights.*expected {GENERATOR[:16]}"):
+        Ghfeat(str(encoder_file), generator="tiny:seed=1").decode(features)
+    save_generator(tmp_path / "g.safetensors", StyleGAN2({4: 16, 8: 16, 16: 16}, z_dim=16, w_dim=16), licence="")
+    with pytest.raises(DataError, match="is not the generator"):
+        Ghfeat(str(encoder_file), generator=str(tmp_path / "g.safetensors")).decode(features)
+
+
+def test_weights_that_are_not_here_come_with_the_command_that_makes_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(shipped, "shipped_file", lambda name: tmp_path / name)
+    for name, known in shipped.SHIPPED.items():
+        with pytest.raises(MissingError, match=f"{known.folder} is not in this") as raised:
+            Ghfeat(name).spec()
+        assert raised.value.fix.startswith("ghbench train ghfeat --generator ")
+    with pytest.raises(MissingError, match="no encoder"):
+        Ghfeat("absent.safetensors").spec()
+    with pytest.raises(UsageError, match="weights=faces128, fashion32, mnist32"):
+        Ghfeat("faces").spec()
+
+
+@pytest.mark.parametrize(
+    ("generator", "align"),
+    [("mobile-stylegan-ffhq:size=128", "ffhq"), ("stylegan1-fashion32", "none"), ("./net.pkl", "none"), ("", "none")],
+)
+def test_faces_are_aligned_and_nothing_else_is(tmp_path, generator, align):
+    path = save_tiny_encoder(tmp_path / "e.safetensors", generator=generator)
+    assert Ghfeat(str(path)).spec().preprocessing.align == align

@@ -1,0 +1,38 @@
+"""Encoders for the tiny generator, as files."""
+
+import functools
+
+import torch
+
+from ghbench.extractor import TrainingRecord
+from ghbench.generators.first_party import TinyRandom
+from ghbench.generators.tiny import tiny_generator
+from ghbench.ghfeat.config import compact
+from ghbench.ghfeat.encoder import Encoder
+from ghbench.ghfeat.layout import layout_of
+from ghbench.ghfeat.statistics import layout_statistics
+from ghbench.ghfeat.weights import save_encoder
+
+GENERATOR = TinyRandom().spec().weights_digest
+RECORD = TrainingRecord((), None, (GENERATOR,), "self-supervised", "in-generator")
+ABOUT = {"generator": "tiny", "generator_digest": GENERATOR}
+
+
+@functools.cache
+def tiny_encoder(space=None, *, statistics=True):
+    """Untrained but for the statistics of its norms, in evaluation mode."""
+    torch.manual_seed(0)
+    generator = tiny_generator()
+    layout = layout_of(generator, space)
+    encoder = Encoder(compact(layout, 32, width=1 / 8, pyramid_width=8))
+    if statistics:
+        encoder.use_statistics(layout_statistics(generator, layout, samples=200))
+    for _ in range(5):
+        encoder(generator.synthesis(generator.mapping(torch.randn(16, 16))).clamp(-1, 1))
+    return encoder.eval()
+
+
+def save_tiny_encoder(path, space=None, *, statistics=True, **about):
+    encoder = tiny_encoder(space, statistics=statistics)
+    save_encoder(path, encoder, licence="Apache-2.0", record=RECORD, about={**ABOUT, **about}, half=True)
+    return path
