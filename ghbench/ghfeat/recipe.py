@@ -92,6 +92,7 @@ class GhfeatRecipe(Recipe):
             self.encoder = Encoder(self._config())
             if options.statistics:
                 self.encoder.use_statistics(self.statistics)
+                begin_near_the_mean(self.encoder)
             self.taken_over = 0 if start is None else take_over(self.encoder, start)
             self.networks: dict[str, nn.Module] = {"encoder": self.encoder}
             if options.adversarial:
@@ -300,6 +301,13 @@ class GhfeatRecipe(Recipe):
             spread = ((true[name] - true[name].mean(dim=0)) / deviation).square().sum()
             found[name] = float(1 - error / spread)
         return found
+
+
+def begin_near_the_mean(encoder: Encoder) -> None:
+    """Let the heads' last norms give a tenth of the generator's deviation: near the mean code, not random faces."""
+    for name, module in encoder.heads.named_modules():
+        if name.endswith("norm") and isinstance(module, nn.BatchNorm1d):
+            nn.init.constant_(module.weight, 0.1)
 
 
 def take_over(encoder: Encoder, start: Encoder) -> int:

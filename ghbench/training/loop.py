@@ -107,7 +107,8 @@ class _Session:
     ) -> None:
         self.recipe, self.schedule, self.folder, self.machine = recipe, schedule, folder, machine
         self.command, self.report = command, report
-        self.step, self.shown, self.seconds, self.bad = 0, 0, 0.0, 0
+        self.step, self.shown, self.bad = 0, 0, 0
+        self.seconds, self.seconds_now = 0.0, 0.0
         self.sums: dict[str, Tensor] = {}
         self.steps_since_log = 0
 
@@ -239,8 +240,6 @@ class _Session:
         self.sums, self.steps_since_log = dict(state["sums"]), state["steps_since_log"]
         self.seconds_now = self.seconds
         recipe.restore(state["recipe"])
-
-    seconds_now: float = 0.0
 
 
 def _finite(value: float) -> bool:
