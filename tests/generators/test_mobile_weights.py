@@ -9,6 +9,7 @@ from ghbench.generators import mobile_weights
 from ghbench.generators.dcgan import DCGAN, load_dcgan
 from ghbench.generators.mobile_weights import built, constant_shapes, load_mobile_stylegan
 from ghbench.generators.protocol import Generator
+from ghbench.generators.rendering import area_average, seeded_z
 from ghbench.locations import offline
 
 needs_network = pytest.mark.skipif(offline(), reason="GHBENCH_OFFLINE is set")
@@ -73,6 +74,18 @@ class TestPublishedFaces:
         expected = generator.features(torch.cat([ws, ws], dim=1), "r32.conv")
         assert torch.equal(short.features(ws, "r32.conv"), expected)
         assert all(torch.equal(value, whole[name]) for name, value in short.state_dict().items() if "rgb" not in name)
+
+
+@pytest.mark.network
+@needs_network
+@pytest.mark.parametrize(("size", "least"), [(64, 23.0), (128, 25.0), (256, 27.0)])
+def test_shipped_heads_draw_what_the_whole_network_draws(generator, size, least):
+    """A few of the 200 pictures whose mean the card states; faces differ by some dB."""
+    short = load_mobile_stylegan(size)
+    z = seeded_z(range(1_000_000, 1_000_004), 512)
+    expected = area_average(generator.synthesis(generator.mapping(z, 0.7)), size).clamp(-1, 1)
+    error = (short.synthesis(short.mapping(z, 0.7)).clamp(-1, 1) - expected).square().mean(dim=(1, 2, 3))
+    assert float((10 * torch.log10(4 / error)).mean()) > least
 
 
 @pytest.mark.network
