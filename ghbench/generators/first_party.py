@@ -182,11 +182,14 @@ def stylegan2_fashion32() -> Shipped:
 
 def stylegan1_fashion32() -> Shipped:
     """Clothes of 32 px: StyleGAN1 with w of 64 numbers, trained by ghbench on Fashion-MNIST's training split."""
-    command = "ghbench train stylegan1 --data fashion-mnist --size 32 --images 300000 --run fashion32-stylegan1"
+    command = "ghbench train stylegan1 --data fashion-mnist --size 32 --images 300000 --run fashion32-sg1"
     return Shipped("stylegan1-fashion32", "fashion-mnist", command, "clothes, as in Fashion-MNIST")
 
 
 def stylegan2_mnist32() -> Shipped:
     """Digits of 32 px: StyleGAN2, trained by ghbench on 8,000 of MNIST's digits."""
-    command = "ghbench train stylegan2 --data mnist-10k --size 32 --images 150000 --run mnist32"
+    command = (
+        "ghbench train stylegan2 --data mnist-10k --size 32 --images 150000 --run mnist32"
+        " -o augment_target=0.6 -o r1_gamma=10"
+    )
     return Shipped("stylegan2-mnist32", "mnist-10k", command, "handwritten digits, as in MNIST")
