@@ -50,7 +50,7 @@ class Codec:
         self, description: EncoderDescription, encoder: Encoder, generator: str | None = None, device: str = "cpu"
     ) -> None:
         self.description, self.device = description, device
-        self.encoder = encoder.to(device).eval().requires_grad_(requires_grad=False)
+        self.encoder = _brought(encoder, device).eval().requires_grad_(requires_grad=False)
         self.layout, self.size = description.config.layout, description.config.size
         self.generator_name = generator or description.generator
 
@@ -66,6 +66,7 @@ class Codec:
         Raises:
             MissingError: The weights are not there.
             DataError: They are damaged or no encoder.
+            UsageError: There is no such device.
         """
         path = weights_file(weights)
         return cls(describe_encoder(path), load_encoder(path).encoder, generator, device)
@@ -203,6 +204,14 @@ class Codec:
                 f"{digest[:16]}..., expected {self.description.generator_digest[:16]}...",
                 fix=fix,
             )
+
+
+def _brought(encoder: Encoder, device: str) -> Encoder:
+    try:
+        return encoder.to(device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError(f"the encoder cannot be brought to {device!r}: {reason}", fix="--device cpu") from error
 
 
 def _joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 import types
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,11 +18,15 @@ from ghbench.checkpoints.tensorflow_tables import encoder_table, generator_table
 from ghbench.errors import DataError
 from ghbench.generators.conversion.converting import convert
 from ghbench.ghfeat.config import EncoderConfig, paper
+from ghbench.ghfeat.description import describe_encoder
 from ghbench.ghfeat.encoder import Encoder
+from ghbench.ghfeat.extractor import Ghfeat
 from ghbench.ghfeat.layout import adain_layout
 from ghbench.ghfeat.official import OFFICIAL_CHANNELS, encoder_from_official, official_encoder, official_name
+from ghbench.ghfeat.statistics import layout_statistics
 from ghbench.ghfeat.trunk import SameConv2d
 from ghbench.ghfeat.weights import load_encoder
+from ghbench.levels import select_levels
 
 HEADS = {"HighLevel": (8192, 4096), "MidLevel": (8192, 4096), "LowLevel": (8192, 1792)}
 TABLE = encoder_table(HEADS)
@@ -204,6 +209,24 @@ def test_a_converted_pickle_is_the_same_encoder(official_pickle, tmp_path):
     assert saved.encoder.config == paper(adain_layout(OFFICIAL_CHANNELS), padding="same")
     assert float(saved.encoder.heads["high"].dense.weight[3, 7]) == 0.5
     assert "CC BY-NC" in saved.licence
+    described = describe_encoder(tmp_path / "g.safetensors")
+    assert (described.official, described.generator) == (True, str(tmp_path / "g.safetensors"))
+
+
+def test_an_official_pickle_is_an_extractor_with_its_own_generator(official_pickle, monkeypatch):
+    monkeypatch.setattr("ghbench.ghfeat.codec.layout_statistics", partial(layout_statistics, samples=50))
+    extractor = Ghfeat(str(official_pickle))
+    spec = extractor.spec()
+    assert [(level.name, level.dim) for level in spec.levels] == [
+        (level.name, level.width) for level in adain_layout(OFFICIAL_CHANNELS).levels
+    ]
+    assert select_levels(spec, "5-9") == ("r16.conv", "r32.up", "r32.conv", "r64.up", "r64.conv")
+    assert (spec.preprocessing.size, spec.preprocessing.align) == ((256, 256), "ffhq")
+    features = extractor.extract(np.zeros((1, 3, 256, 256), np.uint8))
+    # All weights of this generator are 0, so its codes never vary: no number of theirs says anything.
+    assert spec.mean is not None
+    assert not any(values.any() for values in features.values())
+    assert extractor.decode(features).shape == (1, 3, 256, 256)
 
 
 def test_an_encoder_converted_alone_is_taken_for_one_of_256_px_and_its_shapes_are_checked():

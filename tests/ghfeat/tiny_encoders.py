@@ -27,8 +27,10 @@ def tiny_encoder(space=None, *, statistics=True):
     encoder = Encoder(compact(layout, 32, width=1 / 8, pyramid_width=8))
     if statistics:
         encoder.use_statistics(layout_statistics(generator, layout, samples=200))
-    for _ in range(5):
-        encoder(generator.synthesis(generator.mapping(torch.randn(16, 16))).clamp(-1, 1))
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.momentum = None  # plain means over all that it sees
+    encoder(generator.synthesis(generator.mapping(torch.randn(64, 16))).clamp(-1, 1))
     return encoder.eval()
 
 
