@@ -124,8 +124,8 @@ class WaveletHead(nn.Module):
 
     def bands(self, pixels: Tensor, code: Tensor) -> Tensor:
         """Features [N, P, inputs] of P pixels and code [N, inputs] to wavelet bands [N, P, 12]."""
-        # Scaling the features costs nothing when compiled: it is part of the pass that rectifies them. Weights scaled for
-        # each picture would make the compiler keep that pass's mask as booleans, which took twelve times as long.
+        # Scaling the features costs nothing when compiled: it is part of the pass that rectifies them. Weights scaled
+        # for each picture would make the compiler keep that pass's mask as booleans, which took twelve times as long.
         return functional.linear(pixels * code.to(pixels.dtype)[:, None], self.weight, self.bias)
 
     def forward(self, features: Tensor, code: Tensor) -> Tensor:

@@ -113,11 +113,6 @@ def test_level_of_detail_blends_neighbouring_resolutions(generator, ws):
         generator.features(ws, "r16.conv")
 
 
-def test_compiles_whole(generator, ws):
-    compiled = torch.compile(generator.synthesis, fullgraph=True, backend="aot_eager")
-    assert close(compiled(ws), generator.synthesis(ws), 1e-5)
-
-
 def test_noise_modes(generator, ws):
     stored = [
         layer.noise.const[None, None] for block in generator.blocks.values() for layer in (block.first()[1], block.conv)

@@ -102,11 +102,6 @@ def test_replaced_features_resume_the_synthesis(generator, ws):
         assert not close(edited, picture, 1e-3)
 
 
-def test_compiles_whole(generator, ws):
-    compiled = torch.compile(generator.synthesis, fullgraph=True, backend="aot_eager")
-    assert close(compiled(ws), generator.synthesis(ws), 1e-5)
-
-
 def test_noise_modes(generator, ws):
     stored = [block.noise.const[None, None] for block in convolutions(generator)]
     assert torch.equal(generator.synthesis(ws, noise=stored), generator.synthesis(ws))
