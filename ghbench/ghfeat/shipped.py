@@ -28,10 +28,10 @@ DEFAULT = "faces128"
 SHIPPED = {
     DEFAULT: ShippedEncoder("ghfeat-faces128", f"ghbench train ghfeat --generator {FACES} --size 128 --run faces128"),
     "fashion32": ShippedEncoder(
-        "ghfeat-fashion32", "ghbench train ghfeat --generator stylegan1-fashion32 --size 32 --run fashion32"
+        "ghfeat-fashion32", "ghbench train ghfeat --generator stylegan1-fashion32 --size 32 --run ghfeat-fashion32"
     ),
     "mnist32": ShippedEncoder(
-        "ghfeat-mnist32", "ghbench train ghfeat --generator stylegan2-mnist32 --size 32 --run mnist32"
+        "ghfeat-mnist32", "ghbench train ghfeat --generator stylegan2-mnist32 --size 32 --run ghfeat-mnist32"
     ),
 }
 
