@@ -83,7 +83,10 @@ def r1_penalty(real_scores: Tensor, images: Tensor) -> Tensor:
 
 
 def code_loss(
-    codes: Mapping[str, Tensor], targets: Mapping[str, Tensor], statistics: Mapping[str, CodeStatistics]
+    codes: Mapping[str, Tensor],
+    targets: Mapping[str, Tensor],
+    statistics: Mapping[str, CodeStatistics],
+    known: Tensor | None = None,
 ) -> Tensor:
     """Squared error of predicted codes in units of each number's variance, mean over numbers, then over levels.
 
@@ -93,6 +96,7 @@ def code_loss(
         codes: Predicted, by level [N, width].
         targets: True, by level [N, width].
         statistics: Moments of the true codes; numbers that never vary are left out.
+        known: Weight of each picture [N]: 0 where its true codes are not known. None: all are.
 
     Returns:
         A float32 scalar.
@@ -103,8 +107,10 @@ def code_loss(
         varies = deviation > 0
         # Kept dense (no boolean indexing), so that compiled graphs stay whole.
         inverse = torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 0.0)
-        error = ((code.float() - targets[name].detach().float()) * inverse).square().mean(dim=0)
-        terms.append(error.sum() / varies.sum().clamp_min(1))
+        error = ((code.float() - targets[name].detach().float()) * inverse).square().sum(dim=1)
+        error = error / varies.sum().clamp_min(1)
+        weighted = error.mean() if known is None else (error * known).sum() / known.sum().clamp_min(1.0)
+        terms.append(weighted)
     return torch.stack(terms).mean()
 
 

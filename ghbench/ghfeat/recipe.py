@@ -25,6 +25,7 @@ from ghbench.ghfeat.export import export_encoder
 from ghbench.ghfeat.layout import Space, layout_of
 from ghbench.ghfeat.losses import (
     adversarial_loss,
+    code_loss,
     discriminator_loss,
     perceptual_loss,
     pixel_loss,
@@ -140,9 +141,8 @@ class GhfeatRecipe(Recipe):
             lesson = self.lessons.batch(share, batch.rows, machine.device)
             loss, losses = self._loss(lesson.inputs, lesson.targets, lesson.codes, lesson.known)
             if options.adversarial:
-                losses["adversarial"] = adversarial_loss(self._scores(losses.pop("made")))
-                loss = loss + options.adversarial * losses["adversarial"]
-        losses.pop("made", None)
+                fooled = adversarial_loss(self._scores(losses.pop("made")))
+                loss, losses["adversarial"] = loss + options.adversarial * fooled, fooled.detach()
         machine.update(self.optimisers["encoder"], loss)
         if options.adversarial:
             losses |= self._discriminator_step(lesson)
@@ -212,30 +212,18 @@ class GhfeatRecipe(Recipe):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         options = self.options
         predicted = self.encoder(inputs)
-        losses: dict[str, Tensor] = {}
-        total = torch.zeros((), device=inputs.device)
         made = decode_codes(self.generator, self.layout, predicted)
-        losses["pixel"] = pixel_loss(made, targets)
-        total = total + options.pixel * losses["pixel"]
+        weighed = {"pixel": (options.pixel, pixel_loss(made, targets))}
         if self.perceptual is not None:
-            losses["perceptual"] = perceptual_loss(self.perceptual(made), self.perceptual(targets))
-            total = total + self.perceptual_weight * losses["perceptual"]
+            difference = perceptual_loss(self.perceptual(made), self.perceptual(targets))
+            weighed["perceptual"] = self.perceptual_weight, difference
         if options.code:
-            losses["code"] = self._code_error(predicted, codes, known)
-            total = total + options.code * losses["code"]
+            weighed["code"] = options.code, code_loss(predicted, codes, self.statistics, known)
+        total = torch.stack([weight * term for weight, term in weighed.values()]).sum()
+        losses = {name: term.detach() for name, (_, term) in weighed.items()}
         if options.adversarial:
             losses["made"] = made
         return total, losses
-
-    def _code_error(self, predicted: Mapping[str, Tensor], codes: Mapping[str, Tensor], known: Tensor) -> Tensor:
-        """Squared error of standardised codes, mean over the pictures whose codes are known, then over levels."""
-        terms = []
-        for name, code in predicted.items():
-            deviation = self.statistics[name].deviation.to(code.device)
-            inverse = torch.where(deviation > 0, 1 / torch.where(deviation > 0, deviation, 1.0), 0.0)
-            error = ((code - codes[name]) * inverse).square().mean(dim=1)
-            terms.append((error * known).sum() / known.sum().clamp_min(1.0))
-        return torch.stack(terms).mean()
 
     def _discriminator_step(self, lesson: Lesson) -> dict[str, Tensor]:
         machine = self.machine
