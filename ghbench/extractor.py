@@ -145,6 +145,24 @@ class Decoder(Protocol):
 
 
 @runtime_checkable
+class CodePredictor(Protocol):
+    """Predicts the codes of a generator, so that its features can be checked where the true codes are known."""
+
+    def features_of_codes(self, generator: str, ws: NDArray[np.float32]) -> Mapping[str, NDArray[Any]] | None:
+        """Say what the features of pictures should be.
+
+        Args:
+            generator: Registered name of the generator that drew them.
+            ws: W+ codes [N, rows, w_dim] that it drew them from.
+
+        Returns:
+            For each level [N, D], in the units of `extract`, 0 where a code is the generator's mean; None where the
+            extractor does not predict the codes of this generator.
+        """
+        ...
+
+
+@runtime_checkable
 class Navigator(Protocol):
     """Semantic directions in the latent space of a generator."""
 

@@ -36,7 +36,7 @@ from ghbench.results.schema import (
 )
 from ghbench.selection import ExtractorRequest, extractor_request, load_task
 from ghbench.store import FeatureKey, FeatureStore, StoredFeatures, default_store
-from ghbench.task import Role, Task, TaskInputs
+from ghbench.task import Noting, Role, Task, TaskInputs
 from ghbench.training_overlap import check_overlap
 
 Report = Callable[[str], None]
@@ -164,7 +164,7 @@ class _Pair:
             self.spec: ExtractorSpec = self.extractor.spec()
             self.levels = select_levels(self.spec, request.level)
             _check_abilities(self.extractor, self.spec, task)
-            self.align = alignment(options.align or self.spec.preprocessing.align)
+            self.align = alignment(_align_name(options.align, task, self.spec))
             self.roles = {name: _limited(role, options.limit) for name, role in task.datasets().items()}
             self.overlap = check_overlap(self.spec, [role.dataset for role in self.roles.values()], task.protocol())
             self.contents = {name: content_digest(role.dataset) for name, role in self.roles.items()}
@@ -316,7 +316,7 @@ class _Pair:
             overlap=self.overlap,
             metrics=metrics,
             counts=result_parts.counts(self.roles, stored, self.levels[0], len(records), self.task.units(records)),
-            warnings=result_parts.warnings(stored, self.levels),
+            warnings=result_parts.warnings(stored, self.levels) + _notes(self.task, records),
             dtype=self.options.dtype,
             limit=self.options.limit,
             timing=result_parts.timing(self.phases, stored, self.levels[0], cached=encoded == 0),
@@ -341,6 +341,21 @@ def _check_abilities(extractor: Extractor, spec: ExtractorSpec, task: Task) -> N
         raise UsageError(f"task {task.name!r} needs the ability {', '.join(lacking)}, which {spec.name!r} has not")
     if not spec.levels:
         raise FeatureError(f"extractor {spec.name!r} declares no levels")
+
+
+def _align_name(wanted: str | None, task: Task, spec: ExtractorSpec) -> str:
+    """What the user chose, else what the extractor declares; a task may need all pictures in one frame."""
+    fixed: str | None = task.protocol().get("align")
+    if fixed is not None and wanted not in {None, fixed}:
+        raise UsageError(
+            f"task {task.name!r} aligns its pictures by {fixed!r}; with --align {wanted} they would be others",
+            fix="leave --align out; the task may have an option align",
+        )
+    return fixed or wanted or spec.preprocessing.align
+
+
+def _notes(task: Task, records: pd.DataFrame) -> list[str]:
+    return list(task.notes(records)) if isinstance(task, Noting) else []
 
 
 def _limited(role: Role, limit: int | None) -> Role:

@@ -151,6 +151,15 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class Noting(Protocol):
+    """A task that can say what its records lack, for the warnings of a result."""
+
+    def notes(self, records: pd.DataFrame) -> Sequence[str]:
+        """Sentences about records that `evaluate` has just returned: what was left out, and why."""
+        ...
+
+
+@runtime_checkable
 class Replicating(Protocol):
     """A task that can score many bootstrap draws at once, faster than one call of `score` a draw."""
 

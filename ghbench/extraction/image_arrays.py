@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,17 +33,39 @@ def encode_images(extractor: Encoder, spec: ExtractorSpec, images: NDArray[np.ui
         DataError: No images, or an array of another form.
         FeatureError: The features are unusable.
     """
+    levels = encode_levels(extractor, spec, images, spec.default_levels)
+    return np.concatenate([levels[level] for level in spec.default_levels], axis=1)
+
+
+def encode_levels(
+    extractor: Encoder, spec: ExtractorSpec, images: NDArray[np.uint8], levels: Sequence[str]
+) -> dict[str, NDArray[np.float32]]:
+    """Features of the levels asked for.
+
+    Args:
+        extractor: Encodes images.
+        spec: Its spec; alignment and resizing are the ones that it declares.
+        images: uint8 [N, C, H, W], C being 1 or 3; grey is replicated.
+        levels: Names of levels.
+
+    Returns:
+        By level float32 [N, D].
+
+    Raises:
+        DataError: No images, or an array of another form.
+        FeatureError: The features are unusable.
+    """
     if images.ndim != 4 or images.shape[1] not in {1, 3} or images.dtype != np.uint8 or not len(images):
         raise DataError(f"got images {images.dtype} {images.shape}; expected uint8 [N, C, H, W] with C 1 or 3")
-    parts: list[NDArray[np.float32]] = []
+    parts: dict[str, list[NDArray[Any]]] = {level: [] for level in levels}
     with one_core_left_over(), full_float32():
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
             rows = range(start, start + len(batch))
-            features = check_batch(extractor.extract(_prepared(batch, spec)), spec, rows, spec.default_levels)
-            levels: list[NDArray[Any]] = [features[level] for level in spec.default_levels]
-            parts.append(np.concatenate(levels, axis=1).astype(np.float32))
-    return np.concatenate(parts)
+            features = check_batch(extractor.extract(_prepared(batch, spec)), spec, rows, levels)
+            for level in levels:
+                parts[level].append(features[level])
+    return {level: np.concatenate(found).astype(np.float32) for level, found in parts.items()}
 
 
 def _prepared(images: NDArray[np.uint8], spec: ExtractorSpec) -> NDArray[np.uint8]:

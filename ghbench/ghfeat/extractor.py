@@ -95,6 +95,31 @@ class Ghfeat:
         }
         return codec.decode(codec.restored(tensors))
 
+    def features_of_codes(self, generator: str, ws: NDArray[np.float32]) -> dict[str, NDArray[np.float32]] | None:
+        """What the features of pictures should be, from the codes that drew them.
+
+        Args:
+            generator: Registered name of the generator that drew them.
+            ws: float32 [N, rows, w_dim]; a larger generator of the same name has more rows, the finer of which are
+                left out.
+
+        Returns:
+            By level float32 [N, width]; None where the encoder predicts the codes of another generator.
+
+        Raises:
+            MissingError: The generator cannot be had.
+        """
+        import torch
+
+        own = self._generator or self._description.generator
+        if own is None or own.partition(":")[0] != generator:
+            return None
+        codec, layout = self.codec, self._description.config.layout
+        with torch.no_grad():
+            rows = torch.from_numpy(ws[:, : layout.rows].astype(np.float32)).to(codec.device)
+            features = codec.standardised(layout.codes(codec.generator, rows))
+        return {name: np.asarray(code.float().cpu().numpy()) for name, code in features.items()}
+
     def to(self, device: str) -> None:
         """Move the networks."""
         if device != self._device:

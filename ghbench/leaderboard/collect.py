@@ -79,6 +79,12 @@ def is_untrained(task: Task, entry: Entry) -> bool:
     return extractor.name == task.untrained and _is_reference(task, entry)
 
 
+def usual_align(result: Result) -> str:
+    """The alignment without `--align`: the one that the task fixes for all, else the extractor's own."""
+    usual: str = result.task.protocol.get("align") or result.extractor.preprocessing["align"]
+    return usual
+
+
 def with_references(task: Task, entries: Sequence[Entry], own: Path | None = None) -> list[Entry]:
     """Results, and the task's reference rows of the same protocol on the same images where they are finished.
 
@@ -105,7 +111,7 @@ def _is_reference(task: Task, entry: Entry) -> bool:
     extractor = entry.result.extractor
     return (
         extractor.spec_string in task.references
-        and entry.result.align["name"] == extractor.preprocessing["align"]
+        and entry.result.align["name"] == usual_align(entry.result)
         and entry.result.provenance.seed == 0
     )
 

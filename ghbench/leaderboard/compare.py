@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ghbench.errors import MissingError, UsageError
-from ghbench.leaderboard.collect import Entry, collect
+from ghbench.leaderboard.collect import Entry, collect, usual_align
 from ghbench.results import files, statistics
 from ghbench.results.statistics import Difference
 from ghbench.selection import extractor_request, load_task
@@ -94,7 +94,7 @@ def _find(entries: list[Entry], extractor: str, task: str, align: str | None) ->
         entry
         for entry in entries
         if entry.result.extractor.spec_string == wanted
-        and entry.result.align["name"] == (align or entry.result.extractor.preprocessing["align"])
+        and entry.result.align["name"] == (align or usual_align(entry.result))
     ]
     if fitting:  # as it runs by default; one's own before a published one; the newest of several
         return max(

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError, UsageError
-from ghbench.leaderboard.collect import Entry, entries_of, is_untrained, with_references
+from ghbench.leaderboard.collect import Entry, entries_of, is_untrained, usual_align, with_references
 from ghbench.results import files, statistics
 from ghbench.results.schema import MetricValue, Result
 from ghbench.selection import load_task
@@ -158,7 +158,7 @@ def _system_name(entry: Entry, level: str | None) -> str:
     if level is not None:
         name = f"{_without_levels(name)} @ {level}"
     options = {"align": align, "seed": entry.result.provenance.seed, "dtype": entry.result.dtype}
-    usual = {"align": extractor.preprocessing["align"], "seed": 0, "dtype": "float32"}
+    usual = {"align": usual_align(entry.result), "seed": 0, "dtype": "float32"}
     return " ".join([name, *(f"--{key} {value}" for key, value in options.items() if value != usual[key])])
 
 

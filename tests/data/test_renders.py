@@ -79,4 +79,4 @@ def test_wrong_options_are_refused_before_anything_is_drawn(options):
 
 
 def test_seeds_below_a_million_are_for_fitting():
-    assert list(tiny(first=0).splits) == ["train"]
+    assert (list(tiny(first=0).splits), tiny(first=0).card().name) == (["train"], "renders-train")
