@@ -9,7 +9,7 @@ from torch.nn import functional
 from ghbench.generators.resampling import filter_kernel
 from ghbench.generators.stylegan2 import StyledConv, ToColours
 
-IMAGES, INPUTS, OUTPUTS, W_DIM, SIDE = 3, 6, 5, 4, 8
+INPUTS, OUTPUTS, W_DIM, SIDE = 6, 5, 4, 8
 
 
 def weights_by_image(weight, style, scale):
@@ -33,15 +33,20 @@ def as_in_the_paper(layer, features, style, gain):
     return output if layer.clamp is None else output.clamp(-layer.clamp * gain, layer.clamp * gain)
 
 
+@pytest.fixture(params=[1, 3], ids=["one image", "three images"])
+def images(request):
+    return request.param
+
+
 @pytest.fixture(params=[torch.contiguous_format, torch.channels_last], ids=["contiguous", "channels-last"])
-def features(request):
+def features(request, images):
     torch.manual_seed(1)
-    return torch.randn(IMAGES, INPUTS, SIDE, SIDE).contiguous(memory_format=request.param).requires_grad_()
+    return torch.randn(images, INPUTS, SIDE, SIDE).contiguous(memory_format=request.param).requires_grad_()
 
 
 @pytest.fixture
-def style():
-    return (torch.randn(IMAGES, INPUTS) + 1).requires_grad_()
+def style(images):
+    return (torch.randn(images, INPUTS) + 1).requires_grad_()
 
 
 @pytest.mark.parametrize("gain", [1.0, math.sqrt(0.5)])
@@ -61,6 +66,18 @@ def test_output_and_first_and_second_derivatives_are_the_papers(features, style,
         outcomes.append([output, *first, *second])
     for ours, expected in zip(*outcomes, strict=True):
         assert torch.allclose(ours, expected, rtol=1e-3, atol=1e-5 * expected.abs().max().item())
+
+
+@pytest.mark.parametrize("up", [False, True], ids=["same size", "up"])
+def test_frozen_weights_change_neither_output_nor_gradients(features, style, up):
+    layer = StyledConv(INPUTS, OUTPUTS, W_DIM, SIDE * (1 + up), up=up, clamp=None)
+    outcomes = []
+    for learning in (True, False):
+        layer.requires_grad_(learning)
+        output = layer(features, style, "none", 0)
+        outcomes.append([output, *torch.autograd.grad(output.square().sum(), [features, style])])
+    for learning, frozen in zip(*outcomes, strict=True):
+        assert torch.allclose(learning, frozen, rtol=1e-4, atol=1e-4 * frozen.abs().max().item())
 
 
 def test_inputs_are_left_as_they_are(features, style):
