@@ -43,6 +43,10 @@ bench: $(VENV)/.test
 	$(BIN)/python benchmarks/feature_store.py
 	$(BIN)/python benchmarks/people_bootstrap.py
 
+# StyleGAN2 against a package from PyPI, which is fetched into a temporary folder; half an hour on two idle cores.
+bench-generators: $(VENV)/.test
+	$(BIN)/python benchmarks/generators.py
+
 figures: $(VENV)/.test
 	$(BIN)/ghbench figures --task orl --published --out docs/figures
 
@@ -67,7 +71,7 @@ train-fashion: $(VENV)/.train
 	$(BIN)/ghbench train stylegan1 --data fashion-mnist --size 32 --images 300000 --run fashion32-sg1
 
 train-digits: $(VENV)/.train
-	$(BIN)/ghbench train stylegan2 --data mnist-10k --size 32 --images 150000 --run mnist32 -o augment_target=0.6 -o r1_gamma=10
+	$(BIN)/ghbench train stylegan2 --data mnist-10k --size 32 --images 150000 --run mnist32 -o augment_target=0.6 -o mixing=0
 
 train-heads: $(VENV)/.train
 	$(BIN)/ghbench train heads --generator mobile-stylegan-ffhq

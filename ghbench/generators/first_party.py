@@ -190,6 +190,6 @@ def stylegan2_mnist32() -> Shipped:
     """Digits of 32 px: StyleGAN2, trained by ghbench on 8,000 of MNIST's digits."""
     command = (
         "ghbench train stylegan2 --data mnist-10k --size 32 --images 150000 --run mnist32"
-        " -o augment_target=0.6 -o r1_gamma=10"
+        " -o augment_target=0.6 -o mixing=0"
     )
     return Shipped("stylegan2-mnist32", "mnist-10k", command, "handwritten digits, as in MNIST")
