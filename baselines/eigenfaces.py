@@ -1,9 +1,11 @@
-"""Eigenfaces: principal components of grey faces, fitted on named data that the training record declares."""
+"""Eigenfaces: principal components of faces, grey or in colour, fitted on named data that the record declares."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecor
 from ghbench.imaging.resize import RESIZES
 from ghbench.spec_string import SpecString
 
-from .pixels import grey
+from .pixels import as_pictures, grey
 
 _ASSET, _MEMBER = "lfw-subset", "lfw_subset.npy"
 _FACES, _SIDE = 100, 25  # the other 100 pictures of the subset show no faces
@@ -44,9 +46,15 @@ class Eigenfaces:
             default the 100 faces of LFW that scikit-image ships.
         components: Number of principal components.
         size: Height and width in pixels; 25, the size of the shipped faces, unless `fit` names other data (then 64).
+        colour: Whether the components are of colour pictures; needs `fit`.
     """
 
-    def __init__(self, fit: SpecString | None = None, components: int = 64, size: int | None = None) -> None:
+    def __init__(
+        self, fit: SpecString | None = None, components: int = 64, size: int | None = None, colour: bool = False
+    ) -> None:
+        if fit is None and colour:
+            raise UsageError("the default faces are grey; colour=true needs fit=DATASET")
+        self.colour = colour
         if fit is None and size not in {None, _SIDE}:
             raise UsageError(f"the default faces are {_SIDE} pixels high and wide; size={size} needs fit=DATASET")
         self.fit = fit
@@ -67,7 +75,7 @@ class Eigenfaces:
             preprocessing=Preprocessing(
                 size=(self.size, self.size),
                 resize=_RESIZE,
-                grey="colour reduced to luma (BT.601)",
+                grey="replicated to three channels" if self.colour else "colour reduced to luma (BT.601)",
                 normalise="divided by 255, less the mean face",
             ),
             weights_digest=digest_json(
@@ -76,6 +84,7 @@ class Eigenfaces:
                     "fit": self._fit_digest,
                     "components": self.components,
                     "size": self.size,
+                    **({"colour": True} if self.colour else {}),
                 }
             ),
             training=self._record,
@@ -88,18 +97,29 @@ class Eigenfaces:
 
     def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Project a batch: uint8 [N, 3, S, S] to float32 [N, components]."""
-        centred = grey(images).reshape(len(images), -1) - self._pca.mean
+        centred = self._rows_of(images) - self._pca.mean
         return {"components": (centred @ self._pca.axes.T).astype(np.float32)}
+
+    def decode(self, features: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
+        """The mean face and as much of each component as a picture has: [N, components] to uint8 [N, 3, S, S]."""
+        rows = self._pca.mean + np.asarray(features["components"], dtype=np.float64) @ self._pca.axes
+        return as_pictures(rows.reshape(len(rows), -1, self.size, self.size))
 
     @cached_property
     def _pca(self) -> Pca:
         if self.fit is None:
             faces = np.load(assets.path(_ASSET, _MEMBER), allow_pickle=False)[:_FACES]
+            rows = faces.reshape(len(faces), -1)
         else:
             resize = RESIZES[_RESIZE].apply
             pictures = [resize(self._dataset.image(int(row)), (self.size, self.size)) for row in self._rows]
-            faces = grey(np.stack(pictures).transpose(0, 3, 1, 2))
-        return principal_components(faces.reshape(len(faces), -1), self.components)
+            rows = self._rows_of(np.stack(pictures).transpose(0, 3, 1, 2))
+        return principal_components(rows, self.components)
+
+    def _rows_of(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pictures uint8 [N, 3, S, S] as the rows that components are of, in [0, 1]."""
+        values = images.astype(np.float32) / np.float32(255) if self.colour else grey(images)
+        return values.reshape(len(images), -1)
 
     @cached_property
     def _dataset(self) -> Dataset:
@@ -133,7 +153,7 @@ class Eigenfaces:
         )
 
     def _check_components(self, images: int) -> None:
-        most = min(images - 1, self.size**2)
+        most = min(images - 1, (3 if self.colour else 1) * self.size**2)
         if not 1 <= self.components <= most:
             raise UsageError(
                 f"components={self.components}: {images} images of {self.size} x {self.size} pixels give 1 to {most}"

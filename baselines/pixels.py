@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,6 +47,10 @@ class Pixels:
         """Flatten a batch: uint8 [N, 3, S, S] to float32 [N, 3 * S * S] in [0, 1]."""
         return {"pixels": _flat(images)}
 
+    def decode(self, features: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
+        """The picture again: [N, 3 * S * S] to uint8 [N, 3, S, S]."""
+        return as_pictures(features["pixels"].reshape(-1, 3, self.size, self.size))
+
 
 class Thumbnail:
     """A 16-pixel grey thumbnail, flattened: how far coarse brightness alone gets.
@@ -64,6 +71,10 @@ class Thumbnail:
     def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Flatten the luma of a batch: uint8 [N, 3, S, S] to float32 [N, S * S] in [0, 1]."""
         return {"thumbnail": grey(images).reshape(len(images), -1)}
+
+    def decode(self, features: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
+        """The thumbnail again, in grey: [N, S * S] to uint8 [N, 3, S, S]."""
+        return as_pictures(features["thumbnail"].reshape(-1, 1, self.size, self.size))
 
 
 class RandomProjection:
@@ -98,6 +109,12 @@ class RandomProjection:
             drawn = np.random.default_rng(self.seed).standard_normal((3 * self.size**2, self.dim), dtype=np.float32)
             self._matrix = drawn / np.float32(np.sqrt(self.dim))
         return self._matrix
+
+
+def as_pictures(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Values [N, 1 or 3, H, W] in [0, 1], rounded and clipped, as uint8 [N, 3, H, W]."""
+    levels = np.round(np.clip(np.asarray(values, dtype=np.float64), 0, 1) * 255).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(levels, (len(levels), 3, *levels.shape[2:])))
 
 
 def _flat(images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from ghbench.generator import GeneratorSpec
 from ghbench.imaging import pixel_digest
 
 if TYPE_CHECKING:
-    from ghbench.generators.rendering import Renderable, RenderRecipe
+    from ghbench.generators.rendering import Renderable
 
 EVALUATION_SEED = 1_000_000
 """Seeds from here on belong to the split `test`, smaller ones to `train`; see `ghbench.generators.rendering`."""
@@ -59,6 +59,7 @@ class Renders:
         size: int = 128,
     ) -> None:
         from ghbench.generators.loading import generator_plugin
+        from ghbench.generators.rendering import RenderRecipe
 
         last = first + count - 1
         if count < 1 or first < 0 or last >= 2**32 or first < EVALUATION_SEED <= last:
@@ -76,32 +77,23 @@ class Renders:
                 f"renders of {spec.size} px cannot be averaged down to size={size}; halve it, or halves of it"
             )
         self._spec: GeneratorSpec = spec
+        self.recipe = RenderRecipe(
+            generator=spec.name,
+            weights_digest=spec.weights_digest,
+            first_seed=first,
+            count=count,
+            psi=(psi, psi),
+            mixed=mixed,
+            crossovers=CROSSOVERS,
+            size=size,
+        )
+        # How many pictures there are does not change any of them and is no part of it.
+        self.recipe_digest: str | None = self.recipe.digest()
         self.ids: Sequence[str] = tuple(f"seed-{seed:010d}" for seed in range(first, last + 1))
         self.splits: Mapping[str, NDArray[np.int64]] = {
             "train" if first < EVALUATION_SEED else "test": np.arange(count, dtype=np.int64)
         }
         self._digests: tuple[str, ...] | None = None
-
-    @property
-    def recipe_digest(self) -> str | None:
-        """Digest of all that decides the pictures, but for how many there are."""
-        return self.recipe.digest()
-
-    @cached_property
-    def recipe(self) -> RenderRecipe:
-        """All that decides the pictures."""
-        from ghbench.generators.rendering import RenderRecipe
-
-        return RenderRecipe(
-            generator=self._spec.name,
-            weights_digest=self._spec.weights_digest,
-            first_seed=self.first,
-            count=self.count,
-            psi=(self.psi, self.psi),
-            mixed=self.mixed,
-            crossovers=CROSSOVERS,
-            size=self.size,
-        )
 
     def card(self) -> DatasetCard:
         """Licence, citation and source."""

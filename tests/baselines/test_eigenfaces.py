@@ -52,3 +52,20 @@ def test_a_fit_on_other_data_lists_its_images_and_is_part_of_the_digest(tmp_path
 def test_more_components_than_faces_allow_are_refused(options):
     with pytest.raises(UsageError, match=r"components=|size="):
         registry.build("extractor", f"eigenfaces:{options}")
+
+
+@pytest.mark.parametrize("colour", ["true", "false"])
+def test_with_as_many_components_as_pictures_allow_a_fitted_picture_comes_back(tmp_path, colour):
+    faces = pictures((12, 12), count=5)
+    for number, picture in enumerate(faces):
+        Image.fromarray(picture.transpose(1, 2, 0)).save(tmp_path / f"{number}.png")
+    options = f"fit=imagefolder,fit.path={tmp_path},components=4,size=12,colour={colour}"
+    extractor = registry.build("extractor", f"eigenfaces:{options}")
+    decoded = extractor.decode(extractor.extract(faces))
+    expected = faces if colour == "true" else np.einsum("nchw,c->nhw", faces, [0.299, 0.587, 0.114])[:, None]
+    assert np.abs(decoded - np.broadcast_to(expected, faces.shape).astype(float)).max() <= 1
+
+
+def test_the_default_faces_have_no_colour():
+    with pytest.raises(UsageError, match="needs fit=DATASET"):
+        registry.build("extractor", "eigenfaces:colour=true")

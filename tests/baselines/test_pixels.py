@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from ghbench_baselines.pixels import Pixels, Thumbnail
 
 from ghbench import registry
 from ghbench.errors import UsageError
+from ghbench.extractor import Decoder
 
 
 def test_pixels_are_the_flattened_image_divided_by_255():
@@ -43,3 +45,12 @@ def test_seed_and_size_are_part_of_the_digest():
 def test_options_out_of_range_are_refused(spec):
     with pytest.raises(UsageError, match="must"):
         registry.build("extractor", spec)
+
+
+def test_pixels_and_thumbnails_are_decoded_to_what_was_encoded():
+    images = np.random.default_rng(0).integers(0, 256, (3, 3, 8, 8), dtype=np.uint8)
+    pixels, thumbnail = Pixels(8), Thumbnail(8)
+    np.testing.assert_array_equal(pixels.decode(pixels.extract(images)), images)
+    grey = np.repeat(images[:, :1], 3, axis=1)
+    np.testing.assert_array_equal(thumbnail.decode(thumbnail.extract(grey)), grey)
+    assert isinstance(pixels, Decoder)

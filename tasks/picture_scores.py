@@ -1,0 +1,128 @@
+"""From records of reconstructions to metrics: each is a ratio of two weighted sums, so any bootstrap is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ghbench.metrics.image import psnr_of_mse
+from ghbench.task import Score
+
+Floats = NDArray[np.float64]
+DISTANCE, ERROR = "distance:", "distance-error:"
+"""Beginnings of columns that hold one number of a whole set."""
+CODE_ERROR, CODE_SPREAD = "code-error:", "code-spread:"
+"""Beginnings of columns that make up R2 of the code at a level."""
+
+
+@dataclass(frozen=True)
+class _Ratio:
+    """A metric: sum of weight x above over sum of weight x below; both float64 [N]."""
+
+    metric: str
+    above: Floats
+    below: Floats
+    unit: str = "fraction"
+    higher_is_better: bool = False
+    one_minus: bool = False
+
+    def of(self, weight: Floats) -> Floats:
+        """Values for weights [N] or [B, N]."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = (weight @ self.above) / (weight @ self.below)
+        value: Floats = np.asarray(1 - ratio if self.one_minus else ratio)
+        return value
+
+
+def scores(records: pd.DataFrame, weight: Floats | None) -> list[Score]:
+    """All metrics of records, see `ghbench.task.Task.score`."""
+    found: list[Score] = []
+    for level, rows in by_level(records):
+        table = records.iloc[rows]
+        part = np.ones(len(rows)) if weight is None else weight[rows]
+        found += [
+            Score(ratio.metric, float(ratio.of(part)), ratio.unit, ratio.higher_is_better, level)
+            for ratio in _ratios(table)
+        ]
+        found += _distances(table, level)
+    return found
+
+
+def replicates(
+    records: pd.DataFrame, multiplicity: Floats, metrics: Collection[str] | None
+) -> Mapping[tuple[str, str | None], Floats]:
+    """The metrics of every bootstrap draw, see `ghbench.task.Replicating`."""
+    found: dict[tuple[str, str | None], Floats] = {}
+    _, code = np.unique(records["unit"].to_numpy(), return_inverse=True)
+    for level, rows in by_level(records):
+        table, unit = records.iloc[rows], code[rows]
+        for ratio in _ratios(table):
+            if metrics is not None and ratio.metric not in metrics:
+                continue
+            # Pictures of one unit always weigh the same, so they are added up once.
+            above, below = (
+                np.bincount(unit, part, multiplicity.shape[1]).astype(np.float64) for part in (ratio.above, ratio.below)
+            )
+            found[ratio.metric, level] = replace(ratio, above=above, below=below).of(multiplicity)
+    return found
+
+
+def by_level(records: pd.DataFrame) -> Sequence[tuple[str | None, NDArray[np.intp]]]:
+    """Rows of each level; one group without a level unless levels were judged one by one."""
+    if not len(pd.Categorical(records["level"]).categories):
+        return [(None, np.arange(len(records)))]
+    order = pd.unique(records["level"])
+    return [(str(level), np.flatnonzero(records["level"] == level)) for level in order]
+
+
+def _ratios(table: pd.DataFrame) -> list[_Ratio]:
+    columns = {name: table[name].to_numpy(dtype=np.float64) for name in table.columns if name not in _NO_NUMBERS}
+    found: list[_Ratio] = []
+    for name, values in columns.items():
+        base, _, reference = name.partition("[")
+        if base == "mse":
+            suffix = f"[{reference}" if reference else ""
+            found.append(_mean(name, values, "squared, of [-1, 1]"))
+            found.append(_mean(f"psnr{suffix}", psnr_of_mse(values), "dB", higher_is_better=True))
+        elif base in {"ssim", "same-person"}:
+            found.append(_mean(name, values, higher_is_better=True))
+        elif base == "perceptual":
+            found.append(_mean(name, values, "squared distance"))
+        elif name.startswith(CODE_ERROR):
+            level = name.removeprefix(CODE_ERROR)
+            spread = columns[CODE_SPREAD + level]
+            found.append(_Ratio(f"code-r2[{level}]", values, spread, higher_is_better=True, one_minus=True))
+    # The picture itself first, then what stands beside it.
+    return sorted(found, key=lambda ratio: _ORDER.get(ratio.metric.partition("[")[0], 9) + 10 * _is_beside(ratio))
+
+
+_NO_NUMBERS = {"level", "row", "unit"}
+_ORDER = {"mse": 0, "psnr": 1, "ssim": 2, "perceptual": 3, "same-person": 4, "code-r2": 5}
+
+
+def _is_beside(ratio: _Ratio) -> bool:
+    return ratio.metric.partition("[")[0] in {"mse", "psnr", "ssim"} and "[" in ratio.metric
+
+
+def _mean(metric: str, values: Floats, unit: str = "fraction", *, higher_is_better: bool = False) -> _Ratio:
+    defined = ~np.isnan(values)
+    return _Ratio(metric, np.where(defined, values, 0.0), defined.astype(np.float64), unit, higher_is_better)
+
+
+def _distances(table: pd.DataFrame, level: str | None) -> list[Score]:
+    found = []
+    for column in table.columns:
+        if not column.startswith(DISTANCE):
+            continue
+        name = column.removeprefix(DISTANCE)
+        value, error = (float(table[prefix + name].iloc[0]) for prefix in (DISTANCE, ERROR))
+        found.append(Score(name, value, "distance", higher_is_better=False, level=level, standard_error=_known(error)))
+    return found
+
+
+def _known(error: float) -> float | None:
+    return None if np.isnan(error) else error

@@ -1,0 +1,334 @@
+"""Reconstruction: how much of a picture is in its features, judged by the picture that is decoded from them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ghbench.dataset import Dataset
+from ghbench.errors import DataError, MissingError, UsageError
+from ghbench.extractor import CodePredictor, Decoder, Encoder, Preprocessing
+from ghbench.imaging import prepare, resize_step
+from ghbench.metrics.image import mse, ssim
+from ghbench.spec_string import SpecString
+from ghbench.task import Role, Score, TaskInputs, Units
+
+from . import picture_scores
+from .picture_judges import FaceJudge, PictureJudge, Seen, reason
+from .picture_references import DEFINITIONS, reference_pictures
+from .picture_sources import Pictures, PictureSource, RenderOptions, picture_source
+
+On = Literal["renders", "real-faces-mini", "orl", "fashion-mnist", "imagefolder"]
+JUDGE = "efficientnet-lite0"
+_ROLE = "pictures"
+_AT_ONCE = 64
+_LEFT_OUT = "left_out"
+
+
+def reconstruction(
+    on: On = "renders",
+    size: int | None = None,
+    generator: str = "mobile-stylegan-ffhq",
+    psi: float = 1.0,
+    mixed: float = 0.0,
+    count: int = 1_000,
+    training: int = 1_000,
+    align: str | None = None,
+    path: Path | None = None,
+    judge: str = JUDGE,
+) -> ReconstructionTask:
+    """Decode pictures from their features: how much of them comes back?
+
+    Args:
+        on: `renders` of a generator for unseen seeds, `real-faces-mini`, `orl`, `fashion-mnist` (its test split), or
+            `imagefolder`.
+        size: Side in pixels at which pictures are compared; 128, Fashion-MNIST 32.
+        generator: Of the renders.
+        psi: Truncation of the renders.
+        mixed: Share of renders with codes of two z (style mixing).
+        count: Renders to reconstruct.
+        training: Renders among which the nearest one is looked for; 0 for none.
+        align: Alignment of photographs; faces are aligned by `ffhq`.
+        path: Folder of `imagefolder`.
+        judge: Network for perceptual and kernel distances; one that shaped the extractor is refused.
+    """
+    renders = RenderOptions(generator, psi, mixed, count, training)
+    if on != "renders" and renders != RenderOptions("mobile-stylegan-ffhq", 1.0, 0.0, 1_000, 1_000):
+        raise UsageError(f"generator, psi, mixed, count and training are options of on=renders, not of on={on}")
+    if count < 1 or training < 0:
+        raise UsageError(f"count={count} and training={training}; expected at least 1 and 0")
+    given = {
+        "on": on,
+        "generator": generator,
+        "psi": f"{psi:g}",
+        "mixed": f"{mixed:g}",
+        "count": str(count),
+        "training": str(training),
+        "judge": judge,
+        **{key: str(value) for key, value in (("size", size), ("align", align), ("path", path)) if value is not None},
+    }
+    usual = {"on": "renders", "generator": "mobile-stylegan-ffhq", "psi": "1", "mixed": "0", "count": "1000"}
+    usual |= {"training": "1000", "judge": JUDGE}
+    options = {key: value for key, value in given.items() if usual.get(key) != value}
+    return ReconstructionTask(
+        str(SpecString("reconstruction", options=options)), picture_source(on, size, align, path, renders), judge
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ReconstructionTask:
+    """Compare pictures with what is decoded from their features.
+
+    Args:
+        name: Canonical spec string.
+        source: The pictures.
+        judge: Spec string of the network for perceptual and kernel distances.
+        references: Rows that stand in every table: thumbnails scaled up.
+        untrained: Their name.
+        main_metric: The metric that ranks.
+    """
+
+    name: str
+    source: PictureSource
+    judge: str = JUDGE
+    references: tuple[str, ...] = ("pixels:size=8", "pixels:size=16")
+    untrained: str = "pixels"
+    main_metric: str = "mse"
+    version: int = field(default=1, init=False)
+    requires: tuple[type, ...] = field(default=(Encoder, Decoder), init=False)
+
+    def protocol(self) -> dict[str, Any]:
+        """The protocol as JSON values."""
+        judges = [self._judge.spec.weights_digest]
+        if self.source.faces:
+            judges.append(self._face_judge.spec.weights_digest)
+        return {
+            "kind": "reconstruction",
+            "dataset": self.source.name,
+            **self.source.described,
+            "size": self.source.size,
+            "align": self.source.align,
+            "targets": "the picture, aligned and resized (crop-bilinear); renders are averaged over squares of pixels",
+            "outputs": "what is decoded; at another size than the target's, resized to it (bicubic, antialiased)",
+            "mse, psnr": "per picture on [-1, 1], range 2; mean over pictures",
+            "ssim": "on (x + 1) / 2; Gaussian window, sigma 1.5, 11 x 11, border of 5 left out; mean over channels",
+            "judge": self.judge,
+            "metric_networks": judges,
+            "beside": dict(DEFINITIONS),
+            "interval": f"95 % percentile bootstrap over {self._unit}",
+            "training_overlap": self.source.overlap,
+        }
+
+    def datasets(self) -> Mapping[str, Role]:
+        """The pictures, under the role `pictures`."""
+        return {_ROLE: Role(self.source.dataset)}
+
+    def evaluate(self, inputs: TaskInputs, rng: np.random.Generator) -> pd.DataFrame:  # noqa: ARG002
+        """Decode and compare every picture.
+
+        Returns:
+            One record a picture (and a level, under the policy `each`): `level`, `row` of the dataset, `unit`, `mse`,
+            `ssim`, the same of each reference (`mse[head]`), `perceptual[JUDGE]`, `same-person[dlib-face]`, parts of
+            R2 of the code at each level, and distances of the whole set, the same in each row. The attribute
+            `left_out` says what is missing and why.
+
+        Raises:
+            UsageError: A policy under which features are not decoded.
+        """
+        dataset = inputs.datasets[_ROLE]
+        if inputs.policy not in {"concat", "each"}:
+            raise UsageError(f"features are not decoded by policy {inputs.policy!r}", fix="policy=concat or each")
+        targets = self._targets(dataset)
+        beside, left_out = self._beside(targets)
+        features = inputs.features[_ROLE]["plain"]
+        asked = [(level, (level,)) for level in inputs.levels] if inputs.policy == "each" else [(None, inputs.levels)]
+        parts = []
+        for level, levels in asked:
+            outputs = self._decoded(inputs, {name: features[name] for name in levels})
+            columns = {**_compared(targets, outputs), **beside, **self._judged(targets, outputs, left_out)}
+            columns |= self._code_errors(inputs, {name: features[name] for name in levels}, left_out)
+            parts.append(self._table(level, dataset, columns))
+        records = pd.concat(parts, ignore_index=True)
+        records.attrs[_LEFT_OUT] = left_out
+        return records
+
+    def notes(self, records: pd.DataFrame) -> Sequence[str]:
+        """What was left out, and why."""
+        return [f"{name} left out: {why}" for name, why in records.attrs.get(_LEFT_OUT, {}).items()]
+
+    def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
+        """All metrics.
+
+        Args:
+            records: What `evaluate` returned.
+            sample_weight: float64 [N], None for all ones; distances of whole sets are not weighted.
+        """
+        return picture_scores.scores(records, sample_weight)
+
+    def score_replicates(
+        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
+    ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
+        """The same metrics for every bootstrap draw, without a loop over the draws."""
+        return picture_scores.replicates(records, multiplicity, metrics)
+
+    def units(self, records: pd.DataFrame) -> Units:
+        """People where the pictures say who they show, else pictures."""
+        units, code = np.unique(records["unit"].to_numpy(), return_inverse=True)
+        return Units(self._unit, code.astype(np.int64), None, len(units))
+
+    @property
+    def _unit(self) -> str:
+        return "people" if self.source.by_person else "pictures"
+
+    @cached_property
+    def _judge(self) -> PictureJudge:
+        return PictureJudge(self.judge)
+
+    @cached_property
+    def _face_judge(self) -> FaceJudge:
+        return FaceJudge()
+
+    @cached_property
+    def _kept(self) -> dict[tuple[str, int], Any]:
+        """What is the same for every extractor: targets, references, and what the judge saw of the targets."""
+        return {}
+
+    def _targets(self, dataset: Dataset) -> Pictures:
+        key = ("targets", len(dataset))
+        if key not in self._kept:
+            wanted = Preprocessing((self.source.size, self.source.size))
+            pictures = [prepare(dataset.image(row), wanted, self.source.align).image for row in range(len(dataset))]
+            self._kept[key] = np.stack(pictures)
+        pictures_kept: Pictures = self._kept[key]
+        return pictures_kept
+
+    def _beside(self, targets: Pictures) -> tuple[dict[str, NDArray[np.float64]], dict[str, str]]:
+        key = ("beside", len(targets))
+        if key not in self._kept:
+            pictures, left_out = reference_pictures(self.source, targets)
+            columns = {
+                f"{metric}[{name}]": values
+                for name, shown in pictures.items()
+                for metric, values in _compared(targets, shown).items()
+            }
+            self._kept[key] = columns, left_out
+        columns, left_out = self._kept[key]
+        return columns, dict(left_out)
+
+    def _decoded(self, inputs: TaskInputs, features: Mapping[str, NDArray[np.float32]]) -> Pictures:
+        extractor: object = inputs.extractor
+        count = len(next(iter(features.values())))
+        if not isinstance(extractor, Decoder):
+            raise UsageError(f"extractor {inputs.spec.name!r} decodes no pictures")
+        made = []
+        for start in range(0, count, _AT_ONCE):
+            part = {name: values[start : start + _AT_ONCE] for name, values in features.items()}
+            pictures = np.asarray(extractor.decode(part))
+            rows = min(_AT_ONCE, count - start)
+            if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[:2] != (rows, 3):
+                raise DataError(
+                    f"extractor {inputs.spec.name!r} decoded {pictures.dtype} {pictures.shape}; "
+                    f"expected uint8 ({rows}, 3, H, W)"
+                )
+            made.append(_at_size(pictures, self.source.size))
+        return np.concatenate(made)
+
+    def _judged(
+        self, targets: Pictures, outputs: Pictures, left_out: dict[str, str]
+    ) -> dict[str, NDArray[np.float64] | float]:
+        columns: dict[str, NDArray[np.float64] | float] = {}
+        name = f"perceptual[{self._judge.name}]"
+        try:
+            seen = self._seen(targets)
+            shown = self._judge.look(outputs)
+        except MissingError as error:
+            left_out[f"{name} and kid[{self._judge.name}]"] = reason(error)
+        else:
+            columns[name] = self._judge.perceptual(seen, shown)
+            found = self._judge.distances(seen, shown)
+            left_out |= {name: why for name, why in found.left_out.items() if "kid" in name}
+            for distance, (value, deviation) in found.values.items():
+                columns[picture_scores.DISTANCE + distance] = value
+                columns[picture_scores.ERROR + distance] = deviation
+        if self.source.faces:
+            name = f"same-person[{self._face_judge.spec.name}]"
+            try:
+                columns[name] = self._face_judge.same_person(targets, outputs)
+            except MissingError as error:
+                left_out[name] = reason(error)
+        return columns
+
+    def _seen(self, targets: Pictures) -> Seen:
+        key = ("seen", len(targets))
+        if key not in self._kept:
+            self._kept[key] = self._judge.look(targets)
+        seen: Seen = self._kept[key]
+        return seen
+
+    def _code_errors(
+        self, inputs: TaskInputs, features: Mapping[str, NDArray[np.float32]], left_out: dict[str, str]
+    ) -> dict[str, NDArray[np.float64]]:
+        """Squared error and spread about the generator's mean of each picture's code, by level."""
+        extractor: object = inputs.extractor
+        options = self.source.renders
+        if options is None:
+            return {}
+        if not isinstance(extractor, CodePredictor):
+            left_out["code-r2"] = f"{inputs.spec.name} predicts no codes"
+            return {}
+        from ghbench.data.renders import Renders
+
+        assert isinstance(self.source.dataset, Renders)
+        ws = self.source.dataset.codes(range(len(inputs.datasets[_ROLE])))
+        true = extractor.features_of_codes(options.generator.partition(":")[0], ws)
+        if true is None:
+            left_out["code-r2"] = f"{inputs.spec.name} predicts the codes of another generator"
+            return {}
+        columns = {}
+        for name, values in features.items():
+            expected = np.asarray(true[name], dtype=np.float64)
+            columns[picture_scores.CODE_ERROR + name] = np.square(values - expected).mean(axis=1)
+            columns[picture_scores.CODE_SPREAD + name] = np.square(expected).mean(axis=1)
+        return columns
+
+    def _table(
+        self, level: str | None, dataset: Dataset, columns: Mapping[str, NDArray[np.float64] | float]
+    ) -> pd.DataFrame:
+        rows = np.arange(len(dataset))
+        unit = dataset.labels if self.source.by_person and dataset.labels is not None else rows
+        fixed = {
+            "level": pd.Categorical([level] * len(rows)),
+            "row": rows.astype(np.int32),
+            "unit": np.asarray(unit, np.int32),
+        }
+        return pd.DataFrame({**fixed, **columns})
+
+
+def _compared(targets: Pictures, outputs: Pictures) -> dict[str, NDArray[np.float64]]:
+    """Squared error and structural similarity of each picture, in parts that fit into memory."""
+    found: dict[str, list[NDArray[np.float64]]] = {"mse": [], "ssim": []}
+    for start in range(0, len(targets), _AT_ONCE):
+        one, two = (_unit_range(pictures[start : start + _AT_ONCE]) for pictures in (targets, outputs))
+        found["mse"].append(mse(one, two))
+        found["ssim"].append(ssim(one, two))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _unit_range(pictures: Pictures) -> NDArray[np.float64]:
+    """From uint8 to [-1, 1]."""
+    return pictures / 127.5 - 1
+
+
+def _at_size(pictures: Pictures, size: int) -> Pictures:
+    if pictures.shape[2:] == (size, size):
+        return pictures
+    step = resize_step("crop-bicubic")
+    resized = [step.apply(np.ascontiguousarray(one.transpose(1, 2, 0)), (size, size)) for one in pictures]
+    return np.ascontiguousarray(np.stack(resized).transpose(0, 3, 1, 2))

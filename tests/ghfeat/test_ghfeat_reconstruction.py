@@ -1,0 +1,49 @@
+"""The extractor in the task `reconstruction`: pictures come back, and codes are compared with the true ones."""
+
+import numpy as np
+import pytest
+from ghbench_tasks.reconstruction import reconstruction
+
+from ghbench import runner
+from ghbench.data.renders import Renders
+from ghbench.extraction import ExtractionOptions
+from ghbench.extractor import CodePredictor
+from ghbench.ghfeat.extractor import Ghfeat
+from ghbench.store import FeatureStore
+
+
+@pytest.fixture
+def options(tmp_path, monkeypatch):
+    monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path / "cache"))
+    extraction = ExtractionOptions(workers=0, device="cpu")
+    return runner.RunOptions(store=FeatureStore(tmp_path / "s"), results=tmp_path / "r", extraction=extraction)
+
+
+TASK = {"generator": "tiny", "size": 32, "count": 6, "training": 3, "judge": "thumbnail:size=8"}
+
+
+def test_an_untrained_encoder_has_a_row_with_r2_by_level(encoder_file, options):
+    result = runner.run(f"ghfeat:weights={encoder_file}", reconstruction(**TASK), options)
+    found = {metric.metric: metric for metric in result.metrics}
+    levels = [level.name for level in Ghfeat(str(encoder_file)).spec().levels]
+    assert [name for name in found if name.startswith("code-r2")] == [f"code-r2[{level}]" for level in levels]
+    assert all(found[f"code-r2[{level}]"].value < 0.5 for level in levels)
+    assert found["mse"].value > 0
+    assert found["mse"].ci is not None
+
+
+def test_one_level_alone_stands_on_the_mean_of_the_others(encoder_file, options):
+    result = runner.run(
+        f"ghfeat:weights={encoder_file},level=r8.conv+r16.conv,policy=each", reconstruction(**TASK), options
+    )
+    assert [metric.level for metric in result.metrics if metric.metric == "mse"] == ["r8.conv", "r16.conv"]
+    assert result.metric("code-r2[r8.conv]", "r8.conv").value is not None
+
+
+def test_true_codes_are_the_features_that_draw_the_picture(encoder_file, options):
+    dataset = Renders("tiny", count=3, size=32)
+    extractor = Ghfeat(str(encoder_file))
+    assert isinstance(extractor, CodePredictor)
+    true = extractor.features_of_codes("tiny", dataset.codes(range(3)))
+    assert np.abs(extractor.decode(true).astype(int) - dataset.pixels()).max() <= 2
+    assert extractor.features_of_codes("dcgan-faces", dataset.codes(range(3))) is None
