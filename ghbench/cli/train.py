@@ -117,7 +117,7 @@ def _train_gan(
 
     measured = None if quality == "none" else quality
     cache = RunFolder(run).path
-    recipe = gan_recipe(model, data, size, option or [], quality=measured, seed=seed, cache=cache)
+    recipe = gan_recipe(model, data, size, images, option or [], quality=measured, seed=seed, cache=cache)
     _train(recipe, run, images, seed, precision, accelerator, devices, compiled)
 
 

@@ -35,7 +35,7 @@ class TrainingImages:
     Args:
         dataset: Any dataset.
         size: Side in pixels.
-        split: Name of a split; all rows where the dataset has no splits.
+        split: Name of a split; None for `train`, or for all rows of a dataset that is not divided.
         threads: Decoders.
 
     Raises:
@@ -43,18 +43,20 @@ class TrainingImages:
         DataError: The split is empty.
     """
 
-    def __init__(self, dataset: Dataset, size: int, *, split: str = "train", threads: int = 4) -> None:
-        self.dataset, self.size, self.split = dataset, size, split
-        if dataset.splits:
-            if split not in dataset.splits:
-                raise UsageError(
-                    f"{dataset.card().name} has no split {split!r}", fix=f"one of {', '.join(dataset.splits)}"
-                )
-            self.rows = np.asarray(dataset.splits[split])
-        else:
+    def __init__(self, dataset: Dataset, size: int, *, split: str | None = None, threads: int = 4) -> None:
+        self.dataset, self.size = dataset, size
+        undivided = "train" not in dataset.splits and len(dataset.splits) < 2
+        self.split = split or ("all" if undivided else "train")
+        if split is None and undivided:
             self.rows = np.arange(len(dataset))
+        elif self.split in dataset.splits:
+            self.rows = np.asarray(dataset.splits[self.split])
+        else:
+            raise UsageError(
+                f"{dataset.card().name} has no split {self.split!r}; it has {', '.join(dataset.splits) or 'none'}"
+            )
         if not len(self.rows):
-            raise DataError(f"the split {split!r} of {dataset.card().name} is empty")
+            raise DataError(f"the split {self.split!r} of {dataset.card().name} is empty")
         self._pixels = self._framed() if isinstance(dataset, InMemory) else None
         self._pool = None if self._pixels is not None else ThreadPoolExecutor(threads)
 

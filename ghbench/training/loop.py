@@ -202,6 +202,7 @@ class _Session:
         metrics: Mapping[str, float] = {}
         if self.machine.main:
             self._picture()
+            self.report(self.shown, self.schedule.images, "all images shown; measuring the finished network")
             metrics = self.recipe.evaluate(final=True)
             self.folder.log({"shown": self.shown, "event": "finished", **_rounded(metrics)})
             facts = {

@@ -1,0 +1,43 @@
+"""What a user writes: a dataset's name, options by name, values that must fit."""
+
+from __future__ import annotations
+
+import pytest
+
+from ghbench.errors import UsageError
+from ghbench.training.gan import GanOptions
+from ghbench.training.gan_job import gan_recipe
+from ghbench.training.settings import parse_settings
+
+
+@pytest.fixture
+def folder(tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        Image.fromarray(rng.integers(0, 256, (20, 24, 3), dtype=np.uint8)).save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+def test_a_folder_of_pictures_is_a_training_set(folder):
+    recipe = gan_recipe("stylegan2", f"imagefolder:path={folder}", 16, 100, ["batch=2", "channels=4"])
+    assert recipe.images.uint8(recipe.images.rows[:2]).shape == (2, 3, 16, 16)
+    assert (recipe.batch, recipe.options.channels, recipe.options.colours) == (2, 4, 3)
+
+
+def test_values_have_the_types_of_the_fields():
+    settings = ["mirror=true", "rate=1e-3", "batch=8"]
+    assert parse_settings(GanOptions, settings) == {"mirror": True, "rate": 1e-3, "batch": 8}
+
+
+@pytest.mark.parametrize("setting", ["depth=3", "batch", "batch=many", "mirror=perhaps", "size=64"])
+def test_what_does_not_fit_is_refused(setting):
+    with pytest.raises(UsageError):
+        parse_settings(GanOptions, [setting], taken=("model", "size"))
+
+
+def test_an_unknown_dataset_is_named(folder):
+    with pytest.raises(UsageError, match="no dataset is called"):
+        gan_recipe("stylegan2", "fashion-mist", 32, 100)
