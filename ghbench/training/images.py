@@ -94,4 +94,4 @@ class TrainingImages:
             before, after = missing // 2, missing - missing // 2
             framed = np.pad(pixels, ((0, 0), (before, after), (before, after)))
             return np.broadcast_to(framed[:, None], (len(framed), 3, self.size, self.size))
-        return np.stack([self._decoded(row) for row in self.rows])
+        return np.stack([self._decoded(int(row)) for row in self.rows])
