@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from ghbench_tasks.picture_references import nearest
+from ghbench_tasks.picture_sources import PictureSource
 from ghbench_tasks.reconstruction import ReconstructionTask, reconstruction
 from PIL import Image
 
 from ghbench import runner
+from ghbench.data.imagefolder import ImageFolder
 from ghbench.errors import ProtocolError, UsageError
 from ghbench.extraction import ExtractionOptions
 from ghbench.metrics.image import mse, psnr
@@ -166,11 +168,14 @@ def test_replicates_are_what_score_gives_for_the_weights_of_each_draw(options):
     assert set(task.score_replicates(records, counts, ["mse"])) == {("mse", None)}
 
 
-def test_people_are_what_is_resampled_on_orl(orl, options):
-    result = runner.run(
-        "pixels:size=8", reconstruction(on="orl", size=32, align="none", judge="thumbnail:size=8"), options, limit=20
-    )
-    assert (result.counts.unit, result.counts.units, result.counts.records) == ("people", 2, 20)
+def test_people_are_what_is_resampled_where_pictures_say_who_they_show(options, tmp_path):
+    for row, picture in enumerate(pictures((20, 20), count=6)):
+        (tmp_path / "people" / "abb"[row // 2]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture.transpose(1, 2, 0)).save(tmp_path / "people" / "abb"[row // 2] / f"{row}.png")
+    source = PictureSource("people", 16, "none", lambda: ImageFolder(tmp_path / "people"), faces=False, by_person=True)
+    result = runner.run("pixels:size=8", ReconstructionTask("people", source, "thumbnail:size=8"), options)
+    assert (result.counts.unit, result.counts.units, result.counts.records) == ("people", 2, 6)
+    assert "over people" in result.metric("mse").ci_method
 
 
 def test_the_nearest_picture_is_that_of_the_smallest_error():
