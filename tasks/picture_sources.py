@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import UsageError
+from ghbench.spec_string import SpecString
 
 if TYPE_CHECKING:
     from ghbench.data.renders import Renders
@@ -24,6 +25,8 @@ ALL = ("renders", "real-faces-mini", "orl", "fashion-mnist", "imagefolder")
 HEAD_SIZES = (64, 128, 256)
 """Sizes at which MobileStyleGAN has a head of ours, whose own error is the floor."""
 FASHION_SIZE = 32
+COMPONENT_SIZE = 64
+"""Side of the pictures that principal components are of: a thousand of them hold no finer detail."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,20 @@ class PictureSource:
     renders: RenderOptions | None = None
     overlap: str = "refuse"
     described: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Spec string of the principal components of the training renders, as many as they give; () without renders."""
+        options = self.renders
+        if options is None or options.training < 2:
+            return ()
+        fit = {"generator": options.generator, "count": options.training, "first": 0, "size": self.size}
+        fit |= {"psi": f"{options.psi:g}", "mixed": f"{options.mixed:g}"}
+        given = {"fit": "renders", **{f"fit.{key}": str(value) for key, value in fit.items()}}
+        side = min(self.size, COMPONENT_SIZE)
+        most = min(options.training - 1, 3 * side**2)
+        given |= {"colour": "true", "components": str(most), "size": str(side)}
+        return (str(SpecString("eigenfaces", options=given)),)
 
     @cached_property
     def dataset(self) -> Dataset:

@@ -27,6 +27,7 @@ from .picture_sources import Pictures, PictureSource, RenderOptions, picture_sou
 
 On = Literal["renders", "real-faces-mini", "orl", "fashion-mnist", "imagefolder"]
 JUDGE = "efficientnet-lite0"
+THUMBNAILS = ("pixels:size=8", "pixels:size=16")
 _ROLE = "pictures"
 _AT_ONCE = 64
 _LEFT_OUT = "left_out"
@@ -77,9 +78,9 @@ def reconstruction(
     usual = {"on": "renders", "generator": "mobile-stylegan-ffhq", "psi": "1", "mixed": "0", "count": "1000"}
     usual |= {"training": "1000", "judge": JUDGE}
     options = {key: value for key, value in given.items() if usual.get(key) != value}
-    return ReconstructionTask(
-        str(SpecString("reconstruction", options=options)), picture_source(on, size, align, path, renders), judge
-    )
+    source = picture_source(on, size, align, path, renders)
+    name = str(SpecString("reconstruction", options=options))
+    return ReconstructionTask(name, source, judge, references=(*THUMBNAILS, *source.components))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ class ReconstructionTask:
         name: Canonical spec string.
         source: The pictures.
         judge: Spec string of the network for perceptual and kernel distances.
-        references: Rows that stand in every table: thumbnails scaled up.
+        references: Rows that stand in every table: thumbnails scaled up, principal components of renders.
         untrained: Their name.
         main_metric: The metric that ranks.
     """
@@ -98,7 +99,7 @@ class ReconstructionTask:
     name: str
     source: PictureSource
     judge: str = JUDGE
-    references: tuple[str, ...] = ("pixels:size=8", "pixels:size=16")
+    references: tuple[str, ...] = THUMBNAILS
     untrained: str = "pixels"
     main_metric: str = "mse"
     version: int = field(default=1, init=False)

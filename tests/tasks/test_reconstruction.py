@@ -14,6 +14,7 @@ from ghbench import runner
 from ghbench.data.imagefolder import ImageFolder
 from ghbench.errors import ProtocolError, UsageError
 from ghbench.extraction import ExtractionOptions
+from ghbench.leaderboard import table_of_results
 from ghbench.metrics.image import mse, psnr
 from ghbench.registry import build
 from ghbench.results import statistics
@@ -79,6 +80,17 @@ def test_a_thumbnail_loses_more_the_smaller_it_is_and_less_than_a_constant(optio
     assert 0 < large["mse"] < small["mse"] < small["mse[mean-image]"]
     assert large["ssim"] > small["ssim"] > small["ssim[mean-image]"]
     assert large["psnr"] > small["psnr"]
+
+
+def test_the_rows_of_reference_run_and_rank(options):
+    task = reconstruction(**TINY)
+    results = [runner.run(reference, task, options) for reference in task.references]
+    assert [result.extractor.spec_string for result in results] == list(task.references)
+    assert task.references[2].startswith("eigenfaces:colour=true,components=4,fit=renders,fit.count=5,fit.first=0")
+    table = table_of_results(task, results, options.results)
+    assert table.rows[0].system == "pixels:size=16"
+    assert [row.standing for row in table.rows].count("untrained") == 2
+    assert table.notes == ()
 
 
 def test_references_stand_beside_each_result_and_are_what_they_are_called(options):
