@@ -190,8 +190,8 @@ class StyleGAN2(StyleGenerator):
         count = codes["r4.conv"].shape[0]
         features = self.const.expand(count, -1, -1, -1)
         if features.device.type == "cpu":
-            # All that follows keeps this order, in which filters take 0.2 to 0.7 of the time, transposed convolutions 0.4
-            # to 1.0 (measured over the layers of a 256 px generator).
+            # All that follows keeps this order, in which filters take 0.2 to 0.7 of the time, transposed convolutions
+            # 0.4 to 1.0 (measured over the layers of a 256 px generator).
             features = features.contiguous(memory_format=torch.channels_last)
         image: Tensor | None = None
         row = 0
