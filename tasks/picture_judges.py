@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,9 +10,9 @@ from numpy.typing import NDArray
 
 from ghbench import registry
 from ghbench.errors import MissingError, UsageError
-from ghbench.extraction.image_arrays import encode_levels
+from ghbench.extraction.image_arrays import encode_images, encode_levels
 from ghbench.extractor import Encoder, ExtractorSpec
-from ghbench.imaging import prepare
+from ghbench.imaging import prepare, resize_step
 from ghbench.metrics.distribution_report import distribution_report
 
 from .picture_sources import Pictures
@@ -74,6 +75,17 @@ class PictureJudge:
         """
         levels = dict.fromkeys([*self.stages, *self.spec.default_levels])
         return Seen(encode_levels(self._encoder, self.spec, pictures, list(levels)))
+
+    def pooled(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Features float32 [N, D] of pictures uint8 [H, W, 3] of any size, squashed to the network's input.
+
+        Raises:
+            MissingError: Its weights or a package are not here.
+        """
+        step = resize_step("squash-bilinear")
+        wanted = self.spec.preprocessing.size
+        squashed = np.stack([step.apply(picture, wanted).transpose(2, 0, 1) for picture in pictures])
+        return encode_images(self._encoder, self.spec, squashed)
 
     def perceptual(self, first: Seen, second: Seen) -> Floats:
         """Distance of each picture to its partner, float64 [N] from 0 to 4.

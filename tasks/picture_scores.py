@@ -83,29 +83,43 @@ def _ratios(table: pd.DataFrame) -> list[_Ratio]:
     columns = {name: table[name].to_numpy(dtype=np.float64) for name in table.columns if name not in _NO_NUMBERS}
     found: list[_Ratio] = []
     for name, values in columns.items():
-        base, _, reference = name.partition("[")
+        base, bracket, reference = name.partition("[")
+        if base in _MEANS:
+            unit, higher = _MEANS[base]
+            found.append(_mean(name, values, unit, higher_is_better=higher))
         if base == "mse":
-            suffix = f"[{reference}" if reference else ""
-            found.append(_mean(name, values, "squared, of [-1, 1]"))
-            found.append(_mean(f"psnr{suffix}", psnr_of_mse(values), "dB", higher_is_better=True))
-        elif base in {"ssim", "same-person"}:
-            found.append(_mean(name, values, higher_is_better=True))
-        elif base == "perceptual":
-            found.append(_mean(name, values, "squared distance"))
+            found.append(_mean(f"psnr{bracket}{reference}", psnr_of_mse(values), "dB", higher_is_better=True))
+        elif base == SEAM:
+            found.append(_Ratio(name, values, columns[CLEAN_SEAM], "ratio"))
         elif name.startswith(CODE_ERROR):
             level = name.removeprefix(CODE_ERROR)
             spread = columns[CODE_SPREAD + level]
             found.append(_Ratio(f"code-r2[{level}]", values, spread, higher_is_better=True, one_minus=True))
-    # The picture itself first, then what stands beside it.
-    return sorted(found, key=lambda ratio: _ORDER.get(ratio.metric.partition("[")[0], 9) + 10 * _is_beside(ratio))
+    # The answer itself first, then what stands beside it.
+    return sorted(found, key=lambda ratio: (_is_beside(ratio), _ORDER.index(ratio.metric.partition("[")[0])))
 
 
+SEAM, CLEAN_SEAM = "seam-ratio", "clean-seam"
+"""Columns of the step across the edge of a mask: in an answer, and in the true picture."""
 _NO_NUMBERS = {"level", "row", "unit"}
-_ORDER = {"mse": 0, "psnr": 1, "ssim": 2, "perceptual": 3, "same-person": 4, "code-r2": 5}
+_SQUARED = "squared, of [-1, 1]"
+_MEANS = {
+    "mse": (_SQUARED, False),
+    "fmse": (_SQUARED, False),
+    "bmse": (_SQUARED, False),
+    "ssim": ("fraction", True),
+    "perceptual": ("squared distance", False),
+    "content": ("cosine", True),
+    "same-person": ("fraction", True),
+}
+"""Unit and direction of what is a plain mean over pictures."""
+_NAMED_BY_NETWORK = {"perceptual", "same-person", "code-r2"}
+_ORDER = ("mse", "fmse", "bmse", "psnr", "ssim", SEAM, "content", "perceptual", "same-person", "code-r2")
 
 
 def _is_beside(ratio: _Ratio) -> bool:
-    return ratio.metric.partition("[")[0] in {"mse", "psnr", "ssim"} and "[" in ratio.metric
+    base, bracket, _ = ratio.metric.partition("[")
+    return bool(bracket) and base not in _NAMED_BY_NETWORK
 
 
 def _mean(metric: str, values: Floats, unit: str = "fraction", *, higher_is_better: bool = False) -> _Ratio:

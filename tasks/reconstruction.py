@@ -13,14 +13,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ghbench.dataset import Dataset
-from ghbench.errors import DataError, MissingError, UsageError
+from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import CodePredictor, Decoder, Encoder, Preprocessing
-from ghbench.imaging import prepare, resize_step
+from ghbench.imaging import prepare
 from ghbench.metrics.image import mse, ssim
 from ghbench.spec_string import SpecString
 from ghbench.task import Role, Score, TaskInputs, Units
 
 from . import picture_scores
+from .decoding import AT_ONCE, decoded, unit_range
 from .picture_judges import FaceJudge, PictureJudge, Seen, reason
 from .picture_references import DEFINITIONS, reference_pictures
 from .picture_sources import Pictures, PictureSource, RenderOptions, picture_source
@@ -29,7 +30,6 @@ On = Literal["renders", "real-faces-mini", "orl", "fashion-mnist", "imagefolder"
 JUDGE = "efficientnet-lite0"
 THUMBNAILS = ("pixels:size=8", "pixels:size=16")
 _ROLE = "pictures"
-_AT_ONCE = 64
 _LEFT_OUT = "left_out"
 
 
@@ -152,7 +152,7 @@ class ReconstructionTask:
         asked = [(level, (level,)) for level in inputs.levels] if inputs.policy == "each" else [(None, inputs.levels)]
         parts = []
         for level, levels in asked:
-            outputs = self._decoded(inputs, {name: features[name] for name in levels})
+            outputs = decoded(inputs, {name: features[name] for name in levels}, self.source.size)
             columns = {**_compared(targets, outputs), **beside, **self._judged(targets, outputs, left_out)}
             columns |= self._code_errors(inputs, {name: features[name] for name in levels}, left_out)
             parts.append(self._table(level, dataset, columns))
@@ -222,24 +222,6 @@ class ReconstructionTask:
             self._kept[key] = columns, left_out
         columns, left_out = self._kept[key]
         return columns, dict(left_out)
-
-    def _decoded(self, inputs: TaskInputs, features: Mapping[str, NDArray[np.float32]]) -> Pictures:
-        extractor: object = inputs.extractor
-        count = len(next(iter(features.values())))
-        if not isinstance(extractor, Decoder):
-            raise UsageError(f"extractor {inputs.spec.name!r} decodes no pictures")
-        made = []
-        for start in range(0, count, _AT_ONCE):
-            part = {name: values[start : start + _AT_ONCE] for name, values in features.items()}
-            pictures = np.asarray(extractor.decode(part))
-            rows = min(_AT_ONCE, count - start)
-            if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[:2] != (rows, 3):
-                raise DataError(
-                    f"extractor {inputs.spec.name!r} decoded {pictures.dtype} {pictures.shape}; "
-                    f"expected uint8 ({rows}, 3, H, W)"
-                )
-            made.append(_at_size(pictures, self.source.size))
-        return np.concatenate(made)
 
     def _judged(
         self, targets: Pictures, outputs: Pictures, left_out: dict[str, str]
@@ -315,21 +297,8 @@ class ReconstructionTask:
 def _compared(targets: Pictures, outputs: Pictures) -> dict[str, NDArray[np.float64]]:
     """Squared error and structural similarity of each picture, in parts that fit into memory."""
     found: dict[str, list[NDArray[np.float64]]] = {"mse": [], "ssim": []}
-    for start in range(0, len(targets), _AT_ONCE):
-        one, two = (_unit_range(pictures[start : start + _AT_ONCE]) for pictures in (targets, outputs))
+    for start in range(0, len(targets), AT_ONCE):
+        one, two = (unit_range(pictures[start : start + AT_ONCE]) for pictures in (targets, outputs))
         found["mse"].append(mse(one, two))
         found["ssim"].append(ssim(one, two))
     return {name: np.concatenate(parts) for name, parts in found.items()}
-
-
-def _unit_range(pictures: Pictures) -> NDArray[np.float64]:
-    """From uint8 to [-1, 1]."""
-    return pictures / 127.5 - 1
-
-
-def _at_size(pictures: Pictures, size: int) -> Pictures:
-    if pictures.shape[2:] == (size, size):
-        return pictures
-    step = resize_step("crop-bicubic")
-    resized = [step.apply(np.ascontiguousarray(one.transpose(1, 2, 0)), (size, size)) for one in pictures]
-    return np.ascontiguousarray(np.stack(resized).transpose(0, 3, 1, 2))
