@@ -106,7 +106,7 @@ class HarmonizationTask:
             **{key: value for key, value in self.source.described.items() if key != "training_seeds"},
             "size": self.source.size,
             "align": self.source.align,
-            "change": "a random ellipse; even rows: gain and offset of each channel, odd rows: a gain that falls across",
+            "change": "a random ellipse; even rows: gain and offset of each channel, odd rows: a gain falls across",
             "mse, fmse, bmse": "squared error on [-1, 1] to the untouched picture: everywhere, inside, outside",
             "seam-ratio": "step across the region's edge, sum over pictures, over that of the untouched ones; ideal 1",
             "content": "cosine of the judge's features of the region's box, answer against untouched",
