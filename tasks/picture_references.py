@@ -16,7 +16,7 @@ DEFINITIONS = {
     MEAN: "mean of the training pictures; where there are none, of the evaluated pictures themselves",
     MEAN_CODE: "the picture that MobileStyleGAN draws of its mean w",
     NEAREST: "the training picture with the smallest squared error",
-    HEAD: "true codes drawn by the generator that ends at this size: what no encoder for it can beat by code alone",
+    HEAD: "the true codes, drawn by the generator that ends at this size: where perfectly predicted codes would land",
 }
 _AT_ONCE = 256
 
