@@ -121,7 +121,7 @@ class ReconstructionTask:
             "mse, psnr": "per picture on [-1, 1], range 2; mean over pictures",
             "ssim": "on (x + 1) / 2; Gaussian window, sigma 1.5, 11 x 11, border of 5 left out; mean over channels",
             "perceptual": "squared distance of the judge's pooled features of unit length, mean over its stages",
-            "kid, fd": "a random half of the pictures against the outputs of the other half; floor: the halves themselves",
+            "kid, fd": "a random half of the pictures against the outputs of the other half; floor: half against half",
             "same-person": "outputs within 0.6 of their picture by dlib's network; no face found in an output: another",
             "code-r2": "1 - squared error of the code / its spread about the generator's mean",
             "judge": self.judge,
