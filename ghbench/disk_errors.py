@@ -11,6 +11,8 @@ from ghbench.errors import UserError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_MISPLACED = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
+"""A file where a folder is needed, or a folder where a file is."""
 
 
 def disk_error(error: OSError) -> UserError | None:
@@ -22,7 +24,7 @@ def disk_error(error: OSError) -> UserError | None:
     Returns:
         Path, reason and what mends it; None for errors that are not the disk's, but a bug.
     """
-    if error.errno not in _FULL | _FORBIDDEN:
+    if error.errno not in _FULL | _FORBIDDEN | _MISPLACED:
         return None
     path = None if error.filename is None else Path(os.fsdecode(error.filename)).absolute()
     variable = None if path is None else _variable(path)
@@ -30,6 +32,8 @@ def disk_error(error: OSError) -> UserError | None:
         fix = "free some space" + (f", or set {variable} to a folder with more of it" if variable else "")
     elif variable is not None:
         fix = f"set {variable} to a folder that you may write to"
+    elif error.errno in _MISPLACED:
+        fix = "name another place, or move what is there"
     else:
         fix = "name a place that you may read and write, or change its permissions"
     place = "output" if path is None else path

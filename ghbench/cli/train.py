@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ghbench.cli.terminal import complain, say, watched
+from ghbench.cli.terminal import say, watched
 
 if TYPE_CHECKING:
     from ghbench.training.recipe import Recipe
@@ -129,18 +129,20 @@ def _train(
     from ghbench.training.run_folder import RunFolder
 
     folder = RunFolder(run)
-    schedule = Schedule(images=images, seed=seed, evaluate_every=max(images // 4, 1))
+    schedule = Schedule(images=images, seed=seed, evaluate_every=max(images // 4, 10_000))
     machine = Machine(accelerator=accelerator, devices=devices, precision=precision, compiled=compiled)
     with watched() as watch:
 
         def report(shown: int, total: int, line: str) -> None:
             watch.images(shown, total, recipe.name)
-            if line:
+            if line and sys.stderr.isatty():
                 watch.pair(line)
+            elif line:
+                say(f"{shown:,} of {total:,} images: {line}", err=True)
 
         command = shlex.join(["ghbench", *sys.argv[1:]])
         outcome = train(recipe, schedule, folder, machine, command=command, report=report)
     if not outcome.finished:
-        complain(f"interrupted after {outcome.shown:,} of {images:,} images; the same command goes on from there")
         sys.exit(INTERRUPTED)
-    say(folder.path)
+    if machine.main:
+        say(folder.path)

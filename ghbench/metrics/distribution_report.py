@@ -55,18 +55,17 @@ class DistributionReport:
     left_out: Mapping[str, str]
 
     def flat(self) -> dict[str, float]:
-        """All numbers for a log: `fd[NAME]`, `fd[NAME].floor`, `kid[NAME]`, `kid[NAME].error`, `kid[NAME].floor` ..."""
+        """All numbers for a log: `fd[NAME]`, `fd[NAME].floor`, `kid[NAME]`, `kid[NAME].error`, `kid[NAME].floor` ...
+
+        A distance without its floor cannot be read and is not among them.
+        """
         numbers: dict[str, float] = {}
-        for name, estimate in self.distances.items():
-            numbers[name] = estimate.value
-            if estimate.standard_error is not None:
-                numbers[f"{name}.error"] = estimate.standard_error
-            if name in self.floors:
-                floor = self.floors[name]
-                numbers[f"{name}.floor"] = floor.value
-                if floor.standard_error is not None:
-                    numbers[f"{name}.floor.error"] = floor.standard_error
-        return numbers
+        for name in self.distances.keys() & self.floors.keys():
+            for key, estimate in ((name, self.distances[name]), (f"{name}.floor", self.floors[name])):
+                numbers[key] = estimate.value
+                if estimate.standard_error is not None:
+                    numbers[f"{key}.error"] = estimate.standard_error
+        return dict(sorted(numbers.items()))
 
 
 def distribution_report(

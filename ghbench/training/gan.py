@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,6 +38,10 @@ class Quality(Protocol):
 
     def measure(self, make: Callable[[int], NDArray[np.uint8]], *, final: bool) -> Mapping[str, float]:
         """Metrics of the pictures uint8 [N, 3, R, R] that `make(N)` gives."""
+        ...
+
+    def to(self, device: str) -> None:
+        """Compute there from now on."""
         ...
 
 
@@ -83,6 +88,19 @@ class GanOptions:
     mirror: bool = False
     augment_target: float = 0.0
     half_life: float = 10_000.0
+
+    def __post_init__(self) -> None:
+        least = {
+            "channels": 1, "most_channels": 1, "z_dim": 1, "w_dim": 1, "mapping_layers": 1, "batch": 1,
+            "r1_every": 1, "path_every": 1, "r1_gamma": 0, "path_weight": 0, "mixing": 0, "augment_target": 0,
+        }  # fmt: skip
+        wrong = [name for name, smallest in least.items() if not getattr(self, name) >= smallest]
+        wrong += [name for name in ("rate", "half_life") if not 0 < getattr(self, name) < math.inf]
+        wrong += [name for name in ("mixing", "augment_target") if getattr(self, name) > 1]
+        wrong += [] if self.colours in {1, 3} else ["colours"]
+        if wrong:
+            values = ", ".join(f"{name}={getattr(self, name)}" for name in wrong)
+            raise UsageError(f"{values} cannot be trained with", fix="leave it out for the default")
 
     def channel_table(self) -> dict[int, int]:
         """Channels by resolution.
@@ -136,7 +154,9 @@ class GanRecipe(Recipe):
         self.machine = machine
         self.path_mean = self.path_mean.to(machine.device)
         if self.chance is not None:
-            self.chance.p = self.chance.p.to(machine.device)
+            self.chance.to(machine.device)
+        if self.quality is not None:
+            self.quality.to(str(machine.device))
         for network in self.networks.values():
             network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._generator_loss = machine.compile(self._generator_loss_of)
@@ -239,7 +259,9 @@ class GanRecipe(Recipe):
         ws = self._mixed(*self._latents(count, device))
         images = self.generator.synthesis(ws, noise="random")
         lengths = path_lengths(images, ws, torch.randn_like(images))
-        self.path_mean = self.path_mean.lerp(lengths.mean().detach(), 0.01)
+        # The same in all processes, and never NaN: a mean that is lost once would stay lost.
+        mean = self.machine.mean(lengths.mean().detach())
+        self.path_mean = torch.where(torch.isfinite(mean), self.path_mean.lerp(mean, 0.01), self.path_mean)
         penalty = (lengths - self.path_mean).square().mean()
         weight = self.options.path_weight * self.options.path_every
         self.machine.update(self.optimisers["generator"], penalty * weight)

@@ -58,6 +58,7 @@ def gan_recipe(
         count = MEASURED if total >= WORTHWHILE else BRIEFLY_MEASURED
         real = _sample(images), None if other is None else _sample(other)
         measured = GeneratorQuality(quality, *real, count=count, cache=cache)
+        measured.rehearse()
     return GanRecipe(options, images, quality=measured, seed=seed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -84,7 +85,7 @@ def train(
 
     Raises:
         UsageError: The folder holds a run with other settings, or another process trains it.
-        DataError: Losses are not finite for fifty steps on end, or no checkpoint can be read.
+        DataError: Losses were not finite in four lines of the log on end, or no checkpoint can be read.
     """
     if recipe.batch % machine.world:
         raise UsageError(f"a batch of {recipe.batch} cannot be shared by {machine.world} processes")
@@ -180,7 +181,7 @@ class _Session:
         if passed(schedule.log_every):
             means = {name: float(total) / self.steps_since_log for name, total in self.sums.items()}
             self.sums, self.steps_since_log = {}, 0
-            self.bad = 0 if all(map(_finite, means.values())) else self.bad + 1
+            self.bad = self.bad + 1 if self.machine.any(not all(map(_finite, means.values()))) else 0
             if self.bad > 3:
                 raise DataError(
                     f"the losses of {recipe.name} have not been finite for a while: {means}",
@@ -196,7 +197,11 @@ class _Session:
         if self.machine.main and passed(schedule.pictures_every):
             self._picture()
         if passed(schedule.evaluate_every) and shown < schedule.images and self.machine.main:
-            self.folder.log({"shown": shown, "event": "evaluation", **_rounded(recipe.evaluate(final=False))})
+            self._save()
+            self.report(shown, schedule.images, "measuring")
+            metrics = recipe.evaluate(final=False)
+            if metrics:
+                self.folder.log({"shown": shown, "event": "evaluation", **_rounded(metrics)})
 
     def _finish(self) -> Outcome:
         metrics: Mapping[str, float] = {}
@@ -259,6 +264,7 @@ def _interruptions() -> Iterator[Callable[[], bool]]:
 
     def note(number: int, _frame: object) -> None:
         caught.append(number)
+        sys.stderr.write("\nstopping after this step; once more to stop at once, back to the last checkpoint\n")
         signal.signal(number, before[signal.Signals(number)])
 
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import shutil
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ghbench.errors import UsageError
 from ghbench.extras import require
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ class Machine:
 
     Raises:
         MissingError: The extra `train` is not installed.
+        UsageError: No such accelerator here, or not so many devices.
     """
 
     def __init__(
@@ -49,8 +53,13 @@ class Machine:
         chosen = precision if precision != "auto" else ("bf16-mixed" if native_bf16(accelerator) else "32-true")
         if accelerator == "auto" and not torch.cuda.is_available():
             accelerator, devices = "cpu", 1 if devices == "auto" else devices
-        self.fabric: Fabric = fabric_module.Fabric(accelerator=accelerator, devices=devices, precision=chosen)
-        self.precision, self.compiled = chosen, compiled
+        try:
+            self.fabric: Fabric = fabric_module.Fabric(accelerator=accelerator, devices=devices, precision=chosen)
+        except Exception as error:
+            raise UsageError(
+                f"cannot train on accelerator={accelerator}, devices={devices}: {error}", fix="--accelerator cpu"
+            ) from error
+        self.precision, self.compiled = chosen, compiled and _has_compiler(accelerator)
 
     def launch(self) -> None:
         """Start the other processes, if there are any."""
@@ -143,6 +152,13 @@ class Machine:
             "compiled": str(self.compiled), "threads": str(torch.get_num_threads()), "torch": torch.__version__,
             "processor": platform.processor() or platform.machine(),
         }  # fmt: skip
+
+
+def _has_compiler(accelerator: str) -> bool:
+    """Whether compiled functions can be made; on a CPU this takes a C++ compiler."""
+    if accelerator != "cpu":
+        return True
+    return any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "c++", "clang++"))
 
 
 def native_bf16(accelerator: str = "auto") -> bool:

@@ -67,6 +67,18 @@ class GeneratorQuality:
             self._real = [_some(images, rng.permutation(len(images))[:count]) for images in (real, other_real)]
         self._features: list[NDArray[np.float32]] | None = None
 
+    def rehearse(self) -> None:
+        """Encode one picture: what the extractor lacks must be known before hours of training, not after them.
+
+        Raises:
+            MissingError: A package or weights are not here.
+        """
+        self._encode(self._real[0][:1])
+
+    def to(self, device: str) -> None:
+        """Compute there from now on."""
+        self._device = device
+
     @property
     def name(self) -> str:
         """The name that the distances carry."""

@@ -121,6 +121,37 @@ def test_grey_networks_become_three_equal_colours(model):
     torch.testing.assert_close(in_colour(critic)(coloured), critic(picture), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"r1_every": 0}, {"batch": 0}, {"channels": 0}, {"rate": float("nan")}, {"colours": 2}, {"half_life": 0.0},
+     {"mapping_layers": 0}, {"mixing": 1.5}],
+    ids=str,
+)  # fmt: skip
+def test_options_that_cannot_be(wrong):
+    with pytest.raises(UsageError, match="cannot be trained with"):
+        GanOptions(**wrong)
+
+
+def test_a_path_length_that_is_not_finite_does_not_stay(images, machine):
+    recipe = GanRecipe(GanOptions(**SMALL, path_weight=2.0), images)
+    recipe.prepare(machine)
+    with torch.no_grad():
+        recipe.generator.const.fill_(torch.nan)
+    recipe._path_step(2, torch.device("cpu"))
+    assert torch.isfinite(recipe.path_mean)
+
+
+def test_an_accelerator_that_is_not_here():
+    with pytest.raises(UsageError, match="cannot train on accelerator=nope"):
+        Machine(accelerator="nope")
+
+
+def test_without_a_compiler_nothing_is_compiled(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    assert not Machine(accelerator="cpu", precision="32-true", compiled=True).compiled
+
+
 def test_sizes_that_cannot_be():
     with pytest.raises(UsageError, match="power of two"):
         GanOptions(size=48).channel_table()
