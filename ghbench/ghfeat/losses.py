@@ -1,7 +1,7 @@
-"""What GH-Feat's encoder and discriminator minimise (Xu et al. 2021, section 3.3), in the official program's form.
+"""What GH-Feat's encoder minimises (Xu et al. 2021, section 3.3), in the official program's form.
 
-The paper writes the adversarial terms with plain scores; the program uses the logistic ones here, and so do we. All
-terms are computed in float32 whatever the surrounding precision.
+The adversarial terms are those of `ghbench.training.gan_losses`: the paper writes them with plain scores, the program
+uses the logistic loss, and so do we. All terms are computed in float32 whatever the surrounding precision.
 """
 
 from __future__ import annotations
@@ -39,47 +39,6 @@ def perceptual_loss(features: Tensor, targets: Tensor) -> Tensor:
         A float32 scalar.
     """
     return functional.mse_loss(features.float(), targets.detach().float())
-
-
-def adversarial_loss(scores: Tensor) -> Tensor:
-    """How little a discriminator takes reconstructions for pictures: mean softplus(-D(G(E(x)))).
-
-    Args:
-        scores: The discriminator's, [N] or [N, 1], larger for pictures.
-
-    Returns:
-        A float32 scalar.
-    """
-    return functional.softplus(-scores.float()).mean()
-
-
-def discriminator_loss(real_scores: Tensor, reconstruction_scores: Tensor) -> Tensor:
-    """The discriminator's logistic loss: mean softplus(D(G(E(x)))) + mean softplus(-D(x)).
-
-    Args:
-        real_scores: Of pictures, [N] or [N, 1].
-        reconstruction_scores: Of their reconstructions, made without a gradient to encoder and generator.
-
-    Returns:
-        A float32 scalar, without the penalty.
-    """
-    return functional.softplus(reconstruction_scores.float()).mean() + functional.softplus(-real_scores.float()).mean()
-
-
-def r1_penalty(real_scores: Tensor, images: Tensor) -> Tensor:
-    """Squared length of the scores' gradient, summed over a picture's numbers, mean over pictures.
-
-    Source: Mescheder et al. 2018, equation 9. The paper's weight on it is 5 (gamma 10, halved).
-
-    Args:
-        real_scores: The discriminator's scores of `images`, [N] or [N, 1].
-        images: [N, 3, R, R], with `requires_grad` on when the scores were made.
-
-    Returns:
-        A float32 scalar that can be differentiated again.
-    """
-    (gradient,) = torch.autograd.grad(real_scores.sum(), images, create_graph=True)
-    return gradient.float().square().sum(dim=(1, 2, 3)).mean()
 
 
 def code_loss(

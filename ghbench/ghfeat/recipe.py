@@ -24,12 +24,9 @@ from ghbench.ghfeat.encoder import Encoder, synchronised
 from ghbench.ghfeat.export import export_encoder
 from ghbench.ghfeat.layout import Space, layout_of
 from ghbench.ghfeat.losses import (
-    adversarial_loss,
     code_loss,
-    discriminator_loss,
     perceptual_loss,
     pixel_loss,
-    r1_penalty,
     weight_for_share,
 )
 from ghbench.ghfeat.options import GhfeatOptions
@@ -37,6 +34,7 @@ from ghbench.ghfeat.pictures import Lesson, Lessons, unseen
 from ghbench.ghfeat.schedule import decayed_rate
 from ghbench.ghfeat.statistics import layout_statistics
 from ghbench.training.averages import MovingAverage
+from ghbench.training.gan_losses import discriminator_loss, generator_loss, r1_penalty
 from ghbench.training.images import TrainingImages
 from ghbench.training.machine import Machine
 from ghbench.training.recipe import Batch, Recipe
@@ -141,7 +139,7 @@ class GhfeatRecipe(Recipe):
             lesson = self.lessons.batch(share, batch.rows, machine.device)
             loss, losses = self._loss(lesson.inputs, lesson.targets, lesson.codes, lesson.known)
             if options.adversarial:
-                fooled = adversarial_loss(self._scores(losses.pop("made")))
+                fooled = generator_loss(self._scores(losses.pop("made")))
                 loss, losses["adversarial"] = loss + options.adversarial * fooled, fooled.detach()
         machine.update(self.optimisers["encoder"], loss)
         if options.adversarial:
@@ -232,7 +230,7 @@ class GhfeatRecipe(Recipe):
             made = decode_codes(self.generator, self.layout, self.encoder(lesson.inputs))
         images = lesson.targets.detach().requires_grad_()
         real = self._scores(images)
-        loss = discriminator_loss(real, self._scores(made.float()))
+        loss = discriminator_loss(self._scores(made.float()), real)
         penalty = r1_penalty(real, images)
         machine.update(self.optimisers["discriminator"], loss + self.options.r1_gamma / 2 * penalty)
         return {"D": loss.detach(), "r1": penalty.detach()}

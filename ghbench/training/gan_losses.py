@@ -9,12 +9,12 @@ from torch.nn import functional
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
     """Non-saturating loss of the generator, mean softplus(-D(G(z))) (Goodfellow et al. 2014, section 3)."""
-    return functional.softplus(-fake_logits).mean()
+    return functional.softplus(-fake_logits.float()).mean()
 
 
 def discriminator_loss(fake_logits: Tensor, real_logits: Tensor) -> Tensor:
     """Logistic loss of the discriminator, mean softplus(D(G(z))) + mean softplus(-D(x))."""
-    return functional.softplus(fake_logits).mean() + functional.softplus(-real_logits).mean()
+    return functional.softplus(fake_logits.float()).mean() + functional.softplus(-real_logits.float()).mean()
 
 
 def r1_penalty(real_logits: Tensor, images: Tensor) -> Tensor:

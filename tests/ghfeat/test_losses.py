@@ -9,6 +9,7 @@ from torch import nn
 from ghbench.generators.code_statistics import CodeStatistics
 from ghbench.ghfeat import losses
 from ghbench.ghfeat.schedule import decayed_rate
+from ghbench.training import gan_losses
 
 
 def test_pixel_and_perceptual_losses_are_means_over_all_numbers():
@@ -25,9 +26,9 @@ def test_adversarial_losses_are_logistic():
         return math.log1p(math.exp(value))
 
     scores, others = torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [-1.0]])
-    assert float(losses.adversarial_loss(scores)) == pytest.approx((softplus(0) + softplus(-2)) / 2)
+    assert float(gan_losses.generator_loss(scores)) == pytest.approx((softplus(0) + softplus(-2)) / 2)
     expected = (softplus(1) + softplus(-1)) / 2 + (softplus(0) + softplus(-2)) / 2
-    assert float(losses.discriminator_loss(scores, others)) == pytest.approx(expected)
+    assert float(gan_losses.discriminator_loss(others, scores)) == pytest.approx(expected)
 
 
 def test_r1_sums_over_pixels_and_averages_over_pictures():
@@ -35,7 +36,7 @@ def test_r1_sums_over_pixels_and_averages_over_pictures():
     discriminator = nn.Linear(48, 1)
     discriminator.weight.data.copy_(weight)
     images = torch.randn(5, 3, 4, 4, requires_grad=True)
-    penalty = losses.r1_penalty(discriminator(images.flatten(1)), images)
+    penalty = gan_losses.r1_penalty(discriminator(images.flatten(1)), images)
     assert float(penalty.detach()) == pytest.approx(float(weight.square().sum()), rel=1e-5)
     penalty.backward()
     torch.testing.assert_close(discriminator.weight.grad, 2 * weight)
@@ -44,7 +45,7 @@ def test_r1_sums_over_pixels_and_averages_over_pictures():
 def test_losses_are_float32_whatever_comes_in():
     half = torch.full((2, 3, 4, 4), 0.1, dtype=torch.bfloat16)
     assert losses.pixel_loss(half, torch.zeros(2, 3, 4, 4)).dtype == torch.float32
-    assert losses.adversarial_loss(half[:, 0, 0]).dtype == torch.float32
+    assert gan_losses.generator_loss(half[:, 0, 0]).dtype == torch.float32
 
 
 def test_code_loss_is_one_for_the_mean_code_and_leaves_out_what_never_varies():
