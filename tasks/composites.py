@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,29 +59,36 @@ def composite(picture: NDArray[np.uint8], row: int) -> NDArray[np.uint8]:
 
 
 class Composites:
-    """Changed pictures as a dataset; satisfies `ghbench.dataset.Dataset`.
+    """Changed pictures as a dataset; satisfies `ghbench.dataset.Dataset`. Nothing is made before it is asked for.
 
     Args:
         clean: The untouched pictures' dataset.
-        pictures: uint8 [N, 3, R, R] of it.
+        pictures: Gives uint8 [N, 3, R, R] of it.
+        size: Their side R.
     """
 
-    def __init__(self, clean: Dataset, pictures: Pictures) -> None:
-        self._clean = clean
-        self._pixels = np.stack([composite(picture, row) for row, picture in enumerate(pictures)])
+    def __init__(self, clean: Dataset, pictures: Callable[[], Pictures], size: int) -> None:
+        self._clean, self._pictures = clean, pictures
         self.ids: Sequence[str] = clean.ids
         self.labels: NDArray[np.int64] | None = None
         self.label_names: Sequence[str] = ()
         self.splits: Mapping[str, NDArray[np.int64]] = clean.splits
-        self.recipe_digest: str | None = digest_json([clean.recipe_digest, "composites", VERSION, pictures.shape[-1]])
-        self._digests = tuple(pixel_digest(self.image(row)) for row in range(len(self._pixels)))
+        self.recipe_digest: str | None = digest_json([clean.recipe_digest, "composites", VERSION, size])
+
+    @cached_property
+    def _pixels(self) -> Pictures:
+        return np.stack([composite(picture, row) for row, picture in enumerate(self._pictures())])
+
+    @cached_property
+    def _digests(self) -> tuple[str, ...]:
+        return tuple(pixel_digest(self.image(row)) for row in range(len(self)))
 
     def card(self) -> DatasetCard:
         """Licence, citation and source of the untouched pictures."""
         return self._clean.card()
 
     def __len__(self) -> int:
-        return len(self._pixels)
+        return len(self._clean)
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """One picture: uint8 [H, W, 3] RGB."""

@@ -200,7 +200,7 @@ class HarmonizationTask:
 
     @cached_property
     def _pasted(self) -> Dataset:
-        return Composites(self.source.dataset, self._clean)
+        return Composites(self.source.dataset, lambda: self._clean, self.source.size)
 
     def _simple(self, given: Pictures, regions: Regions) -> tuple[dict[str, Pictures], dict[str, str]]:
         """What needs no network, by suffix, and why others are left out."""

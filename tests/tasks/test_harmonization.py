@@ -48,7 +48,7 @@ def test_only_the_region_changes_and_the_row_decides_how(row):
 def test_composites_are_a_dataset_with_the_card_of_their_pictures(monkeypatch, tmp_path):
     monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path))
     clean = Renders("tiny", count=3, size=32)
-    dataset = Composites(clean, clean.pixels())
+    dataset = Composites(clean, clean.pixels, clean.pixels().shape[-1])
     assert isinstance(dataset, Dataset)
     assert (dataset.card(), dataset.ids) == (clean.card(), clean.ids)
     assert not set(dataset.image_digests()) & set(clean.image_digests())
