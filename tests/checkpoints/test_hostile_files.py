@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pickle
+import re
 import struct
 import tracemalloc
 import zipfile
@@ -28,14 +29,16 @@ class Evil:
         return os.system, ("touch canary",)
 
 
-def refuse(path, reason):
+def refusal(path):
+    """What `read` says when it refuses the file, which it must within bounded memory."""
     tracemalloc.start()
     try:
-        with pytest.raises(DataError, match=reason):
+        with pytest.raises(DataError) as refused:
             read(path)
         assert tracemalloc.get_traced_memory()[1] < PEAK
     finally:
         tracemalloc.stop()
+    return str(refused.value)
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -43,19 +46,19 @@ def test_code_in_a_torch_file_is_refused_by_name(tmp_path, zipped):
     path = tmp_path / "x.pt"
     value = files.torch_objects()["rosinality"] | {"args": Evil()}
     torch.save(value, path, _use_new_zipfile_serialization=zipped)
-    refuse(path, r"(posix|nt)\.system")
+    assert re.search(r"(posix|nt)\.system", refusal(path))
 
 
 def test_code_in_a_module_is_refused_by_name(tmp_path):
     path = tmp_path / "x.pkl"
     path.write_bytes(pickle.dumps({"G_ema": files.ada_network(), "augment_pipe": Evil()}))
-    refuse(path, r"(posix|nt)\.system")
+    assert re.search(r"(posix|nt)\.system", refusal(path))
 
 
 def test_code_in_a_tensorflow_network_is_refused_by_name(tmp_path):
     path = tmp_path / "x.pkl"
     path.write_bytes(pickle.dumps((files.Network("G", {"lod": Evil()}),) * 3))
-    refuse(path, r"(posix|nt)\.system")
+    assert re.search(r"(posix|nt)\.system", refusal(path))
 
 
 def rewritten(source, target, change, compression=zipfile.ZIP_STORED):
@@ -84,7 +87,7 @@ def test_a_zip_file_over_several_disks_is_refused(good_files, tmp_path):
     start = content.find(b"PK\x06\x07")
     kept = content[:end] if start < 0 else content[:start]
     (tmp_path / "x.pt").write_bytes(kept + locator + content[end:])
-    refuse(tmp_path / "x.pt", "damaged zip file")
+    assert re.search("damaged zip file", refusal(tmp_path / "x.pt"))
 
 
 @pytest.mark.parametrize("trick", ZIP_TRICKS)
@@ -92,7 +95,7 @@ def test_a_tricky_zip_file_is_refused(trick, good_files, tmp_path):
     change, reason = ZIP_TRICKS[trick]
     kind = zipfile.ZIP_DEFLATED if trick == "a zip bomb" else zipfile.ZIP_STORED
     rewritten(good_files["rosinality"], tmp_path / "x.pt", change, kind)
-    refuse(tmp_path / "x.pt", reason)
+    assert re.search(reason, refusal(tmp_path / "x.pt"))
 
 
 def test_a_program_is_refused(good_files, tmp_path):
@@ -100,7 +103,7 @@ def test_a_program_is_refused(good_files, tmp_path):
     with zipfile.ZipFile(tmp_path / "x.pt", "a") as archive:
         root = archive.namelist()[0].partition("/")[0]
         archive.writestr(f"{root}/constants.pkl", pickle.dumps(()))
-    refuse(tmp_path / "x.pt", "TorchScript")
+    assert re.search("TorchScript", refusal(tmp_path / "x.pt"))
 
 
 def test_an_endless_configuration_is_refused(tmp_path):
@@ -109,7 +112,7 @@ def test_an_endless_configuration_is_refused(tmp_path):
         endless = [endless, endless]
     value = files.torch_objects()["rosinality"] | {"args": argparse.Namespace(lists=endless)}
     torch.save(value, tmp_path / "x.pt")
-    refuse(tmp_path / "x.pt", "configuration")
+    assert re.search("configuration", refusal(tmp_path / "x.pt"))
 
 
 def shared_modules():
@@ -140,7 +143,7 @@ def test_a_tricky_module_tree_is_refused(trick, tmp_path):
     make, reason = ADA_TRICKS[trick]
     path = tmp_path / "x.pkl"
     path.write_bytes(pickle.dumps({"G_ema": make()}))
-    refuse(path, reason)
+    assert re.search(reason, refusal(path))
 
 
 def test_a_module_that_is_its_own_child_is_refused():
@@ -180,7 +183,7 @@ def test_a_tricky_tensorflow_network_is_refused(trick, tmp_path):
     make, reason = TENSORFLOW_TRICKS[trick]
     path = tmp_path / "x.pkl"
     path.write_bytes(pickle.dumps((make(),) * 3))
-    refuse(path, reason)
+    assert re.search(reason, refusal(path))
 
 
 LAUGHS = '<!DOCTYPE net [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
@@ -210,7 +213,7 @@ def test_a_tricky_openvino_network_is_refused(trick, tmp_path):
     path = tmp_path / "net.xml"
     files.write_openvino(path, files.openvino_constants())
     path.write_text(change(path.read_text()))
-    refuse(path, reason)
+    assert re.search(reason, refusal(path))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +227,7 @@ def test_a_tricky_openvino_network_is_refused(trick, tmp_path):
 )
 def test_a_tricky_safetensors_file_is_refused(content, tmp_path):
     (tmp_path / "x.safetensors").write_bytes(content)
-    refuse(tmp_path / "x.safetensors", "safetensors")
+    assert re.search("safetensors", refusal(tmp_path / "x.safetensors"))
 
 
 def test_every_format_cut_off_anywhere_is_refused(good_files, tmp_path):

@@ -121,7 +121,7 @@ def test_metrics_are_those_of_the_finished_short_network(run, networks):
         z = heads.recipe_codes(OPTIONS.held_out(0.7), whole, [seed])
         stored = heads.to_uint8(heads.area_average(whole.synthesis(z), 256))
         expected = heads.area_average(heads.from_uint8(stored), 128)
-        values.append(float(psnr(short.synthesis(z[:, : short.rows]), expected)))
+        values.append(psnr(short.synthesis(z[:, : short.rows]), expected).item())
     assert outcome.metrics["psnr_128px_psi0.7"] == pytest.approx(np.mean(values), abs=0.02)
 
 
