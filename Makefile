@@ -43,7 +43,7 @@ bench: $(VENV)/.test
 	$(BIN)/python benchmarks/feature_store.py
 	$(BIN)/python benchmarks/people_bootstrap.py
 
-# StyleGAN2 against a package from PyPI, which is fetched into a temporary folder; half an hour on two idle cores.
+# StyleGAN2 against a package from PyPI, which is fetched into a temporary folder; takes an hour or two.
 bench-generators: $(VENV)/.test
 	$(BIN)/python benchmarks/generators.py
 

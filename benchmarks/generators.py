@@ -206,19 +206,27 @@ def main() -> None:
 
 def text(arguments: argparse.Namespace, difference: float) -> str:
     """What stands below the table."""
-    clock = "processor (the machine was busy)" if arguments.processor_time else "wall clock"
+    repeats = arguments.repeats
+    options = f"--threads {arguments.threads} --repeats {repeats}"
+    clock = "wall clock"
+    if arguments.processor_time:
+        options += " --processor-time"
+        clock = "processor (the machine was busy)"
     return f"""
 Config F of Karras et al. 2020 (512 channels up to 64 px, then 256 and 128), one colour (the package knows no other),
 random seeded weights, the same in both programs; pictures differ by at most {difference:.0e} in float32, checked before
-timing. {arguments.threads} thread(s); seconds of the {clock}. Median of the repeats with the smallest and the largest;
-ratio: how many times as long the package takes. The programs take turns, and the order turns round every repeat. All
-rows start at w, with one constant noise. `backward to w`: the weights are frozen, as when a generator is a loss or is
-inverted; `backward to weights`: all weights and w have gradients, as in training.
+timing. {arguments.threads} thread(s); seconds of the {clock}. Median with the smallest and the largest:
+{repeats} repeats of eager rows of batch 1, {(repeats + 1) // 2} of all others. Ratio: how many times as long the
+package takes. The programs take turns, and the order turns round every repeat. All rows start at w, with one constant
+noise. `backward to w`: the weights are frozen, as when a generator is a loss or is inverted; `backward to weights`: all
+weights and w have gradients, as in training. Options: `{options}`.
 
 The package (1.3.0) does not run on a CPU as it is: for the filter that goes with upsampling it has CUDA code only. The
 first column gives it the form that its family of programs uses on a CPU (every channel filtered as a picture of its
 own). The second gives it **ghbench's own depthwise filter**, so that what remains owes nothing to a slow filter. All
 else is the package's own code. Compiled rows use `torch.compile` with default settings on both.
+
+What stands in the first column is thus not the package alone: its filter was written for this benchmark. Judge by both.
 
 Where the time goes: several images share one convolution, with their maps scaled by the style, where the package
 convolves in groups with a scaled copy of the weight for each image; frozen weights then need no weight gradients. Maps
