@@ -85,7 +85,7 @@ def nearest(targets: Pictures, training: Pictures) -> NDArray[np.int64]:
 def _mean_code(source: PictureSource, targets: Pictures) -> Pictures | str:
     if not source.faces and source.renders is None:
         return "no generator belongs to these pictures"
-    from ghbench.data.renders import FACES
+    from ghbench.generators.first_party import FACES
 
     generator = FACES if source.renders is None else source.renders.generator
     # Truncated to nothing, any seed is the mean.
@@ -94,7 +94,7 @@ def _mean_code(source: PictureSource, targets: Pictures) -> Pictures | str:
 
 
 def _head(source: PictureSource, targets: Pictures) -> Pictures | str:
-    from ghbench.data.renders import FACES
+    from ghbench.generators.first_party import FACES
 
     options = source.renders
     if options is None:

@@ -135,7 +135,8 @@ def picture_source(
 
 
 def _renders(size: int, options: RenderOptions) -> PictureSource:
-    from ghbench.data.renders import FACES, Renders
+    from ghbench.data.renders import Renders
+    from ghbench.generators.first_party import FACES
 
     def drawn(**which: int) -> Renders:
         return Renders(options.generator, psi=options.psi, mixed=options.mixed, size=size, **which)

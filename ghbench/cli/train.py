@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-INTERRUPTED = 130
-
 Data = Annotated[str, typer.Option(help="Spec string of a dataset: fashion-mnist, imagefolder:path=./faces.")]
 Size = Annotated[int, typer.Option(min=8, max=1024, help="Side of the pictures, a power of two.")]
 Images = Annotated[int, typer.Option(min=1, help="Images shown in all; more than before trains a run further.")]
@@ -143,6 +141,6 @@ def _train(
         command = shlex.join(["ghbench", *sys.argv[1:]])
         outcome = train(recipe, schedule, folder, machine, command=command, report=report)
     if not outcome.finished:
-        sys.exit(INTERRUPTED)
+        raise KeyboardInterrupt  # which leaves as any interrupted verb does
     if machine.main:
         say(folder.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import time
@@ -181,7 +182,7 @@ class _Session:
         if passed(schedule.log_every):
             means = {name: float(total) / self.steps_since_log for name, total in self.sums.items()}
             self.sums, self.steps_since_log = {}, 0
-            self.bad = self.bad + 1 if self.machine.any(not all(map(_finite, means.values()))) else 0
+            self.bad = self.bad + 1 if self.machine.any(not all(map(math.isfinite, means.values()))) else 0
             if self.bad > 3:
                 raise DataError(
                     f"the losses of {recipe.name} have not been finite for a while: {means}",
@@ -246,10 +247,6 @@ class _Session:
         self.sums, self.steps_since_log = dict(state["sums"]), state["steps_since_log"]
         self.seconds_now = self.seconds
         recipe.restore(state["recipe"])
-
-
-def _finite(value: float) -> bool:
-    return value == value and abs(value) != float("inf")  # noqa: PLR0124 - NaN is the number that differs from itself
 
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:

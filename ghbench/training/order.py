@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,11 +23,18 @@ def rows_at(items: int, first: int, count: int, seed: int) -> NDArray[np.int64]:
     parts = []
     while count > 0:
         epoch, offset = divmod(first, items)
-        order = np.random.default_rng([seed, epoch]).permutation(items)
-        part = order[offset : offset + count]
+        part = _epoch(items, seed, epoch)[offset : offset + count]
         parts.append(part)
         first, count = first + len(part), count - len(part)
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+@lru_cache(maxsize=2)
+def _epoch(items: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Order of one epoch; kept, because every step of it asks for a few rows."""
+    order = np.random.default_rng([seed, epoch]).permutation(items)
+    order.flags.writeable = False
+    return order
 
 
 def step_seed(seed: int, step: int, rank: int = 0) -> int:
