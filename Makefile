@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 EXTRACTORS := dlib-face mobilenet-v2 efficientnet-lite0 dinov2-small eigenfaces hog thumbnail pixels random-projection \
 	random-trunk random-trunk:seed=1 random-trunk:seed=2
 
-.PHONY: run test lint types bench bench-generators figures docs leaderboards clean \
+.PHONY: run test lint types bench bench-generators bench-ghfeat figures docs leaderboards clean \
 	train-fashion train-digits train-heads train-ghfeat
 .DEFAULT_GOAL := run
 
@@ -42,6 +42,11 @@ bench: $(VENV)/.test
 	$(BIN)/python benchmarks/verification.py
 	$(BIN)/python benchmarks/feature_store.py
 	$(BIN)/python benchmarks/people_bootstrap.py
+	$(BIN)/python benchmarks/inversion.py
+
+# What GH-Feat's parts are worth: trains 18 small encoders, hours; resumes.
+bench-ghfeat: $(VENV)/.test
+	$(BIN)/python benchmarks/ghfeat_ablation.py
 
 # StyleGAN2 against a package from PyPI, which is fetched into a temporary folder; takes an hour or two.
 bench-generators: $(VENV)/.test

@@ -8,15 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import UserError
+from ghbench.generators.first_party import FACES
 
 from .picture_sources import HEAD_SIZES, Pictures, PictureSource
 
-MEAN, MEAN_CODE, NEAREST, HEAD = "mean-image", "g-mean-w", "nearest-training", "head"
+MEAN, MEAN_CODE, NEAREST, HEAD, INVERSION = "mean-image", "g-mean-w", "nearest-training", "head", "inversion"
+INVERTED, INVERSION_STEPS = 50, 500
+"""Pictures that are inverted, the first ones, and steps of their optimisation."""
 DEFINITIONS = {
     MEAN: "mean of the training pictures; where there are none, of the evaluated pictures themselves",
     MEAN_CODE: "the picture that MobileStyleGAN draws of its mean w",
     NEAREST: "the training picture with the smallest squared error",
     HEAD: "the true codes, drawn by the generator that ends at this size: where perfectly predicted codes would land",
+    INVERSION: (
+        f"style codes found by {INVERSION_STEPS} steps of Adam on the squared difference, without an encoder; of the "
+        f"first {INVERTED} pictures"
+    ),
 }
 _AT_ONCE = 256
 
@@ -29,7 +36,8 @@ def reference_pictures(source: PictureSource, targets: Pictures) -> tuple[dict[s
         targets: uint8 [N, 3, R, R], the first N pictures of the source.
 
     Returns:
-        By name uint8 [N, 3, R, R], and why others are left out.
+        By name uint8 [N, 3, R, R], or fewer than N where only the first ones have an answer; and why others are left
+        out.
     """
     training: Pictures | None = None
     found: dict[str, Pictures] = {}
@@ -43,6 +51,7 @@ def reference_pictures(source: PictureSource, targets: Pictures) -> tuple[dict[s
     makers: Mapping[str, Callable[[], Pictures | str]] = {
         MEAN_CODE: lambda: _mean_code(source, targets),
         HEAD: lambda: _head(source, targets),
+        INVERSION: lambda: _inversion(source, targets),
     }
     for name, make in makers.items():
         try:
@@ -85,8 +94,6 @@ def nearest(targets: Pictures, training: Pictures) -> NDArray[np.int64]:
 def _mean_code(source: PictureSource, targets: Pictures) -> Pictures | str:
     if not source.faces and source.renders is None:
         return "no generator belongs to these pictures"
-    from ghbench.generators.first_party import FACES
-
     generator = FACES if source.renders is None else source.renders.generator
     # Truncated to nothing, any seed is the mean.
     (picture,) = source.renderer(generator, count=1, psi=0.0).pixels()
@@ -94,8 +101,6 @@ def _mean_code(source: PictureSource, targets: Pictures) -> Pictures | str:
 
 
 def _head(source: PictureSource, targets: Pictures) -> Pictures | str:
-    from ghbench.generators.first_party import FACES
-
     options = source.renders
     if options is None:
         return "the codes of these pictures are not known"
@@ -105,6 +110,23 @@ def _head(source: PictureSource, targets: Pictures) -> Pictures | str:
         f"{FACES}:size={source.size}", count=options.count, psi=options.psi, mixed=options.mixed
     ).pixels()
     return drawn[: len(targets)]
+
+
+def _inversion(source: PictureSource, targets: Pictures) -> Pictures | str:
+    name = inverting_generator(source)
+    if name is None:
+        return "computed only for renders of a generator that has a head of this size"
+    from ghbench.ghfeat.inversion import Inversion, Inversions
+
+    found = Inversions(Inversion(name, INVERSION_STEPS)).read(targets[:INVERTED])
+    return "not computed yet; `make bench` does, in about an hour" if found is None else found
+
+
+def inverting_generator(source: PictureSource) -> str | None:
+    """The generator whose codes are optimised for pictures of a source; None where they are not."""
+    options = source.renders
+    usual = options is not None and options.generator == FACES and (options.psi, options.mixed) == (1.0, 0.0)
+    return f"{FACES}:size={source.size}" if usual and source.size in HEAD_SIZES else None
 
 
 def _is_grey(pictures: Pictures) -> bool:

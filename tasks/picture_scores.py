@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -84,11 +85,13 @@ def _ratios(table: pd.DataFrame) -> list[_Ratio]:
     found: list[_Ratio] = []
     for name, values in columns.items():
         base, bracket, reference = name.partition("[")
+        base, ending = base.partition(".")[::2]
         if base in _MEANS:
             unit, higher = _MEANS[base]
             found.append(_mean(name, values, unit, higher_is_better=higher))
         if base == "mse":
-            found.append(_mean(f"psnr{bracket}{reference}", psnr_of_mse(values), "dB", higher_is_better=True))
+            told = f"psnr.{ending}" if ending else f"psnr{bracket}{reference}"
+            found.append(_mean(told, psnr_of_mse(values), "dB", higher_is_better=True))
         elif base == SEAM:
             found.append(_Ratio(name, values, columns[CLEAN_SEAM], "ratio"))
         elif name.startswith(CODE_ERROR):
@@ -96,11 +99,13 @@ def _ratios(table: pd.DataFrame) -> list[_Ratio]:
             spread = columns[CODE_SPREAD + level]
             found.append(_Ratio(f"code-r2[{level}]", values, spread, higher_is_better=True, one_minus=True))
     # The answer itself first, then what stands beside it.
-    return sorted(found, key=lambda ratio: (_is_beside(ratio), _ORDER.index(ratio.metric.partition("[")[0])))
+    return sorted(found, key=lambda ratio: (_is_beside(ratio), _ORDER.index(_BASE.split(ratio.metric, 1)[0])))
 
 
 SEAM, CLEAN_SEAM = "seam-ratio", "clean-seam"
 """Columns of the step across the edge of a mask: in an answer, and in the true picture."""
+_BASE = re.compile(r"[.\[]")
+"""Where the name of a metric ends and begins to say of what."""
 _NO_NUMBERS = {"level", "row", "unit"}
 _SQUARED = "squared, of [-1, 1]"
 _MEANS = {
@@ -118,8 +123,8 @@ _ORDER = ("mse", "fmse", "bmse", "psnr", "ssim", SEAM, "content", "perceptual", 
 
 
 def _is_beside(ratio: _Ratio) -> bool:
-    base, bracket, _ = ratio.metric.partition("[")
-    return bool(bracket) and base not in _NAMED_BY_NETWORK
+    base, *rest = _BASE.split(ratio.metric, 1)
+    return bool(rest) and base not in _NAMED_BY_NETWORK
 
 
 def _mean(metric: str, values: Floats, unit: str = "fraction", *, higher_is_better: bool = False) -> _Ratio:

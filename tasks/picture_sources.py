@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import UsageError
+from ghbench.generators.first_party import FACES
 from ghbench.spec_string import SpecString
 
 if TYPE_CHECKING:
@@ -25,8 +26,12 @@ ALL = ("renders", "real-faces-mini", "orl", "fashion-mnist", "imagefolder")
 HEAD_SIZES = (64, 128, 256)
 """Sizes at which MobileStyleGAN has a head of ours, whose own error is the floor."""
 FASHION_SIZE = 32
+COMPONENTS = 5_120
+"""Principal components beside reconstructions: the numbers of GH-Feat's codes at 128 px."""
 COMPONENT_SIZE = 64
-"""Side of the pictures that principal components are of: a thousand of them hold no finer detail."""
+"""Side of the pictures that they are of: a few thousand pictures hold no finer detail."""
+COMPONENT_PICTURES = 6
+"""Pictures that they are of, for each training render."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +82,22 @@ class PictureSource:
 
     @property
     def components(self) -> tuple[str, ...]:
-        """Spec string of the principal components of the training renders, as many as they give; () without renders."""
+        """Spec string of principal components of training renders, as many as GH-Feat's codes have numbers.
+
+        So many need more pictures than are drawn by the whole network, so a head draws them where there is one.
+        () without training renders; fewer components where the pictures or their pixels do not give so many.
+        """
         options = self.renders
         if options is None or options.training < 2:
             return ()
-        fit = {"generator": options.generator, "count": options.training, "first": 0, "size": self.size}
+        side = min(self.size, COMPONENT_SIZE)
+        headed = options.generator == FACES and side in HEAD_SIZES
+        generator, drawn = (f"{FACES}:size={side}", side) if headed else (options.generator, self.size)
+        count = COMPONENT_PICTURES * options.training
+        fit = {"generator": generator, "count": count, "first": 0, "size": drawn}
         fit |= {"psi": f"{options.psi:g}", "mixed": f"{options.mixed:g}"}
         given = {"fit": "renders", **{f"fit.{key}": str(value) for key, value in fit.items()}}
-        side = min(self.size, COMPONENT_SIZE)
-        most = min(options.training - 1, 3 * side**2)
+        most = min(COMPONENTS, count - 1, 3 * side**2)
         given |= {"colour": "true", "components": str(most), "size": str(side)}
         return (str(SpecString("eigenfaces", options=given)),)
 
@@ -136,7 +148,6 @@ def picture_source(
 
 def _renders(size: int, options: RenderOptions) -> PictureSource:
     from ghbench.data.renders import Renders
-    from ghbench.generators.first_party import FACES
 
     def drawn(**which: int) -> Renders:
         return Renders(options.generator, psi=options.psi, mixed=options.mixed, size=size, **which)

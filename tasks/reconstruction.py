@@ -23,7 +23,7 @@ from ghbench.task import Role, Score, TaskInputs, Units
 from . import picture_scores
 from .decoding import AT_ONCE, decoded, unit_range
 from .picture_judges import FaceJudge, PictureJudge, Seen, reason
-from .picture_references import DEFINITIONS, reference_pictures
+from .picture_references import DEFINITIONS, INVERSION, reference_pictures
 from .picture_sources import Pictures, PictureSource, RenderOptions, picture_source
 
 On = Literal["renders", "real-faces-mini", "orl", "fashion-mnist", "imagefolder"]
@@ -31,6 +31,8 @@ JUDGE = "efficientnet-lite0"
 THUMBNAILS = ("pixels:size=8", "pixels:size=16")
 _ROLE = "pictures"
 _LEFT_OUT = "left_out"
+AS_INVERTED = ".as-inverted"
+"""Ending of metrics on those pictures alone that were inverted."""
 
 
 def reconstruction(
@@ -127,6 +129,7 @@ class ReconstructionTask:
             "judge": self.judge,
             "metric_networks": judges,
             "beside": dict(DEFINITIONS),
+            "as-inverted": "the metric on the first pictures alone, those that were inverted",
             "interval": f"95 % percentile bootstrap over {self._unit}",
             "training_overlap": self.source.overlap,
         }
@@ -157,7 +160,8 @@ class ReconstructionTask:
         parts = []
         for level, levels in asked:
             outputs = decoded(inputs, {name: features[name] for name in levels}, self.source.size)
-            columns = {**_compared(targets, outputs), **beside, **self._judged(targets, outputs, left_out)}
+            own = _compared(targets, outputs)
+            columns = {**own, **_as_inverted(own, beside), **beside, **self._judged(targets, outputs, left_out)}
             columns |= self._code_errors(inputs, {name: features[name] for name in levels}, left_out)
             parts.append(self._table(level, dataset, columns))
         records = pd.concat(parts, ignore_index=True)
@@ -219,9 +223,9 @@ class ReconstructionTask:
         if key not in self._kept:
             pictures, left_out = reference_pictures(self.source, targets)
             columns = {
-                f"{metric}[{name}]": values
+                f"{metric}[{name}]": _padded(values, len(targets))
                 for name, shown in pictures.items()
-                for metric, values in _compared(targets, shown).items()
+                for metric, values in _compared(targets[: len(shown)], shown).items()
             }
             self._kept[key] = columns, left_out
         columns, left_out = self._kept[key]
@@ -296,6 +300,21 @@ class ReconstructionTask:
             "unit": np.asarray(unit, np.int32),
         }
         return pd.DataFrame({**fixed, **columns})
+
+
+def _padded(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Values of the first pictures, NaN for the others."""
+    return np.concatenate([values, np.full(count - len(values), np.nan)])
+
+
+def _as_inverted(
+    own: Mapping[str, NDArray[np.float64]], beside: Mapping[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64]]:
+    """The output's own numbers on the pictures that were inverted, if any were: what the inversion is compared with."""
+    inverted = beside.get(f"mse[{INVERSION}]")
+    if inverted is None:
+        return {}
+    return {f"{name}{AS_INVERTED}": np.where(np.isnan(inverted), np.nan, values) for name, values in own.items()}
 
 
 def _compared(targets: Pictures, outputs: Pictures) -> dict[str, NDArray[np.float64]]:

@@ -18,6 +18,7 @@ class GhfeatOptions:
     Args:
         encoder: Architecture: `paper` or `compact`.
         depth: Layers of the trunk; 0 for the architecture's own.
+        width: Multiplier of the trunk's channels.
         alignment: Whether there is a Spatial Alignment Module.
         space: Codes: `canonical`, `adain`, `w_plus` or `w`; empty for the generator's style codes.
         statistics: Whether heads predict relative to mean and deviation of the generator's codes.
@@ -44,6 +45,7 @@ class GhfeatOptions:
 
     encoder: Architecture = "compact"
     depth: int = 0
+    width: float = 1.0
     alignment: bool = True
     space: str = ""
     statistics: bool = True

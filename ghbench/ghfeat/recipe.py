@@ -200,7 +200,7 @@ class GhfeatRecipe(Recipe):
     def _config(self) -> EncoderConfig:
         options = self.options
         build = compact if options.encoder == "compact" else paper
-        changes: dict[str, Any] = {"alignment": options.alignment}
+        changes: dict[str, Any] = {"alignment": options.alignment, "width": options.width}
         if options.depth:
             changes["depth"] = options.depth
         return build(self.layout, self.spec.size, **changes)

@@ -1,10 +1,12 @@
 """Reconstruction on pictures of the tiny generator and of folders: what is compared, with what beside it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from ghbench_tasks import picture_references
 from ghbench_tasks.picture_references import nearest
 from ghbench_tasks.picture_sources import PictureSource
 from ghbench_tasks.reconstruction import ReconstructionTask, reconstruction
@@ -14,10 +16,11 @@ from ghbench import runner
 from ghbench.data.imagefolder import ImageFolder
 from ghbench.errors import ProtocolError, UsageError
 from ghbench.extraction import ExtractionOptions
+from ghbench.ghfeat.inversion import Inversion, Inversions
 from ghbench.leaderboard import table_of_results
 from ghbench.metrics.image import mse, psnr
 from ghbench.registry import build
-from ghbench.results import statistics
+from ghbench.results import files, statistics
 from ghbench.store import FeatureStore
 from ghbench.task import Task
 from ghbench.testing import pictures
@@ -86,7 +89,7 @@ def test_the_rows_of_reference_run_and_rank(options):
     task = reconstruction(**TINY)
     results = [runner.run(reference, task, options) for reference in task.references]
     assert [result.extractor.spec_string for result in results] == list(task.references)
-    assert task.references[2].startswith("eigenfaces:colour=true,components=4,fit=renders,fit.count=5,fit.first=0")
+    assert task.references[2].startswith("eigenfaces:colour=true,components=29,fit=renders,fit.count=30,fit.first=0")
     table = table_of_results(task, results, options.results)
     assert table.rows[0].system == "pixels:size=16"
     assert [row.standing for row in table.rows].count("untrained") == 2
@@ -109,6 +112,27 @@ def test_references_stand_beside_each_result_and_are_what_they_are_called(option
     assert "mse[g-mean-w]" in found
     assert "mse[head]" not in found
     assert "head left out: the generator has no head of this size" in result.warnings
+
+
+def test_inversion_stands_beside_results_once_it_was_computed(options, monkeypatch):
+    monkeypatch.setattr(picture_references, "inverting_generator", lambda _source: "tiny")
+    monkeypatch.setattr(picture_references, "INVERTED", 4)
+    before = runner.run("pixels:size=8", reconstruction(**TINY), options)
+    assert any(note.startswith("inversion left out: not computed yet") for note in before.warnings)
+    targets = build("dataset", "renders:generator=tiny,size=32,count=12").pixels()
+    monkeypatch.setattr(picture_references, "INVERSION_STEPS", 3)
+    Inversions(Inversion("tiny", steps=3)).make(targets[:4])
+    result = runner.run("pixels:size=8", reconstruction(**TINY), replace(options, overwrite=True))
+    records = files.load_records(files.path_of(result, options.results), result)
+    found = values(result)
+    shown = Inversions(Inversion("tiny", steps=3)).read(targets[:4])
+    expected = mse(targets[:4] / 127.5 - 1, shown / 127.5 - 1).mean()
+    assert found["mse[inversion]"] == pytest.approx(expected)
+    assert found["mse.as-inverted"] == pytest.approx(records["mse"][:4].mean())
+    assert found["mse"] == pytest.approx(records["mse"].mean())
+    low, high = result.metric("mse.as-inverted").ci
+    assert low < found["mse.as-inverted"] < high
+    assert {"psnr.as-inverted", "ssim.as-inverted", "psnr[inversion]", "ssim[inversion]"} <= set(found)
 
 
 def test_of_few_pictures_there_is_no_kernel_distance_and_the_result_says_why(options):

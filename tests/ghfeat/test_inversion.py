@@ -1,0 +1,61 @@
+"""Codes by optimisation: they draw the picture, none depends on its neighbours, and the cache keeps whole pictures."""
+
+import numpy as np
+import pytest
+import torch
+
+from ghbench.generators.loading import load_generator
+from ghbench.generators.rendering import from_uint8
+from ghbench.ghfeat.decoding import decode_codes
+from ghbench.ghfeat.inversion import Inversion, Inversions, invert, restored
+from ghbench.ghfeat.layout import layout_of
+from ghbench.ghfeat.statistics import layout_statistics
+from ghbench.registry import build
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return load_generator("tiny")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GHBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return build("dataset", "renders:generator=tiny,size=32,count=5").pixels()
+
+
+def test_optimised_codes_draw_the_picture_and_the_mean_code_does_not(generator, drawn):
+    layout = layout_of(generator)
+    statistics = layout_statistics(generator, layout)
+    targets = from_uint8(drawn[[0, 1]])
+    units = invert(generator, layout, statistics, targets, Inversion("tiny", steps=60, rate=0.1))
+    with torch.no_grad():
+        made = decode_codes(generator, layout, restored(units, statistics))
+        mean = decode_codes(generator, layout, {name: found.mean[None] for name, found in statistics.items()})
+    assert (made - targets).square().mean() < 0.1 * (mean - targets).square().mean()
+
+
+def test_a_picture_is_inverted_alike_in_any_company(drawn, tmp_path):
+    together = Inversions(Inversion("tiny", steps=5, batch=5), tmp_path / "together")
+    alone = Inversions(Inversion("tiny", steps=5, batch=1), tmp_path / "alone")
+    together.make(drawn)
+    alone.make(drawn[3:4])
+    one, other = together.read(drawn)[3].astype(int), alone.read(drawn[3:4])[0].astype(int)
+    assert np.abs(one - other).max() <= 1
+    assert (one != other).mean() < 0.01
+
+
+def test_only_missing_pictures_are_inverted_and_half_written_ones_are_missing(drawn, tmp_path):
+    kept = Inversions(Inversion("tiny", steps=2, batch=2), tmp_path)
+    assert kept.read(drawn) is None
+    told = []
+    kept.make(drawn[:3], lambda done, total: told.append((done, total)))
+    assert told == [(2, 3), (3, 3)]
+    assert kept.missing(drawn) == [3, 4]
+    broken = next(kept.path.iterdir())
+    broken.write_bytes(broken.read_bytes()[:100])
+    assert len(kept.missing(drawn)) == 3
+    kept.make(drawn)
+    assert kept.read(drawn).shape == drawn.shape
+    assert Inversions(Inversion("tiny", steps=3), tmp_path).read(drawn) is None, "another method"
