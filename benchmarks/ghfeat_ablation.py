@@ -24,7 +24,7 @@ from ghbench.results.statistics import interval
 GENERATOR, DATA, SIZE, IMAGES = "stylegan1-fashion32", "fashion-mnist", 32, 50_000
 SPACES = {"w": "W", "w_plus": "W+", "adain": "Y"}
 SEEDS = (0, 1, 2)
-OPTIONS = ("width=0.25", "real=1", "code=0", "grey=0", "degraded=0")
+OPTIONS = ("width=0.25", "real=1", "code=0", "grey=0", "degraded=0", "reflected=0")
 """Real pictures and the generator alone teach, no codes of renders. A narrow trunk makes 18 runs a matter of hours."""
 DRAWS = 2_000
 FULL = ("adain", True)

@@ -19,6 +19,7 @@ app = typer.Typer(no_args_is_help=True)
 Data = Annotated[str, typer.Option(help="Spec string of a dataset: fashion-mnist, imagefolder:path=./faces.")]
 Size = Annotated[int, typer.Option(min=8, max=1024, help="Side of the pictures, a power of two.")]
 Images = Annotated[int, typer.Option(min=1, help="Images shown in all; more than before trains a run further.")]
+Until = Annotated[int, typer.Option(min=0, help="Stop after so many images and export; the same run can go on later.")]
 Run = Annotated[str, typer.Option(help="Name of the run in the cache's `runs`, or a path.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of weights, order and chance.")]
 Settings = Annotated[
@@ -89,7 +90,7 @@ def ghfeat(
     preset: Annotated[str, typer.Option(help="compact, or paper.")] = "compact",
     start: Annotated[Path | None, typer.Option(help="Weights of an earlier encoder to go on from.")] = None,
     discriminator: Annotated[Path | None, typer.Option(help="Checkpoint with the generator's own.")] = None,
-    images: Images = 100_000, seed: Seed = 0, option: Settings = None,
+    images: Images = 100_000, until: Until = 0, seed: Seed = 0, option: Settings = None,
     precision: PrecisionOption = "auto", accelerator: Accelerator = "auto", devices: Devices = 1,
     compiled: Compile = True,
 ) -> None:  # fmt: skip
@@ -103,7 +104,7 @@ def ghfeat(
         generator, images, option or [], size=size, preset=preset, data=data, start=start,
         discriminator=discriminator, seed=seed,
     )  # fmt: skip
-    _train(recipe, run, images, seed, precision, accelerator, devices, compiled)
+    _train(recipe, run, images, seed, precision, accelerator, devices, compiled, until)
 
 
 def _train_gan(
@@ -120,14 +121,15 @@ def _train_gan(
 
 
 def _train(
-    recipe: Recipe, run: str, images: int, seed: int, precision: Any, accelerator: str, devices: int, compiled: bool
-) -> None:
+    recipe: Recipe, run: str, images: int, seed: int, precision: Any, accelerator: str, devices: int, compiled: bool,
+    until: int = 0,
+) -> None:  # fmt: skip
     from ghbench.training.loop import Schedule, train
     from ghbench.training.machine import Machine
     from ghbench.training.run_folder import RunFolder
 
     folder = RunFolder(run)
-    schedule = Schedule(images=images, seed=seed, evaluate_every=max(images // 4, 10_000))
+    schedule = Schedule(images=images, seed=seed, evaluate_every=max(images // 4, 10_000), until=until)
     machine = Machine(accelerator=accelerator, devices=devices, precision=precision, compiled=compiled)
     with watched() as watch:
 

@@ -24,7 +24,7 @@ class Degradation:
 
     Args:
         grey: Share of pictures without colour, in input and target.
-        share: Share of pictures that each of the other degradations touches.
+        share: Share of pictures that each of the other degradations touches, but for reflection.
         smallest: Smallest side, as a share of the picture's, through which low-resolution pictures go.
         noise: Largest deviation of Gaussian noise, on [-1, 1].
         gain: Largest change of contrast, as a factor's logarithm.
@@ -35,6 +35,8 @@ class Degradation:
         zoom: Largest logarithm of the scale.
         move: Largest translation, as a share of the side.
         border: Widest band at an edge that is lost, as a share of the side.
+        reflected: Share of pictures of which only a part is left, surrounded by its blurred reflection.
+        outside: Widest band of that reflection, as a share of the side.
     """
 
     grey: float = 0.2
@@ -49,9 +51,14 @@ class Degradation:
     zoom: float = 0.06
     move: float = 0.03
     border: float = 0.25
+    reflected: float = 0.0
+    outside: float = 0.3
 
 
-NONE = Degradation(grey=0.0, share=0.0)
+FADE = 0.3
+"""Share of the side over which FFHQ's alignment fades a reflection to the median colour."""
+BLUR = 0.02
+"""Deviation of its blur, as a share of the side."""
 
 
 def without_colour(images: Tensor, chosen: Tensor) -> Tensor:
@@ -72,6 +79,8 @@ def degrade(images: Tensor, degradation: Degradation) -> Tensor:
     Returns:
         [N, 3, R, R] in [-1, 1].
     """
+    if degradation.reflected:
+        images = _surrounded(images, degradation)
     if not degradation.share:
         return images
     count, device = len(images), images.device
@@ -121,6 +130,46 @@ def _border(images: Tensor, touched: Tensor, degradation: Degradation) -> Tensor
     repeated = functional.grid_sample(images, places, mode="nearest", align_corners=True)
     black = (torch.rand(count, 1, 1, 1, device=images.device) < 0.5).expand_as(inside)
     return torch.where(inside, images, torch.where(black, torch.full_like(images, -1.0), repeated))
+
+
+def _surrounded(images: Tensor, degradation: Degradation) -> Tensor:
+    """Leave a part of some pictures and put its reflection around it, as FFHQ's alignment does beyond a picture.
+
+    The reflection is blurred and fades, over `FADE` of the side, to one colour: there the median, here the mean.
+    """
+    device, made = images.device, images.clone()
+    chosen = torch.nonzero(torch.rand(len(images), device=device) < degradation.reflected).flatten()
+    if not len(chosen):
+        return images
+    count, (height, width) = len(chosen), images.shape[2:]
+    bands = torch.rand(4, count, 1, 1, device=device) * degradation.outside
+    down, above = _reflection(torch.linspace(0, 1, height, device=device)[None, :, None], bands[0], 1 - bands[1])
+    along, beside = _reflection(torch.linspace(0, 1, width, device=device)[None, None, :], bands[2], 1 - bands[3])
+    places = torch.stack([along.expand(-1, height, -1), down.expand(-1, -1, width)], dim=-1) * 2 - 1
+    reflected = functional.grid_sample(images[chosen], places, align_corners=True)
+    colour = reflected.mean(dim=(2, 3), keepdim=True)
+    depth = torch.maximum(above, beside)[:, None] / FADE
+    blurred = torch.lerp(reflected, _blurred(reflected, BLUR * height).to(reflected), (depth * 3 + 1).clamp(0, 1))
+    made[chosen] = torch.lerp(blurred, colour, depth.clamp(0, 1))
+    return made
+
+
+def _reflection(place: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """Where places in [0, 1] come from when [low, high] is reflected at its ends; and how far outside they lie."""
+    length = high - low
+    folded = torch.remainder(place - low, 2 * length)
+    return low + torch.minimum(folded, 2 * length - folded), torch.maximum(low - place, place - high)
+
+
+def _blurred(images: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of [N, 3, H, W]; edges are repeated."""
+    reach = max(1, round(3 * sigma))
+    taps = torch.arange(-reach, reach + 1, device=images.device)
+    weights = torch.exp(-0.5 * (taps / sigma) ** 2)
+    weights = (weights / weights.sum()).expand(3, 1, -1)
+    made = functional.pad(images, (reach, reach, reach, reach), mode="replicate")
+    made = functional.conv2d(made, weights[:, :, None, :], groups=3)
+    return functional.conv2d(made, weights[:, :, :, None], groups=3)
 
 
 def _coarse(images: Tensor, smallest: float) -> Tensor:

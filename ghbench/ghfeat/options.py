@@ -39,7 +39,9 @@ class GhfeatOptions:
         mixed: Share of renders from two w's.
         mirror: Whether real pictures are mirrored at random.
         grey: Share of pictures without colour.
+        grey_codes: Whether the codes of pictures without colour count as known; they were drawn in colour.
         degraded: Share of pictures that each degradation of the input touches.
+        reflected: Share of pictures of which a part is left, surrounded by its blurred reflection as by alignment.
         real: Share of real pictures in a batch; the others are renders.
     """
 
@@ -58,17 +60,19 @@ class GhfeatOptions:
     perceptual_network: str = "mobilenet-v2"
     adversarial: float = 0.0
     r1_gamma: float = 10.0
-    code: float = 0.1
+    code: float = 0.2
     psi_low: float = 0.5
     psi_high: float = 1.0
     mixed: float = 0.33
     mirror: bool = True
     grey: float = 0.2
+    grey_codes: bool = True
     degraded: float = 0.4
+    reflected: float = 0.3
     real: float = 0.0
 
     def __post_init__(self) -> None:
-        shares = ("mixed", "grey", "degraded", "real")
+        shares = ("mixed", "grey", "degraded", "reflected", "real")
         if any(not 0 <= getattr(self, name) <= 1 for name in shares):
             raise UsageError(f"{', '.join(shares)} are shares; expected 0 to 1")
         if self.encoder not in {"paper", "compact"} or self.decay not in {"paper", "cosine"}:
@@ -80,7 +84,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {
         "encoder": "paper", "statistics": False, "batch": 96, "rate": 1e-4, "decay": "paper",
         "perceptual": 5e-5, "perceptual_share": 0.0, "perceptual_network": "vgg16:weights=./vgg16_features.pth",
-        "adversarial": 0.08, "r1_gamma": 10.0, "code": 0.0, "grey": 0.0, "degraded": 0.0, "real": 1.0,
+        "adversarial": 0.08, "r1_gamma": 10.0, "code": 0.0, "grey": 0.0, "degraded": 0.0, "reflected": 0.0,
+        "real": 1.0,
     },
 }  # fmt: skip
 """`paper` has the values of the official program: Xu et al. 2021, and its command-line defaults."""

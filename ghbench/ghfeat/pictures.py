@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ghbench.generators.protocol import Generator
 from ghbench.generators.rendering import seeded_z
-from ghbench.ghfeat.degradations import NONE, Degradation, degrade, without_colour
+from ghbench.ghfeat.degradations import Degradation, degrade, without_colour
 from ghbench.ghfeat.layout import CodeLayout
 from ghbench.ghfeat.options import GhfeatOptions
 from ghbench.training.images import TrainingImages
@@ -49,8 +49,7 @@ class Lessons:
         self, generator: Generator, layout: CodeLayout, options: GhfeatOptions, images: TrainingImages | None
     ) -> None:
         self.generator, self.layout, self.options, self.images = generator, layout, options, images
-        strength = Degradation() if options.degraded else NONE
-        self.degradation = replace(strength, grey=options.grey, share=options.degraded)
+        self.degradation = Degradation(grey=options.grey, share=options.degraded, reflected=options.reflected)
         self.synthesis: Callable[[Tensor], Tensor] = generator.synthesis
 
     @torch.no_grad()
@@ -81,8 +80,10 @@ class Lessons:
         }
         grey = torch.rand(count, device=device) < self.degradation.grey
         targets = without_colour(targets, grey)
-        known = ((torch.arange(count, device=device) >= real) & ~grey).float()
-        return Lesson(degrade(targets, self.degradation), targets, padded, known)
+        known = torch.arange(count, device=device) >= real
+        if not self.options.grey_codes:
+            known = known & ~grey
+        return Lesson(degrade(targets, self.degradation), targets, padded, known.float())
 
     def random_ws(self, count: int, device: torch.device) -> Tensor:
         """W+ [count, rows, w_dim] at random truncation, some of them mixed from two at a random row."""

@@ -35,6 +35,7 @@ class Schedule:
         log_every: Images between lines of the log.
         pictures_every: Images between grids, 0 for none but the last.
         evaluate_every: Images between evaluations, 0 for none but the last.
+        until: Images after which to stop early, measure and export; 0 for all. The run may be gone on with later.
     """
 
     images: int
@@ -43,6 +44,12 @@ class Schedule:
     log_every: int = 2_000
     pictures_every: int = 20_000
     evaluate_every: int = 0
+    until: int = 0
+
+    @property
+    def end(self) -> int:
+        """Images at which this call ends."""
+        return min(self.images, self.until or self.images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class Outcome:
 
     Args:
         shown: Images shown so far.
-        finished: Whether all are.
+        finished: Whether all are that this call was for.
         metrics: Final metrics; empty when interrupted.
     """
 
@@ -120,7 +127,7 @@ class _Session:
         recipe.prepare(machine)
         started = saved = time.monotonic()
         began_at, speed = self.shown, 0.0
-        while self.shown < schedule.images:
+        while self.shown < schedule.end:
             self._one_step()
             now = time.monotonic()
             speed = (self.shown - began_at) / max(now - started, 1e-9)
@@ -140,7 +147,7 @@ class _Session:
         recipe, machine = self.recipe, self.machine
         if machine.main:
             settings = {**asdict(self.schedule), **recipe.describe(), "recipe": recipe.name}
-            for free in ("images", "checkpoint_minutes", "log_every", "pictures_every", "evaluate_every"):
+            for free in ("images", "checkpoint_minutes", "log_every", "pictures_every", "evaluate_every", "until"):
                 settings.pop(free)
             self.folder.settle({**settings, "precision": machine.precision, "processes": machine.world})
         for network in recipe.networks.values():
@@ -197,7 +204,7 @@ class _Session:
             self.report(shown, schedule.images, "")
         if self.machine.main and passed(schedule.pictures_every):
             self._picture()
-        if passed(schedule.evaluate_every) and shown < schedule.images and self.machine.main:
+        if passed(schedule.evaluate_every) and shown < schedule.end and self.machine.main:
             self._save()
             self.report(shown, schedule.images, "measuring")
             metrics = recipe.evaluate(final=False)
@@ -208,7 +215,7 @@ class _Session:
         metrics: Mapping[str, float] = {}
         if self.machine.main:
             self._picture()
-            self.report(self.shown, self.schedule.images, "all images shown; measuring the finished network")
+            self.report(self.shown, self.schedule.images, "measuring the finished network")
             metrics = self.recipe.evaluate(final=True)
             self.folder.log({"shown": self.shown, "event": "finished", **_rounded(metrics)})
             facts = {

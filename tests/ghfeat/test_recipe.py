@@ -31,13 +31,13 @@ SPEC = GeneratorSpec(
     name="tiny", version="1", size=32, colours=3, weights_digest="ab" * 32, licence="Apache-2.0",
     training=TrainingRecord(), domain="nothing",
 )  # fmt: skip
-SMALL = {"batch": 4, "perceptual_share": 0.0, "degraded": 0.0, "grey": 0.0}
+SMALL = {"width": 0.125, "batch": 4, "perceptual_share": 0.0, "degraded": 0.0, "reflected": 0.0, "grey": 0.0}
 
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch):
-    """Encoders of an eighth of the channels, and moments of codes over fewer samples."""
-    monkeypatch.setattr(recipes, "compact", partial(compact, width=0.125, pyramid_width=16))
+    """Pyramids of as few channels as the trunks, and moments of codes over fewer samples."""
+    monkeypatch.setattr(recipes, "compact", partial(compact, pyramid_width=16))
     monkeypatch.setattr(recipes, "layout_statistics", partial(layout_statistics, samples=500))
     monkeypatch.setattr(recipes, "EVALUATED", {False: 8, True: 8})
 
@@ -73,7 +73,7 @@ def test_interrupted_equals_uninterrupted(tmp_path, machine):
     features = {}
     for run, stops in {"straight": (99,), "interrupted": (1, 2, 99)}.items():
         for stop_after in stops:
-            made, steps = recipe(adversarial=0.1, degraded=0.5, grey=0.3), iter(range(stop_after))
+            made, steps = recipe(adversarial=0.1, degraded=0.5, reflected=0.5, grey=0.3), iter(range(stop_after))
             folder = RunFolder(tmp_path / run)
             train(made, Schedule(images=16), folder, machine, stop=lambda steps=steps: next(steps, None) is None)
         saved = load_encoder(tmp_path / run / "model.safetensors")
@@ -95,12 +95,41 @@ def test_true_codes_belong_to_the_pictures():
     assert code_loss(lesson.codes, lesson.codes, made.statistics, lesson.known).item() == 0
 
 
-def test_grey_pictures_are_grey_on_both_sides_and_teach_no_codes():
-    made = recipe(grey=1.0, degraded=1.0)
+@pytest.mark.parametrize("taught", [True, False])
+def test_grey_pictures_are_grey_on_both_sides_and_their_codes_count_if_wanted(taught):
+    made = recipe(grey=1.0, degraded=1.0, reflected=1.0, grey_codes=taught)
     lesson = made.lessons.batch(4, np.empty(0, dtype=np.int64), torch.device("cpu"))
     for pictures in (lesson.inputs, lesson.targets):
         torch.testing.assert_close(pictures[:, 0], pictures[:, 2], rtol=0, atol=1e-6)
-    assert lesson.known.sum() == 0
+    assert lesson.known.sum() == 4 * taught
+
+
+def test_what_surrounds_a_reflected_part_is_no_new_picture():
+    torch.manual_seed(0)
+    images = torch.rand(6, 3, 32, 32) * 2 - 1
+    made = degrade(images, Degradation(grey=0.0, share=0.0, reflected=1.0))
+    assert made.min() >= images.min()
+    assert made.max() <= images.max()
+    torch.testing.assert_close(made[:, :, 14:18, 14:18], images[:, :, 14:18, 14:18], rtol=0, atol=0.05)
+    edges = [made[:, :, 0], made[:, :, -1], made[:, :, :, 0], made[:, :, :, -1]]
+    assert all(edge.std() < images.std() / 2 for edge in edges), "blurred"
+    with torch.autocast("cpu", torch.bfloat16):
+        assert degrade(images, Degradation(share=0.0, reflected=1.0)).dtype == torch.float32
+
+
+def test_a_run_can_stop_early_and_go_on(tmp_path, machine):
+    folder, schedule = RunFolder(tmp_path / "run"), Schedule(images=16)
+    outcome = train(recipe(), dataclasses.replace(schedule, until=8), folder, machine)
+    assert (outcome.shown, outcome.finished) == (8, True)
+    early = load_encoder(tmp_path / "run" / "model.safetensors").encoder
+    assert train(recipe(), schedule, folder, machine).shown == 16
+    late = load_encoder(tmp_path / "run" / "model.safetensors").encoder
+    straight = RunFolder(tmp_path / "straight")
+    train(recipe(), schedule, straight, machine)
+    whole = load_encoder(tmp_path / "straight" / "model.safetensors").encoder
+    pictures = torch.zeros(2, 3, 32, 32)
+    torch.testing.assert_close(late(pictures), whole(pictures), rtol=0, atol=0)
+    assert any((late(pictures)[name] != code).any() for name, code in early(pictures).items())
 
 
 def test_degraded_pictures_stay_in_range_and_differ():
