@@ -9,7 +9,7 @@ from typing import Any
 from ghbench.extractor import TrainingRecord
 from ghbench.generator import GeneratorSpec
 from ghbench.ghfeat.encoder import Encoder
-from ghbench.ghfeat.weights import save_encoder
+from ghbench.ghfeat.weights import SavedEncoder, save_encoder
 from ghbench.training.card import Card
 
 RENDERS_ONLY = "trained on renders of its own generator; the paper used real photographs"
@@ -25,6 +25,7 @@ def export_encoder(
     *,
     perceptual_digest: str,
     perceptual_weight: float,
+    start: SavedEncoder | None = None,
 ) -> None:
     """Write `model.safetensors` (matrices in float16) and `card.md`.
 
@@ -37,14 +38,19 @@ def export_encoder(
         history: Images, steps, seed, hours, command, metrics and machine.
         perceptual_digest: Digest of the perceptual network, empty for none.
         perceptual_weight: Its weight, as set or measured.
+        start: What the training began from; its record and history are handed on.
     """
     data = description["data"]
     rendered = data == "renders"
-    networks = tuple(digest for digest in (generator.weights_digest, perceptual_digest) if digest)
+    networks = [digest for digest in (generator.weights_digest, perceptual_digest) if digest]
+    datasets = [*generator.training.datasets, *([] if rendered else [data["dataset"]])]
+    if start is not None:
+        networks += start.record.networks
+        datasets += start.record.datasets
     record = TrainingRecord(
-        datasets=generator.training.datasets if rendered else (*generator.training.datasets, data["dataset"]),
+        datasets=tuple(dict.fromkeys(datasets)),
         image_digests=None,
-        networks=networks,
+        networks=tuple(dict.fromkeys(networks)),
         supervision="self-supervised" + (", codes of renders" if description["code"] else ""),
         domain="in-generator" if rendered else "real",
     )
@@ -54,6 +60,7 @@ def export_encoder(
         "data": data, "perceptual_weight": perceptual_weight,
         "history": {name: value for name, value in history.items() if name != "metrics"},
         "metrics": dict(history["metrics"]),
+        **({} if start is None else {"began_from": _past(start)}),
     }  # fmt: skip
     save_encoder(
         folder / "model.safetensors", encoder, licence=generator.licence, record=record, about=about, half=True
@@ -75,6 +82,24 @@ def export_encoder(
         licence=generator.licence,
         taught_by="; ".join(taught),
         options={**about["options"], "perceptual_weight": perceptual_weight},
-        history=history,
+        history={**history, **_stages(start)},
         limits=RENDERS_ONLY[0].upper() + RENDERS_ONLY[1:] + "." if rendered else "",
     ).write(folder / "card.md")
+
+
+def _past(start: SavedEncoder) -> dict[str, Any]:
+    """How the weights that a training began from came about, and those before them."""
+    kept = ("generator", "history", "began_from")
+    return {"digest": start.digest, **{name: start.about[name] for name in kept if name in start.about}}
+
+
+def _stages(start: SavedEncoder | None) -> dict[str, str]:
+    """The commands of earlier stages, latest first, as rows of the card."""
+    found: dict[str, str] = {}
+    past = None if start is None else _past(start)
+    while past is not None:
+        history = past.get("history", {})
+        told = f"{past['digest'][:16]}, {history.get('images', 0):,} images by `{history.get('command', '?')}`"
+        found[f"began from {len(found) + 1}" if found else "began from"] = told
+        past = past.get("began_from")
+    return found

@@ -66,7 +66,7 @@ def ghfeat_recipe(
         images=images,
         perceptual=perceptual_network(options.perceptual_network) if weighed else None,
         discriminator=None if discriminator is None else load_discriminator(discriminator),
-        start=None if start is None else load_encoder(start).encoder,
+        start=None if start is None else load_encoder(start),
         seed=seed,
     )
 

@@ -33,6 +33,7 @@ from ghbench.ghfeat.options import GhfeatOptions
 from ghbench.ghfeat.pictures import Lesson, Lessons, unseen
 from ghbench.ghfeat.schedule import decayed_rate
 from ghbench.ghfeat.statistics import layout_statistics
+from ghbench.ghfeat.weights import SavedEncoder
 from ghbench.training.averages import MovingAverage
 from ghbench.training.gan_losses import discriminator_loss, generator_loss, r1_penalty
 from ghbench.training.images import TrainingImages
@@ -74,7 +75,7 @@ class GhfeatRecipe(Recipe):
         images: TrainingImages | None = None,
         perceptual: tuple[nn.Module, str] | None = None,
         discriminator: nn.Module | None = None,
-        start: Encoder | None = None,
+        start: SavedEncoder | None = None,
         seed: int = 0,
     ) -> None:
         self.generator, self.spec, self.generator_name = generator, spec, generator_name
@@ -85,6 +86,7 @@ class GhfeatRecipe(Recipe):
         self.perceptual: nn.Module | None = None if perceptual is None else perceptual[0]
         self.perceptual_digest = "" if perceptual is None else perceptual[1]
         self.perceptual_weight = options.perceptual
+        self.start = start
         self.calibrated = False
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -92,7 +94,7 @@ class GhfeatRecipe(Recipe):
             if options.statistics:
                 self.encoder.use_statistics(self.statistics)
                 begin_near_the_mean(self.encoder)
-            self.taken_over = 0 if start is None else take_over(self.encoder, start)
+            self.taken_over = 0 if start is None else take_over(self.encoder, start.encoder)
             self.networks: dict[str, nn.Module] = {"encoder": self.encoder}
             if options.adversarial:
                 self.networks["discriminator"] = discriminator or _fresh_discriminator(spec.size)
@@ -194,7 +196,7 @@ class GhfeatRecipe(Recipe):
         """Write `model.safetensors` and `card.md`."""
         export_encoder(
             folder, self._final(), self.spec, self.generator_name, self.describe(), history,
-            perceptual_digest=self.perceptual_digest, perceptual_weight=self.perceptual_weight,
+            perceptual_digest=self.perceptual_digest, perceptual_weight=self.perceptual_weight, start=self.start,
         )  # fmt: skip
 
     def _config(self) -> EncoderConfig:

@@ -47,8 +47,8 @@ def machine():
     return Machine(accelerator="cpu", precision="32-true", compiled=False)
 
 
-def recipe(total=16, **options):
-    return GhfeatRecipe(tiny_generator(), SPEC, "tiny", GhfeatOptions(**{**SMALL, **options}), total)
+def recipe(total=16, start=None, **options):
+    return GhfeatRecipe(tiny_generator(), SPEC, "tiny", GhfeatOptions(**{**SMALL, **options}), total, start=start)
 
 
 def test_the_generator_is_bit_identical_after_training(tmp_path, machine):
@@ -140,6 +140,23 @@ def test_degraded_pictures_stay_in_range_and_differ():
     assert made.abs().max() <= 1
     assert ((made - images).abs().mean(dim=(1, 2, 3)) > 0.01).all()
     assert degrade(images, Degradation(share=0.0)) is images
+
+
+def test_what_a_training_began_from_is_told_and_counts_as_taught(tmp_path, machine):
+    first, second, third = (RunFolder(tmp_path / name) for name in ("first", "second", "third"))
+    train(recipe(), Schedule(images=8), first, machine, command="ghbench train ghfeat one")
+    begun = load_encoder(first.path / "model.safetensors")
+    other = dataclasses.replace(begun, record=dataclasses.replace(begun.record, networks=("cd" * 32,)))
+    train(recipe(start=other), Schedule(images=12), second, machine, command="ghbench train ghfeat two")
+    middle = load_encoder(second.path / "model.safetensors")
+    assert middle.record.networks == ("ab" * 32, "cd" * 32)
+    train(recipe(start=middle), Schedule(images=16), third, machine)
+    about = load_encoder(third.path / "model.safetensors").about
+    assert about["began_from"]["history"]["images"] == 12
+    assert about["began_from"]["began_from"]["digest"] == begun.digest
+    card = (third.path / "card.md").read_text()
+    assert "12 images by `ghbench train ghfeat two`" in card
+    assert "8 images by `ghbench train ghfeat one`" in card
 
 
 def test_luma_is_that_of_the_standard():
