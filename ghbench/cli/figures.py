@@ -1,4 +1,4 @@
-"""`ghbench figures`: a task's table and ROC curves as pictures."""
+"""`ghbench figures`: a task's table, values by level, and ROC curves as pictures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from ghbench.figures import IntervalRow, RocCurve
+    from ghbench.figures import IntervalRow, LevelCurve, RocCurve
     from ghbench.leaderboard import Row, Table
 
 _MOST_CURVES = 8
@@ -20,9 +20,9 @@ def figures(
     kind: Annotated[Literal["png", "svg"], typer.Option("--format", help="File format.")] = "png",
     published_only: Annotated[bool, typer.Option("--published", help="Leave one's own rows out.")] = False,
 ) -> None:
-    """Draw a task's ranked table with its intervals and, for verification, ROC curves; print the files' paths."""
+    """Draw a task's ranked table with its intervals, curves over levels and ROC curves; print the files' paths."""
     from ghbench.cli.terminal import complain, say
-    from ghbench.figures import interval_figure, roc_figure, save_figure
+    from ghbench.figures import interval_figure, level_figure, roc_figure, save_figure
     from ghbench.leaderboard import collect, published_folder, rank_table
     from ghbench.results.files import slug
     from ghbench.selection import load_task
@@ -33,7 +33,9 @@ def figures(
     table = rank_table(name, entries, notes)
     for note in table.notes:
         complain(note)
-    rows = [interval for row in table.rows if (interval := _interval(row)) is not None]
+    whole = [row for row in table.rows if row.level is None]
+    # Levels have figures of their own; where there is nothing else, they are the table.
+    rows = [interval for row in whole or table.rows if (interval := _interval(row)) is not None]
     drawn = interval_figure(
         rows,
         table.main_metric,
@@ -42,6 +44,12 @@ def figures(
         higher_is_better=_up(table),
     )
     say(str(save_figure(drawn, out / f"{slug(name)}-intervals.{kind}")))
+    beside = [(row.name, row.value) for row in rows][:_MOST_CURVES] if whole else []
+    for curve in _level_curves(table):
+        drawn = level_figure(
+            curve, beside, table.main_metric, f"{table.task}: {table.main_metric} by level", _unit(table)
+        )
+        say(str(save_figure(drawn, out / f"{slug(name)}-levels-{slug(curve.name)}.{kind}")))
     curves = _curves(table)
     if curves:
         drawn = roc_figure(curves, f"{table.task}: ROC")
@@ -55,6 +63,24 @@ def _interval(row: Row) -> IntervalRow | None:
     if main.value is None or main.ci is None:
         return None
     return IntervalRow(row.rank, row.system, main.value, *main.ci, row.standing)
+
+
+def _level_curves(table: Table) -> list[LevelCurve]:
+    """A curve for each result whose levels were judged one by one."""
+    from ghbench.figures import LevelCurve, LevelPoint
+    from ghbench.figures.levels import FEWEST
+
+    curves = []
+    for entry in {row.entry.path: row.entry for row in table.rows if row.level is not None}.values():
+        found = [metric for metric in entry.result.metrics if metric.metric == table.main_metric]
+        points = [
+            LevelPoint(one.level, one.value, *one.ci)
+            for one in found
+            if one.level is not None and one.value is not None and one.ci is not None
+        ]
+        if len(points) >= FEWEST:
+            curves.append(LevelCurve(entry.result.extractor.name, tuple(points)))
+    return curves
 
 
 def _curves(table: Table) -> list[RocCurve]:

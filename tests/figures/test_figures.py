@@ -7,7 +7,16 @@ import pytest
 from PIL import Image
 
 from ghbench.errors import DataError, UsageError
-from ghbench.figures import IntervalRow, interval_figure, roc_curve, roc_figure, save_figure
+from ghbench.figures import (
+    IntervalRow,
+    LevelCurve,
+    LevelPoint,
+    interval_figure,
+    level_figure,
+    roc_curve,
+    roc_figure,
+    save_figure,
+)
 
 pytest.importorskip("matplotlib", reason="needs the extra report")
 
@@ -58,6 +67,20 @@ def test_roc_curves_start_at_one_impostor_and_shade_what_ten_cannot_resolve():
 def test_a_pair_of_many_fold_draws_counts_once_an_assignment():
     same = np.array([True, False, False, False])
     assert roc_curve("a", np.array([3.0, 2.0, 1.0, 0.0]), same, np.array([20.0, 20.0, 10.0, 10.0])).impostors == 2.0
+
+
+def test_levels_are_drawn_in_their_order_beside_rows_without_levels():
+    levels = LevelCurve(
+        "ghfeat",
+        (LevelPoint("r4", 0.7, 0.6, 0.8), LevelPoint("r8", 0.9, 0.8, 0.95), LevelPoint("rgb", 0.6, 0.5, 0.7)),
+    )
+    axes = level_figure(levels, [("pixels", 0.65), ("best", 0.99)], "accuracy", "orl", "40 people").axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["r4", "r8", "rgb"]
+    assert axes.lines[0].get_ydata().tolist() == [0.7, 0.9, 0.6]
+    assert [line.get_label() for line in axes.lines[1:]] == ["best  0.990", "pixels  0.650"]
+    assert "40 people" in axes.get_ylabel()
+    with pytest.raises(DataError, match="2 levels"):
+        level_figure(LevelCurve("a", levels.points[:2]), [], "accuracy", "orl")
 
 
 @pytest.mark.parametrize("kind", ["png", "svg"])
