@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ghbench.errors import MissingError, UsageError
@@ -11,29 +10,9 @@ from ghbench.ghfeat.description import EncoderDescription
 from ghbench.spec_string import parse
 
 
-@dataclass(frozen=True, slots=True)
-class ShippedEncoder:
-    """Weights that we trained.
-
-    Args:
-        folder: Their folder in `ghbench/weights`.
-        command: How to train them again.
-    """
-
-    folder: str
-    command: str
-
-
 DEFAULT = "faces128"
-SHIPPED = {
-    DEFAULT: ShippedEncoder("ghfeat-faces128", f"ghbench train ghfeat --generator {FACES} --size 128 --run faces128"),
-    "fashion32": ShippedEncoder(
-        "ghfeat-fashion32", "ghbench train ghfeat --generator stylegan1-fashion32 --size 32 --run ghfeat-fashion32"
-    ),
-    "mnist32": ShippedEncoder(
-        "ghfeat-mnist32", "ghbench train ghfeat --generator stylegan2-mnist32 --size 32 --run ghfeat-mnist32"
-    ),
-}
+SHIPPED = {DEFAULT: "ghfeat-faces128", "fashion32": "ghfeat-fashion32", "mnist32": "ghfeat-mnist32"}
+"""Names of the encoders that come along, and their folders in `ghbench/weights`."""
 
 
 def weights_file(weights: str) -> Path:
@@ -47,10 +26,12 @@ def weights_file(weights: str) -> Path:
         UsageError: Neither a name nor a file.
     """
     if weights in SHIPPED:
-        shipped = SHIPPED[weights]
-        path = shipped_file(shipped.folder)
+        path = shipped_file(SHIPPED[weights])
         if not path.is_file():
-            raise MissingError(f"the encoder {shipped.folder} is not in this installation", fix=shipped.command)
+            raise MissingError(
+                f"the encoder {SHIPPED[weights]} is not in this installation",
+                fix="pip install --force-reinstall ghbench, or train it: make train-ghfeat",
+            )
         return path
     path = Path(weights).expanduser()
     if path.is_dir() and (path / "model.safetensors").is_file():
