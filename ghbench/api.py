@@ -62,9 +62,7 @@ def evaluate(
     outcomes: list[Result | Failure] = []
     several = [tasks] if isinstance(tasks, str) or not isinstance(tasks, Sequence) else tasks
     for task in [load_task(task) for task in several]:
-        named = [name for name in task.references if name != extractor] if references else []
-        systems = [extractor, *named]
-        of_task = run_pairs(systems, [task], options)
+        of_task = run_pairs([extractor], [task], options, references=references)
         outcomes += of_task
         if show:
             _show(task, of_task, options)

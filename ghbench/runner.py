@@ -101,6 +101,8 @@ def run_pairs(
     tasks: Sequence[str | Task],
     options: RunOptions | None = None,
     report: Report | None = None,
+    *,
+    references: bool = False,
 ) -> list[Result | Failure]:
     """Evaluate every extractor on every task; a pair that fails is recorded and stops no other.
 
@@ -109,6 +111,7 @@ def run_pairs(
         tasks: Spec strings or objects.
         options: How to run.
         report: Called with a line about each pair as it starts.
+        references: Whether to run the rows too that each task wants in its table, after the extractors.
 
     Returns:
         Results and failures, task by task, in the order given.
@@ -123,7 +126,8 @@ def run_pairs(
     loaded = [load_task(task) for task in tasks]
     outcomes: list[Result | Failure] = []
     for task in loaded:
-        for request in requests:
+        beside = [name for name in task.references if name not in extractors] if references else []
+        for request in [*requests, *map(extractor_request, beside)]:
             if report is not None:
                 report(f"{request} on {task.name}")
             outcomes.append(_run_or_record(request, task, options))

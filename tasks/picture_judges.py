@@ -23,6 +23,10 @@ SAME_PERSON = 0.6
 """Distance of dlib's descriptors below which two pictures are taken for one person (dlib's own documentation)."""
 
 
+SeenFaces = tuple[NDArray[np.float32], NDArray[np.bool_]]
+"""Descriptors float32 [N, 128], and bool [N] whether a face was found."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """What a judge saw of pictures: by level float32 [N, D]."""
@@ -127,7 +131,7 @@ class FaceJudge:
         self._encoder: Encoder = built
         self.spec: ExtractorSpec = registry.build("extractor", FACE_JUDGE).spec()
 
-    def look(self, pictures: Pictures) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def look(self, pictures: Pictures) -> SeenFaces:
         """Descriptors float32 [N, 128] of pictures uint8 [N, 3, R, R], and bool [N] whether a face was found.
 
         Raises:
@@ -140,15 +144,19 @@ class FaceJudge:
         chips = np.stack([one.image for one in prepared])
         return np.asarray(self._encoder.extract(chips)[level], np.float32), found
 
-    def same_person(self, targets: Pictures, outputs: Pictures) -> Floats:
+    def same_person(self, targets: SeenFaces, outputs: Pictures) -> Floats:
         """1 where a reconstruction shows the same person, 0 where not or where no face is found in it, float64 [N].
 
         NaN where no face is found in the picture itself.
 
+        Args:
+            targets: What `look` gave of the pictures.
+            outputs: Their reconstructions, uint8 [N, 3, R, R].
+
         Raises:
             MissingError: See `look`.
         """
-        (one, seen), (two, kept) = self.look(targets), self.look(outputs)
+        (one, seen), (two, kept) = targets, self.look(outputs)
         near = np.linalg.norm(one - two, axis=1) < SAME_PERSON
         return np.where(seen, (near & kept).astype(np.float64), np.nan)
 

@@ -22,7 +22,7 @@ from ghbench.task import Role, Score, TaskInputs, Units
 
 from . import picture_scores
 from .decoding import AT_ONCE, decoded, unit_range
-from .picture_judges import FaceJudge, PictureJudge, Seen, reason
+from .picture_judges import FaceJudge, PictureJudge, Seen, SeenFaces, reason
 from .picture_references import DEFINITIONS, INVERSION, reference_pictures
 from .picture_sources import Pictures, PictureSource, RenderOptions, picture_source
 
@@ -251,7 +251,7 @@ class ReconstructionTask:
         if self.source.faces:
             name = f"same-person[{self._face_judge.spec.name}]"
             try:
-                columns[name] = self._face_judge.same_person(targets, outputs)
+                columns[name] = self._face_judge.same_person(self._seen_faces(targets), outputs)
             except MissingError as error:
                 left_out[name] = reason(error)
         return columns
@@ -261,6 +261,13 @@ class ReconstructionTask:
         if key not in self._kept:
             self._kept[key] = self._judge.look(targets)
         seen: Seen = self._kept[key]
+        return seen
+
+    def _seen_faces(self, targets: Pictures) -> SeenFaces:
+        key = ("seen faces", len(targets))
+        if key not in self._kept:
+            self._kept[key] = self._face_judge.look(targets)
+        seen: SeenFaces = self._kept[key]
         return seen
 
     def _code_errors(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def run(
     extractor: Annotated[list[str], typer.Option("--extractor", "-e", help="Spec string; may be given many times.")],
     task: Annotated[list[str], typer.Option("--task", "-t", help="Spec string; may be given many times.")],
+    references: Annotated[bool, typer.Option("--references", help="Run the task's reference rows too.")] = False,
     align: Annotated[str | None, typer.Option(help="none, tight, ffhq, dlib-chip; default: as declared.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Evaluate finished pairs again.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="First N images only; the result is partial.")] = None,
@@ -46,7 +47,7 @@ def run(
             results=results,
             extraction=ExtractionOptions(batch_size, workers, device, watch.images),
         )
-        outcomes = run_pairs(extractor, task, options, watch.pair)
+        outcomes = run_pairs(extractor, task, options, watch.pair, references=references)
     failures = [outcome for outcome in outcomes if not isinstance(outcome, Result)]
     if as_json:
         print_json([outcome.model_dump(mode="json") for outcome in outcomes])

@@ -9,7 +9,6 @@ from ghbench.generators.first_party import FACES, shipped_file
 from ghbench.ghfeat.description import EncoderDescription
 from ghbench.spec_string import parse
 
-
 DEFAULT = "faces128"
 SHIPPED = {DEFAULT: "ghfeat-faces128", "fashion32": "ghfeat-fashion32", "mnist32": "ghfeat-mnist32"}
 """Names of the encoders that come along, and their folders in `ghbench/weights`."""

@@ -91,6 +91,13 @@ def test_json_is_a_list_of_results(ghbench, tree):
     assert {"metric", "value", "ci"} <= set(result["metrics"][0])
 
 
+def test_the_rows_that_a_task_wants_beside_are_run_on_request(ghbench, tree):
+    done = ghbench("run", "-e", "thumbnail:size=4", "-t", tree, "--json", "--limit", "10", "--references")
+    ran = [result["extractor"]["spec_string"] for result in json.loads(done.stdout)]
+    assert ran[0] == "thumbnail:size=4"
+    assert {"pixels", "random-trunk"} <= set(ran)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
