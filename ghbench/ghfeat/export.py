@@ -76,15 +76,22 @@ def export_encoder(
         what=(
             f"{millions:.1f} million parameters, codes of space {encoder.config.layout.space}, "
             f"{encoder.config.layout.width:,} numbers in {len(encoder.config.layout.levels)} levels. "
-            f"Use it with `ghbench run --extractor ghfeat:weights=model.safetensors`."
+            f"Use it with `ghbench run --extractor ghfeat:weights=model.safetensors`. Metrics are of unseen seeds at two "
+            f"truncations: squared error on [-1, 1], and R2 of the codes by level; `mse.real` is of real pictures that "
+            f"it did not learn from."
         ),
-        data=RENDERS_ONLY if rendered else f"{data['dataset']}, split {data['split']}: {data['images']:,} pictures",
+        data=RENDERS_ONLY if rendered else _real(data, description["real"]),
         licence=generator.licence,
         taught_by="; ".join(taught),
         options={**about["options"], "perceptual_weight": perceptual_weight},
         history={**history, **_stages(start)},
         limits=RENDERS_ONLY[0].upper() + RENDERS_ONLY[1:] + "." if rendered else "",
     ).write(folder / "card.md")
+
+
+def _real(data: Mapping[str, Any], share: float) -> str:
+    told = f"{data['dataset']}, split {data['split']}: {data['images']:,} pictures"
+    return told if share == 1 else f"{told}; {1 - share:.0%} of each batch are renders of its own generator"
 
 
 def _past(start: SavedEncoder) -> dict[str, Any]:
