@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from ghbench.extractor import Decoder, Encoder, Preprocessing
 from ghbench.imaging import prepare
 from ghbench.metrics.image import mse
 from ghbench.spec_string import SpecString
-from ghbench.task import Role, Score, TaskInputs, Units
+from ghbench.task import Role, TaskInputs, Units
 
 from . import picture_scores
 from .composites import Composites, region
@@ -26,10 +26,10 @@ from .decoding import decoded, unit_range
 from .harmonizers import blurred_seam, poisson, reinhard, seam_step
 from .picture_judges import PictureJudge, reason
 from .picture_sources import Pictures, PictureSource, RenderOptions, picture_source
+from .picture_task import LEFT_OUT, ScoredPictures
 
 JUDGE = "efficientnet-lite0"
 PASTED, CLEAN = "pasted", "clean"
-_LEFT_OUT = "left_out"
 Regions = NDArray[np.bool_]
 """bool [N, R, R]."""
 DEFINITIONS = {
@@ -77,7 +77,7 @@ def harmonization(
 
 
 @dataclass(frozen=True, eq=False)
-class HarmonizationTask:
+class HarmonizationTask(ScoredPictures):
     """Compare what is decoded from changed pictures with the untouched ones.
 
     Args:
@@ -158,27 +158,8 @@ class HarmonizationTask:
         rows = np.arange(count)
         fixed = {"level": pd.Categorical([None] * count), "row": rows.astype(np.int32), "unit": rows.astype(np.int32)}
         records = pd.DataFrame({**fixed, **columns})
-        records.attrs[_LEFT_OUT] = left_out
+        records.attrs[LEFT_OUT] = left_out
         return records
-
-    def notes(self, records: pd.DataFrame) -> Sequence[str]:
-        """What was left out, and why."""
-        return [f"{name} left out: {why}" for name, why in records.attrs.get(_LEFT_OUT, {}).items()]
-
-    def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
-        """All metrics.
-
-        Args:
-            records: What `evaluate` returned.
-            sample_weight: float64 [N], None for all ones.
-        """
-        return picture_scores.scores(records, sample_weight)
-
-    def score_replicates(
-        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
-    ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
-        """The same metrics for every bootstrap draw, without a loop over the draws."""
-        return picture_scores.replicates(records, multiplicity, metrics)
 
     def units(self, records: pd.DataFrame) -> Units:
         """Pictures."""

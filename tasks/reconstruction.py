@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,19 +18,19 @@ from ghbench.extractor import CodePredictor, Decoder, Encoder, Preprocessing
 from ghbench.imaging import prepare
 from ghbench.metrics.image import mse, ssim
 from ghbench.spec_string import SpecString
-from ghbench.task import Role, Score, TaskInputs, Units
+from ghbench.task import Role, TaskInputs, Units
 
 from . import picture_scores
 from .decoding import AT_ONCE, decoded, unit_range
 from .picture_judges import FaceJudge, PictureJudge, Seen, SeenFaces, reason
 from .picture_references import DEFINITIONS, INVERSION, reference_pictures
 from .picture_sources import Pictures, PictureSource, RenderOptions, picture_source
+from .picture_task import LEFT_OUT, ScoredPictures
 
 On = Literal["renders", "real-faces-mini", "orl", "fashion-mnist", "imagefolder"]
 JUDGE = "efficientnet-lite0"
 THUMBNAILS = ("pixels:size=8", "pixels:size=16")
 _ROLE = "pictures"
-_LEFT_OUT = "left_out"
 AS_INVERTED = ".as-inverted"
 """Ending of metrics on those pictures alone that were inverted."""
 
@@ -86,7 +86,7 @@ def reconstruction(
 
 
 @dataclass(frozen=True, eq=False)
-class ReconstructionTask:
+class ReconstructionTask(ScoredPictures):
     """Compare pictures with what is decoded from their features.
 
     Args:
@@ -165,27 +165,8 @@ class ReconstructionTask:
             columns |= self._code_errors(inputs, {name: features[name] for name in levels}, left_out)
             parts.append(self._table(level, dataset, columns))
         records = pd.concat(parts, ignore_index=True)
-        records.attrs[_LEFT_OUT] = left_out
+        records.attrs[LEFT_OUT] = left_out
         return records
-
-    def notes(self, records: pd.DataFrame) -> Sequence[str]:
-        """What was left out, and why."""
-        return [f"{name} left out: {why}" for name, why in records.attrs.get(_LEFT_OUT, {}).items()]
-
-    def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
-        """All metrics.
-
-        Args:
-            records: What `evaluate` returned.
-            sample_weight: float64 [N], None for all ones; distances of whole sets are not weighted.
-        """
-        return picture_scores.scores(records, sample_weight)
-
-    def score_replicates(
-        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
-    ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
-        """The same metrics for every bootstrap draw, without a loop over the draws."""
-        return picture_scores.replicates(records, multiplicity, metrics)
 
     def units(self, records: pd.DataFrame) -> Units:
         """People where the pictures say who they show, else pictures."""

@@ -13,15 +13,13 @@ from ghbench import locations
 from ghbench.assets.progress import current
 from ghbench.dataset import DatasetCard
 from ghbench.errors import UsageError
-from ghbench.generator import GeneratorSpec
+from ghbench.generator import EVALUATION_SEED, GeneratorSpec
 from ghbench.generators.first_party import FACES
 from ghbench.imaging import pixel_digest
 
 if TYPE_CHECKING:
     from ghbench.generators.rendering import Renderable
 
-EVALUATION_SEED = 1_000_000
-"""Seeds from here on belong to the split `test`, smaller ones to `train`; see `ghbench.generators.rendering`."""
 CROSSOVERS = 7
 """First row of the second z in mixed codes: 1 to 7, so that MobileStyleGAN's pictures of 64 px show it too."""
 BATCH = 4

@@ -17,8 +17,6 @@ from torch.nn import functional
 from ghbench.atomic import write_bytes
 from ghbench.digests import digest_json
 
-EVALUATION_SEED = 1_000_000
-"""Seeds from here on are for evaluation: no weights may be fitted on what they make."""
 VERSION = 1
 """Grows when the same recipe may give other pictures."""
 

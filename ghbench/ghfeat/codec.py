@@ -18,6 +18,7 @@ from ghbench.generators.protocol import Generator
 from ghbench.generators.rendering import from_uint8, to_uint8
 from ghbench.generators.style_generator import StyleGenerator
 from ghbench.generators.synthesis import LevelTap
+from ghbench.ghfeat.decoding import decode_codes
 from ghbench.ghfeat.description import EncoderDescription, describe_encoder
 from ghbench.ghfeat.encoder import Encoder
 from ghbench.ghfeat.layout import layout_of
@@ -145,7 +146,7 @@ class Codec:
 
     def synthesised(self, codes: Codes) -> Tensor:
         """Pictures [N, 3, R, R] of codes, nominally in [-1, 1], not clipped; differentiable."""
-        images = self.generator.synthesis_from_styles(self.styles(codes))
+        images = decode_codes(self.generator, self.layout, codes)
         return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
 
     @torch.no_grad()

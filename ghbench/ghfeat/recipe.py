@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ghbench.figures.picture_grid import picture_grid
-from ghbench.generator import GeneratorSpec
+from ghbench.generator import EVALUATION_SEED, GeneratorSpec
 from ghbench.generators.protocol import Generator
-from ghbench.generators.rendering import EVALUATION_SEED, to_uint8
+from ghbench.generators.rendering import to_uint8
 from ghbench.generators.stylegan2_discriminator import StyleGAN2Discriminator
 from ghbench.ghfeat.config import EncoderConfig, compact, paper
 from ghbench.ghfeat.decoding import decode_codes

@@ -20,10 +20,10 @@ from torch.nn import functional
 from ghbench import assets
 from ghbench.checkpoints import Checkpoint, native
 from ghbench.figures.picture_grid import picture_grid
+from ghbench.generator import EVALUATION_SEED
 from ghbench.generators.mobile_stylegan import COLOURS, MobileStyleGAN, WaveletHead
 from ghbench.generators.mobile_weights import ASSET, HEAD_SIZES
 from ghbench.generators.rendering import (
-    EVALUATION_SEED,
     RenderRecipe,
     Renders,
     area_average,
