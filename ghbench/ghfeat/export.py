@@ -76,9 +76,9 @@ def export_encoder(
         what=(
             f"{millions:.1f} million parameters, codes of space {encoder.config.layout.space}, "
             f"{encoder.config.layout.width:,} numbers in {len(encoder.config.layout.levels)} levels. "
-            "Use it with `ghbench run --extractor ghfeat:weights=model.safetensors`. Metrics are of unseen seeds at two "
-            "truncations: squared error on [-1, 1], and R2 of the codes by level; `mse.real` is of real pictures that "
-            "it did not learn from."
+            "Use it with `ghbench run --extractor ghfeat:weights=model.safetensors`. Metrics are of unseen seeds at "
+            "two truncations: squared error on [-1, 1], and R2 of the codes by level; `mse.real` is of real pictures "
+            "that it did not learn from."
         ),
         data=RENDERS_ONLY if rendered else _real(data, description["real"]),
         licence=generator.licence,
