@@ -96,7 +96,7 @@ SMALL := $(BIN)/ghbench train ghfeat --size 32 --images 80000 -o width=0.5 -o re
 train-ghfeat: $(VENV)/.train
 	$(FACES) --size 64 --images 200000 --until 114304 --run faces64 -o code=0.1 -o grey_codes=false -o reflected=0
 	$(FACES) --size 64 --images 64000 --run faces64b --start $(RUNS)/faces64/model.safetensors
-	$(FACES) --size 128 --images 26000 --run faces128 --start $(RUNS)/faces64b/model.safetensors -o rate=0.0006
+	$(FACES) --size 128 --images 20000 --run faces128 --start $(RUNS)/faces64b/model.safetensors -o rate=0.0006
 	$(SMALL) --generator stylegan1-fashion32 --data fashion-mnist --run ghfeat-fashion32
 	$(SMALL) --generator stylegan2-mnist32 --data mnist-10k --run ghfeat-mnist32
 
