@@ -10,7 +10,7 @@ EXTRACTORS := dlib-face mobilenet-v2 efficientnet-lite0 dinov2-small eigenfaces 
 GHFEAT     := ghfeat ghfeat:level=r16-r64 $(foreach policy,each vote fuse best,ghfeat:level=all,policy=$(policy)) \
 	ghfeat:level=r16-r64,policy=vote
 
-.PHONY: run test lint types bench bench-generators bench-ghfeat figures docs clean \
+.PHONY: run test lint types bench bench-generators bench-ghfeat figures edits docs clean \
 	train-fashion train-digits train-heads train-ghfeat
 .DEFAULT_GOAL := run
 
@@ -54,8 +54,19 @@ bench-ghfeat: $(VENV)/.test
 bench-generators: $(VENV)/.test
 	$(BIN)/python benchmarks/generators.py
 
-figures: $(VENV)/.test
+figures: $(VENV)/.test edits
 	$(BIN)/ghbench figures --task orl --published --out docs/figures
+
+# The five edits on generated faces and on NASA's portrait of Eileen Collins, which is in the public domain.
+PHOTO := $(VENV)/astronaut.png
+EDIT  := $(BIN)/ghbench edit
+edits: $(VENV)/.test
+	$(BIN)/python -c "from PIL import Image; from skimage import data; Image.fromarray(data.astronaut()).save('$(PHOTO)')"
+	$(EDIT) reconstruct $(PHOTO) seed:1,4 --refine 100 --out docs/figures/edit-reconstruct.png
+	$(EDIT) mix $(PHOTO) seed:1 --with seed:4 --out docs/figures/edit-mix.png
+	$(EDIT) global $(PHOTO) seed:1 --with seed:0-5 --levels r16-r32 --out docs/figures/edit-global.png
+	$(EDIT) local $(PHOTO) seed:1 --with seed:2-6 --mask 0.28,0.6,0.72,0.9 --out docs/figures/edit-local.png
+	$(EDIT) harmonize $(PHOTO) seed:1 --with seed:4 --mask 0.2,0.3,0.8,0.55 --out docs/figures/edit-harmonize.png
 
 # The pages are plain Markdown: check their links, the commands they show, the README's code and its table.
 docs: $(VENV)/.test
@@ -67,6 +78,10 @@ leaderboards/orl.md: SYSTEMS := $(EXTRACTORS) $(GHFEAT)
 leaderboards/reconstruction.md leaderboards/harmonization.md: SYSTEMS := ghfeat
 .PHONY: leaderboards $(TABLES)
 leaderboards: $(TABLES)
+leaderboards/reconstruction.md: inversions
+.PHONY: inversions
+inversions: $(VENV)/.test
+	$(BIN)/python benchmarks/inversion.py
 $(TABLES): leaderboards/%.md: $(VENV)/.run
 	$(BIN)/ghbench run $(SYSTEMS:%=--extractor %) --task $* --references --results leaderboards --overwrite
 	$(BIN)/ghbench leaderboard --task $* --published --format markdown > $@.new
@@ -88,15 +103,14 @@ train-digits: $(VENV)/.train
 train-heads: $(VENV)/.train
 	$(BIN)/ghbench train heads --generator mobile-stylegan-ffhq
 
-RUNS  := $${GHBENCH_CACHE:-$$HOME/.cache/ghbench}/runs
 FACES := $(BIN)/ghbench train ghfeat --generator mobile-stylegan-ffhq
 SMALL := $(BIN)/ghbench train ghfeat --size 32 --images 80000 -o width=0.5 -o real=0.5 -o mirror=false -o grey=0 \
 	-o degraded=0 -o reflected=0
 
 train-ghfeat: $(VENV)/.train
 	$(FACES) --size 64 --images 200000 --until 114304 --run faces64 -o code=0.1 -o grey_codes=false -o reflected=0
-	$(FACES) --size 64 --images 64000 --run faces64b --start $(RUNS)/faces64/model.safetensors
-	$(FACES) --size 128 --images 20000 --run faces128 --start $(RUNS)/faces64b/model.safetensors -o rate=0.0006
+	$(FACES) --size 64 --images 64000 --run faces64b --start faces64
+	$(FACES) --size 128 --images 20000 --run faces128 --start faces64b -o rate=0.0006
 	$(SMALL) --generator stylegan1-fashion32 --data fashion-mnist --run ghfeat-fashion32
 	$(SMALL) --generator stylegan2-mnist32 --data mnist-10k --run ghfeat-mnist32
 

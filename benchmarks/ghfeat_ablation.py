@@ -16,18 +16,23 @@ from record import write
 
 from ghbench import locations
 from ghbench.extractor import Preprocessing
+from ghbench.generators.loading import generator_plugin
 from ghbench.ghfeat.codec import Codec
+from ghbench.ghfeat.description import describe_encoder
+from ghbench.ghfeat.options import GhfeatOptions
 from ghbench.imaging import prepare
 from ghbench.metrics.image import mse, ssim
-from ghbench.results.statistics import interval
+from ghbench.results.statistics import interval, multiplicities
+from ghbench.training.settings import parse_settings
 
 GENERATOR, DATA, SIZE, IMAGES = "stylegan1-fashion32", "fashion-mnist", 32, 50_000
 SPACES = {"w": "W", "w_plus": "W+", "adain": "Y"}
 SEEDS = (0, 1, 2)
 OPTIONS = ("width=0.25", "real=1", "code=0", "grey=0", "degraded=0", "reflected=0")
 """Real pictures and the generator alone teach, no codes of renders. A narrow trunk makes 18 runs a matter of hours."""
-DRAWS = 2_000
 FULL = ("adain", True)
+T_TWO = 4.303
+"""97.5 % point of Student's t with two degrees of freedom: three seeds."""
 
 
 def main() -> None:
@@ -39,30 +44,29 @@ def main() -> None:
         setting: np.stack([_errors(_run(*setting, seed), targets) for seed in SEEDS])
         for setting in product(SPACES, (True, False))
     }
-    seeds, pictures = _draws(len(targets))
-    drawn = {setting: _resampled(values, seeds, pictures) for setting, values in errors.items()}
+    weights = multiplicities(len(targets)) / len(targets)
     rows, numbers = [], {}
     for (space, sam), values in errors.items():
         told = [SPACES[space], "yes" if sam else "no"]
         for metric, digits in ((0, 4), (1, 3)):
-            low, high = interval(drawn[space, sam][:, metric])
             each = values[:, metric].mean(axis=1)
-            told += [f"{each.mean():.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"]
+            low, high = interval(weights @ values[:, metric].mean(axis=0))
+            told.append(f"{each.mean():.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
             numbers[f"{space}{'+sam' if sam else ''}:{('mse', 'ssim')[metric]}"] = {
-                "mean": float(each.mean()), "interval": [low, high], "seeds": each.tolist()
+                "mean": float(each.mean()), "interval_over_pictures": [low, high], "seeds": each.tolist()
             }  # fmt: skip
         told.append(" ".join(f"{value:.4f}" for value in values[:, 0].mean(axis=1)))
-        told.append("" if (space, sam) == FULL else _against(errors, drawn, (space, sam)))
+        told += ["", ""] if (space, sam) == FULL else _against(values, errors[FULL])
         rows.append(told)
     text = f"""
 Encoders for `{GENERATOR}` (w of 64 numbers), each trained on {IMAGES:,} pictures of Fashion-MNIST's training split,
 mirrored at random, by pixel and perceptual loss alone ({", ".join(OPTIONS)}; compact preset otherwise), with three
 seeds. Reconstructed are the 10,000 pictures of the test split. Y are StyleGAN1's scales and biases by layer, W+ is a w
-a layer, W one w for all. Without alignment, pyramid maps are pooled and not mixed. Intervals: 95 %, {DRAWS:,} draws
-over pictures and, jointly, over seeds; three seeds say little about how seeds vary. Differences are paired by picture
-and seed: above 0, the full method (Y with alignment) is better.
+a layer, W one w for all. Without alignment, pyramid maps are pooled and not mixed. Brackets after mse and ssim: 95 %
+bootstrap over pictures, given these three encoders. Brackets after a difference: 95 % by Student's t over the three
+seeds, paired by seed, not corrected for five comparisons; above 0, the full method (Y with alignment) is better.
 """
-    head = ["codes", "alignment", "mse", "ssim", "mse by seed", "mse less that of Y with alignment"]
+    head = ["codes", "alignment", "mse", "ssim", "mse by seed", "mse less Y with alignment, by seed", "mean"]
     write("ghfeat_ablation", "What GH-Feat's parts are worth", text, head, rows, settings=numbers)
 
 
@@ -72,12 +76,24 @@ def _run(space: str, sam: bool, seed: int) -> str:
 
 def _train(space: str, sam: bool, seed: int) -> None:
     run = _run(space, sam, seed)
-    if (locations.cache() / "runs" / run / "model.safetensors").is_file():
-        return
     settings = [f"space={space}", f"alignment={str(sam).lower()}", *OPTIONS]
+    path = locations.cache() / "runs" / run / "model.safetensors"
+    if path.is_file():
+        _check(path, settings, seed)
+        return
     command = ["train", "ghfeat", "--generator", GENERATOR, "--size", SIZE, "--data", DATA, "--images", IMAGES]
     command += ["--seed", seed, "--run", run, *(part for setting in settings for part in ("-o", setting))]
     subprocess.run([str(Path(sys.executable).with_name("ghbench")), *map(str, command)], check=True)
+
+
+def _check(path: Path, settings: list[str], seed: int) -> None:
+    """Refuse an encoder that an earlier version of this script trained otherwise."""
+    about = describe_encoder(path)
+    wanted = parse_settings(GhfeatOptions, settings) | {"total": IMAGES}
+    found = {name: about.about["options"].get(name, value) for name, value in wanted.items()}
+    taught = about.generator_digest == generator_plugin(GENERATOR).spec().weights_digest
+    if found != wanted or about.about["history"]["seed"] != seed or not taught:
+        raise SystemExit(f"{path.parent} was trained otherwise; remove it: rm -r {path.parent}")
 
 
 def _targets() -> np.ndarray:
@@ -96,22 +112,15 @@ def _errors(run: str, targets: np.ndarray) -> np.ndarray:
     return np.stack([np.concatenate([metric(one, two) for one, two in pairs]) for metric in (mse, ssim)])
 
 
-def _draws(pictures: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same draws for all settings: how often each seed [draws, 3] and each picture [draws, N] counts."""
-    rng = np.random.default_rng(0)
-    seeds = rng.multinomial(len(SEEDS), np.full(len(SEEDS), 1 / len(SEEDS)), DRAWS) / len(SEEDS)
-    return seeds, rng.multinomial(pictures, np.full(pictures, 1 / pictures), DRAWS) / pictures
-
-
-def _resampled(values: np.ndarray, seeds: np.ndarray, pictures: np.ndarray) -> np.ndarray:
-    """Means of every draw, [draws, 2], of values [seeds, 2, N]."""
-    return np.einsum("ds,smn,dn->dm", seeds, values, pictures, optimize=True)
-
-
-def _against(errors: dict, drawn: dict, setting: tuple[str, bool]) -> str:
-    difference = errors[setting][:, 0].mean() - errors[FULL][:, 0].mean()
-    low, high = interval(drawn[setting][:, 0] - drawn[FULL][:, 0])
-    return f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]"
+def _against(values: np.ndarray, full: np.ndarray) -> list[str]:
+    """Differences in mse by seed, and their mean with its interval."""
+    each = (values[:, 0] - full[:, 0]).mean(axis=1)
+    reach = T_TWO * each.std(ddof=1) / np.sqrt(len(each))
+    mean = each.mean()
+    return [
+        " ".join(f"{value:+.4f}" for value in each),
+        f"{mean:+.4f} [{mean - reach:+.4f}, {mean + reach:+.4f}]",
+    ]
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from ghbench.generators.first_party import FACES
 from .picture_sources import HEAD_SIZES, Pictures, PictureSource
 
 MEAN, MEAN_CODE, NEAREST, HEAD, INVERSION = "mean-image", "g-mean-w", "nearest-training", "head", "inversion"
-INVERTED, INVERSION_STEPS = 50, 500
-"""Pictures that are inverted, the first ones, and steps of their optimisation."""
+INVERTED, INVERTED_SIZE, INVERSION_STEPS = 50, 128, 500
+"""Pictures that are inverted, the first ones; their side; steps of their optimisation."""
 DEFINITIONS = {
     MEAN: "mean of the training pictures; where there are none, of the evaluated pictures themselves",
     MEAN_CODE: "the picture that MobileStyleGAN draws of its mean w",
@@ -115,18 +115,20 @@ def _head(source: PictureSource, targets: Pictures) -> Pictures | str:
 def _inversion(source: PictureSource, targets: Pictures) -> Pictures | str:
     name = inverting_generator(source)
     if name is None:
-        return "computed only for renders of a generator that has a head of this size"
+        return "computed only for the task's own renders: 128 px, psi 1, unmixed"
     from ghbench.ghfeat.inversion import Inversion, Inversions
 
     found = Inversions(Inversion(name, INVERSION_STEPS)).read(targets[:INVERTED])
-    return "not computed yet; `make bench` does, in about an hour" if found is None else found
+    return (
+        "not computed yet: python benchmarks/inversion.py, then run again with --overwrite" if found is None else found
+    )
 
 
 def inverting_generator(source: PictureSource) -> str | None:
     """The generator whose codes are optimised for pictures of a source; None where they are not."""
     options = source.renders
     usual = options is not None and options.generator == FACES and (options.psi, options.mixed) == (1.0, 0.0)
-    return f"{FACES}:size={source.size}" if usual and source.size in HEAD_SIZES else None
+    return f"{FACES}:size={source.size}" if usual and source.size == INVERTED_SIZE else None
 
 
 def _is_grey(pictures: Pictures) -> bool:

@@ -84,13 +84,12 @@ def _ratios(table: pd.DataFrame) -> list[_Ratio]:
     columns = {name: table[name].to_numpy(dtype=np.float64) for name in table.columns if name not in _NO_NUMBERS}
     found: list[_Ratio] = []
     for name, values in columns.items():
-        base, bracket, reference = name.partition("[")
-        base, ending = base.partition(".")[::2]
+        base = _BASE.split(name, 1)[0]
         if base in _MEANS:
             unit, higher = _MEANS[base]
             found.append(_mean(name, values, unit, higher_is_better=higher))
         if base == "mse":
-            told = f"psnr.{ending}" if ending else f"psnr{bracket}{reference}"
+            told = "psnr" + name.removeprefix(base)
             found.append(_mean(told, psnr_of_mse(values), "dB", higher_is_better=True))
         elif base == SEAM:
             found.append(_Ratio(name, values, columns[CLEAN_SEAM], "ratio"))

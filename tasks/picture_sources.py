@@ -91,8 +91,8 @@ class PictureSource:
         if options is None or options.training < 2:
             return ()
         side = min(self.size, COMPONENT_SIZE)
-        headed = options.generator == FACES and side in HEAD_SIZES
-        generator, drawn = (f"{FACES}:size={side}", side) if headed else (options.generator, self.size)
+        headed = options.generator == FACES
+        generator, drawn = (f"{FACES}:size={COMPONENT_SIZE}", side) if headed else (options.generator, self.size)
         count = COMPONENT_PICTURES * options.training
         fit = {"generator": generator, "count": count, "first": 0, "size": drawn}
         fit |= {"psi": f"{options.psi:g}", "mixed": f"{options.mixed:g}"}

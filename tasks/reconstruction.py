@@ -143,9 +143,9 @@ class ReconstructionTask(ScoredPictures):
 
         Returns:
             One record a picture (and a level, under the policy `each`): `level`, `row` of the dataset, `unit`, `mse`,
-            `ssim`, the same of each reference (`mse[head]`), `perceptual[JUDGE]`, `same-person[dlib-face]`, parts of
-            R2 of the code at each level, and distances of the whole set, the same in each row. The attribute
-            `left_out` says what is missing and why.
+            `ssim`, the same of each reference (`mse[head]`) and on inverted pictures alone (`mse.as-inverted`),
+            `perceptual[JUDGE]`, `same-person[dlib-face]`, parts of R2 of the code at each level, and distances of the
+            whole set, the same in each row. The attribute `left_out` says what is missing and why.
 
         Raises:
             UsageError: A policy under which features are not decoded.

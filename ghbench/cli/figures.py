@@ -33,9 +33,10 @@ def figures(
     table = rank_table(name, entries, notes)
     for note in table.notes:
         complain(note)
-    whole = [row for row in table.rows if row.level is None]
-    # Levels have figures of their own; where there is nothing else, they are the table.
-    rows = [interval for row in whole or table.rows if (interval := _interval(row)) is not None]
+    curves_of = _level_curves(table)
+    # Levels that have a figure of their own are left out, unless there is nothing else.
+    single = [row for row in table.rows if row.level is None or row.entry.path not in curves_of]
+    rows = [interval for row in single or table.rows if (interval := _interval(row)) is not None]
     drawn = interval_figure(
         rows,
         table.main_metric,
@@ -44,11 +45,10 @@ def figures(
         higher_is_better=_up(table),
     )
     say(str(save_figure(drawn, out / f"{slug(name)}-intervals.{kind}")))
-    beside = [(row.name, row.value) for row in rows][:_MOST_CURVES] if whole else []
-    for curve in _level_curves(table):
-        drawn = level_figure(
-            curve, beside, table.main_metric, f"{table.task}: {table.main_metric} by level", _unit(table)
-        )
+    beside = [(row.name, row.value) for row in rows][:_MOST_CURVES] if single else []
+    for curve in curves_of.values():
+        title = f"{table.task}: {table.main_metric} by level"
+        drawn = level_figure(curve, beside, table.main_metric, title, _unit(table))
         say(str(save_figure(drawn, out / f"{slug(name)}-levels-{slug(curve.name)}.{kind}")))
     curves = _curves(table)
     if curves:
@@ -65,13 +65,16 @@ def _interval(row: Row) -> IntervalRow | None:
     return IntervalRow(row.rank, row.system, main.value, *main.ci, row.standing)
 
 
-def _level_curves(table: Table) -> list[LevelCurve]:
-    """A curve for each result whose levels were judged one by one."""
+def _level_curves(table: Table) -> dict[Path, LevelCurve]:
+    """A curve for each result whose levels were judged one by one, by the result's file."""
     from ghbench.figures import LevelCurve, LevelPoint
     from ghbench.figures.levels import FEWEST
 
-    curves = []
-    for entry in {row.entry.path: row.entry for row in table.rows if row.level is not None}.values():
+    curves: dict[Path, LevelCurve] = {}
+    for row in table.rows:
+        entry = row.entry
+        if row.level is None or entry.path in curves:
+            continue
         found = [metric for metric in entry.result.metrics if metric.metric == table.main_metric]
         points = [
             LevelPoint(one.level, one.value, *one.ci)
@@ -79,7 +82,7 @@ def _level_curves(table: Table) -> list[LevelCurve]:
             if one.level is not None and one.value is not None and one.ci is not None
         ]
         if len(points) >= FEWEST:
-            curves.append(LevelCurve(entry.result.extractor.name, tuple(points)))
+            curves[entry.path] = LevelCurve(row.system.rpartition(" @ ")[0] or row.system, tuple(points))
     return curves
 
 

@@ -88,7 +88,7 @@ def ghfeat(
     size: Annotated[int | None, typer.Option(min=32, max=1024, help="Side; default: the generator's.")] = None,
     data: Annotated[str | None, typer.Option(help="Dataset of real pictures; default: renders.")] = None,
     preset: Annotated[str, typer.Option(help="compact, or paper.")] = "compact",
-    start: Annotated[Path | None, typer.Option(help="Weights of an earlier encoder to go on from.")] = None,
+    start: Annotated[str | None, typer.Option(help="An earlier encoder to go on from: file or run.")] = None,
     discriminator: Annotated[Path | None, typer.Option(help="Checkpoint with the generator's own.")] = None,
     images: Images = 100_000, until: Until = 0, seed: Seed = 0, option: Settings = None,
     precision: PrecisionOption = "auto", accelerator: Accelerator = "auto", devices: Devices = 1,

@@ -133,9 +133,10 @@ def _border(images: Tensor, touched: Tensor, degradation: Degradation) -> Tensor
 
 
 def _surrounded(images: Tensor, degradation: Degradation) -> Tensor:
-    """Leave a part of some pictures and put its reflection around it, as FFHQ's alignment does beyond a picture.
+    """Leave a part of some pictures and put its reflection around it, much as FFHQ's alignment does beyond a picture.
 
-    The reflection is blurred and fades, over `FADE` of the side, to one colour: there the median, here the mean.
+    The reflection is blurred and fades, over `FADE` of the side, to one colour: there the median, here the mean. Here
+    it is on all four sides and under the noise; alignment has it where the picture ends, and over the noise.
     """
     device, made = images.device, images.clone()
     chosen = torch.nonzero(torch.rand(len(images), device=device) < degradation.reflected).flatten()

@@ -9,7 +9,8 @@ from typing import Any
 from ghbench.extractor import TrainingRecord
 from ghbench.generator import GeneratorSpec
 from ghbench.ghfeat.encoder import Encoder
-from ghbench.ghfeat.weights import SavedEncoder, save_encoder
+from ghbench.ghfeat.past import Past
+from ghbench.ghfeat.weights import save_encoder
 from ghbench.training.card import Card
 
 RENDERS_ONLY = "trained on renders of its own generator; the paper used real photographs"
@@ -25,7 +26,7 @@ def export_encoder(
     *,
     perceptual_digest: str,
     perceptual_weight: float,
-    start: SavedEncoder | None = None,
+    past: Past | None = None,
 ) -> None:
     """Write `model.safetensors` (matrices in float16) and `card.md`.
 
@@ -38,33 +39,29 @@ def export_encoder(
         history: Images, steps, seed, hours, command, metrics and machine.
         perceptual_digest: Digest of the perceptual network, empty for none.
         perceptual_weight: Its weight, as set or measured.
-        start: What the training began from; its record and history are handed on.
+        past: What the training began from; its record, terms and history are handed on.
     """
     data = description["data"]
     rendered = data == "renders"
-    networks = [digest for digest in (generator.weights_digest, perceptual_digest) if digest]
-    datasets = [*generator.training.datasets, *([] if rendered else [data["dataset"]])]
-    if start is not None:
-        networks += start.record.networks
-        datasets += start.record.datasets
     record = TrainingRecord(
-        datasets=tuple(dict.fromkeys(datasets)),
+        datasets=(*generator.training.datasets, *(() if rendered else (data["dataset"],))),
         image_digests=None,
-        networks=tuple(dict.fromkeys(networks)),
+        networks=tuple(digest for digest in (generator.weights_digest, perceptual_digest) if digest),
         supervision="self-supervised" + (", codes of renders" if description["code"] else ""),
         domain="in-generator" if rendered else "real",
     )
+    licence = generator.licence
+    if past is not None:
+        record, licence = past.record(record), past.licence(licence)
     about = {
         "generator": generator_name, "generator_digest": generator.weights_digest,
         "options": {name: value for name, value in description.items() if name != "data"},
         "data": data, "perceptual_weight": perceptual_weight,
         "history": {name: value for name, value in history.items() if name != "metrics"},
         "metrics": dict(history["metrics"]),
-        **({} if start is None else {"began_from": _past(start)}),
+        **({} if past is None else {"began_from": past.told}),
     }  # fmt: skip
-    save_encoder(
-        folder / "model.safetensors", encoder, licence=generator.licence, record=record, about=about, half=True
-    )
+    save_encoder(folder / "model.safetensors", encoder, licence=licence, record=record, about=about, half=True)
     millions = sum(parameter.numel() for parameter in encoder.parameters()) / 1e6
     taught = [f"{generator.name} ({generator.weights_digest[:16]})"]
     if perceptual_digest:
@@ -81,32 +78,14 @@ def export_encoder(
             "that it did not learn from."
         ),
         data=RENDERS_ONLY if rendered else _real(data, description["real"]),
-        licence=generator.licence,
+        licence=licence,
         taught_by="; ".join(taught),
         options={**about["options"], "perceptual_weight": perceptual_weight},
-        history={**history, **_stages(start)},
-        limits=RENDERS_ONLY[0].upper() + RENDERS_ONLY[1:] + "." if rendered else "",
+        history={**history, **(past.stages() if past else {})},
+        limits=RENDERS_ONLY[0].upper() + RENDERS_ONLY[1:] + "." if record.domain == "in-generator" else "",
     ).write(folder / "card.md")
 
 
 def _real(data: Mapping[str, Any], share: float) -> str:
     told = f"{data['dataset']}, split {data['split']}: {data['images']:,} pictures"
     return told if share == 1 else f"{told}; {1 - share:.0%} of each batch are renders of its own generator"
-
-
-def _past(start: SavedEncoder) -> dict[str, Any]:
-    """How the weights that a training began from came about, and those before them."""
-    kept = ("generator", "history", "began_from")
-    return {"digest": start.digest, **{name: start.about[name] for name in kept if name in start.about}}
-
-
-def _stages(start: SavedEncoder | None) -> dict[str, str]:
-    """The commands of earlier stages, latest first, as rows of the card."""
-    found: dict[str, str] = {}
-    past = None if start is None else _past(start)
-    while past is not None:
-        history = past.get("history", {})
-        told = f"{past['digest'][:16]}, {history.get('images', 0):,} images by `{history.get('command', '?')}`"
-        found[f"began from {len(found) + 1}" if found else "began from"] = told
-        past = past.get("began_from")
-    return found

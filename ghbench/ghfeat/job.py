@@ -8,13 +8,14 @@ from typing import cast
 
 from ghbench import registry
 from ghbench.dataset import Dataset
-from ghbench.errors import UsageError
+from ghbench.errors import MissingError, UsageError
 from ghbench.generators.loading import generator_plugin, load_discriminator
 from ghbench.ghfeat.options import PRESETS, GhfeatOptions
 from ghbench.ghfeat.perceptual import perceptual_network
 from ghbench.ghfeat.recipe import GhfeatRecipe
 from ghbench.ghfeat.weights import load_encoder
 from ghbench.training.images import TrainingImages
+from ghbench.training.run_folder import RunFolder
 from ghbench.training.settings import parse_settings
 
 
@@ -26,7 +27,7 @@ def ghfeat_recipe(
     size: int | None = None,
     preset: str = "compact",
     data: str | None = None,
-    start: Path | None = None,
+    start: str | None = None,
     discriminator: Path | None = None,
     seed: int = 0,
 ) -> GhfeatRecipe:
@@ -39,12 +40,13 @@ def ghfeat_recipe(
         size: Side of the pictures, for generators that come in several; None for the generator's own.
         preset: `compact` or `paper`.
         data: Spec string of a dataset of real pictures; needed where the share `real` is above 0.
-        start: Weights of an earlier encoder to take over.
+        start: An earlier encoder whose weights to take over: a file, or the name of a run.
         discriminator: A checkpoint whose discriminator is trained further; None for a fresh one.
         seed: Seed of weights and chance.
 
     Raises:
         UsageError: An option that is not known, or real pictures without data.
+        MissingError: There is no such encoder to start from.
     """
     if preset not in PRESETS:
         raise UsageError(f"no preset {preset!r}", fix=f"one of {', '.join(PRESETS)}")
@@ -66,9 +68,21 @@ def ghfeat_recipe(
         images=images,
         perceptual=perceptual_network(options.perceptual_network) if weighed else None,
         discriminator=None if discriminator is None else load_discriminator(discriminator),
-        start=None if start is None else load_encoder(start),
+        start=None if start is None else load_encoder(_file_of(start)),
         seed=seed,
     )
+
+
+def _file_of(start: str) -> Path:
+    path = Path(start).expanduser()
+    if path.is_file():
+        return path
+    path = RunFolder(start).path / "model.safetensors"
+    if not path.is_file():
+        raise MissingError(
+            f"there is no encoder {path} to start from", fix="--start FILE, or the name of a finished run"
+        )
+    return path
 
 
 def sized(generator: str, size: int | None) -> str:

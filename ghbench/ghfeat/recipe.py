@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ghbench.errors import UsageError
 from ghbench.figures.picture_grid import picture_grid
 from ghbench.generator import EVALUATION_SEED, GeneratorSpec
 from ghbench.generators.protocol import Generator
@@ -30,6 +31,7 @@ from ghbench.ghfeat.losses import (
     weight_for_share,
 )
 from ghbench.ghfeat.options import GhfeatOptions
+from ghbench.ghfeat.past import Past
 from ghbench.ghfeat.pictures import Lesson, Lessons, unseen
 from ghbench.ghfeat.schedule import decayed_rate
 from ghbench.ghfeat.statistics import layout_statistics
@@ -86,7 +88,7 @@ class GhfeatRecipe(Recipe):
         self.perceptual: nn.Module | None = None if perceptual is None else perceptual[0]
         self.perceptual_digest = "" if perceptual is None else perceptual[1]
         self.perceptual_weight = options.perceptual
-        self.start = start
+        self.past = None if start is None else Past.of(start)
         self.calibrated = False
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -95,6 +97,10 @@ class GhfeatRecipe(Recipe):
                 self.encoder.use_statistics(self.statistics)
                 begin_near_the_mean(self.encoder)
             self.taken_over = 0 if start is None else take_over(self.encoder, start.encoder)
+            if start is not None and not self.taken_over:
+                raise UsageError(
+                    "the weights to start from have nothing in common with this encoder", fix="leave --start out"
+                )
             self.networks: dict[str, nn.Module] = {"encoder": self.encoder}
             if options.adversarial:
                 self.networks["discriminator"] = discriminator or _fresh_discriminator(spec.size)
@@ -185,18 +191,21 @@ class GhfeatRecipe(Recipe):
         return found
 
     def state(self) -> Mapping[str, Any]:
-        """The measured perceptual weight."""
-        return {"perceptual_weight": self.perceptual_weight, "calibrated": self.calibrated}
+        """The measured perceptual weight, and what the run began from: a later `--start` changes nothing."""
+        past = None if self.past is None else dict(self.past.told)
+        return {"perceptual_weight": self.perceptual_weight, "calibrated": self.calibrated, "past": past}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""
         self.perceptual_weight, self.calibrated = state["perceptual_weight"], state["calibrated"]
+        if state.get("past") is not None:
+            self.past = Past(state["past"])
 
     def export(self, folder: Path, history: Mapping[str, Any]) -> None:
         """Write `model.safetensors` and `card.md`."""
         export_encoder(
             folder, self._final(), self.spec, self.generator_name, self.describe(), history,
-            perceptual_digest=self.perceptual_digest, perceptual_weight=self.perceptual_weight, start=self.start,
+            perceptual_digest=self.perceptual_digest, perceptual_weight=self.perceptual_weight, past=self.past,
         )  # fmt: skip
 
     def _config(self) -> EncoderConfig:

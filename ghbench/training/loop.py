@@ -157,6 +157,11 @@ class _Session:
         state = self.folder.load()
         if state is not None:
             self._restore(state)
+        if self.schedule.until and self.shown >= self.schedule.until + recipe.batch:
+            raise UsageError(
+                f"{self.folder.path} is at {self.shown:,} images already, beyond {self.schedule.until:,}",
+                fix="leave --until out, or --run OTHER",
+            )
         machine.share(recipe.networks.values())
         if machine.main:
             self.folder.rewind(self.shown)
@@ -199,14 +204,14 @@ class _Session:
                 line = {"shown": shown, "images_per_second": round(speed, 2), **_rounded(means)}
                 self.folder.log({**line, "hours": round(self.seconds_now / 3600, 4)})
                 told = "  ".join(f"{name} {value:.3g}" for name, value in means.items())
-                self.report(shown, schedule.images, f"{told}  {speed:.0f} images/s")
+                self.report(shown, schedule.end, f"{told}  {speed:.0f} images/s")
         elif self.machine.main:
-            self.report(shown, schedule.images, "")
+            self.report(shown, schedule.end, "")
         if self.machine.main and passed(schedule.pictures_every):
             self._picture()
         if passed(schedule.evaluate_every) and shown < schedule.end and self.machine.main:
             self._save()
-            self.report(shown, schedule.images, "measuring")
+            self.report(shown, schedule.end, "measuring")
             metrics = recipe.evaluate(final=False)
             if metrics:
                 self.folder.log({"shown": shown, "event": "evaluation", **_rounded(metrics)})
@@ -215,9 +220,10 @@ class _Session:
         metrics: Mapping[str, float] = {}
         if self.machine.main:
             self._picture()
-            self.report(self.shown, self.schedule.images, "measuring the finished network")
+            self.report(self.shown, self.schedule.end, "measuring the finished network")
             metrics = self.recipe.evaluate(final=True)
-            self.folder.log({"shown": self.shown, "event": "finished", **_rounded(metrics)})
+            event = "finished" if self.schedule.end == self.schedule.images else "stopped"
+            self.folder.log({"shown": self.shown, "event": event, **_rounded(metrics)})
             facts = {
                 "images": self.shown, "steps": self.step, "seed": self.schedule.seed, "command": self.command,
                 "hours": round(self.seconds_now / 3600, 3), "metrics": dict(metrics), **self.machine.describe(),

@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from ghbench.errors import UsageError
+from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import TrainingRecord
 from ghbench.generator import GeneratorSpec
 from ghbench.generators.tiny import tiny_generator
 from ghbench.ghfeat import recipe as recipes
 from ghbench.ghfeat.config import compact
 from ghbench.ghfeat.degradations import Degradation, degrade, without_colour
+from ghbench.ghfeat.job import ghfeat_recipe
 from ghbench.ghfeat.losses import code_loss
 from ghbench.ghfeat.options import PRESETS, GhfeatOptions
 from ghbench.ghfeat.pictures import Lessons
 from ghbench.ghfeat.recipe import GhfeatRecipe, take_over
 from ghbench.ghfeat.statistics import layout_statistics
-from ghbench.ghfeat.weights import load_encoder
+from ghbench.ghfeat.weights import SavedEncoder, load_encoder, save_encoder
 from ghbench.training.loop import Schedule, train
 from ghbench.training.machine import Machine
 from ghbench.training.recipe import Batch
@@ -123,6 +124,8 @@ def test_a_run_can_stop_early_and_go_on(tmp_path, machine):
     assert (outcome.shown, outcome.finished) == (8, True)
     early = load_encoder(tmp_path / "run" / "model.safetensors").encoder
     assert train(recipe(), schedule, folder, machine).shown == 16
+    with pytest.raises(UsageError, match="beyond 8"):
+        train(recipe(), dataclasses.replace(schedule, until=8), folder, machine)
     late = load_encoder(tmp_path / "run" / "model.safetensors").encoder
     straight = RunFolder(tmp_path / "straight")
     train(recipe(), schedule, straight, machine)
@@ -146,17 +149,48 @@ def test_what_a_training_began_from_is_told_and_counts_as_taught(tmp_path, machi
     first, second, third = (RunFolder(tmp_path / name) for name in ("first", "second", "third"))
     train(recipe(), Schedule(images=8), first, machine, command="ghbench train ghfeat one")
     begun = load_encoder(first.path / "model.safetensors")
-    other = dataclasses.replace(begun, record=dataclasses.replace(begun.record, networks=("cd" * 32,)))
+    record = TrainingRecord(networks=("cd" * 32,), supervision="identities", domain="real")
+    other = dataclasses.replace(begun, record=record, licence="CC BY-NC 4.0")
     train(recipe(start=other), Schedule(images=12), second, machine, command="ghbench train ghfeat two")
     middle = load_encoder(second.path / "model.safetensors")
     assert middle.record.networks == ("ab" * 32, "cd" * 32)
+    assert middle.record.domain == "real"
+    assert middle.record.supervision.endswith(", identities")
+    assert middle.licence == "Apache-2.0; begun from weights under CC BY-NC 4.0"
     train(recipe(start=middle), Schedule(images=16), third, machine)
     about = load_encoder(third.path / "model.safetensors").about
     assert about["began_from"]["history"]["images"] == 12
     assert about["began_from"]["began_from"]["digest"] == begun.digest
+    again = recipe(start=begun)
+    train(again, Schedule(images=16), third, machine)
+    assert load_encoder(third.path / "model.safetensors").about["began_from"] == about["began_from"], "a later start"
     card = (third.path / "card.md").read_text()
     assert "12 images by `ghbench train ghfeat two`" in card
     assert "8 images by `ghbench train ghfeat one`" in card
+
+
+def test_an_earlier_encoder_is_found_by_its_file_or_its_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path))
+    settings = ["perceptual_share=0", "width=0.125"]
+    with pytest.raises(MissingError, match="to start from"):
+        ghfeat_recipe("tiny", 16, settings, start="earlier")
+    save_encoder(
+        tmp_path / "runs" / "earlier" / "model.safetensors", recipe().encoder, licence="Apache-2.0",
+        record=TrainingRecord(),
+    )  # fmt: skip
+    by_name, by_file = (
+        ghfeat_recipe("tiny", 16, settings, start=start)
+        for start in ("earlier", str(tmp_path / "runs" / "earlier" / "model.safetensors"))
+    )
+    assert by_name.past == by_file.past
+    assert by_name.taken_over > 0
+
+
+def test_an_encoder_with_nothing_in_common_is_no_start(monkeypatch):
+    monkeypatch.setattr(recipes, "take_over", lambda *_: 0)
+    begun = SavedEncoder(recipe().encoder, "Apache-2.0", TrainingRecord())
+    with pytest.raises(UsageError, match="nothing in common"):
+        recipe(start=begun)
 
 
 def test_luma_is_that_of_the_standard():
