@@ -5,12 +5,16 @@ Trains 18 encoders where they are not trained yet (runs resume; hours), then rec
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from itertools import product
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product, repeat
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import torch
 from ghbench_tasks.reconstruction import reconstruction
 from record import write
 
@@ -40,9 +44,14 @@ def main() -> None:
     for seed, space, sam in product(SEEDS, SPACES, (True, False)):
         _train(space, sam, seed)
     targets = _targets()
+    settings = [*product(SPACES, (True, False))]
+    runs = [_run(*setting, seed) for setting in settings for seed in SEEDS]
+    # A process a core: the pictures are small, and threads would wait for each other.
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        found = list(pool.map(_errors, runs, repeat(targets)))
     errors = {
-        setting: np.stack([_errors(_run(*setting, seed), targets) for seed in SEEDS])
-        for setting in product(SPACES, (True, False))
+        setting: np.stack(found[place * len(SEEDS) : (place + 1) * len(SEEDS)])
+        for place, setting in enumerate(settings)
     }
     weights = multiplicities(len(targets)) / len(targets)
     rows, numbers = [], {}
