@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 EXTRACTORS := dlib-face mobilenet-v2 efficientnet-lite0 dinov2-small eigenfaces hog thumbnail pixels random-projection \
 	random-trunk random-trunk:seed=1 random-trunk:seed=2
-GHFEAT     := ghfeat ghfeat:level=r16-r64 $(foreach policy,each vote fuse best,ghfeat:level=all,policy=$(policy)) \
+GHFEAT     := ghfeat ghfeat:level=r16-r64 $(foreach policy,each vote vote-z fuse best,ghfeat:level=all,policy=$(policy)) \
 	ghfeat:level=r16-r64,policy=vote
 
 .PHONY: run test lint types bench bench-generators bench-ghfeat figures edits docs clean \

@@ -45,10 +45,10 @@ def figures(
         higher_is_better=_up(table),
     )
     say(str(save_figure(drawn, out / f"{slug(name)}-intervals.{kind}")))
-    beside = [(row.name, row.value) for row in rows][:_MOST_CURVES] if single else []
+    beside = [(row.system, row.metrics[0].value) for row in _unsupervised(table) if row.metrics[0].value is not None]
     for curve in curves_of.values():
         title = f"{table.task}: {table.main_metric} by level"
-        drawn = level_figure(curve, beside, table.main_metric, title, _unit(table))
+        drawn = level_figure(curve, beside[:_MOST_CURVES], table.main_metric, title, _unit(table))
         say(str(save_figure(drawn, out / f"{slug(name)}-levels-{slug(curve.name)}.{kind}")))
     curves = _curves(table)
     if curves:
@@ -63,6 +63,15 @@ def _interval(row: Row) -> IntervalRow | None:
     if main.value is None or main.ci is None:
         return None
     return IntervalRow(row.rank, row.system, main.value, *main.ci, row.standing)
+
+
+def _unsupervised(table: Table) -> list[Row]:
+    """Rows that nobody's labels, pictures or codes taught, of the untrained ones the best: what a level has to beat."""
+    plain = [
+        row for row in table.rows if row.entry.result.extractor.training.get("supervision") in {"none", "unsupervised"}
+    ]
+    untrained = [row for row in plain if row.standing == "untrained"]
+    return [row for row in plain if row.level is None and row not in untrained[1:]]
 
 
 def _level_curves(table: Table) -> dict[Path, LevelCurve]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ghbench.extractor import TrainingRecord
+from ghbench.extractor import Domain, TrainingRecord
 from ghbench.generator import GeneratorSpec
 from ghbench.ghfeat.encoder import Encoder
 from ghbench.ghfeat.past import Past
@@ -26,6 +26,7 @@ def export_encoder(
     *,
     perceptual_digest: str,
     perceptual_weight: float,
+    domain: Domain,
     past: Past | None = None,
 ) -> None:
     """Write `model.safetensors` (matrices in float16) and `card.md`.
@@ -39,6 +40,7 @@ def export_encoder(
         history: Images, steps, seed, hours, command, metrics and machine.
         perceptual_digest: Digest of the perceptual network, empty for none.
         perceptual_weight: Its weight, as set or measured.
+        domain: `real`, or `in-generator` where every picture was drawn by the generator.
         past: What the training began from; its record, terms and history are handed on.
     """
     data = description["data"]
@@ -48,7 +50,7 @@ def export_encoder(
         image_digests=None,
         networks=tuple(digest for digest in (generator.weights_digest, perceptual_digest) if digest),
         supervision="self-supervised" + (", codes of renders" if description["code"] else ""),
-        domain="in-generator" if rendered else "real",
+        domain=domain,
     )
     licence = generator.licence
     if past is not None:

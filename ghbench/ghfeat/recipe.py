@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ghbench.errors import UsageError
+from ghbench.extractor import Domain
 from ghbench.figures.picture_grid import picture_grid
 from ghbench.generator import EVALUATION_SEED, GeneratorSpec
 from ghbench.generators.protocol import Generator
@@ -205,8 +206,13 @@ class GhfeatRecipe(Recipe):
         """Write `model.safetensors` and `card.md`."""
         export_encoder(
             folder, self._final(), self.spec, self.generator_name, self.describe(), history,
-            perceptual_digest=self.perceptual_digest, perceptual_weight=self.perceptual_weight, past=self.past,
+            perceptual_digest=self.perceptual_digest, perceptual_weight=self.perceptual_weight,
+            domain=self._domain(), past=self.past,
         )  # fmt: skip
+
+    def _domain(self) -> Domain:
+        drawn = self.images is None or self.images.dataset.card().domain == "in-generator"
+        return "in-generator" if drawn else "real"
 
     def _config(self) -> EncoderConfig:
         options = self.options
