@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,12 @@ from ghbench.task import Role, TaskInputs, Units
 
 from . import picture_scores
 from .decoding import AT_ONCE, decoded, unit_range
-from .picture_judges import FaceJudge, PictureJudge, Seen, SeenFaces, reason
+from .picture_judges import FaceJudge, PictureJudge, reason
 from .picture_references import DEFINITIONS, INVERSION, reference_pictures
 from .picture_sources import Pictures, PictureSource, RenderOptions, picture_source
 from .picture_task import LEFT_OUT, ScoredPictures
 
+Made = TypeVar("Made")
 On = Literal["renders", "real-faces-mini", "orl", "fashion-mnist", "imagefolder"]
 JUDGE = "efficientnet-lite0"
 THUMBNAILS = ("pixels:size=8", "pixels:size=16")
@@ -190,26 +191,32 @@ class ReconstructionTask(ScoredPictures):
         """What is the same for every extractor: targets, references, and what the judge saw of the targets."""
         return {}
 
+    def _once(self, what: str, count: int, make: Callable[[], Made]) -> Made:
+        if (what, count) not in self._kept:
+            self._kept[what, count] = make()
+        made: Made = self._kept[what, count]
+        return made
+
     def _targets(self, dataset: Dataset) -> Pictures:
-        key = ("targets", len(dataset))
-        if key not in self._kept:
-            wanted = Preprocessing((self.source.size, self.source.size))
-            pictures = [prepare(dataset.image(row), wanted, self.source.align).image for row in range(len(dataset))]
-            self._kept[key] = np.stack(pictures)
-        pictures_kept: Pictures = self._kept[key]
-        return pictures_kept
+        wanted = Preprocessing((self.source.size, self.source.size))
+
+        def make() -> Pictures:
+            rows = range(len(dataset))
+            return np.stack([prepare(dataset.image(row), wanted, self.source.align).image for row in rows])
+
+        return self._once("targets", len(dataset), make)
 
     def _beside(self, targets: Pictures) -> tuple[dict[str, NDArray[np.float64]], dict[str, str]]:
-        key = ("beside", len(targets))
-        if key not in self._kept:
+        def make() -> tuple[dict[str, NDArray[np.float64]], dict[str, str]]:
             pictures, left_out = reference_pictures(self.source, targets)
             columns = {
                 f"{metric}[{name}]": _padded(values, len(targets))
                 for name, shown in pictures.items()
                 for metric, values in _compared(targets[: len(shown)], shown).items()
             }
-            self._kept[key] = columns, left_out
-        columns, left_out = self._kept[key]
+            return columns, left_out
+
+        columns, left_out = self._once("beside", len(targets), make)
         return columns, dict(left_out)
 
     def _judged(
@@ -218,7 +225,7 @@ class ReconstructionTask(ScoredPictures):
         columns: dict[str, NDArray[np.float64] | float] = {}
         name = f"perceptual[{self._judge.name}]"
         try:
-            seen = self._seen(targets)
+            seen = self._once("seen", len(targets), lambda: self._judge.look(targets))
             shown = self._judge.look(outputs)
         except MissingError as error:
             left_out[f"{name} and kid[{self._judge.name}]"] = reason(error)
@@ -232,24 +239,11 @@ class ReconstructionTask(ScoredPictures):
         if self.source.faces:
             name = f"same-person[{self._face_judge.spec.name}]"
             try:
-                columns[name] = self._face_judge.same_person(self._seen_faces(targets), outputs)
+                faces = self._once("seen faces", len(targets), lambda: self._face_judge.look(targets))
+                columns[name] = self._face_judge.same_person(faces, outputs)
             except MissingError as error:
                 left_out[name] = reason(error)
         return columns
-
-    def _seen(self, targets: Pictures) -> Seen:
-        key = ("seen", len(targets))
-        if key not in self._kept:
-            self._kept[key] = self._judge.look(targets)
-        seen: Seen = self._kept[key]
-        return seen
-
-    def _seen_faces(self, targets: Pictures) -> SeenFaces:
-        key = ("seen faces", len(targets))
-        if key not in self._kept:
-            self._kept[key] = self._face_judge.look(targets)
-        seen: SeenFaces = self._kept[key]
-        return seen
 
     def _code_errors(
         self, inputs: TaskInputs, features: Mapping[str, NDArray[np.float32]], left_out: dict[str, str]
