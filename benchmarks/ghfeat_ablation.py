@@ -19,12 +19,10 @@ from ghbench_tasks.reconstruction import reconstruction
 from record import write
 
 from ghbench import locations
-from ghbench.extractor import Preprocessing
 from ghbench.generators.loading import generator_plugin
 from ghbench.ghfeat.codec import Codec
 from ghbench.ghfeat.description import describe_encoder
 from ghbench.ghfeat.options import GhfeatOptions
-from ghbench.imaging import prepare
 from ghbench.metrics.image import mse, ssim
 from ghbench.results.statistics import interval, multiplicities
 from ghbench.training.settings import parse_settings
@@ -43,7 +41,8 @@ def main() -> None:
     """Train, reconstruct, and write the table."""
     for seed, space, sam in product(SEEDS, SPACES, (True, False)):
         _train(space, sam, seed)
-    targets = _targets()
+    source = reconstruction(on=DATA).source
+    targets = source.prepared(source.dataset)
     settings = [*product(SPACES, (True, False))]
     runs = [_run(*setting, seed) for setting in settings for seed in SEEDS]
     # A process a core: the pictures are small, and threads would wait for each other.
@@ -103,13 +102,6 @@ def _check(path: Path, settings: list[str], seed: int) -> None:
     taught = about.generator_digest == generator_plugin(GENERATOR).spec().weights_digest
     if found != wanted or about.about["history"]["seed"] != seed or not taught:
         raise SystemExit(f"{path.parent} was trained otherwise; remove it: rm -r {path.parent}")
-
-
-def _targets() -> np.ndarray:
-    """The test split as generators of 32 px see it, uint8 [10000, 3, 32, 32]."""
-    dataset = reconstruction(on=DATA).source.dataset
-    wanted = Preprocessing((SIZE, SIZE))
-    return np.stack([prepare(dataset.image(row), wanted, "none").image for row in range(len(dataset))])
 
 
 def _errors(run: str, targets: np.ndarray) -> np.ndarray:

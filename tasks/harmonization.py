@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from ghbench.dataset import Dataset
 from ghbench.errors import MissingError, UsageError
-from ghbench.extractor import Decoder, Encoder, Preprocessing
-from ghbench.imaging import prepare
+from ghbench.extractor import Decoder, Encoder
 from ghbench.metrics.image import mse
 from ghbench.spec_string import SpecString
 from ghbench.task import Role, TaskInputs, Units
@@ -24,7 +23,7 @@ from . import picture_scores
 from .composites import Composites, region
 from .decoding import decoded, unit_range
 from .harmonizers import blurred_seam, poisson, reinhard, seam_step
-from .picture_judges import PictureJudge, reason
+from .picture_judges import PictureJudge, reason, unit_length
 from .picture_sources import Pictures, PictureSource, RenderOptions, picture_source
 from .picture_task import LEFT_OUT, ScoredPictures
 
@@ -171,9 +170,7 @@ class HarmonizationTask(ScoredPictures):
 
     @cached_property
     def _clean(self) -> Pictures:
-        wanted = Preprocessing((self.source.size, self.source.size))
-        dataset = self.source.dataset
-        return np.stack([prepare(dataset.image(row), wanted, self.source.align).image for row in range(len(dataset))])
+        return self.source.prepared(self.source.dataset)
 
     @cached_property
     def _regions(self) -> Regions:
@@ -201,9 +198,9 @@ class HarmonizationTask(ScoredPictures):
     def _content(
         self, targets: Pictures, regions: Regions, shown: Mapping[str, Pictures]
     ) -> dict[str, NDArray[np.float64]]:
-        true = _unit(self._judge.pooled(_boxes(targets, regions)))
+        true = unit_length(self._judge.pooled(_boxes(targets, regions)))
         return {
-            f"content{suffix}": np.einsum("nd,nd->n", true, _unit(self._judge.pooled(_boxes(pictures, regions))))
+            f"content{suffix}": np.einsum("nd,nd->n", true, unit_length(self._judge.pooled(_boxes(pictures, regions))))
             for suffix, pictures in shown.items()
         }
 
@@ -236,9 +233,3 @@ def _boxes(pictures: Pictures, regions: Regions) -> list[NDArray[np.uint8]]:
 
 def _pictures(dataset: Dataset) -> Pictures:
     return np.stack([dataset.image(row).transpose(2, 0, 1) for row in range(len(dataset))])
-
-
-def _unit(features: NDArray[np.float32]) -> NDArray[np.float64]:
-    values = features.astype(np.float64)
-    unit: NDArray[np.float64] = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
-    return unit

@@ -97,7 +97,8 @@ class PictureJudge:
         The squared distance between pooled features of unit length, mean over stages. Pooled features hold what is in
         a picture better than where it is.
         """
-        stages = [np.square(_unit(first.levels[name]) - _unit(second.levels[name])).sum(axis=1) for name in self.stages]
+        pairs = [(unit_length(first.levels[name]), unit_length(second.levels[name])) for name in self.stages]
+        stages = [np.square(one - two).sum(axis=1) for one, two in pairs]
         mean: Floats = np.mean(stages, axis=0)
         return mean
 
@@ -166,7 +167,8 @@ def reason(error: MissingError) -> str:
     return error.message.partition("\n")[0]
 
 
-def _unit(features: NDArray[np.float32]) -> Floats:
+def unit_length(features: NDArray[np.float32]) -> Floats:
+    """Features [N, D] with each row scaled to length 1; rows of zeros stay."""
     values = features.astype(np.float64)
     unit: Floats = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
     return unit

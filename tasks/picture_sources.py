@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import UsageError
+from ghbench.extractor import Preprocessing
 from ghbench.generators.first_party import FACES
+from ghbench.imaging import prepare
 from ghbench.spec_string import SpecString
 
 if TYPE_CHECKING:
@@ -105,6 +107,11 @@ class PictureSource:
     def dataset(self) -> Dataset:
         """The pictures."""
         return self.load()
+
+    def prepared(self, dataset: Dataset) -> Pictures:
+        """Pictures of a dataset in the source's frame and size, uint8 [N, 3, R, R]."""
+        wanted = Preprocessing((self.size, self.size))
+        return np.stack([prepare(dataset.image(row), wanted, self.align).image for row in range(len(dataset))])
 
     def renderer(self, generator: str, **options: Any) -> Renders:
         """Pictures of a generator at the source's size."""

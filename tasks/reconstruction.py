@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from ghbench.dataset import Dataset
 from ghbench.errors import MissingError, UsageError
-from ghbench.extractor import CodePredictor, Decoder, Encoder, Preprocessing
-from ghbench.imaging import prepare
+from ghbench.extractor import CodePredictor, Decoder, Encoder
 from ghbench.metrics.image import mse, ssim
 from ghbench.spec_string import SpecString
 from ghbench.task import Role, TaskInputs, Units
@@ -198,13 +197,7 @@ class ReconstructionTask(ScoredPictures):
         return made
 
     def _targets(self, dataset: Dataset) -> Pictures:
-        wanted = Preprocessing((self.source.size, self.source.size))
-
-        def make() -> Pictures:
-            rows = range(len(dataset))
-            return np.stack([prepare(dataset.image(row), wanted, self.source.align).image for row in rows])
-
-        return self._once("targets", len(dataset), make)
+        return self._once("targets", len(dataset), lambda: self.source.prepared(dataset))
 
     def _beside(self, targets: Pictures) -> tuple[dict[str, NDArray[np.float64]], dict[str, str]]:
         def make() -> tuple[dict[str, NDArray[np.float64]], dict[str, str]]:
