@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 
-from ghbench_tasks.picture_references import INVERSION_STEPS, INVERTED, inverting_generator
+from ghbench_tasks.picture_references import INVERSION_PRECISION, INVERSION_STEPS, INVERTED, inverting_generator
 from record import RESULTS, write
 
 import ghbench
@@ -22,7 +22,7 @@ def main() -> None:
     generator = inverting_generator(source)
     assert generator is not None
     pictures = source.dataset.pixels()[:INVERTED]
-    kept = Inversions(Inversion(generator, INVERSION_STEPS))
+    kept = Inversions(Inversion(generator, INVERSION_STEPS, precision=INVERSION_PRECISION))
     missing, began = len(kept.missing(pictures)), time.perf_counter()
     kept.make(pictures, lambda done, total: print(f"{done} of {total} pictures inverted", flush=True), compiled=True)
     seconds = (time.perf_counter() - began) / missing if missing else _seconds_before()
@@ -36,7 +36,7 @@ def main() -> None:
     taken = "" if seconds is None else f" {seconds:.0f} seconds a picture."
     text = f"""
 The first {INVERTED} renders of psi 1.0 at 128 px, and what `{generator}` draws of codes that {INVERSION_STEPS} steps of
-Adam on the squared difference found, starting at the mean code.{taken} Results of `reconstruction` carry the intervals.
+Adam on the squared difference found, in {INVERSION_PRECISION}, starting at the mean code.{taken} Results of `reconstruction` carry the intervals.
 """
     write("inversion", "Optimised codes", text, ["codes", "mse", "ssim"], rows, **numbers, seconds_a_picture=seconds)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from .picture_sources import HEAD_SIZES, Pictures, PictureSource
 MEAN, MEAN_CODE, NEAREST, HEAD, INVERSION = "mean-image", "g-mean-w", "nearest-training", "head", "inversion"
 INVERTED, INVERTED_SIZE, INVERSION_STEPS = 50, 128, 500
 """Pictures that are inverted, the first ones; their side; steps of their optimisation."""
+INVERSION_PRECISION: Final = "bfloat16"
 DEFINITIONS = {
     MEAN: "mean of the training pictures; where there are none, of the evaluated pictures themselves",
     MEAN_CODE: "the picture that MobileStyleGAN draws of its mean w",
@@ -118,7 +120,7 @@ def _inversion(source: PictureSource, targets: Pictures) -> Pictures | str:
         return "computed only for the task's own renders: 128 px, psi 1, unmixed"
     from ghbench.ghfeat.inversion import Inversion, Inversions
 
-    found = Inversions(Inversion(name, INVERSION_STEPS)).read(targets[:INVERTED])
+    found = Inversions(Inversion(name, INVERSION_STEPS, precision=INVERSION_PRECISION)).read(targets[:INVERTED])
     return (
         "not computed yet: python benchmarks/inversion.py, then run again with --overwrite" if found is None else found
     )

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -42,17 +43,23 @@ class Inversion:
         steps: Of Adam on the standardised style codes, which start at the mean.
         rate: Its learning rate at the start, in deviations of codes; falls to 0 as a cosine.
         batch: Pictures at once; none depends on the others.
+        precision: Of the synthesis while codes are sought; the final picture is always drawn in float32. bfloat16 is
+            some times faster on processors that know it.
     """
 
     generator: str
     steps: int = 500
     rate: float = 0.05
     batch: int = 10
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     def digest(self) -> str:
         """Identity of the method and the generator's weights; the batch changes nothing but rounding."""
         weights = generator_plugin(self.generator).spec().weights_digest
-        return digest_json({"weights": weights, "steps": self.steps, "rate": self.rate, "version": VERSION})
+        return digest_json(
+            {"weights": weights, "steps": self.steps, "rate": self.rate, "precision": self.precision,
+             "version": VERSION}
+        )  # fmt: skip
 
 
 def invert(
@@ -83,7 +90,8 @@ def invert(
     for step in range(inversion.steps):
         for group in optimiser.param_groups:
             group["lr"] = inversion.rate * 0.5 * (1 + math.cos(math.pi * step / inversion.steps))
-        made = draw(restored(units, statistics)).float()
+        with torch.autocast(pictures.device.type, torch.bfloat16, enabled=inversion.precision == "bfloat16"):
+            made = draw(restored(units, statistics)).float()
         # The sum over pictures: each one's gradient, and so Adam's step, is its own.
         loss = (made - pictures).square().mean(dim=(1, 2, 3)).sum()
         optimiser.zero_grad(set_to_none=True)

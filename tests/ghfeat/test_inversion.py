@@ -25,11 +25,13 @@ def drawn(tmp_path_factory):
         return build("dataset", "renders:generator=tiny,size=32,count=5").pixels()
 
 
-def test_optimised_codes_draw_the_picture_and_the_mean_code_does_not(generator, drawn):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_optimised_codes_draw_the_picture_and_the_mean_code_does_not(generator, drawn, precision):
     layout = layout_of(generator)
     statistics = layout_statistics(generator, layout)
     targets = from_uint8(drawn[[0, 1]])
-    units = invert(generator, layout, statistics, targets, Inversion("tiny", steps=60, rate=0.1))
+    method = Inversion("tiny", steps=60, rate=0.1, precision=precision)
+    units = invert(generator, layout, statistics, targets, method)
     with torch.no_grad():
         made = decode_codes(generator, layout, restored(units, statistics))
         mean = decode_codes(generator, layout, {name: found.mean[None] for name, found in statistics.items()})
