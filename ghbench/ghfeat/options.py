@@ -31,6 +31,7 @@ class GhfeatOptions:
         perceptual_share: If positive, the weight is set so that the term begins as this share of the pixel term,
             measured on renders against the picture of the mean w.
         perceptual_network: See `ghbench.ghfeat.perceptual.perceptual_network`.
+        perceptual_side: Side to which pictures are averaged for it, which halves or quarters its work; 0 for their own.
         adversarial: Weight of the adversarial term; 0 trains no discriminator.
         r1_gamma: Weight of R1, of which half multiplies the penalty.
         code: Weight of the squared error of standardised codes, which only renders have; not in the paper.
@@ -58,6 +59,7 @@ class GhfeatOptions:
     perceptual: float = 0.0
     perceptual_share: float = 0.5
     perceptual_network: str = "mobilenet-v2"
+    perceptual_side: int = 0
     adversarial: float = 0.0
     r1_gamma: float = 10.0
     code: float = 0.2

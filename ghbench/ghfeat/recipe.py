@@ -18,7 +18,7 @@ from ghbench.extractor import Domain
 from ghbench.figures.picture_grid import picture_grid
 from ghbench.generator import EVALUATION_SEED, GeneratorSpec
 from ghbench.generators.protocol import Generator
-from ghbench.generators.rendering import to_uint8
+from ghbench.generators.rendering import area_average, to_uint8
 from ghbench.generators.stylegan2_discriminator import StyleGAN2Discriminator
 from ghbench.ghfeat.config import EncoderConfig, compact, paper
 from ghbench.ghfeat.decoding import decode_codes
@@ -81,6 +81,9 @@ class GhfeatRecipe(Recipe):
         start: SavedEncoder | None = None,
         seed: int = 0,
     ) -> None:
+        side = options.perceptual_side
+        if side < 0 or (side and spec.size % side):
+            raise UsageError(f"pictures of {spec.size} px cannot be averaged to perceptual_side={side}")
         self.generator, self.spec, self.generator_name = generator, spec, generator_name
         self.options, self.total, self.images, self.seed = options, total, images, seed
         self.items, self.batch = 0 if images is None else len(images), options.batch
@@ -230,7 +233,7 @@ class GhfeatRecipe(Recipe):
         made = decode_codes(self.generator, self.layout, predicted)
         weighed = {"pixel": (options.pixel, pixel_loss(made, targets))}
         if self.perceptual is not None:
-            difference = perceptual_loss(self.perceptual(made), self.perceptual(targets))
+            difference = perceptual_loss(self._features(made), self._features(targets))
             weighed["perceptual"] = self.perceptual_weight, difference
         if options.code:
             weighed["code"] = options.code, code_loss(predicted, codes, self.statistics, known)
@@ -256,20 +259,26 @@ class GhfeatRecipe(Recipe):
         scores: Tensor = self.networks["discriminator"](images)
         return scores
 
+    def _features(self, pictures: Tensor) -> Tensor:
+        """What the perceptual network sees in pictures [N, 3, R, R], averaged down if so wished: [N, D]."""
+        assert self.perceptual is not None
+        side = self.options.perceptual_side
+        features: Tensor = self.perceptual(area_average(pictures, side) if side else pictures)
+        return features
+
     @torch.no_grad()
     def _calibrated(self) -> float:
         """The perceptual weight at which the term begins as the wanted share of the pixel term."""
-        assert self.perceptual is not None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             device = self.machine.device
             mean = self.generator.synthesis(self.generator.w_mean[None]).float().clamp(-1, 1)
-            known = self.perceptual(mean).float()
+            known = self._features(mean).float()
             pixel, term = 0.0, 0.0
             for _ in range(CALIBRATION // 16):
                 pictures = self.generator.synthesis(self.lessons.random_ws(16, device)).float().clamp(-1, 1)
                 pixel += float(pixel_loss(mean.expand_as(pictures), pictures))
-                features = self.perceptual(pictures)
+                features = self._features(pictures)
                 term += float(perceptual_loss(known.expand_as(features), features))
         return weight_for_share(pixel, term, self.options.perceptual_share)
 

@@ -186,6 +186,24 @@ def test_an_earlier_encoder_is_found_by_its_file_or_its_run(tmp_path, monkeypatc
     assert by_name.taken_over > 0
 
 
+def test_the_perceptual_network_sees_pictures_averaged_to_its_side(machine):
+    seen = []
+
+    class Means(torch.nn.Module):
+        def forward(self, images):
+            seen.append(images.shape[-1])
+            return images.flatten(1)
+
+    options = GhfeatOptions(**{**SMALL, "perceptual": 1.0, "perceptual_side": 8})
+    made = GhfeatRecipe(tiny_generator(), SPEC, "tiny", options, 16, perceptual=(Means(), "ab" * 32))
+    made.prepare(machine)
+    losses = made.step(Batch(0, 0, np.arange(4), np.empty(0, dtype=np.int64), 4))
+    assert set(seen) == {8}
+    assert 0 < losses["perceptual"] < losses["pixel"], "an average of squares is no more than the squares' average"
+    with pytest.raises(UsageError, match="perceptual_side=12"):
+        recipe(perceptual_side=12)
+
+
 def test_an_encoder_with_nothing_in_common_is_no_start(monkeypatch):
     monkeypatch.setattr(recipes, "take_over", lambda *_: 0)
     begun = SavedEncoder(recipe().encoder, "Apache-2.0", TrainingRecord())
