@@ -11,10 +11,10 @@ from ghbench.figures.style import BAND, BLUE, INK, MUTED, styled_figure
 
 Standing = Literal["better", "same", "worse", "untrained"]
 _LABELS: dict[Standing, str] = {
-    "better": "better than the untrained network",
+    "better": "better than the best untrained row",
     "same": "within noise of it",
     "worse": "worse",
-    "untrained": "untrained network",
+    "untrained": "untrained",
 }
 
 

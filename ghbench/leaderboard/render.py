@@ -12,7 +12,7 @@ from ghbench.leaderboard.table import Row, Table
 from ghbench.results.schema import MetricValue
 from ghbench.training_overlap import UNCHECKED
 
-AGAINST_UNTRAINED = {"same": "within noise of the untrained network", "worse": "worse than the untrained network"}
+AGAINST_UNTRAINED = {"same": "within noise of the best untrained row", "worse": "worse than the best untrained row"}
 
 
 def columns(table: Table) -> list[str]:
