@@ -15,11 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ghbench_tasks.picture_references import mean_picture
 from ghbench_tasks.reconstruction import reconstruction
 from record import write
+from torch.nn import functional
 
 from ghbench import locations
 from ghbench.generators.loading import generator_plugin
+from ghbench.generators.rendering import area_average, from_uint8, to_uint8
 from ghbench.ghfeat.codec import Codec
 from ghbench.ghfeat.description import describe_encoder
 from ghbench.ghfeat.options import GhfeatOptions
@@ -54,6 +57,13 @@ def main() -> None:
     }
     weights = multiplicities(len(targets)) / len(targets)
     rows, numbers = [], {}
+    for name, answers in _references(targets, source.training()).items():
+        told = [name, ""]
+        for metric, digits, values in zip(("mse", "ssim"), (4, 3), _compared(targets, answers), strict=True):
+            low, high = interval(weights @ values)
+            told.append(f"{values.mean():.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
+            numbers[f"{name}:{metric}"] = {"mean": float(values.mean()), "interval_over_pictures": [low, high]}
+        rows.append([*told, "", "", ""])
     for (space, sam), values in errors.items():
         told = [SPACES[space], "yes" if sam else "no"]
         for metric, digits in ((0, 4), (1, 3)):
@@ -70,7 +80,7 @@ def main() -> None:
 Encoders for `{GENERATOR}` (w of 64 numbers), each trained on {IMAGES:,} pictures of Fashion-MNIST's training split,
 mirrored at random, by pixel and perceptual loss alone ({", ".join(OPTIONS)}; compact preset otherwise), with three
 seeds. Reconstructed are the 10,000 pictures of the test split. Y are StyleGAN1's scales and biases by layer, W+ is a w
-a layer, W one w for all. Without alignment, pyramid maps are pooled and not mixed. Brackets after mse and ssim: 95 %
+a layer, W one w for all: 896, 512 and 64 numbers. The thumbnail is averaged down and scaled up bicubically. Without alignment, pyramid maps are pooled and not mixed. Brackets after mse and ssim: 95 %
 bootstrap over pictures, given these three encoders. Brackets after a difference: 95 % by Student's t over the three
 seeds, paired by seed, not corrected for five comparisons; above 0, the full method (Y with alignment) is better.
 """
@@ -107,7 +117,20 @@ def _check(path: Path, settings: list[str], seed: int) -> None:
 def _errors(run: str, targets: np.ndarray) -> np.ndarray:
     """Squared error and structural similarity of each picture, float64 [2, N]."""
     codec = Codec.load(str(locations.cache() / "runs" / run))
-    made = codec.decode(codec.encode(targets))
+    return _compared(targets, codec.decode(codec.encode(targets)))
+
+
+def _references(targets: np.ndarray, training: np.ndarray) -> dict[str, np.ndarray]:
+    """What needs no encoder."""
+    small = area_average(from_uint8(targets), 8)
+    thumbnail = functional.interpolate(small, targets.shape[-1], mode="bicubic", align_corners=False)
+    return {
+        "mean training picture": np.broadcast_to(mean_picture(training), targets.shape),
+        "8x8 thumbnail, 64 numbers": to_uint8(thumbnail),
+    }
+
+
+def _compared(targets: np.ndarray, made: np.ndarray) -> np.ndarray:
     parts = [slice(start, start + 500) for start in range(0, len(targets), 500)]
     pairs = [(targets[part] / 127.5 - 1, made[part] / 127.5 - 1) for part in parts]
     return np.stack([np.concatenate([metric(one, two) for one, two in pairs]) for metric in (mse, ssim)])
