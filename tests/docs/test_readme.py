@@ -8,6 +8,11 @@ import pytest
 from ghbench.leaderboard import collect, published_folder, rank_table
 from ghbench.leaderboard.render import cell, find
 
+PAGES = {
+    "orl": "orl",
+    "reconstruction": "reconstruction",
+}
+"""Published pages, and the task of each."""
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
@@ -35,11 +40,15 @@ def test_the_table_shows_the_published_numbers():
             assert cell(find(row, metric)) in line
 
 
-@pytest.mark.parametrize("task", ["orl"])
-def test_the_published_page_is_what_the_command_prints(task):
+def test_every_published_page_is_known():
+    assert {page.stem for page in published_folder().glob("*.md")} == set(PAGES)
+
+
+@pytest.mark.parametrize(("page", "task"), PAGES.items())
+def test_the_published_page_is_what_the_command_prints(page, task):
     from ghbench.leaderboard import render
 
     entries, notes = collect(task, published_folder(), published=False)
-    assert (published_folder() / f"{task}.md").read_text(encoding="utf-8") == render.markdown(
+    assert (published_folder() / f"{page}.md").read_text(encoding="utf-8") == render.markdown(
         rank_table(task, entries, notes)
     )
