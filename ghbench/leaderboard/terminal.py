@@ -34,7 +34,9 @@ def print_table(table: Table) -> None:
     for line in explanation(table):
         console.print(escape(one_line(line)), highlight=False)
     if hidden:
-        console.print(f"Not shown here: {', '.join(hidden)}; a wider terminal or --format has them.", highlight=False)
+        console.print(
+            f"Not shown here: {escape(', '.join(hidden))}; a wider terminal or --format has them.", highlight=False
+        )
 
 
 def _width(console: Console, shown: RichTable) -> int:
