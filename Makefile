@@ -73,7 +73,7 @@ docs: $(VENV)/.test
 	$(BIN)/python -m pytest tests/docs
 
 # Evaluate everything that stands in the published tables, and write the tables.
-REBUILT := reconstruction-orl reconstruction-real-faces reconstruction-fashion reconstruction-psi07 reconstruction-mixed
+REBUILT := reconstruction-orl reconstruction-real-faces reconstruction-fashion reconstruction-psi07
 TABLES  := $(patsubst %,leaderboards/%.md,orl reconstruction $(REBUILT) harmonization)
 $(TABLES): SYSTEMS := ghfeat
 $(TABLES): TASK = $*
@@ -83,7 +83,6 @@ leaderboards/reconstruction-real-faces.md: TASK := reconstruction:on=real-faces-
 leaderboards/reconstruction-fashion.md: TASK := reconstruction:on=fashion-mnist
 leaderboards/reconstruction-fashion.md: SYSTEMS := ghfeat:weights=fashion32
 leaderboards/reconstruction-psi07.md: TASK := reconstruction:psi=0.7
-leaderboards/reconstruction-mixed.md: TASK := reconstruction:mixed=1
 .PHONY: leaderboards $(TABLES)
 leaderboards: $(TABLES)
 leaderboards/reconstruction.md: inversions

@@ -80,9 +80,10 @@ def main() -> None:
 Encoders for `{GENERATOR}` (w of 64 numbers), each trained on {IMAGES:,} pictures of Fashion-MNIST's training split,
 mirrored at random, by pixel and perceptual loss alone ({", ".join(OPTIONS)}; compact preset otherwise), with three
 seeds. Reconstructed are the 10,000 pictures of the test split. Y are StyleGAN1's scales and biases by layer, W+ is a w
-a layer, W one w for all: 896, 512 and 64 numbers. The thumbnail is averaged down and scaled up bicubically. Without alignment, pyramid maps are pooled and not mixed. Brackets after mse and ssim: 95 %
-bootstrap over pictures, given these three encoders. Brackets after a difference: 95 % by Student's t over the three
-seeds, paired by seed, not corrected for five comparisons; above 0, the full method (Y with alignment) is better.
+a layer, W one w for all: 896, 512 and 64 numbers. The thumbnail is averaged down and scaled up bicubically. Without
+alignment, pyramid maps are pooled and not mixed. Brackets after mse and ssim: 95 % bootstrap over pictures, given these
+three encoders. Brackets after a difference: 95 % by Student's t over the three seeds, paired by seed, not corrected for
+five comparisons; above 0, the full method (Y with alignment) is better.
 """
     head = ["codes", "alignment", "mse", "ssim", "mse by seed", "mse less Y with alignment, by seed", "mean"]
     write("ghfeat_ablation", "What GH-Feat's parts are worth", text, head, rows, settings=numbers)

@@ -36,7 +36,8 @@ def main() -> None:
     taken = "" if seconds is None else f" {seconds:.0f} seconds a picture."
     text = f"""
 The first {INVERTED} renders of psi 1.0 at 128 px, and what `{generator}` draws of codes that {INVERSION_STEPS} steps of
-Adam on the squared difference found, in {INVERSION_PRECISION}, starting at the mean code.{taken} Results of `reconstruction` carry the intervals.
+Adam on the squared difference found, in {INVERSION_PRECISION}, starting at the mean code.{taken} Results of
+`reconstruction` carry the intervals.
 """
     write("inversion", "Optimised codes", text, ["codes", "mse", "ssim"], rows, **numbers, seconds_a_picture=seconds)
 

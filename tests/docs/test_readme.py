@@ -11,6 +11,9 @@ from ghbench.leaderboard.render import cell, find
 PAGES = {
     "orl": "orl",
     "reconstruction": "reconstruction",
+    "reconstruction-orl": "reconstruction:on=orl",
+    "reconstruction-real-faces": "reconstruction:on=real-faces-mini",
+    "harmonization": "harmonization",
 }
 """Published pages, and the task of each."""
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ import pytest
 
 from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import Encoder
-from ghbench.leaderboard import collect, compare, entries_of, rank_table, render, table_of_results
+from ghbench.leaderboard import collect, compare, entries_of, rank_table, render, table_of_results, terminal
 from ghbench.leaderboard.rescore import differences
 from ghbench.leaderboard.terminal import print_table
 from ghbench.results import files, statistics
@@ -231,6 +231,14 @@ def test_no_name_or_warning_breaks_out_of_its_cell(keep, task, capsys):
     assert len(rows) == 3
     print_table(table)
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_narrow_table_names_the_metrics_that_it_leaves_out(keep, task, capsys, monkeypatch):
+    keep("net", 151)
+    monkeypatch.setattr(terminal, "_PIPE_WIDTH", 60)
+    monkeypatch.setattr(terminal, "columns", lambda _table: ["accuracy", "error[paste]", "error[blur]", "error[floor]"])
+    print_table(table_of(task))
+    assert "Not shown here: error[paste], error[blur], error[floor];" in capsys.readouterr().out.replace("\n", " ")
 
 
 def test_csv_and_json_hold_every_number_unrounded(keep, task):
