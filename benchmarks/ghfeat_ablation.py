@@ -116,13 +116,13 @@ def _check(path: Path, settings: list[str], seed: int) -> None:
 
 
 def _errors(run: str, targets: np.ndarray) -> np.ndarray:
-    """Squared error and structural similarity of each picture, float64 [2, N]."""
+    """Those of what a run's encoder makes of the targets."""
     codec = Codec.load(str(locations.cache() / "runs" / run))
     return _compared(targets, codec.decode(codec.encode(targets)))
 
 
 def _references(targets: np.ndarray, training: np.ndarray) -> dict[str, np.ndarray]:
-    """What needs no encoder."""
+    """Answers that need no encoder: by name, uint8 of the targets' shape."""
     small = area_average(from_uint8(targets), 8)
     thumbnail = functional.interpolate(small, targets.shape[-1], mode="bicubic", align_corners=False)
     return {
@@ -132,6 +132,7 @@ def _references(targets: np.ndarray, training: np.ndarray) -> dict[str, np.ndarr
 
 
 def _compared(targets: np.ndarray, made: np.ndarray) -> np.ndarray:
+    """Squared error and structural similarity of each picture, float64 [2, N]."""
     parts = [slice(start, start + 500) for start in range(0, len(targets), 500)]
     pairs = [(targets[part] / 127.5 - 1, made[part] / 127.5 - 1) for part in parts]
     return np.stack([np.concatenate([metric(one, two) for one, two in pairs]) for metric in (mse, ssim)])

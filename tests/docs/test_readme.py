@@ -13,6 +13,7 @@ PAGES = {
     "reconstruction": "reconstruction",
     "reconstruction-orl": "reconstruction:on=orl",
     "reconstruction-real-faces": "reconstruction:on=real-faces-mini",
+    "reconstruction-fashion": "reconstruction:on=fashion-mnist",
     "harmonization": "harmonization",
 }
 """Published pages, and the task of each."""
