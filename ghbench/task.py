@@ -114,7 +114,7 @@ class Task(Protocol):
         main_metric: The metric that ranks.
         requires: Ability Protocols that an extractor must satisfy.
         references: Spec strings of the trivial and untrained rows that stand in its table.
-        untrained: Name of the untrained one among them; a row within noise of the best of its rows says so.
+        untrained: Extractor among them that nobody taught; a row within noise of the best of its rows says so.
     """
 
     name: str

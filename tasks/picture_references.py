@@ -17,6 +17,7 @@ MEAN, MEAN_CODE, NEAREST, HEAD, INVERSION = "mean-image", "g-mean-w", "nearest-t
 INVERTED, INVERTED_SIZE, INVERSION_STEPS = 50, 128, 500
 """Pictures that are inverted, the first ones; their side; steps of their optimisation."""
 INVERSION_PRECISION: Final = "bfloat16"
+"""In which their codes are sought; pictures of the codes found are drawn in float32."""
 DEFINITIONS = {
     MEAN: "mean of the training pictures; where there are none, of the evaluated pictures themselves",
     MEAN_CODE: "the picture that MobileStyleGAN draws of its mean w",

@@ -31,5 +31,10 @@ def compare(
     say(f"{found.metric} on {found.task}: {found.first} {found.values[0]:.4f}, {found.second} {found.values[1]:.4f}")
     say(
         f"difference {difference.value:+.4f}, 95 % interval [{difference.low:+.4f}, {difference.high:+.4f}] "
-        f"over {found.unit}, p = {difference.p_value:.2g}"
+        f"over {found.unit}, {told_p(difference.p_value)}"
     )
+
+
+def told_p(value: float) -> str:
+    """A p-value as text; the tail below 1e-4 is the approximation's more than the data's."""
+    return "p < 0.0001" if value < 1e-4 else f"p = {value:.2g}"

@@ -76,10 +76,14 @@ def export_encoder(
             f"{millions:.1f} million parameters, codes of space {encoder.config.layout.space}, "
             f"{encoder.config.layout.width:,} numbers in {len(encoder.config.layout.levels)} levels. "
             "Use it with `ghbench run --extractor ghfeat:weights=model.safetensors`. Metrics are of unseen seeds at "
-            "two truncations: squared error on [-1, 1], and R2 of the codes by level; `mse.real` is of real pictures "
-            "that it did not learn from."
+            "two truncations: squared error on [-1, 1], and R2 of the codes by level."
+            + (
+                " `mse.real` is of real pictures that it did not learn from."
+                if "mse.real" in history["metrics"]
+                else ""
+            )
         ),
-        data=RENDERS_ONLY if rendered else _real(data, description["real"]),
+        data=RENDERS_ONLY if rendered else _given(data, description["real"], domain),
         licence=licence,
         taught_by="; ".join(taught),
         options={**about["options"], "perceptual_weight": perceptual_weight},
@@ -88,6 +92,7 @@ def export_encoder(
     ).write(folder / "card.md")
 
 
-def _real(data: Mapping[str, Any], share: float) -> str:
-    told = f"{data['dataset']}, split {data['split']}: {data['images']:,} pictures"
+def _given(data: Mapping[str, Any], share: float, domain: Domain) -> str:
+    drawn = ", drawn and kept" if domain == "in-generator" else ""
+    told = f"{data['dataset']}, split {data['split']}: {data['images']:,} pictures{drawn}"
     return told if share == 1 else f"{told}; {1 - share:.0%} of each batch are renders of its own generator"

@@ -44,7 +44,7 @@ class Inversion:
         rate: Its learning rate at the start, in deviations of codes; falls to 0 as a cosine.
         batch: Pictures at once; none depends on the others.
         precision: Of the synthesis while codes are sought; the final picture is always drawn in float32. bfloat16 is
-            some times faster on processors that know it.
+            several times faster on processors that multiply it natively.
     """
 
     generator: str

@@ -31,7 +31,8 @@ class GhfeatOptions:
         perceptual_share: If positive, the weight is set so that the term begins as this share of the pixel term,
             measured on renders against the picture of the mean w.
         perceptual_network: See `ghbench.ghfeat.perceptual.perceptual_network`.
-        perceptual_side: Side to which pictures are averaged for it, which halves or quarters its work; 0 for their own.
+        perceptual_side: Side to which pictures are averaged for it, a divisor of theirs; half of it is a quarter of the
+            work. 0 for their own.
         adversarial: Weight of the adversarial term; 0 trains no discriminator.
         r1_gamma: Weight of R1, of which half multiplies the penalty.
         code: Weight of the squared error of standardised codes, which only renders have; not in the paper.

@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 
 from ghbench import locations
+from ghbench.cli.compare import told_p
 
 GHBENCH = Path(sys.executable).with_name("ghbench")
 pytestmark = pytest.mark.skipif(not GHBENCH.is_file(), reason="the ghbench script is not installed")
@@ -283,3 +284,10 @@ def test_clearing_what_is_not_there_says_so(ghbench):
     done = ghbench("cache", "clear", "--extractor", "pixls")
     assert (done.returncode, done.stdout) == (0, "")
     assert "no stored features match" in done.stderr
+
+
+def test_a_p_value_is_not_told_beyond_what_it_says():
+    assert [told_p(value) for value in (0.0, 1e-300, 0.00012, 0.0564)] == ["p < 0.0001"] * 2 + [
+        "p = 0.00012",
+        "p = 0.056",
+    ]

@@ -60,4 +60,5 @@ def test_only_missing_pictures_are_inverted_and_half_written_ones_are_missing(dr
     assert len(kept.missing(drawn)) == 3
     kept.make(drawn)
     assert kept.read(drawn).shape == drawn.shape
-    assert Inversions(Inversion("tiny", steps=3), tmp_path).read(drawn) is None, "another method"
+    for other in (Inversion("tiny", steps=3), Inversion("tiny", steps=2, precision="bfloat16")):
+        assert Inversions(other, tmp_path).read(drawn) is None, "another method"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from ghbench.data.renders import Renders
 from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import TrainingRecord
 from ghbench.generator import GeneratorSpec
@@ -23,6 +24,7 @@ from ghbench.ghfeat.pictures import Lessons
 from ghbench.ghfeat.recipe import GhfeatRecipe, take_over
 from ghbench.ghfeat.statistics import layout_statistics
 from ghbench.ghfeat.weights import SavedEncoder, load_encoder, save_encoder
+from ghbench.training.images import TrainingImages
 from ghbench.training.loop import Schedule, train
 from ghbench.training.machine import Machine
 from ghbench.training.recipe import Batch
@@ -85,6 +87,18 @@ def test_interrupted_equals_uninterrupted(tmp_path, machine):
     torch.testing.assert_close(features["straight"], features["interrupted"], rtol=0, atol=0)
     card = (tmp_path / "straight" / "card.md").read_text()
     assert "trained on renders of its own generator; the paper used real photographs" in card
+
+
+def test_the_card_says_that_kept_pictures_were_drawn(tmp_path, monkeypatch, machine):
+    monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path))
+    images = TrainingImages(Renders("tiny", count=8, first=0, size=32), 32)
+    made = GhfeatRecipe(tiny_generator(), SPEC, "tiny", GhfeatOptions(**{**SMALL, "real": 0.5}), 8, images=images)
+    folder = RunFolder(tmp_path / "run")
+    train(made, Schedule(images=8), folder, machine)
+    assert load_encoder(folder.path / "model.safetensors").record.domain == "in-generator"
+    card = (folder.path / "card.md").read_text()
+    assert "renders-train, split train: 8 pictures, drawn and kept; 50% of each batch are renders" in card
+    assert "mse.real" not in card
 
 
 def test_true_codes_belong_to_the_pictures():
