@@ -14,6 +14,7 @@ PAGES = {
     "reconstruction-orl": "reconstruction:on=orl",
     "reconstruction-real-faces": "reconstruction:on=real-faces-mini",
     "reconstruction-fashion": "reconstruction:on=fashion-mnist",
+    "reconstruction-psi07": "reconstruction:psi=0.7",
     "harmonization": "harmonization",
 }
 """Published pages, and the task of each."""
