@@ -19,7 +19,7 @@ def list_features(
 ) -> None:
     """List stored features."""
     from ghbench.store import default_store
-    from ghbench.store.feature_store import describe_folder
+    from ghbench.store.inspection import describe_folder
 
     found = [describe_folder(folder) for folder in default_store().folders()]
     if as_json:
@@ -45,7 +45,7 @@ def list_features(
 def verify() -> None:
     """Read every shard and compare it with its digest; damaged ones are made again at the next run."""
     from ghbench.store import default_store
-    from ghbench.store.feature_store import damaged_shards
+    from ghbench.store.inspection import damaged_shards
 
     store = default_store()
     damaged = [shard for folder in store.folders() for shard in damaged_shards(folder)]
@@ -64,7 +64,7 @@ def clear(
     """Delete stored features; imported ones and assets are kept."""
     from ghbench.errors import UsageError, UserError
     from ghbench.store import default_store
-    from ghbench.store.feature_store import describe_folder
+    from ghbench.store.inspection import describe_folder
 
     if not (extractor or dataset or everything):
         raise UsageError("say what to delete: --extractor NAME, --dataset NAME or --all")

@@ -355,45 +355,11 @@ class StoredFeatures:
         manifest.write(note, self.folder / level / "level.json")
 
     def _shard_path(self, level: str, number: int) -> Path:
-        return self.folder / level / f"shard-{number:05d}.npy"
+        return self.folder / level / manifest.shard_name(number)
 
     def _map(self, level: str, number: int) -> NDArray[Any]:
         mapped: NDArray[Any] = np.load(self._shard_path(level, number), mmap_mode="r", allow_pickle=False)
         return mapped
-
-
-def describe_folder(folder: Path) -> dict[str, Any]:
-    """What a key's folder holds, for `ghbench cache list`: key parts, levels with their state, bytes."""
-    known = manifest.read(KeyManifest, folder / "manifest.json")
-    levels = {}
-    for path in sorted(folder.glob("*/level.json")):
-        note = manifest.read(LevelManifest, path)
-        levels[path.parent.name] = "unreadable" if note is None else note.state
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    # Of a manifest that cannot be read the next run makes a new one; until then the folder's name tells what it is.
-    unreadable = dict.fromkeys(FeatureKey.__dataclass_fields__, "?") | {
-        "extractor": folder.name,
-        "align": {"name": "?"},
-    }
-    return {
-        "folder": folder.name,
-        "key": unreadable if known is None else known.key,
-        "rows": 0 if known is None else known.rows,
-        "levels": levels,
-        "bytes": size,
-    }
-
-
-def damaged_shards(folder: Path) -> list[Path]:
-    """Shards of a key whose bytes are not the recorded ones."""
-    damaged = []
-    for path in sorted(folder.glob("*/level.json")):
-        note = manifest.read(LevelManifest, path)
-        for number, entry in (note.shards if note else {}).items():
-            shard = path.parent / f"shard-{number:05d}.npy"
-            if not shard.is_file() or digest_file(shard) != entry.sha256:
-                damaged.append(shard)
-    return damaged
 
 
 def _npy_bytes(rows: NDArray[Any]) -> bytes:

@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from ghbench.errors import DataError, FeatureError, UserError
 from ghbench.store import FeatureKey, FeatureStore, ShardNote
-from ghbench.store.feature_store import damaged_shards, describe_folder
+from ghbench.store.inspection import damaged_shards, describe_folder
 
 ROWS, DIM = 20, 3
 VALUES = np.random.default_rng(0).normal(size=(ROWS, DIM)).astype(np.float32)

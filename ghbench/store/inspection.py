@@ -1,0 +1,45 @@
+"""What lies in a store's folders, for those who do not know the keys: `ghbench cache`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ghbench.digests import digest_file
+from ghbench.store import manifest
+from ghbench.store.key import FeatureKey
+from ghbench.store.manifest import KeyManifest, LevelManifest
+
+
+def describe_folder(folder: Path) -> dict[str, Any]:
+    """What a key's folder holds, for `ghbench cache list`: key parts, levels with their state, bytes."""
+    known = manifest.read(KeyManifest, folder / "manifest.json")
+    levels = {}
+    for path in sorted(folder.glob("*/level.json")):
+        note = manifest.read(LevelManifest, path)
+        levels[path.parent.name] = "unreadable" if note is None else note.state
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    # Of a manifest that cannot be read the next run makes a new one; until then the folder's name tells what it is.
+    unreadable = dict.fromkeys(FeatureKey.__dataclass_fields__, "?") | {
+        "extractor": folder.name,
+        "align": {"name": "?"},
+    }
+    return {
+        "folder": folder.name,
+        "key": unreadable if known is None else known.key,
+        "rows": 0 if known is None else known.rows,
+        "levels": levels,
+        "bytes": size,
+    }
+
+
+def damaged_shards(folder: Path) -> list[Path]:
+    """Shards of a key whose bytes are not the recorded ones."""
+    damaged = []
+    for path in sorted(folder.glob("*/level.json")):
+        note = manifest.read(LevelManifest, path)
+        for number, entry in (note.shards if note else {}).items():
+            shard = path.parent / manifest.shard_name(number)
+            if not shard.is_file() or digest_file(shard) != entry.sha256:
+                damaged.append(shard)
+    return damaged
