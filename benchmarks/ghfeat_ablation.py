@@ -12,20 +12,22 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import product, repeat
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from ghbench_tasks.decoding import at_size
 from ghbench_tasks.picture_references import mean_picture
+from ghbench_tasks.picture_sources import PictureSource
 from ghbench_tasks.reconstruction import reconstruction
 from record import write
-from torch.nn import functional
 
-from ghbench import locations
+from ghbench import locations, registry
 from ghbench.generators.loading import generator_plugin
-from ghbench.generators.rendering import area_average, from_uint8, to_uint8
 from ghbench.ghfeat.codec import Codec
 from ghbench.ghfeat.description import describe_encoder
 from ghbench.ghfeat.options import GhfeatOptions
+from ghbench.imaging import prepare
 from ghbench.metrics.image import mse, ssim
 from ghbench.results.statistics import interval, multiplicities
 from ghbench.training.settings import parse_settings
@@ -36,6 +38,7 @@ SEEDS = (0, 1, 2)
 OPTIONS = ("width=0.25", "real=1", "code=0", "grey=0", "degraded=0", "reflected=0")
 """Real pictures and the generator alone teach, no codes of renders. A narrow trunk makes 18 runs a matter of hours."""
 FULL = ("adain", True)
+THUMBNAIL = "pixels:size=8"
 T_TWO = 4.303
 """97.5 % point of Student's t with two degrees of freedom: three seeds."""
 
@@ -57,22 +60,14 @@ def main() -> None:
     }
     weights = multiplicities(len(targets)) / len(targets)
     rows, numbers = [], {}
-    for name, answers in _references(targets, source.training()).items():
-        told = [name, ""]
-        for metric, digits, values in zip(("mse", "ssim"), (4, 3), _compared(targets, answers), strict=True):
-            low, high = interval(weights @ values)
-            told.append(f"{values.mean():.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
-            numbers[f"{name}:{metric}"] = {"mean": float(values.mean()), "interval_over_pictures": [low, high]}
-        rows.append([*told, "", "", ""])
+    for name, answers in _references(source, targets).items():
+        told, measured = _summary(_compared(targets, answers)[None], weights)
+        numbers |= {f"{name}:{metric}": summary for metric, summary in measured.items()}
+        rows.append([name, "", *told, "", "", ""])
     for (space, sam), values in errors.items():
-        told = [SPACES[space], "yes" if sam else "no"]
-        for metric, digits in ((0, 4), (1, 3)):
-            each = values[:, metric].mean(axis=1)
-            low, high = interval(weights @ values[:, metric].mean(axis=0))
-            told.append(f"{each.mean():.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
-            numbers[f"{space}{'+sam' if sam else ''}:{('mse', 'ssim')[metric]}"] = {
-                "mean": float(each.mean()), "interval_over_pictures": [low, high], "seeds": each.tolist()
-            }  # fmt: skip
+        told, measured = _summary(values, weights)
+        numbers |= {f"{space}{'+sam' if sam else ''}:{metric}": summary for metric, summary in measured.items()}
+        told = [SPACES[space], "yes" if sam else "no", *told]
         told.append(" ".join(f"{value:.4f}" for value in values[:, 0].mean(axis=1)))
         told += ["", ""] if (space, sam) == FULL else _against(values, errors[FULL])
         rows.append(told)
@@ -80,10 +75,10 @@ def main() -> None:
 Encoders for `{GENERATOR}` (w of 64 numbers), each trained on {IMAGES:,} pictures of Fashion-MNIST's training split,
 mirrored at random, by pixel and perceptual loss alone ({", ".join(OPTIONS)}; compact preset otherwise), with three
 seeds. Reconstructed are the 10,000 pictures of the test split. Y are StyleGAN1's scales and biases by layer, W+ is a w
-a layer, W one w for all: 896, 512 and 64 numbers. The thumbnail is averaged down and scaled up bicubically. Without
-alignment, pyramid maps are pooled and not mixed. Brackets after mse and ssim: 95 % bootstrap over pictures, given these
-three encoders. Brackets after a difference: 95 % by Student's t over the three seeds, paired by seed, not corrected for
-five comparisons; above 0, the full method (Y with alignment) is better.
+a layer, W one w for all: 896, 512 and 64 numbers. Without alignment, pyramid maps are pooled and not mixed. The
+thumbnail is `{THUMBNAIL}` of the task `reconstruction`. Brackets after mse and ssim: 95 % bootstrap over pictures,
+given these three encoders. Brackets after a difference: 95 % by Student's t over the three seeds, paired by seed, not
+corrected for five comparisons; above 0, the full method (Y with alignment) is better.
 """
     head = ["codes", "alignment", "mse", "ssim", "mse by seed", "mse less Y with alignment, by seed", "mean"]
     write("ghfeat_ablation", "What GH-Feat's parts are worth", text, head, rows, settings=numbers)
@@ -121,14 +116,28 @@ def _errors(run: str, targets: np.ndarray) -> np.ndarray:
     return _compared(targets, codec.decode(codec.encode(targets)))
 
 
-def _references(targets: np.ndarray, training: np.ndarray) -> dict[str, np.ndarray]:
+def _references(source: PictureSource, targets: np.ndarray) -> dict[str, np.ndarray]:
     """Answers that need no encoder: by name, uint8 of the targets' shape."""
-    small = area_average(from_uint8(targets), 8)
-    thumbnail = functional.interpolate(small, targets.shape[-1], mode="bicubic", align_corners=False)
+    thumbnail, pictures = registry.build("extractor", THUMBNAIL), source.dataset
+    wanted = thumbnail.spec().preprocessing
+    seen = np.stack([prepare(pictures.image(row), wanted, source.align).image for row in range(len(pictures))])
     return {
-        "mean training picture": np.broadcast_to(mean_picture(training), targets.shape),
-        "8x8 thumbnail, 64 numbers": to_uint8(thumbnail),
+        "mean training picture": np.broadcast_to(mean_picture(source.training()), targets.shape),
+        "8x8 thumbnail, 64 numbers": at_size(thumbnail.decode(thumbnail.extract(seen)), source.size),
     }
+
+
+def _summary(values: np.ndarray, weights: np.ndarray) -> tuple[list[str], dict[str, dict[str, Any]]]:
+    """Means of errors [seeds, 2, N] with intervals over pictures: as cells, and by metric as numbers."""
+    told, measured = [], {}
+    for metric, digits, errors in zip(("mse", "ssim"), (4, 3), values.swapaxes(0, 1), strict=True):
+        each = errors.mean(axis=1)
+        low, high = interval(weights @ errors.mean(axis=0))
+        told.append(f"{each.mean():.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
+        measured[metric] = {"mean": float(each.mean()), "interval_over_pictures": [low, high]}
+        if len(each) > 1:
+            measured[metric]["seeds"] = each.tolist()
+    return told, measured
 
 
 def _compared(targets: np.ndarray, made: np.ndarray) -> np.ndarray:

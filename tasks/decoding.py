@@ -47,7 +47,7 @@ def decoded(inputs: TaskInputs, features: Mapping[str, NDArray[np.float32]], siz
                 f"extractor {inputs.spec.name!r} decoded {pictures.dtype} {pictures.shape}; "
                 f"expected uint8 ({rows}, 3, H, W)"
             )
-        made.append(_at_size(pictures, size))
+        made.append(at_size(pictures, size))
     return np.concatenate(made)
 
 
@@ -56,7 +56,8 @@ def unit_range(pictures: Pictures) -> NDArray[np.float64]:
     return pictures / 127.5 - 1
 
 
-def _at_size(pictures: Pictures, size: int) -> Pictures:
+def at_size(pictures: Pictures, size: int) -> Pictures:
+    """Pictures uint8 [N, 3, H, W] of another size resized (bicubic, antialiased) to [N, 3, size, size]."""
     if pictures.shape[2:] == (size, size):
         return pictures
     step = resize_step("crop-bicubic")
