@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from ghbench.digests import digest_bytes
 from ghbench.errors import PluginError, UsageError, UserError
-from ghbench.spec_string import SpecString, parse
+from ghbench.spec_string import SpecString, parse, parse_recorded
 
 Kind = Literal["extractor", "task", "dataset", "generator"]
 KINDS: tuple[Kind, ...] = ("extractor", "task", "dataset", "generator")
@@ -115,11 +115,13 @@ def needed_package(kind: Kind, spec: SpecString) -> str | None:
 
 
 def build(kind: Kind, spec: SpecString | str) -> Any:
-    """Make the plugin that a spec string describes.
+    """Make the plugin that the user's spec string describes; `module:attribute` and files are imported and called.
+
+    A name that was read from a file goes through `build_recorded` instead.
 
     Args:
         kind: What to make.
-        spec: Spec string, as text or parsed.
+        spec: Spec string that the user typed, as text or parsed.
 
     Returns:
         What the plugin's class or factory returns.
@@ -140,6 +142,21 @@ def build(kind: Kind, spec: SpecString | str) -> Any:
         raise
     except Exception as error:
         raise PluginError(f"{kind} {str(spec)!r} failed to start: {type(error).__name__}: {error}") from error
+
+
+def build_recorded(kind: Kind, text: str) -> Any:
+    """Make the plugin whose name stands in a file; only registered names can be reached, never a module or a path.
+
+    Args:
+        kind: What to make.
+        text: The name as the file gives it.
+
+    Raises:
+        UsageError: It is not a registered name, or has unknown options.
+        PluginError: The plugin failed.
+        MissingError: The plugin needs something that this machine does not have.
+    """
+    return build(kind, parse_recorded(text))
 
 
 def load_attribute(spec: SpecString) -> Any:

@@ -19,6 +19,7 @@ from ghbench.errors import UsageError
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_RECORDED_VALUE = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,29 @@ def parse(text: str) -> SpecString:
             raise UsageError(f"option {key!r} stands twice in {text!r}")
         options[key] = _expand_path(_unescape(value))
     return SpecString(name, package, attribute, options)
+
+
+def parse_recorded(text: str) -> SpecString:
+    """Parse a name that stands in a file: results, weights, manifests, cards.
+
+    Only registered names with plain options can be written this way. `module:attribute`, files and option values that
+    could be either are refused, because whoever wrote the file is not the user.
+
+    Args:
+        text: For instance `mobile-stylegan-ffhq:size=128`.
+
+    Returns:
+        Its parts; `attribute` is None and no value holds a colon or a slash.
+
+    Raises:
+        UsageError: The text is anything else.
+    """
+    name, _, options = text.partition(":")
+    fields = [segment.partition("=") for segment in options.split(",")] if options else []
+    plain = all(_KEY.fullmatch(key) and _RECORDED_VALUE.fullmatch(value) for key, _, value in fields)
+    if not plain or not _NAME.fullmatch(name) or name.endswith(".py"):
+        raise UsageError(f"{text[:200]!r}, read from a file, is not a registered name with plain options")
+    return SpecString(name, options={key: value for key, _, value in fields})
 
 
 def _split_head(head: str, text: str) -> tuple[str | None, str]:

@@ -33,7 +33,7 @@ def verify(
     for note in notes:
         say(f"differs  {note}")
     for entry in entries:
-        found = differences(entry)
+        found = differences(entry, loaded)
         bad += bool(found)
         say(f"{'differs' if found else 'agrees '}  {entry.path.name}")
         for line in found:

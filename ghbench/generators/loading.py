@@ -76,18 +76,25 @@ def generator_plugin(spec: str | Path) -> GeneratorPlugin:
     """
     if isinstance(spec, Path) or _is_path(spec):
         return CheckpointFile(Path(spec).expanduser())
-    found = registry.build("generator", spec)
-    if not isinstance(found, GeneratorPlugin):
-        raise PluginError(f"{spec!r} is a {type(found).__name__} without spec() and load(); see docs/generators.md")
-    return found
+    return _as_plugin(registry.build("generator", spec), spec)
 
 
-def load_generator(spec: str | Path) -> Generator:
+def recorded_generator(name: str) -> GeneratorPlugin:
+    """The registered generator whose name stands in a file; see `ghbench.registry.build_recorded`.
+
+    Raises:
+        UsageError: It is not a registered name, or has unknown options.
+        PluginError: What the name stands for is no generator.
+    """
+    return _as_plugin(registry.build_recorded("generator", name), name)
+
+
+def load_generator(spec: str | Path | GeneratorPlugin) -> Generator:
     """Load a generator by name or from a file.
 
     Args:
-        spec: A registered name with options (`mobile-stylegan-ffhq:size=128`), or the path of a checkpoint in any
-            format that ghbench reads; its name does not matter.
+        spec: A plugin, a registered name with options (`mobile-stylegan-ffhq:size=128`), or the path of a checkpoint in
+            any format that ghbench reads; its name does not matter.
 
     Returns:
         A torch module on the CPU, in evaluation mode, with `requires_grad` off.
@@ -98,15 +105,16 @@ def load_generator(spec: str | Path) -> Generator:
         DataError: The file is damaged, hostile, or no generator.
         PluginError: A plugin failed, or what it gave is no generator.
     """
-    plugin = generator_plugin(spec)
+    plugin = spec if isinstance(spec, GeneratorPlugin) else generator_plugin(spec)
+    name = plugin.spec().name if plugin is spec else str(spec)
     try:
         generator = plugin.load()
     except UserError:
         raise
     except Exception as error:
-        raise PluginError(f"generator {str(spec)!r} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise PluginError(f"generator {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
     if not isinstance(generator, Generator):
-        raise PluginError(f"{str(spec)!r} gave a {type(generator).__name__} that lacks what generators have")
+        raise PluginError(f"{name!r} gave a {type(generator).__name__} that lacks what generators have")
     return generator
 
 
@@ -162,6 +170,12 @@ def licence_of(checkpoint: Checkpoint) -> str:
     if checkpoint.format == openvino_ir.FORMAT:
         return assets.get(FACES).licence
     return FORMATS[checkpoint.format].licence if checkpoint.format in FORMATS else UNSTATED
+
+
+def _as_plugin(value: object, name: str) -> GeneratorPlugin:
+    if not isinstance(value, GeneratorPlugin):
+        raise PluginError(f"{name!r} is a {type(value).__name__} without spec() and load(); see docs/generators.md")
+    return value
 
 
 def _is_path(spec: str) -> bool:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ghbench.errors import DataError, MissingError, UsageError
+from ghbench.generator import GeneratorPlugin
 from ghbench.generators.code_statistics import CodeStatistics
-from ghbench.generators.loading import generator_plugin, load_generator
+from ghbench.generators.loading import CheckpointFile, generator_plugin, load_generator, recorded_generator
 from ghbench.generators.pictures import on_device
 from ghbench.generators.protocol import Generator
 from ghbench.generators.rendering import from_uint8, to_uint8
@@ -35,6 +36,7 @@ AT_ONCE = 16
 """Pictures that go through a network together."""
 NEVER_VARIES = 1e-6
 """Measured deviations below this share of the largest are rounding."""
+_NAME_IT = "name it: generator=PATH in the spec string, --generator PATH on the command line"
 
 
 class Codec:
@@ -53,6 +55,7 @@ class Codec:
         self.description, self.device = description, device
         self.encoder = _brought(encoder, device).eval().requires_grad_(requires_grad=False)
         self.layout, self.size = description.config.layout, description.config.size
+        self._typed = generator
         self.generator_name = generator or description.generator
 
     @classmethod
@@ -80,14 +83,28 @@ class Codec:
             MissingError: The encoder's file names none, or it cannot be had.
             DataError: It is not the one that the encoder learned from.
         """
-        if self.generator_name is None:
-            raise MissingError(
-                f"{self.description.path.name} does not say which generator its codes are for",
-                fix="name it: generator=PATH in the spec string, --generator PATH on the command line",
-            )
-        generator = load_generator(self.generator_name)
+        generator = load_generator(self._plugin)
         self._check(generator)
         return on_device(generator, self.device)
+
+    @cached_property
+    def _plugin(self) -> GeneratorPlugin:
+        """What the user named; else what the encoder's file names, which can only be a registered generator or itself.
+
+        Raises:
+            MissingError: See `generator`.
+        """
+        if self._typed is not None:
+            return generator_plugin(self._typed)
+        about = self.description
+        if about.generator is None:
+            raise MissingError(f"{about.path.name} does not say which generator its codes are for", fix=_NAME_IT)
+        if about.official:
+            return CheckpointFile(about.path)
+        try:
+            return recorded_generator(about.generator)
+        except UsageError as error:
+            raise MissingError(f"{about.path.name}: {error.message}", fix=_NAME_IT) from error
 
     @cached_property
     def statistics(self) -> dict[str, CodeStatistics] | None:
@@ -190,20 +207,20 @@ class Codec:
         return torch.split(from_uint8(np.array(pictures)).to(self.device), AT_ONCE)
 
     def _check(self, generator: Generator) -> None:
-        fix = "generator=PATH in the spec string, --generator PATH on the command line"
         side = max(level.resolution for level in generator.levels)
         found = layout_of(generator, self.layout.space)
         if found != self.layout or side != self.size:
-            raise DataError(f"{self.generator_name} is not the generator whose codes the encoder predicts", fix=fix)
+            raise DataError(
+                f"{self.generator_name} is not the generator whose codes the encoder predicts", fix=_NAME_IT
+            )
         if self.description.generator_digest is None:
             return
-        assert self.generator_name is not None
-        digest = generator_plugin(self.generator_name).spec().weights_digest
+        digest = self._plugin.spec().weights_digest
         if digest != self.description.generator_digest:
             raise DataError(
                 f"{self.generator_name} has other weights than the generator that the encoder learned from: sha256 "
                 f"{digest[:16]}..., expected {self.description.generator_digest[:16]}...",
-                fix=fix,
+                fix=_NAME_IT,
             )
 
 

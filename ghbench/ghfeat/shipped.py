@@ -7,7 +7,7 @@ from pathlib import Path
 from ghbench.errors import MissingError, UsageError
 from ghbench.generators.first_party import FACES, shipped_file
 from ghbench.ghfeat.description import EncoderDescription
-from ghbench.spec_string import parse
+from ghbench.spec_string import parse_recorded
 
 DEFAULT = "faces128"
 SHIPPED = {DEFAULT: "ghfeat-faces128", "fashion32": "ghfeat-fashion32", "mnist32": "ghfeat-mnist32"}
@@ -50,5 +50,7 @@ def usual_alignment(description: EncoderDescription) -> str:
     """
     if description.official:
         return "ffhq"
-    generator = description.generator or ""
-    return "ffhq" if generator and parse(generator.partition(":")[0]).name == FACES else "none"
+    try:
+        return "ffhq" if parse_recorded(description.generator or "").name == FACES else "none"
+    except UsageError:  # no name, or the path of somebody's checkpoint
+        return "none"

@@ -7,14 +7,15 @@ import math
 from ghbench.leaderboard.collect import Entry
 from ghbench.results import files, statistics
 from ghbench.results.schema import MetricValue
-from ghbench.selection import load_task
+from ghbench.task import Task
 
 
-def differences(entry: Entry, tolerance: float = 1e-9) -> list[str]:
+def differences(entry: Entry, task: Task, tolerance: float = 1e-9) -> list[str]:
     """What differs between a result's metrics and those of its records, scored now.
 
     Args:
         entry: A result and its records.
+        task: The task that the user named; the one that the file names is compared with it and never loaded.
         tolerance: Largest absolute difference that is rounding.
 
     Returns:
@@ -24,7 +25,8 @@ def differences(entry: Entry, tolerance: float = 1e-9) -> list[str]:
         DataError: The records are missing or were changed.
     """
     result = entry.result
-    task = load_task(result.task.name)
+    if task.name != result.task.name:
+        return [f"the file says that it is a result of {result.task.name!r}, not of {task.name!r}"]
     if task.version != result.task.version:
         return [f"made with version {result.task.version} of the task, this is version {task.version}"]
     records = files.load_records(entry.path, result)

@@ -68,7 +68,7 @@ class RightOrWrong:
 @pytest.fixture
 def task(monkeypatch):
     exam = RightOrWrong()
-    for module in ("table", "compare", "rescore"):
+    for module in ("table", "compare"):
         # The package shows functions of the same names; the modules themselves are found here.
         monkeypatch.setattr(sys.modules[f"ghbench.leaderboard.{module}"], "load_task", lambda _: exam)
     return exam
@@ -275,7 +275,7 @@ def test_the_same_result_twice_is_one_row(keep, task):
 def test_rescoring_notices_a_changed_number(keep, task):
     kept = keep("net", 150)
     (entry,), _ = collect("exam")
-    assert differences(entry) == []
+    assert differences(entry, task) == []
     metrics = kept.model_dump()["metrics"]
     for change, sentence in (
         ({"value": 0.9}, "accuracy, value: 0.75 now, 0.9 in the file"),
@@ -286,10 +286,10 @@ def test_rescoring_notices_a_changed_number(keep, task):
         changed = kept.model_copy(
             update={"metrics": [type(kept.metrics[0])(**{**metrics[0], **change}), kept.metrics[1]]}
         )
-        found = differences(type(entry)(changed, entry.path, published=False))
+        found = differences(type(entry)(changed, entry.path, published=False), task)
         assert any(line.startswith(sentence) for line in found), found
     older = kept.model_copy(update={"task": kept.task.model_copy(update={"version": 1})})
-    assert "version 1" in differences(type(entry)(older, entry.path, published=False))[0]
+    assert "version 1" in differences(type(entry)(older, entry.path, published=False), task)[0]
 
 
 @pytest.fixture
