@@ -16,17 +16,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from ghbench_tasks.decoding import at_size
-from ghbench_tasks.picture_references import mean_picture
-from ghbench_tasks.picture_sources import PictureSource
-from ghbench_tasks.reconstruction import reconstruction
+from ghbench_tasks.pictures.decoding import at_size
+from ghbench_tasks.pictures.reconstruction import reconstruction
+from ghbench_tasks.pictures.references import mean_picture
+from ghbench_tasks.pictures.sources import PictureSource
 from record import write
 
 from ghbench import locations, registry
 from ghbench.generators.loading import generator_plugin
 from ghbench.ghfeat.codec import Codec
-from ghbench.ghfeat.description import describe_encoder
-from ghbench.ghfeat.options import GhfeatOptions
+from ghbench.ghfeat.files.description import describe_encoder
+from ghbench.ghfeat.training.options import GhfeatOptions
 from ghbench.imaging import prepare
 from ghbench.metrics.image import mse, ssim
 from ghbench.results.statistics import interval, multiplicities

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import time
 
-from ghbench_tasks.picture_references import INVERSION_PRECISION, INVERSION_STEPS, INVERTED, inverting_generator
+from ghbench_tasks.pictures.references import INVERSION_PRECISION, INVERSION_STEPS, INVERTED, inverting_generator
 from record import RESULTS, write
 
 import ghbench
-from ghbench.ghfeat.inversion import Inversion, Inversions
+from ghbench.ghfeat.editing.inversion import Inversion, Inversions
 from ghbench.metrics.image import mse, ssim
 
 

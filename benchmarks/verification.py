@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from ghbench_tasks.verification import VerificationTask
+from ghbench_tasks.verification.task import VerificationTask
 from record import interleaved_seconds, write
 from sklearn.metrics import roc_curve
 from sklearn.model_selection import KFold

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ghbench import registry
 from ghbench.dataset import Dataset
-from ghbench.leaderboard import Table, collect, compare, rank_table, table_of_results
-from ghbench.own_module import wrap
 from ghbench.results.schema import Failure, Result
-from ghbench.runner import RunOptions, run, run_pairs
-from ghbench.selection import load_extractor, load_task
+from ghbench.running.own_module import wrap
+from ghbench.running.runner import RunOptions, run, run_pairs
+from ghbench.running.selection import load_extractor, load_task
+from ghbench.tables import Table, collect, compare, rank_table, table_of_results
 from ghbench.task import Task
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def evaluate(
         tasks: Spec string or task object, or several.
         references: Whether to run the tasks' reference rows too.
         show: Whether to print the tables.
-        **changes: Fields of `ghbench.runner.RunOptions`, for instance `align="tight"`.
+        **changes: Fields of `ghbench.running.runner.RunOptions`, for instance `align="tight"`.
 
     Returns:
         Results, and failures of pairs that could not be run: the extractor's own first, then the references', task by
@@ -116,8 +116,8 @@ def list_datasets() -> list[str]:
 
 
 def _show(task: Task, outcomes: Sequence[Result | Failure], options: RunOptions) -> None:
-    from ghbench.leaderboard.render import one_line
-    from ghbench.leaderboard.terminal import print_table
+    from ghbench.tables.render import one_line
+    from ghbench.tables.terminal import print_table
 
     results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
     print_table(table_of_results(task, results, options.results))

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from ghbench_tasks.faces import lfw
+from ghbench_tasks.verification.faces import lfw
 
 import ghbench
 from ghbench.errors import PluginError, UsageError
 from ghbench.extraction import ExtractionOptions
 from ghbench.extractor import Encoder
-from ghbench.own_module import module_digest
 from ghbench.results.schema import Failure, Result
+from ghbench.running.own_module import module_digest
 
 torch = pytest.importorskip("torch")
 
@@ -85,7 +85,7 @@ def test_run_takes_names_and_options_by_keyword(orl, home):
 def test_the_leaderboard_holds_what_was_run(home, lfw_tree, monkeypatch):
     import sys
 
-    monkeypatch.setattr(sys.modules["ghbench.leaderboard.collect"], "published_folder", lambda: home / "none")
+    monkeypatch.setattr(sys.modules["ghbench.tables.collect"], "published_folder", lambda: home / "none")
     task = lfw(root=lfw_tree)
     ghbench.run("thumbnail:size=4", task)
     ghbench.run("thumbnail:size=8", task)

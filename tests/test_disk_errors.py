@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ghbench.cli import main
-from ghbench.disk_errors import disk_error
+from ghbench.errors import disk_error
 
 GHBENCH = Path(sys.executable).with_name("ghbench")
 

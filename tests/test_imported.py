@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from ghbench_tasks.faces import lfw
+from ghbench_tasks.verification.faces import lfw
 
-from ghbench import registry, runner
+from ghbench import registry
 from ghbench.data.lfw import Lfw
 from ghbench.errors import DataError, FeatureError, MissingError, UsageError
 from ghbench.extraction import ExtractionOptions
+from ghbench.running import runner
 from ghbench.store import FeatureStore
 from ghbench.store.imported import import_features, imported_folder
 

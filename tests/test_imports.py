@@ -22,7 +22,7 @@ def test_importing_ghbench_imports_nothing_heavy():
 
 def test_metrics_import_alone():
     code = "import ghbench.metrics.verification, ghbench.metrics.people_bootstrap"
-    assert loaded_after(code, "torch", "pandas", "sklearn", "ghbench.runner", "ghbench.assets") == "[]"
+    assert loaded_after(code, "torch", "pandas", "sklearn", "ghbench.running.runner", "ghbench.assets") == "[]"
 
 
 def test_building_a_task_and_the_light_extractors_needs_no_torch():

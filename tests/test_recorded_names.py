@@ -15,13 +15,13 @@ from ghbench.generators import native
 from ghbench.generators.loading import load_generator
 from ghbench.generators.tiny import tiny_generator
 from ghbench.ghfeat.extractor import Ghfeat
-from ghbench.leaderboard import collect, compare, published_folder, rank_table
-from ghbench.leaderboard.rescore import differences
 from ghbench.registry import build_recorded
 from ghbench.results import statistics
 from ghbench.spec_string import parse_recorded
 from ghbench.store import FeatureKey, FeatureStore
 from ghbench.store.imported import import_features, load_imported
+from ghbench.tables import collect, compare, published_folder, rank_table
+from ghbench.tables.rescore import differences
 from ghbench.training.run_folder import RunFolder
 
 CANARY = "from pathlib import Path\nPath({marker!r}).touch()\ndef touch(*_, **__): return None\n"

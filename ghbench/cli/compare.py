@@ -20,7 +20,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print the difference of two finished results, first minus second, with its 95 % interval."""
-    from ghbench.leaderboard import compare as compare_results
+    from ghbench.tables import compare as compare_results
 
     found = compare_results(first, second, task, metric, align)
     if as_json:

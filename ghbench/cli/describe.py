@@ -29,7 +29,7 @@ def describe(
 
 
 def _extractor(spec: str) -> dict[str, Any]:
-    from ghbench.selection import load_extractor
+    from ghbench.running.selection import load_extractor
 
     extractor = load_extractor(spec)
     described = asdict(extractor.spec())
@@ -52,7 +52,7 @@ def _abilities() -> dict[str, type]:
 
 
 def _task(spec: str) -> dict[str, Any]:
-    from ghbench.selection import load_task
+    from ghbench.running.selection import load_task
 
     task = load_task(spec)
     return {

@@ -15,8 +15,8 @@ from ghbench.cli.terminal import Watch, complain, say, watched
 if TYPE_CHECKING:
     from ghbench.extractor import ExtractorSpec
     from ghbench.ghfeat.codec import Codec
-    from ghbench.ghfeat.edit_grids import Encoding, Levels
-    from ghbench.ghfeat.edit_inputs import EditInput
+    from ghbench.ghfeat.editing.grids import Encoding, Levels
+    from ghbench.ghfeat.editing.inputs import EditInput
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -51,7 +51,7 @@ def reconstruct(
 
     ghbench edit reconstruct me.jpg seed:3 --out reconstructed.png
     """
-    from ghbench.ghfeat.edit_grids import reconstruct_grid
+    from ghbench.ghfeat.editing.grids import reconstruct_grid
 
     with _session(out, weights, generator, align, refine, perceptual, device) as session:
         session.save(reconstruct_grid(session.codec, session.read(pictures), session.encodings))
@@ -67,7 +67,7 @@ def mix(
 
     ghbench edit mix me.jpg --with seed:3 --levels r4-r8 --levels r64-rgb --out mixed.png
     """
-    from ghbench.ghfeat.edit_grids import mix_grid
+    from ghbench.ghfeat.editing.grids import mix_grid
 
     with _session(out, weights, generator, align, refine, perceptual, device) as session:
         chosen = session.levels(levels or session.resolutions())
@@ -86,7 +86,7 @@ def edit_global(
     ghbench edit global me.jpg --with seed:0-5 --levels r16-r32 --out variants.png
     """
     from ghbench.errors import UsageError
-    from ghbench.ghfeat.edit_grids import global_grid
+    from ghbench.ghfeat.editing.grids import global_grid
 
     if not levels:
         raise UsageError("global editing needs levels", fix="--levels r16-r32, for instance")
@@ -106,7 +106,7 @@ def local(
 
     ghbench edit local me.jpg --with seed:0-5 --mask 0.3,0.6,0.7,0.9 --levels r16.conv --out mouths.png
     """
-    from ghbench.ghfeat.edit_grids import local_grid
+    from ghbench.ghfeat.editing.grids import local_grid
 
     with _session(out, weights, generator, align, refine, perceptual, device) as session:
         places = session.places(levels)
@@ -125,7 +125,7 @@ def harmonize(
 
     ghbench edit harmonize me.jpg --with seed:3 --mask 0.3,0.6,0.7,0.9 --out harmonized.png
     """
-    from ghbench.ghfeat.edit_grids import harmonize_grid
+    from ghbench.ghfeat.editing.grids import harmonize_grid
 
     with _session(out, weights, generator, align, refine, perceptual, device) as session:
         region = session.mask(mask, feather)
@@ -142,12 +142,12 @@ class _Session:
     out: Path
 
     def read(self, names: Sequence[str]) -> list[EditInput]:
-        from ghbench.ghfeat.edit_inputs import read_inputs
+        from ghbench.ghfeat.editing.inputs import read_inputs
 
         return read_inputs(self.codec, names, self.align, complain)
 
     def mask(self, text: str, feather: float) -> Any:
-        from ghbench.ghfeat.masks import feathered, read_mask
+        from ghbench.ghfeat.editing.masks import feathered, read_mask
 
         return feathered(read_mask(text, self.codec.size), feather)
 
@@ -160,7 +160,7 @@ class _Session:
         return list(dict.fromkeys(level.name.partition(".")[0] for level in self.spec.levels))
 
     def places(self, expressions: Sequence[str] | None) -> list[str]:
-        from ghbench.ghfeat.edit import region_level
+        from ghbench.ghfeat.editing.edits import region_level
 
         return [region_level(self.codec, self.spec, text) for text in expressions or (None,)]
 
@@ -189,13 +189,13 @@ def _session(
 
 
 def _encodings(codec: Codec, steps: int, perceptual: str, watch: Watch) -> list[Encoding]:
-    from ghbench.ghfeat.edit_grids import Encoding
+    from ghbench.ghfeat.editing.grids import Encoding
 
     plain = Encoding("", codec.encode)
     if not steps:
         return [plain]
-    from ghbench.ghfeat.perceptual import perceptual_network
-    from ghbench.ghfeat.refinement import Refinement, refine
+    from ghbench.ghfeat.editing.refinement import Refinement, refine
+    from ghbench.ghfeat.training.perceptual import perceptual_network
 
     network = None if perceptual == "none" else perceptual_network(perceptual)[0].to(codec.device)
 

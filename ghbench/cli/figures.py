@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from ghbench.figures import IntervalRow, LevelCurve, RocCurve
-    from ghbench.leaderboard import Row, Table
+    from ghbench.tables import Row, Table
 
 _MOST_CURVES = 8
 
@@ -23,9 +23,9 @@ def figures(
     """Draw a task's ranked table with its intervals, curves over levels and ROC curves; print the files' paths."""
     from ghbench.cli.terminal import complain, say
     from ghbench.figures import interval_figure, level_figure, roc_figure, save_figure
-    from ghbench.leaderboard import collect, published_folder, rank_table
     from ghbench.results.files import slug
-    from ghbench.selection import load_task
+    from ghbench.running.selection import load_task
+    from ghbench.tables import collect, published_folder, rank_table
 
     name = load_task(task).name
     own = published_folder() if published_only else None

@@ -20,8 +20,8 @@ def leaderboard(
 ) -> None:
     """Rank all finished results of a task; systems that noise cannot tell apart share a rank."""
     from ghbench.errors import UsageError
-    from ghbench.leaderboard import collect, published_folder, rank_table, render
-    from ghbench.selection import load_task
+    from ghbench.running.selection import load_task
+    from ghbench.tables import collect, published_folder, rank_table, render
 
     if own_only and published_only:
         raise UsageError("--own and --published leave nothing; give one of them")
@@ -34,7 +34,7 @@ def leaderboard(
         which = " among these" if own_only or published_only else ""
         complain(f"no results of {name}{which}\nmake some: {command_for(loaded, task)}")
     if output == "terminal":
-        from ghbench.leaderboard.terminal import print_table
+        from ghbench.tables.terminal import print_table
 
         print_table(table)
         return

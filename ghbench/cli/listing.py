@@ -33,7 +33,7 @@ def _row(plugin: Plugin, *, ready: bool) -> dict[str, str]:
     text = about.text if about.error is None else f"broken: {about.error}"
     row = {"name": plugin.name, "package": plugin.package, "target": plugin.target, "summary": text}
     if ready:
-        from ghbench.readiness import readiness
+        from ghbench.running.readiness import readiness
 
         lacking = readiness(plugin)
         row["ready"] = "yes" if lacking is None else "no"

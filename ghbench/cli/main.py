@@ -26,8 +26,7 @@ from ghbench.cli import (
     verify,
 )
 from ghbench.cli.terminal import complain, say
-from ghbench.disk_errors import disk_error
-from ghbench.errors import UserError
+from ghbench.errors import UserError, disk_error
 from ghbench.version import __version__
 
 app = typer.Typer(

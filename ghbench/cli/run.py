@@ -35,7 +35,7 @@ def run(
     """
     from ghbench.extraction import ExtractionOptions
     from ghbench.results.schema import Result
-    from ghbench.runner import RunOptions, run_pairs
+    from ghbench.running.runner import RunOptions, run_pairs
 
     with watched() as watch:
         options = RunOptions(
@@ -59,8 +59,8 @@ def run(
 
 
 def _print_tables(results: list[Result], folder: Path | None) -> None:
-    from ghbench.leaderboard import table_of_results
-    from ghbench.leaderboard.terminal import print_table
+    from ghbench.tables import table_of_results
+    from ghbench.tables.terminal import print_table
 
     for name in dict.fromkeys(result.task.name for result in results):
         print_table(table_of_results(name, [result for result in results if result.task.name == name], folder))

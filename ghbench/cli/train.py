@@ -98,7 +98,7 @@ def ghfeat(
 
     ghbench train ghfeat --generator mobile-stylegan-ffhq --size 128 --run faces128
     """
-    from ghbench.ghfeat.job import ghfeat_recipe
+    from ghbench.ghfeat.training.job import ghfeat_recipe
 
     recipe = ghfeat_recipe(
         generator, images, option or [], size=size, preset=preset, data=data, start=start,

@@ -132,10 +132,9 @@ class Renders:
 
     @cached_property
     def _pixels(self) -> NDArray[np.uint8]:
-        from ghbench.generators.rendering import Renders as Shards
-        from ghbench.generators.rendering import drawing
+        from ghbench.generators.rendering import RenderShards, drawing
 
-        shards = Shards(self.recipe, locations.cache() / "renders")
+        shards = RenderShards(self.recipe, locations.cache() / "renders")
         if shards.missing():
             generator, label = self._load(), f"renders of {self._spec.name}"
             one = 3 * self.size**2

@@ -146,7 +146,7 @@ def drawing(generator: Renderable, recipe: RenderRecipe, *, compiled: bool) -> C
     return draw
 
 
-class Renders:
+class RenderShards:
     """The pictures of a recipe in a folder, one file a shard, each whole or absent.
 
     Args:

@@ -19,13 +19,13 @@ from ghbench.generators.protocol import Generator
 from ghbench.generators.rendering import from_uint8, to_uint8
 from ghbench.generators.style_generator import StyleGenerator
 from ghbench.generators.synthesis import LevelTap
-from ghbench.ghfeat.decoding import decode_codes
-from ghbench.ghfeat.description import EncoderDescription, describe_encoder
-from ghbench.ghfeat.encoder import Encoder
-from ghbench.ghfeat.layout import layout_of
-from ghbench.ghfeat.shipped import DEFAULT, weights_file
-from ghbench.ghfeat.statistics import layout_statistics
-from ghbench.ghfeat.weights import load_encoder
+from ghbench.ghfeat.files.description import EncoderDescription, describe_encoder
+from ghbench.ghfeat.files.shipped import DEFAULT, weights_file
+from ghbench.ghfeat.files.weights import load_encoder
+from ghbench.ghfeat.network.decoding import decode_codes
+from ghbench.ghfeat.network.encoder import Encoder
+from ghbench.ghfeat.network.layout import layout_of
+from ghbench.ghfeat.network.statistics import layout_statistics
 
 Pictures = NDArray[np.uint8]
 """uint8 [N, 3, R, R] RGB of the encoder's size."""

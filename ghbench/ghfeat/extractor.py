@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ghbench.errors import DataError
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing
-from ghbench.ghfeat.description import EncoderDescription, describe_encoder
-from ghbench.ghfeat.shipped import DEFAULT, usual_alignment, weights_file
+from ghbench.ghfeat.files.description import EncoderDescription, describe_encoder
+from ghbench.ghfeat.files.shipped import DEFAULT, usual_alignment, weights_file
 
 if TYPE_CHECKING:
     from ghbench.ghfeat.codec import Codec
@@ -132,7 +132,7 @@ class Ghfeat:
     def codec(self) -> Codec:
         """Encoder and generator, for edits."""
         from ghbench.ghfeat.codec import Codec
-        from ghbench.ghfeat.weights import load_encoder
+        from ghbench.ghfeat.files.weights import load_encoder
 
         about = self._description
         return Codec(about, load_encoder(about.path).encoder, self._generator, self._device)

@@ -18,7 +18,7 @@ from ghbench.atomic import write_bytes
 from ghbench.digests import digest_json
 from ghbench.generators.haar import haar_analysis
 from ghbench.generators.mobile_stylegan import MobileStyleGAN
-from ghbench.generators.rendering import Renders, area_average, from_uint8, recipe_codes
+from ghbench.generators.rendering import RenderShards, area_average, from_uint8, recipe_codes
 
 VERSION = 1
 BATCH = 16
@@ -43,7 +43,7 @@ class HeadSamples:
         pixels: Pixels of each head's features taken from a picture, at random places.
     """
 
-    def __init__(self, renders: Renders, sizes: tuple[int, ...], pixels: int) -> None:
+    def __init__(self, renders: RenderShards, sizes: tuple[int, ...], pixels: int) -> None:
         self.renders, self.sizes, self.pixels = renders, sizes, pixels
         name = digest_json([renders.recipe.digest(), sizes, pixels, VERSION])[:16]
         self.path = renders.path.with_name(f"samples-{name}")

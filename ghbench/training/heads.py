@@ -25,7 +25,7 @@ from ghbench.generators.mobile_stylegan import COLOURS, MobileStyleGAN, WaveletH
 from ghbench.generators.mobile_weights import ASSET, HEAD_SIZES
 from ghbench.generators.rendering import (
     RenderRecipe,
-    Renders,
+    RenderShards,
     area_average,
     drawing,
     from_uint8,
@@ -140,9 +140,9 @@ class HeadRecipe(Recipe):
         self._features: Callable[[Tensor], dict[str, Tensor]] = machine.compile(self._features_of)
         renders = [self.options.fitted(), *map(self.options.held_out, EVALUATED_PSI)]
         for recipe in renders:
-            made = Renders(recipe, self.folder)
+            made = RenderShards(recipe, self.folder)
             made.make(self.whole, drawing(self.whole, recipe, compiled=machine.compiled), report, batch=4)
-        samples = HeadSamples(Renders(renders[0], self.folder), HEAD_SIZES, self.options.pixels)
+        samples = HeadSamples(RenderShards(renders[0], self.folder), HEAD_SIZES, self.options.pixels)
         samples.make(self.short, self._fast_features, report)
         self.samples = samples.read()
 
@@ -185,7 +185,7 @@ class HeadRecipe(Recipe):
         shown = min(4, self.options.evaluated)
         drawn = self._drawn(recipe_codes(recipe, self.short, range(EVALUATION_SEED, EVALUATION_SEED + shown)))
         scaled = [functional.interpolate(images, 256, mode="nearest") for images in drawn.values()]
-        columns = [Renders(recipe, self.folder).read()[:shown], *map(to_uint8, scaled)]
+        columns = [RenderShards(recipe, self.folder).read()[:shown], *map(to_uint8, scaled)]
         cells = np.stack(columns, axis=1).reshape(-1, COLOURS, 256, 256)
         return picture_grid(cells.transpose(0, 2, 3, 1), columns=len(columns))
 
@@ -243,7 +243,7 @@ class HeadRecipe(Recipe):
         return drawn
 
     def _psnr(self, recipe: RenderRecipe, count: int) -> dict[int, list[float]]:
-        pictures = Renders(recipe, self.folder).read()
+        pictures = RenderShards(recipe, self.folder).read()
         values: dict[int, list[float]] = {size: [] for size in HEAD_SIZES}
         for start in range(0, count, BATCH):
             seeds = range(recipe.first_seed + start, recipe.first_seed + min(start + BATCH, count))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ghbench.leaderboard import collect, published_folder, rank_table
-from ghbench.leaderboard.render import cell, find
+from ghbench.tables import collect, published_folder, rank_table
+from ghbench.tables.render import cell, find
 
 PAGES = {
     "orl": "orl",
@@ -51,7 +51,7 @@ def test_every_published_page_is_known():
 
 @pytest.mark.parametrize(("page", "task"), PAGES.items())
 def test_the_published_page_is_what_the_command_prints(page, task):
-    from ghbench.leaderboard import render
+    from ghbench.tables import render
 
     entries, notes = collect(task, published_folder(), published=False)
     assert (published_folder() / f"{page}.md").read_text(encoding="utf-8") == render.markdown(

@@ -8,7 +8,7 @@ import torch
 
 from ghbench.generators.rendering import (
     RenderRecipe,
-    Renders,
+    RenderShards,
     area_average,
     drawing,
     from_uint8,
@@ -27,7 +27,7 @@ def generator():
 
 
 def made(recipe, generator, folder, batch=3, draw=None):
-    renders = Renders(recipe, folder)
+    renders = RenderShards(recipe, folder)
     renders.make(generator, draw or drawing(generator, recipe, compiled=False), lambda done, total: None, batch)
     return renders
 
@@ -66,7 +66,7 @@ def test_pictures_are_averaged_clipped_and_in_order(generator, tmp_path):
 
 def test_a_killed_or_damaged_run_makes_only_what_is_missing(generator, tmp_path):
     whole = made(RECIPE, generator, tmp_path / "a").read()
-    renders = Renders(RECIPE, tmp_path / "b")
+    renders = RenderShards(RECIPE, tmp_path / "b")
     calls = []
 
     def dies(ws):
@@ -90,7 +90,7 @@ def test_a_killed_or_damaged_run_makes_only_what_is_missing(generator, tmp_path)
 
 def test_more_pictures_keep_the_ones_that_are_there(generator, tmp_path):
     few = made(RECIPE, generator, tmp_path)
-    more = Renders(replace(RECIPE, count=16), tmp_path)
+    more = RenderShards(replace(RECIPE, count=16), tmp_path)
     assert more.path == few.path
     assert [len(seeds) for seeds in more.missing()] == [4, 4]
-    assert Renders(replace(RECIPE, psi=(0.6, 1.0)), tmp_path).path != few.path
+    assert RenderShards(replace(RECIPE, psi=(0.6, 1.0)), tmp_path).path != few.path

@@ -8,7 +8,7 @@ from tiny_encoders import save_tiny_encoder
 from ghbench.errors import UsageError
 from ghbench.generators.pictures import pictures_of_seeds
 from ghbench.ghfeat.codec import Codec
-from ghbench.ghfeat.edit import (
+from ghbench.ghfeat.editing.edits import (
     edit_global,
     edit_local,
     harmonize,
@@ -20,9 +20,9 @@ from ghbench.ghfeat.edit import (
     sampled_codes,
     swapped,
 )
+from ghbench.ghfeat.editing.masks import at_resolution, box_mask, feathered
+from ghbench.ghfeat.editing.refinement import Refinement, refine
 from ghbench.ghfeat.extractor import Ghfeat
-from ghbench.ghfeat.masks import at_resolution, box_mask, feathered
-from ghbench.ghfeat.refinement import Refinement, refine
 
 BOX = box_mask((0.25, 0.5, 0.75, 1.0), 32)
 

@@ -96,6 +96,6 @@ def test_a_truncated_picture_is_named(run):
 
 
 def test_weights_that_are_not_here_come_with_the_command_that_makes_them(run, monkeypatch, tmp_path):
-    monkeypatch.setattr("ghbench.ghfeat.shipped.shipped_file", lambda name: tmp_path / name)
+    monkeypatch.setattr("ghbench.ghfeat.files.shipped.shipped_file", lambda name: tmp_path / name)
     with pytest.raises(MissingError, match="make train-ghfeat"):
         run("reconstruct", "photo.png", "--out", "x.png", weights=False)

@@ -9,10 +9,10 @@ from ghbench.errors import DataError, UsageError
 from ghbench.generators.code_statistics import CodeStatistics
 from ghbench.generators.stylegan1 import StyleGAN1
 from ghbench.generators.tiny import tiny_generator
-from ghbench.ghfeat.config import EncoderConfig, compact, paper
-from ghbench.ghfeat.encoder import Encoder, synchronised
-from ghbench.ghfeat.layout import CodeLayout, CodeLevel, adain_layout, layout_of
-from ghbench.ghfeat.statistics import layout_statistics
+from ghbench.ghfeat.network.config import EncoderConfig, compact, paper
+from ghbench.ghfeat.network.encoder import Encoder, synchronised
+from ghbench.ghfeat.network.layout import CodeLayout, CodeLevel, adain_layout, layout_of
+from ghbench.ghfeat.network.statistics import layout_statistics
 
 OFFICIAL = adain_layout({4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128, 256: 64})
 SMALL = adain_layout(dict.fromkeys((4, 8, 16, 32, 64, 128, 256), 4))

@@ -10,11 +10,11 @@ from ghbench.checkpoints import Checkpoint
 from ghbench.errors import DataError
 from ghbench.extractor import TrainingRecord
 from ghbench.generators.tiny import tiny_generator
-from ghbench.ghfeat.config import compact
-from ghbench.ghfeat.encoder import Encoder
-from ghbench.ghfeat.layout import layout_of
-from ghbench.ghfeat.statistics import layout_statistics
-from ghbench.ghfeat.weights import load_encoder, save_encoder
+from ghbench.ghfeat.files.weights import load_encoder, save_encoder
+from ghbench.ghfeat.network.config import compact
+from ghbench.ghfeat.network.encoder import Encoder
+from ghbench.ghfeat.network.layout import layout_of
+from ghbench.ghfeat.network.statistics import layout_statistics
 
 RECORD = TrainingRecord(("renders of tiny",), frozenset({"a" * 64}), ("b" * 64,), "renders", "in-generator")
 

@@ -17,7 +17,7 @@ from ghbench.generators.native import save_generator
 from ghbench.generators.stylegan2 import StyleGAN2
 from ghbench.ghfeat import shipped
 from ghbench.ghfeat.extractor import Ghfeat
-from ghbench.ghfeat.weights import load_encoder
+from ghbench.ghfeat.files.weights import load_encoder
 from ghbench.levels import select_levels
 from ghbench.store import FeatureKey, FeatureStore
 from ghbench.testing import check_extractor

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from ghbench_tasks.reconstruction import reconstruction
+from ghbench_tasks.pictures.reconstruction import reconstruction
 
-from ghbench import runner
 from ghbench.data.renders import Renders
 from ghbench.extraction import ExtractionOptions
 from ghbench.extractor import CodePredictor
 from ghbench.ghfeat.extractor import Ghfeat
+from ghbench.running import runner
 from ghbench.store import FeatureStore
 
 

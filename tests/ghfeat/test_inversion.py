@@ -6,10 +6,10 @@ import torch
 
 from ghbench.generators.loading import load_generator
 from ghbench.generators.rendering import from_uint8
-from ghbench.ghfeat.decoding import decode_codes
-from ghbench.ghfeat.inversion import Inversion, Inversions, invert, restored
-from ghbench.ghfeat.layout import layout_of
-from ghbench.ghfeat.statistics import layout_statistics
+from ghbench.ghfeat.editing.inversion import Inversion, Inversions, invert, restored
+from ghbench.ghfeat.network.decoding import decode_codes
+from ghbench.ghfeat.network.layout import layout_of
+from ghbench.ghfeat.network.statistics import layout_statistics
 from ghbench.registry import build
 
 

@@ -5,7 +5,7 @@ import pytest
 from ghbench.errors import UsageError
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
 from ghbench.generators.tiny import tiny_generator
-from ghbench.ghfeat.layout import adain_layout, layout_of
+from ghbench.ghfeat.network.layout import adain_layout, layout_of
 from ghbench.levels import select_levels
 
 LAYOUT = adain_layout({4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128, 256: 64})

@@ -8,7 +8,7 @@ from torch import nn
 
 from ghbench.generators.code_statistics import CodeStatistics
 from ghbench.ghfeat import losses
-from ghbench.ghfeat.schedule import decayed_rate
+from ghbench.ghfeat.training.schedule import decayed_rate
 from ghbench.training import gan_losses
 
 

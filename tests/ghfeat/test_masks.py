@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from ghbench.errors import DataError, UsageError
-from ghbench.ghfeat.masks import at_resolution, box_mask, feathered, read_mask
+from ghbench.ghfeat.editing.masks import at_resolution, box_mask, feathered, read_mask
 
 
 def test_a_box_covers_the_pixels_whose_centres_lie_inside():

@@ -17,15 +17,15 @@ from ghbench.checkpoints import Checkpoint
 from ghbench.checkpoints.tensorflow_tables import encoder_table, generator_table
 from ghbench.errors import DataError
 from ghbench.generators.conversion.converting import convert
-from ghbench.ghfeat.config import EncoderConfig, paper
-from ghbench.ghfeat.description import describe_encoder
-from ghbench.ghfeat.encoder import Encoder
 from ghbench.ghfeat.extractor import Ghfeat
-from ghbench.ghfeat.layout import adain_layout
-from ghbench.ghfeat.official import OFFICIAL_CHANNELS, encoder_from_official, official_encoder, official_name
-from ghbench.ghfeat.statistics import layout_statistics
-from ghbench.ghfeat.trunk import SameConv2d
-from ghbench.ghfeat.weights import load_encoder
+from ghbench.ghfeat.files.description import describe_encoder
+from ghbench.ghfeat.files.official import OFFICIAL_CHANNELS, encoder_from_official, official_encoder, official_name
+from ghbench.ghfeat.files.weights import load_encoder
+from ghbench.ghfeat.network.config import EncoderConfig, paper
+from ghbench.ghfeat.network.encoder import Encoder
+from ghbench.ghfeat.network.layout import adain_layout
+from ghbench.ghfeat.network.statistics import layout_statistics
+from ghbench.ghfeat.network.trunk import SameConv2d
 from ghbench.levels import select_levels
 
 HEADS = {"HighLevel": (8192, 4096), "MidLevel": (8192, 4096), "LowLevel": (8192, 1792)}

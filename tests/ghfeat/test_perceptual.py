@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 
 from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.ghfeat import perceptual
-from ghbench.ghfeat.perceptual import Vgg16, perceptual_network
+from ghbench.ghfeat.training.perceptual import Vgg16, perceptual_network
 
 
 @pytest.fixture

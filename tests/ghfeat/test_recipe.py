@@ -15,15 +15,15 @@ from ghbench.extractor import TrainingRecord
 from ghbench.generator import GeneratorSpec
 from ghbench.generators.tiny import tiny_generator
 from ghbench.ghfeat import recipe as recipes
-from ghbench.ghfeat.config import compact
-from ghbench.ghfeat.degradations import Degradation, degrade, without_colour
-from ghbench.ghfeat.job import ghfeat_recipe
-from ghbench.ghfeat.losses import code_loss
-from ghbench.ghfeat.options import PRESETS, GhfeatOptions
-from ghbench.ghfeat.pictures import Lessons
-from ghbench.ghfeat.recipe import GhfeatRecipe, take_over
-from ghbench.ghfeat.statistics import layout_statistics
-from ghbench.ghfeat.weights import SavedEncoder, load_encoder, save_encoder
+from ghbench.ghfeat.files.weights import SavedEncoder, load_encoder, save_encoder
+from ghbench.ghfeat.network.config import compact
+from ghbench.ghfeat.network.statistics import layout_statistics
+from ghbench.ghfeat.training.degradations import Degradation, degrade, without_colour
+from ghbench.ghfeat.training.job import ghfeat_recipe
+from ghbench.ghfeat.training.losses import code_loss
+from ghbench.ghfeat.training.options import PRESETS, GhfeatOptions
+from ghbench.ghfeat.training.pictures import Lessons
+from ghbench.ghfeat.training.recipe import GhfeatRecipe, take_over
 from ghbench.training.images import TrainingImages
 from ghbench.training.loop import Schedule, train
 from ghbench.training.machine import Machine

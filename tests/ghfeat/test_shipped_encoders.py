@@ -8,9 +8,9 @@ from ghbench.generators.first_party import shipped_file
 from ghbench.generators.loading import generator_plugin
 from ghbench.generators.pictures import pictures_of_seeds
 from ghbench.ghfeat.codec import Codec
-from ghbench.ghfeat.description import describe_encoder
 from ghbench.ghfeat.extractor import Ghfeat
-from ghbench.ghfeat.shipped import SHIPPED, weights_file
+from ghbench.ghfeat.files.description import describe_encoder
+from ghbench.ghfeat.files.shipped import SHIPPED, weights_file
 
 UNSEEN = range(1_000_000, 1_000_012)
 SMALL = ("fashion32", "mnist32")

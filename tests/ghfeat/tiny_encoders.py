@@ -7,11 +7,11 @@ import torch
 from ghbench.extractor import TrainingRecord
 from ghbench.generators.first_party import TinyRandom
 from ghbench.generators.tiny import tiny_generator
-from ghbench.ghfeat.config import compact
-from ghbench.ghfeat.encoder import Encoder
-from ghbench.ghfeat.layout import layout_of
-from ghbench.ghfeat.statistics import layout_statistics
-from ghbench.ghfeat.weights import save_encoder
+from ghbench.ghfeat.files.weights import save_encoder
+from ghbench.ghfeat.network.config import compact
+from ghbench.ghfeat.network.encoder import Encoder
+from ghbench.ghfeat.network.layout import layout_of
+from ghbench.ghfeat.network.statistics import layout_statistics
 
 GENERATOR = TinyRandom().spec().weights_digest
 RECORD = TrainingRecord((), None, (GENERATOR,), "self-supervised", "in-generator")

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from ghbench_tasks.pair_sets import PairSet, one_draw
-from ghbench_tasks.verification import VerificationTask
+from ghbench_tasks.verification.pair_sets import PairSet, one_draw
+from ghbench_tasks.verification.task import VerificationTask
 
 from ghbench.dataset import DatasetCard
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from ghbench_tasks.faces import lfw, orl, pairs
+from ghbench_tasks.verification.faces import lfw, orl, pairs
 
-from ghbench import runner
 from ghbench.errors import MissingError
+from ghbench.running import runner
 from ghbench.store.imported import import_features
 from ghbench.task import Task
 

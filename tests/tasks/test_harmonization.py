@@ -4,16 +4,16 @@ import json
 
 import numpy as np
 import pytest
-from ghbench_tasks.composites import Composites, composite, region
-from ghbench_tasks.harmonization import harmonization
-from ghbench_tasks.harmonizers import blurred_seam, poisson, reinhard, seam_step
+from ghbench_tasks.pictures.composites import Composites, composite, region
+from ghbench_tasks.pictures.harmonization import harmonization
+from ghbench_tasks.pictures.harmonizers import blurred_seam, poisson, reinhard, seam_step
 
-from ghbench import runner
 from ghbench.data.renders import Renders
 from ghbench.dataset import Dataset
 from ghbench.errors import UsageError
 from ghbench.extraction import ExtractionOptions
 from ghbench.registry import build
+from ghbench.running import runner
 from ghbench.store import FeatureStore
 from ghbench.task import Task
 from ghbench.testing import pictures

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ghbench_tasks.pair_sets import every_pair, identity_disjoint_draws, one_draw
+from ghbench_tasks.verification.pair_sets import every_pair, identity_disjoint_draws, one_draw
 
 from ghbench.errors import DataError
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ghbench_tasks.policies import fold_calibrated, vote
+from ghbench_tasks.verification.policies import fold_calibrated, vote
 
 LEARNING = ["vote-z", "fuse", "best"]
 

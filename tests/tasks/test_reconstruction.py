@@ -7,21 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from ghbench_tasks import picture_references
-from ghbench_tasks.picture_references import nearest
-from ghbench_tasks.picture_sources import PictureSource
-from ghbench_tasks.reconstruction import ReconstructionTask, reconstruction
+from ghbench_tasks.pictures.reconstruction import ReconstructionTask, reconstruction
+from ghbench_tasks.pictures.references import nearest
+from ghbench_tasks.pictures.sources import PictureSource
 from PIL import Image
 
-from ghbench import runner
 from ghbench.data.imagefolder import ImageFolder
 from ghbench.errors import ProtocolError, UsageError
 from ghbench.extraction import ExtractionOptions
-from ghbench.ghfeat.inversion import Inversion, Inversions
-from ghbench.leaderboard import table_of_results
+from ghbench.ghfeat.editing.inversion import Inversion, Inversions
 from ghbench.metrics.image import mse, psnr
 from ghbench.registry import build
 from ghbench.results import files, statistics
+from ghbench.running import runner
 from ghbench.store import FeatureStore
+from ghbench.tables import table_of_results
 from ghbench.task import Task
 from ghbench.testing import pictures
 

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from ghbench_tasks.pair_sets import every_pair, one_draw
+from ghbench_tasks.verification.pair_sets import every_pair, one_draw
 
 from ghbench.errors import UsageError
 

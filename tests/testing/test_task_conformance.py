@@ -129,5 +129,5 @@ def test_something_that_is_no_task_is_refused():
 @pytest.mark.skipif(os.environ.get("GHBENCH_OFFLINE") == "1", reason="GHBENCH_OFFLINE=1")
 @pytest.mark.parametrize("pairs", ["all", "official"])
 def test_verification_on_orl_keeps_the_contract(pairs):
-    scores = check_task(registry.build("task", f"ghbench_tasks.faces:orl,pairs={pairs}"))
+    scores = check_task(registry.build("task", f"ghbench_tasks.verification.faces:orl,pairs={pairs}"))
     assert "accuracy" in {score.metric for score in scores}

@@ -1,0 +1,1 @@
+"""Edits of images through their codes. Import what you need from its module."""

@@ -1,0 +1,127 @@
+"""What an encoder's file says about itself, read without torch and without building anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ghbench import checkpoints
+from ghbench.checkpoints import Checkpoint
+from ghbench.errors import DataError, MissingError
+from ghbench.extractor import TrainingRecord
+from ghbench.ghfeat.network.config import EncoderConfig
+
+NETWORK = "encoder"
+OFFICIAL = "E"
+"""The encoder's name in the authors' pickles."""
+OFFICIAL_LICENCE = "not stated by the authors; made with NVIDIA's StyleGAN, which is CC BY-NC 4.0"
+_GENERATORS = {"Gs", "G", "generator"}
+
+
+@dataclass(frozen=True)
+class EncoderDescription:
+    """What is known of an encoder without building it.
+
+    Args:
+        path: Its file.
+        config: Architecture.
+        licence: Terms of the weights.
+        record: What shaped the weights.
+        about: What else is known, as JSON values: generator, options, measurements.
+        digest: sha256 of the file.
+        official: Whether these are the authors' weights.
+        generator: Where its generator is: a spec string or the path of a checkpoint, perhaps this file; None if the
+            file does not say.
+        generator_digest: Digest of the generator's weights, None where it is not known or the generator is in the file.
+        standardised: Whether mean and deviation of the generator's codes are in the file.
+    """
+
+    path: Path
+    config: EncoderConfig
+    licence: str
+    record: TrainingRecord
+    about: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
+    official: bool = False
+    generator: str | None = None
+    generator_digest: str | None = None
+    standardised: bool = False
+
+
+def describe_encoder(path: Path) -> EncoderDescription:
+    """Read what an encoder's file says about itself.
+
+    Args:
+        path: Our own file, the authors' pickle, or what `ghbench convert` made of it.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: The file is damaged or has no encoder.
+    """
+    if not path.is_file():
+        raise MissingError(
+            f"there is no encoder {path}",
+            fix="name a file that `ghbench train ghfeat` wrote, or the authors' encoder pickle",
+        )
+    return described(path, checkpoints.read(path))
+
+
+def described(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
+    """What a checkpoint that was read from `path` says; see `describe_encoder`."""
+    if OFFICIAL in checkpoint.networks:
+        return _official(path, checkpoint)
+    architecture = (checkpoint.config.get("architecture") or {}).get(NETWORK)
+    if not isinstance(architecture, dict):
+        raise DataError(
+            f"{path} has no encoder; its networks are {', '.join(checkpoint.networks) or 'none'}",
+            fix="name a file that `ghbench train ghfeat` wrote, or the authors' encoder",
+        )
+    stated = checkpoint.config.get("config") or {}
+    about = dict(stated.get("about") or {})
+    moments = (array for name, array in checkpoint.tensors.items() if name.startswith(f"{NETWORK}/mean_"))
+    return EncoderDescription(
+        path,
+        EncoderConfig.from_json(architecture),
+        str(checkpoint.config.get("licence", "not stated")),
+        _record(stated.get("record")),
+        about,
+        checkpoint.digest,
+        generator=_text(about.get("generator")),
+        generator_digest=_text(about.get("generator_digest")),
+        standardised=any(bool(np.any(array)) for array in moments),
+    )
+
+
+def _official(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
+    from ghbench.ghfeat.files.official import official_config
+
+    return EncoderDescription(
+        path,
+        official_config(checkpoint),
+        str(checkpoint.config.get("licence") or OFFICIAL_LICENCE),
+        TrainingRecord(("not stated in the file",), image_digests=None, supervision="unsupervised"),
+        digest=checkpoint.digest,
+        official=True,
+        generator=str(path) if _GENERATORS & set(checkpoint.networks) else None,
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _record(value: Any) -> TrainingRecord:
+    try:
+        digests = value["image_digests"]
+        return TrainingRecord(
+            datasets=tuple(value["datasets"]),
+            image_digests=None if digests is None else frozenset(digests),
+            networks=tuple(value["networks"]),
+            supervision=value["supervision"],
+            domain=value["domain"],
+        )
+    except (KeyError, TypeError) as error:
+        raise DataError("the encoder's file has no training record", fix="get the weights again") from error

@@ -1,0 +1,111 @@
+"""Encoders as files: our own safetensors, which say how to build them, and the authors' pickles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ghbench import checkpoints
+from ghbench.checkpoints import Checkpoint, match_keys
+from ghbench.digests import digest_array, digest_lines
+from ghbench.errors import DataError
+from ghbench.extractor import TrainingRecord
+from ghbench.ghfeat.files.description import NETWORK, described
+from ghbench.ghfeat.files.official import official_encoder
+from ghbench.ghfeat.network.config import EncoderConfig
+from ghbench.ghfeat.network.encoder import Encoder
+
+FORMAT = "ghfeat-encoder"
+
+
+@dataclass(frozen=True)
+class SavedEncoder:
+    """An encoder and what its file says about it.
+
+    Args:
+        encoder: In evaluation mode, on the CPU, float32.
+        licence: Terms of the weights.
+        record: What shaped the weights.
+        about: What else is known, as JSON values: generator, recipe, measurements.
+        digest: sha256 of the file.
+        official: Whether these are the authors' weights.
+    """
+
+    encoder: Encoder
+    licence: str
+    record: TrainingRecord
+    about: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
+    official: bool = False
+
+
+def save_encoder(
+    path: Path,
+    encoder: Encoder,
+    *,
+    licence: str,
+    record: TrainingRecord,
+    about: Mapping[str, Any] | None = None,
+    half: bool = False,
+) -> None:
+    """Write an encoder as safetensors, whole or not at all; its moments of codes are among its tensors.
+
+    Args:
+        path: Where it shall stand.
+        encoder: The encoder; one wrapped or compiled must be unwrapped first.
+        licence: Terms of the weights.
+        record: What shaped the weights.
+        about: What else is to be known, as JSON values.
+        half: Store matrices and kernels in float16. Vectors (norms, biases, moments of codes) stay in float32: they are
+            few, and variances can lie outside float16's range.
+
+    Raises:
+        ValueError: A weight is not finite, or too large for float16.
+    """
+    arrays = {f"{NETWORK}/{name}": _array(name, tensor, half) for name, tensor in encoder.state_dict().items()}
+    digest = digest_lines(f"{name} {digest_array(array)}" for name, array in arrays.items())
+    listed = asdict(record)
+    listed["image_digests"] = None if record.image_digests is None else sorted(record.image_digests)
+    content = Checkpoint(FORMAT, arrays, {"record": listed, "about": dict(about or {})}, digest)
+    checkpoints.write(path, content, licence=licence, architecture={NETWORK: encoder.config.to_json()})
+
+
+def load_encoder(path: Path | str) -> SavedEncoder:
+    """Load an encoder: our own file, the authors' pickle, or what `ghbench convert` made of that pickle.
+
+    Raises:
+        DataError: The file is damaged, has no encoder, or its arrays do not fit it.
+    """
+    checkpoint = checkpoints.read(path)
+    about = described(Path(path), checkpoint)
+    encoder = official_encoder(checkpoint) if about.official else _rebuilt(checkpoint.network(NETWORK), about.config)
+    return SavedEncoder(encoder, about.licence, about.record, about.about, about.digest, about.official)
+
+
+def _rebuilt(tensors: Mapping[str, NDArray[Any]], config: EncoderConfig) -> Encoder:
+    # Shapes are compared before anything of the size that the file asks for is made.
+    try:
+        with torch.device("meta"):
+            encoder = Encoder(config)
+    except (RuntimeError, OverflowError) as error:
+        raise DataError(f"the file's encoder cannot be built: {error}", fix="get the weights again") from error
+    wanted = encoder.state_dict()
+    match_keys(tensors, {name: tuple(value.shape) for name, value in wanted.items()})
+    state = {name: torch.from_numpy(array).to(wanted[name].dtype) for name, array in tensors.items()}
+    encoder.load_state_dict(state, assign=True)
+    return encoder.eval()
+
+
+def _array(name: str, tensor: torch.Tensor, half: bool) -> NDArray[Any]:
+    values = tensor.detach().cpu()
+    if values.is_floating_point():
+        values = values.half() if half and values.ndim > 1 else values.float()
+        if not bool(torch.isfinite(values).all()):
+            raise ValueError(f"{name} has numbers that are not finite{' in float16' if half else ''}")
+    return np.asarray(values.contiguous().numpy())

@@ -1,0 +1,128 @@
+"""GH-Feat's encoder: pictures to a generator's codes by level (Xu et al. 2021, section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ghbench.generators.code_statistics import CodeStatistics
+from ghbench.ghfeat.network.alignment import PoolingOnly, SpatialAlignment, mean_map
+from ghbench.ghfeat.network.config import EncoderConfig
+from ghbench.ghfeat.network.heads import Head, build_heads
+from ghbench.ghfeat.network.layout import Depth
+from ghbench.ghfeat.network.pyramid import Pyramid
+from ghbench.ghfeat.network.trunk import Trunk
+
+INITIAL_DEVIATION = 0.02
+
+
+class Encoder(nn.Module):
+    """Trunk, pyramid, alignment and heads.
+
+    A code is mean + deviation * (what a head's last norm gives). Mean and deviation are buffers by level: 0 and 1,
+    which is the paper's encoder, until `use_statistics` sets those of a generator's codes; heads then need not learn
+    where codes lie, only how they vary.
+
+    Args:
+        config: Architecture.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = Trunk(config)
+        self.pyramid = Pyramid(self.trunk.channels, config.pyramid_width)
+        self.alignment = SpatialAlignment(config.pyramid_width) if config.alignment else PoolingOnly()
+        self.heads = build_heads(config)
+        for level in config.layout.levels:
+            self.register_buffer(_buffer("mean", level.name), torch.zeros(level.width))
+            self.register_buffer(_buffer("deviation", level.name), torch.ones(level.width))
+        self.apply(_start_value)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Encode pictures.
+
+        Args:
+            images: Float [N, 3, R, R], nominally in [-1, 1].
+
+        Returns:
+            Codes by level, coarse to fine, each float32 [N, width].
+
+        Raises:
+            ValueError: Pictures of another size.
+        """
+        found = self.standardised(images)
+        return {name: torch.addcmul(self.mean(name), self.deviation(name), code) for name, code in found.items()}
+
+    def standardised(self, images: Tensor) -> dict[str, Tensor]:
+        """Codes less their mean, over their deviation; see `forward`."""
+        if images.shape[1:] != (3, self.config.size, self.config.size):
+            side = self.config.size
+            raise ValueError(f"pictures are {tuple(images.shape)}; expected [N, 3, {side}, {side}]")
+        shallow, middle, deep = self.alignment(self.pyramid(self.trunk(images)))
+        maps: dict[Depth, Tensor] = {"shallow": shallow, "middle": middle, "deep": deep}
+        found: dict[str, Tensor] = {}
+        for head in self.heads.values():
+            assert isinstance(head, Head)
+            found |= head(mean_map((shallow, middle, deep)) if head.depth == "all" else maps[head.depth])
+        return {level.name: found[level.name] for level in self.config.layout.levels}
+
+    def mean(self, level: str) -> Tensor:
+        """Mean of a level's code [width]."""
+        return self.get_buffer(_buffer("mean", level))
+
+    def deviation(self, level: str) -> Tensor:
+        """Deviation of every number of a level's code [width]."""
+        return self.get_buffer(_buffer("deviation", level))
+
+    @torch.no_grad()
+    def use_statistics(self, statistics: Mapping[str, CodeStatistics]) -> None:
+        """Predict codes relative to these moments.
+
+        Args:
+            statistics: By level; see `ghbench.ghfeat.network.statistics.layout_statistics`.
+
+        Raises:
+            KeyError: A level is missing.
+            ValueError: A level has another width.
+        """
+        for level in self.config.layout.levels:
+            found = statistics[level.name]
+            if found.mean.shape != (level.width,) or found.deviation.shape != (level.width,):
+                raise ValueError(f"statistics of {level.name} are {tuple(found.mean.shape)}; expected [{level.width}]")
+            self.mean(level.name).copy_(found.mean)
+            self.deviation(level.name).copy_(found.deviation)
+
+    @property
+    def statistics(self) -> dict[str, CodeStatistics]:
+        """Moments of the codes by level, as set."""
+        return {
+            level.name: CodeStatistics(self.mean(level.name), self.deviation(level.name))
+            for level in self.config.layout.levels
+        }
+
+
+def synchronised(network: nn.Module) -> nn.Module:
+    """The network with its batch norms shared by all processes; call before it is wrapped for several GPUs.
+
+    Batch statistics of one GPU's few pictures are noisy, and the last norm is part of the code. The network is returned
+    as it is in a single process, and on CPUs, for which PyTorch has no such norm.
+    """
+    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    if not distributed or torch.distributed.get_world_size() == 1 or not torch.cuda.is_available():
+        return network
+    shared: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+    return shared
+
+
+def _buffer(kind: str, level: str) -> str:
+    return f"{kind}_{level.replace('.', '_')}"
+
+
+def _start_value(module: nn.Module) -> None:
+    if isinstance(module, (nn.Conv2d, nn.Linear)):
+        nn.init.normal_(module.weight, std=INITIAL_DEVIATION)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

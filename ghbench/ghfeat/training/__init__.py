@@ -1,0 +1,1 @@
+"""How a GH-Feat encoder is trained. Import what you need from its module."""

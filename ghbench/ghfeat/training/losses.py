@@ -1,0 +1,89 @@
+"""What GH-Feat's encoder minimises (Xu et al. 2021, section 3.3), in the official program's form.
+
+The adversarial terms are those of `ghbench.training.gan_losses`: the paper writes them with plain scores, the program
+uses the logistic loss, and so do we. All terms are computed in float32 whatever the surrounding precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ghbench.generators.code_statistics import CodeStatistics
+
+
+def pixel_loss(reconstructions: Tensor, images: Tensor) -> Tensor:
+    """Mean squared difference over all numbers of all pictures.
+
+    Args:
+        reconstructions: [N, 3, R, R], nominally in [-1, 1], not clipped.
+        images: [N, 3, R, R] in [-1, 1].
+
+    Returns:
+        A float32 scalar.
+    """
+    return functional.mse_loss(reconstructions.float(), images.float())
+
+
+def perceptual_loss(features: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared difference over all features of all pictures.
+
+    Args:
+        features: Of the reconstructions, [N, D]; see `ghbench.ghfeat.training.perceptual`.
+        targets: Of the pictures, [N, D]; no gradient goes into them.
+
+    Returns:
+        A float32 scalar.
+    """
+    return functional.mse_loss(features.float(), targets.detach().float())
+
+
+def code_loss(
+    codes: Mapping[str, Tensor],
+    targets: Mapping[str, Tensor],
+    statistics: Mapping[str, CodeStatistics],
+    known: Tensor | None = None,
+) -> Tensor:
+    """Squared error of predicted codes in units of each number's variance, mean over numbers, then over levels.
+
+    1 is what the mean code gets. Not in the paper; only renders, whose codes are known, allow it.
+
+    Args:
+        codes: Predicted, by level [N, width].
+        targets: True, by level [N, width].
+        statistics: Moments of the true codes; numbers that never vary are left out.
+        known: Weight of each picture [N]: 0 where its true codes are not known. None: all are.
+
+    Returns:
+        A float32 scalar.
+    """
+    terms = []
+    for name, code in codes.items():
+        deviation = statistics[name].deviation.to(code.device)
+        varies = deviation > 0
+        # Kept dense (no boolean indexing), so that compiled graphs stay whole.
+        inverse = torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 0.0)
+        error = ((code.float() - targets[name].detach().float()) * inverse).square().sum(dim=1)
+        error = error / varies.sum().clamp_min(1)
+        weighted = error.mean() if known is None else (error * known).sum() / known.sum().clamp_min(1.0)
+        terms.append(weighted)
+    return torch.stack(terms).mean()
+
+
+def weight_for_share(pixel: float, term: float, share: float) -> float:
+    """The weight that makes a term a stated share of the pixel term, both measured on the same pictures.
+
+    Args:
+        pixel: The pixel loss, for instance of pictures against G(mean w).
+        term: The other loss, unweighted, on the same.
+        share: Wanted weight * term / pixel.
+
+    Raises:
+        ValueError: The term is no positive number.
+    """
+    if not (term > 0 and pixel >= 0 and share >= 0):
+        raise ValueError(f"a term of {term} beside a pixel loss of {pixel} cannot have a share of {share}")
+    return share * pixel / term

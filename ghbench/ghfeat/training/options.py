@@ -1,0 +1,94 @@
+"""Options of the recipe, and the two presets: the paper's, and one for small machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ghbench.errors import UsageError
+
+Architecture = Literal["paper", "compact"]
+Decay = Literal["paper", "cosine"]
+
+
+@dataclass(frozen=True, slots=True)
+class GhfeatOptions:
+    """How an encoder is trained.
+
+    Args:
+        encoder: Architecture: `paper` or `compact`.
+        depth: Layers of the trunk; 0 for the architecture's own.
+        width: Multiplier of the trunk's channels.
+        alignment: Whether there is a Spatial Alignment Module.
+        space: Codes: `canonical`, `adain`, `w_plus` or `w`; empty for the generator's style codes.
+        statistics: Whether heads predict relative to mean and deviation of the generator's codes.
+        batch: Pictures of a step.
+        rate: Learning rate of Adam (betas .9 and .99).
+        decay: `paper`: by 0.8 every eighth of the run if a discriminator is trained, every quarter if not, counting a
+            step for each network as the official program does; `cosine`: to 0.
+        pixel: Weight of the squared pixel difference.
+        perceptual: Weight of the squared feature difference.
+        perceptual_share: If positive, the weight is set so that the term begins as this share of the pixel term,
+            measured on renders against the picture of the mean w.
+        perceptual_network: See `ghbench.ghfeat.training.perceptual.perceptual_network`.
+        perceptual_side: Side to which pictures are averaged for it, a divisor of theirs; half of it is a quarter of the
+            work. 0 for their own.
+        adversarial: Weight of the adversarial term; 0 trains no discriminator.
+        r1_gamma: Weight of R1, of which half multiplies the penalty.
+        code: Weight of the squared error of standardised codes, which only renders have; not in the paper.
+        psi_low: Lowest truncation of renders.
+        psi_high: Highest truncation of renders.
+        mixed: Share of renders from two w's.
+        mirror: Whether real pictures are mirrored at random.
+        grey: Share of pictures without colour.
+        grey_codes: Whether the codes of pictures without colour count as known; they were drawn in colour.
+        degraded: Share of pictures that each degradation of the input touches.
+        reflected: Share of pictures of which a part is left, surrounded by its blurred reflection as by alignment.
+        real: Share of real pictures in a batch; the others are renders.
+    """
+
+    encoder: Architecture = "compact"
+    depth: int = 0
+    width: float = 1.0
+    alignment: bool = True
+    space: str = ""
+    statistics: bool = True
+    batch: int = 32
+    rate: float = 1e-3
+    decay: Decay = "cosine"
+    pixel: float = 1.0
+    perceptual: float = 0.0
+    perceptual_share: float = 0.5
+    perceptual_network: str = "mobilenet-v2"
+    perceptual_side: int = 0
+    adversarial: float = 0.0
+    r1_gamma: float = 10.0
+    code: float = 0.2
+    psi_low: float = 0.5
+    psi_high: float = 1.0
+    mixed: float = 0.33
+    mirror: bool = True
+    grey: float = 0.2
+    grey_codes: bool = True
+    degraded: float = 0.4
+    reflected: float = 0.3
+    real: float = 0.0
+
+    def __post_init__(self) -> None:
+        shares = ("mixed", "grey", "degraded", "reflected", "real")
+        if any(not 0 <= getattr(self, name) <= 1 for name in shares):
+            raise UsageError(f"{', '.join(shares)} are shares; expected 0 to 1")
+        if self.encoder not in {"paper", "compact"} or self.decay not in {"paper", "cosine"}:
+            raise UsageError("encoder is `paper` or `compact`, decay `paper` or `cosine`")
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "compact": {},
+    "paper": {
+        "encoder": "paper", "statistics": False, "batch": 96, "rate": 1e-4, "decay": "paper",
+        "perceptual": 5e-5, "perceptual_share": 0.0, "perceptual_network": "vgg16:weights=./vgg16_features.pth",
+        "adversarial": 0.08, "r1_gamma": 10.0, "code": 0.0, "grey": 0.0, "degraded": 0.0, "reflected": 0.0,
+        "real": 1.0,
+    },
+}  # fmt: skip
+"""`paper` has the values of the official program: Xu et al. 2021, and its command-line defaults."""

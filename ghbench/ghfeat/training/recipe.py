@@ -1,0 +1,344 @@
+"""Training of the encoder with a frozen generator as the loss (Xu et al. 2021, section 3.3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ghbench.errors import UsageError
+from ghbench.extractor import Domain
+from ghbench.figures.picture_grid import picture_grid
+from ghbench.generator import EVALUATION_SEED, GeneratorSpec
+from ghbench.generators.protocol import Generator
+from ghbench.generators.rendering import area_average, to_uint8
+from ghbench.generators.stylegan2_discriminator import StyleGAN2Discriminator
+from ghbench.ghfeat.files.weights import SavedEncoder
+from ghbench.ghfeat.network.config import EncoderConfig, compact, paper
+from ghbench.ghfeat.network.decoding import decode_codes
+from ghbench.ghfeat.network.encoder import Encoder, synchronised
+from ghbench.ghfeat.network.layout import Space, layout_of
+from ghbench.ghfeat.network.statistics import layout_statistics
+from ghbench.ghfeat.training.export import export_encoder
+from ghbench.ghfeat.training.losses import (
+    code_loss,
+    perceptual_loss,
+    pixel_loss,
+    weight_for_share,
+)
+from ghbench.ghfeat.training.options import GhfeatOptions
+from ghbench.ghfeat.training.past import Past
+from ghbench.ghfeat.training.pictures import Lesson, Lessons, unseen
+from ghbench.ghfeat.training.schedule import decayed_rate
+from ghbench.training.averages import MovingAverage
+from ghbench.training.gan_losses import discriminator_loss, generator_loss, r1_penalty
+from ghbench.training.images import TrainingImages
+from ghbench.training.machine import Machine
+from ghbench.training.recipe import Batch, Recipe
+
+HALF_LIFE = 5_000.0
+CALIBRATION = 256
+"""Renders on which the perceptual weight is set."""
+EVALUATED = {False: 64, True: 500}
+
+
+class GhfeatRecipe(Recipe):
+    """Encoder, and a discriminator if the adversarial term has a weight.
+
+    Args:
+        generator: The frozen generator, of the size that is trained.
+        spec: Its spec.
+        generator_name: The spec string by which it can be loaded again.
+        options: Options.
+        total: Images of the whole run, over which the learning rate falls.
+        images: Real pictures; None for renders only.
+        perceptual: Perceptual network and the digest of its weights; None where its weight is 0.
+        discriminator: Where to start the discriminator from; None for a fresh one.
+        start: An encoder whose weights are taken over wherever names and shapes agree: an earlier size's.
+        seed: Seed of the initial weights.
+    """
+
+    name = "ghfeat"
+
+    def __init__(
+        self,
+        generator: Generator,
+        spec: GeneratorSpec,
+        generator_name: str,
+        options: GhfeatOptions,
+        total: int,
+        *,
+        images: TrainingImages | None = None,
+        perceptual: tuple[nn.Module, str] | None = None,
+        discriminator: nn.Module | None = None,
+        start: SavedEncoder | None = None,
+        seed: int = 0,
+    ) -> None:
+        side = options.perceptual_side
+        if side < 0 or (side and spec.size % side):
+            raise UsageError(f"pictures of {spec.size} px cannot be averaged to perceptual_side={side}")
+        self.generator, self.spec, self.generator_name = generator, spec, generator_name
+        self.options, self.total, self.images, self.seed = options, total, images, seed
+        self.items, self.batch = 0 if images is None else len(images), options.batch
+        self.layout = layout_of(generator, cast("Space", options.space) if options.space else None)
+        self.statistics = layout_statistics(generator, self.layout)
+        self.perceptual: nn.Module | None = None if perceptual is None else perceptual[0]
+        self.perceptual_digest = "" if perceptual is None else perceptual[1]
+        self.perceptual_weight = options.perceptual
+        self.past = None if start is None else Past.of(start)
+        self.calibrated = False
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.encoder = Encoder(self._config())
+            if options.statistics:
+                self.encoder.use_statistics(self.statistics)
+                begin_near_the_mean(self.encoder)
+            self.taken_over = 0 if start is None else take_over(self.encoder, start.encoder)
+            if start is not None and not self.taken_over:
+                raise UsageError(
+                    "the weights to start from have nothing in common with this encoder", fix="leave --start out"
+                )
+            self.networks: dict[str, nn.Module] = {"encoder": self.encoder}
+            if options.adversarial:
+                self.networks["discriminator"] = discriminator or _fresh_discriminator(spec.size)
+        self.averages = {"encoder": MovingAverage(self.encoder, HALF_LIFE)} if options.decay == "cosine" else {}
+        self.optimisers = {
+            name: torch.optim.Adam(network.parameters(), lr=options.rate, betas=(0.9, 0.99), eps=1e-8)
+            for name, network in self.networks.items()
+        }
+        self.lessons = Lessons(generator, self.layout, options, images)
+
+    def describe(self) -> Mapping[str, Any]:
+        """Options, data and generator."""
+        return {
+            **asdict(self.options), "total": self.total, "generator": self.generator_name,
+            "generator_digest": self.spec.weights_digest, "perceptual_digest": self.perceptual_digest,
+            "taken_over": self.taken_over,
+            "data": "renders" if self.images is None else self.images.describe(),
+        }  # fmt: skip
+
+    def prepare(self, machine: Machine) -> None:
+        """Set the perceptual weight, and compile the renders and the loss."""
+        self.machine = machine
+        generator = cast("nn.Module", self.generator)
+        generator.to(machine.device)
+        if self.perceptual is not None:
+            self.perceptual.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            if self.options.perceptual_share and not self.calibrated:
+                self.perceptual_weight, self.calibrated = self._calibrated(), True
+        self.encoder.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if machine.world > 1:
+            self.networks["encoder"] = synchronised(self.encoder)
+            self.encoder = cast("Encoder", self.networks["encoder"])
+        self.lessons.synthesis = machine.compile(self.generator.synthesis)
+        self._loss = machine.compile(self._loss_of)
+
+    def step(self, batch: Batch) -> Mapping[str, Tensor]:
+        """One step of the encoder, then one of the discriminator on the same pictures."""
+        machine, options = self.machine, self.options
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] = self.rate(batch.step)
+        share = batch.total // machine.world
+        with machine.autocast():
+            lesson = self.lessons.batch(share, batch.rows, machine.device)
+            loss, losses = self._loss(lesson.inputs, lesson.targets, lesson.codes, lesson.known)
+            if options.adversarial:
+                fooled = generator_loss(self._scores(losses.pop("made")))
+                loss, losses["adversarial"] = loss + options.adversarial * fooled, fooled.detach()
+        machine.update(self.optimisers["encoder"], loss)
+        if options.adversarial:
+            losses |= self._discriminator_step(lesson)
+        return losses
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step."""
+        options = self.options
+        steps = max(self.total // options.batch, 1)
+        if options.decay == "paper":
+            return decayed_rate(
+                step, rate=options.rate, decay_steps=max(steps // 4, 1),
+                steps_an_iteration=2 if options.adversarial else 1,
+            )  # fmt: skip
+        warm = min((step + 1) / 100, 1.0)
+        return options.rate * warm * max(0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0))), 0.01)
+
+    def pictures(self) -> NDArray[np.uint8]:
+        """Eight unseen renders, their reconstructions, the same degraded, and what becomes of them."""
+        clean, _ = unseen(self.generator, EVALUATION_SEED, 8, 0.8)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            rough = self.lessons.batch(8, np.arange(8) % max(self.items, 1), clean.device).inputs
+        rows = [clean, self._reconstructed(clean), rough, self._reconstructed(rough)]
+        return picture_grid(to_uint8(torch.cat(rows)).transpose(0, 2, 3, 1), columns=8)
+
+    def evaluate(self, *, final: bool) -> Mapping[str, float]:
+        """Squared error and R2 of codes on unseen seeds at psi .7 and 1; squared error on unseen real pictures."""
+        count = EVALUATED[final]
+        found: dict[str, float] = {}
+        for psi in (0.7, 1.0):
+            pictures, ws = unseen(self.generator, EVALUATION_SEED, count, psi)
+            made = self._reconstructed(pictures)
+            found[f"mse.psi{psi}"] = float((made - pictures).square().mean())
+            found |= {f"r2.psi{psi}.{name}": value for name, value in self._determination(pictures, ws).items()}
+        if self.images is not None and "test" in self.images.dataset.splits:
+            held = TrainingImages(self.images.dataset, self.images.size, split="test")
+            real = held.batch(np.arange(min(count, len(held))), self.machine.device)
+            found["mse.real"] = float((self._reconstructed(real) - real).square().mean())
+        return found
+
+    def state(self) -> Mapping[str, Any]:
+        """The measured perceptual weight, and what the run began from: a later `--start` changes nothing."""
+        past = None if self.past is None else dict(self.past.told)
+        return {"perceptual_weight": self.perceptual_weight, "calibrated": self.calibrated, "past": past}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""
+        self.perceptual_weight, self.calibrated = state["perceptual_weight"], state["calibrated"]
+        if state.get("past") is not None:
+            self.past = Past(state["past"])
+
+    def export(self, folder: Path, history: Mapping[str, Any]) -> None:
+        """Write `model.safetensors` and `card.md`."""
+        export_encoder(
+            folder, self._final(), self.spec, self.generator_name, self.describe(), history,
+            perceptual_digest=self.perceptual_digest, perceptual_weight=self.perceptual_weight,
+            domain=self._domain(), past=self.past,
+        )  # fmt: skip
+
+    def _domain(self) -> Domain:
+        drawn = self.images is None or self.images.dataset.card().domain == "in-generator"
+        return "in-generator" if drawn else "real"
+
+    def _config(self) -> EncoderConfig:
+        options = self.options
+        build = compact if options.encoder == "compact" else paper
+        changes: dict[str, Any] = {"alignment": options.alignment, "width": options.width}
+        if options.depth:
+            changes["depth"] = options.depth
+        return build(self.layout, self.spec.size, **changes)
+
+    def _loss_of(
+        self, inputs: Tensor, targets: Tensor, codes: Mapping[str, Tensor], known: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        options = self.options
+        predicted = self.encoder(inputs)
+        made = decode_codes(self.generator, self.layout, predicted)
+        weighed = {"pixel": (options.pixel, pixel_loss(made, targets))}
+        if self.perceptual is not None:
+            difference = perceptual_loss(self._features(made), self._features(targets))
+            weighed["perceptual"] = self.perceptual_weight, difference
+        if options.code:
+            weighed["code"] = options.code, code_loss(predicted, codes, self.statistics, known)
+        total = torch.stack([weight * term for weight, term in weighed.values()]).sum()
+        losses = {name: term.detach() for name, (_, term) in weighed.items()}
+        if options.adversarial:
+            losses["made"] = made
+        return total, losses
+
+    def _discriminator_step(self, lesson: Lesson) -> dict[str, Tensor]:
+        machine = self.machine
+        with machine.autocast(), torch.no_grad():
+            # In training mode, as in the official program: the norms' statistics move a second time.
+            made = decode_codes(self.generator, self.layout, self.encoder(lesson.inputs))
+        images = lesson.targets.detach().requires_grad_()
+        real = self._scores(images)
+        loss = discriminator_loss(self._scores(made.float()), real)
+        penalty = r1_penalty(real, images)
+        machine.update(self.optimisers["discriminator"], loss + self.options.r1_gamma / 2 * penalty)
+        return {"D": loss.detach(), "r1": penalty.detach()}
+
+    def _scores(self, images: Tensor) -> Tensor:
+        scores: Tensor = self.networks["discriminator"](images)
+        return scores
+
+    def _features(self, pictures: Tensor) -> Tensor:
+        """What the perceptual network sees in pictures [N, 3, R, R], averaged down if so wished: [N, D]."""
+        assert self.perceptual is not None
+        side = self.options.perceptual_side
+        features: Tensor = self.perceptual(area_average(pictures, side) if side else pictures)
+        return features
+
+    @torch.no_grad()
+    def _calibrated(self) -> float:
+        """The perceptual weight at which the term begins as the wanted share of the pixel term."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            device = self.machine.device
+            mean = self.generator.synthesis(self.generator.w_mean[None]).float().clamp(-1, 1)
+            known = self._features(mean).float()
+            pixel, term = 0.0, 0.0
+            for _ in range(CALIBRATION // 16):
+                pictures = self.generator.synthesis(self.lessons.random_ws(16, device)).float().clamp(-1, 1)
+                pixel += float(pixel_loss(mean.expand_as(pictures), pictures))
+                features = self._features(pictures)
+                term += float(perceptual_loss(known.expand_as(features), features))
+        return weight_for_share(pixel, term, self.options.perceptual_share)
+
+    def _final(self) -> Encoder:
+        average = self.averages.get("encoder")
+        return cast("Encoder", self.encoder if average is None else average.module)
+
+    @torch.no_grad()
+    def _codes(self, pictures: Tensor) -> dict[str, Tensor]:
+        encoder = self._final()
+        was_training = encoder.training
+        parts = [encoder.eval()(part) for part in torch.split(pictures, 16)]
+        encoder.train(was_training)
+        return {level.name: torch.cat([part[level.name] for part in parts]) for level in self.layout.levels}
+
+    @torch.no_grad()
+    def _reconstructed(self, pictures: Tensor) -> Tensor:
+        codes = self._codes(pictures)
+        count, made = len(pictures), []
+        for start in range(0, count, 16):
+            part = {name: code[start : start + 16] for name, code in codes.items()}
+            made.append(decode_codes(self.generator, self.layout, part).float().clamp(-1, 1))
+        return torch.cat(made)
+
+    def _determination(self, pictures: Tensor, ws: Tensor) -> dict[str, float]:
+        """R2 of the standardised codes by level: 0 for the mean code, 1 for the true one."""
+        predicted, true = self._codes(pictures), self.layout.codes(self.generator, ws)
+        found = {}
+        for name, code in predicted.items():
+            deviation = self.statistics[name].deviation.to(code.device).clamp_min(1e-12)
+            error = ((code - true[name]) / deviation).square().sum()
+            spread = ((true[name] - true[name].mean(dim=0)) / deviation).square().sum()
+            found[name] = float(1 - error / spread)
+        return found
+
+
+def begin_near_the_mean(encoder: Encoder) -> None:
+    """Let the heads' last norms give a tenth of the generator's deviation: near the mean code, not random faces."""
+    for name, module in encoder.heads.named_modules():
+        if name.endswith("norm") and isinstance(module, nn.BatchNorm1d):
+            nn.init.constant_(module.weight, 0.1)
+
+
+def take_over(encoder: Encoder, start: Encoder) -> int:
+    """Copy all tensors whose names and shapes agree, except moments of codes; the number of copied ones.
+
+    A level of both that means another place (the conversion to colours, where sizes differ) begins anew.
+    """
+    sizes = {encoder.config.size, start.config.size}
+    mine, theirs = encoder.state_dict(), start.state_dict()
+    fresh = ("mean_", "deviation_", *(("heads.rgb.",) if len(sizes) > 1 else ()))
+    copied = {
+        name: theirs[name]
+        for name, value in mine.items()
+        if name in theirs and theirs[name].shape == value.shape and not name.startswith(fresh)
+    }
+    encoder.load_state_dict({**mine, **copied})
+    return len(copied)
+
+
+def _fresh_discriminator(size: int) -> StyleGAN2Discriminator:
+    places = [4 * 2**step for step in range(size.bit_length() - 2)]
+    return StyleGAN2Discriminator({place: min(32 * size // place, 128) for place in places})

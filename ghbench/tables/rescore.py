@@ -1,0 +1,59 @@
+"""Checking a published number: score its records again and compare."""
+
+from __future__ import annotations
+
+import math
+
+from ghbench.results import files, statistics
+from ghbench.results.schema import MetricValue
+from ghbench.tables.collect import Entry
+from ghbench.task import Task
+
+
+def differences(entry: Entry, task: Task, tolerance: float = 1e-9) -> list[str]:
+    """What differs between a result's metrics and those of its records, scored now.
+
+    Args:
+        entry: A result and its records.
+        task: The task that the user named; the one that the file names is compared with it and never loaded.
+        tolerance: Largest absolute difference that is rounding.
+
+    Returns:
+        One line a difference; empty where everything agrees.
+
+    Raises:
+        DataError: The records are missing or were changed.
+    """
+    result = entry.result
+    if task.name != result.task.name:
+        return [f"the file says that it is a result of {result.task.name!r}, not of {task.name!r}"]
+    if task.version != result.task.version:
+        return [f"made with version {result.task.version} of the task, this is version {task.version}"]
+    records = files.load_records(entry.path, result)
+    replicates = statistics.replicates(task, records, seed=result.provenance.seed)
+    again = statistics.with_intervals(task.score(records), replicates, task.units(records).kind)
+    now = {(metric.metric, metric.level): metric for metric in again}
+    then = {(metric.metric, metric.level): metric for metric in result.metrics}
+    lines = [f"{_named(key)} is only on one side" for key in [*then, *now] if key not in now or key not in then]
+    for key in [key for key in then if key in now]:
+        for part, value, recorded in zip(_PARTS, _numbers(now[key]), _numbers(then[key]), strict=True):
+            if not _agree(value, recorded, tolerance):
+                lines.append(f"{_named(key)}, {part}: {value} now, {recorded} in the file")
+    return lines
+
+
+_PARTS = ("value", "low", "high", "standard error")
+
+
+def _numbers(metric: MetricValue) -> tuple[float | None, ...]:
+    return (metric.value, *(metric.ci or (None, None)), metric.standard_error)
+
+
+def _agree(value: float | None, recorded: float | None, tolerance: float) -> bool:
+    if value is None or recorded is None:
+        return value is recorded
+    return math.isclose(value, recorded, rel_tol=0, abs_tol=tolerance)
+
+
+def _named(key: tuple[str, str | None]) -> str:
+    return key[0] if key[1] is None else f"{key[0]} @ {key[1]}"

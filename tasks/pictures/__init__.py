@@ -1,0 +1,1 @@
+"""Tasks that judge images decoded from features."""

@@ -1,0 +1,1 @@
+"""Verification: do two images show the same person?"""
