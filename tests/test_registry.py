@@ -137,7 +137,7 @@ def test_what_a_module_says_it_lacks_is_passed_on_unchanged(site):
     ],
 )
 def test_a_module_that_is_not_there_comes_with_what_mends_it(spec, fix):
-    with pytest.raises(PluginError, match=f"mend it: {fix}"):
+    with pytest.raises(PluginError, match=f"fix: {fix}"):
         registry.build("extractor", spec)
 
 

@@ -41,7 +41,7 @@ def readiness(plugin: Plugin) -> str | None:
 
 def _in_one_line(error: UserError) -> str:
     first = error.message.partition("\n")[0]
-    return first if error.fix is None else f"{first} Mend it: {error.fix}"
+    return first if error.fix is None else f"{first} fix: {error.fix}"
 
 
 def _required_options(plugin: Plugin) -> list[str] | UserError:

@@ -66,7 +66,7 @@ def test_a_failure_lists_every_source_that_was_tried(server, toy, tmp_path):
     with pytest.raises(MissingError) as caught:
         assets.path("toy")
     message = str(caught.value)
-    for part in ("url a.bin", "/x", "/y", "404", "system", "nowhere", "packaged no_such_package", "mend it: "):
+    for part in ("url a.bin", "/x", "/y", "404", "system", "nowhere", "packaged no_such_package", "fix: "):
         assert part in message
 
 

@@ -14,7 +14,7 @@ from ghbench.data.pair_files import read_pairs, write_pairs
 
 @pytest.fixture(scope="module")
 def committed():
-    return files("ghbench_tasks") / "orl_pairs.txt"
+    return files("ghbench_tasks.verification") / "orl_pairs.txt"
 
 
 def test_the_committed_file_is_what_the_function_makes(tmp_path, committed):

@@ -59,8 +59,8 @@ def test_mixed_codes_are_of_two_styles():
 
 def test_what_is_drawn_is_kept_and_what_was_interrupted_is_resumed(monkeypatch, tmp_path):
     drawn = []
-    draw = rendering.Renders._drawn
-    monkeypatch.setattr(rendering.Renders, "_drawn", lambda *args: drawn.append(args[3]) or draw(*args))
+    draw = rendering.RenderShards._drawn
+    monkeypatch.setattr(rendering.RenderShards, "_drawn", lambda *args: drawn.append(args[3]) or draw(*args))
     whole = tiny(count=70).pixels()
     assert [len(seeds) for seeds in drawn] == [64, 6]
     kept = next(tmp_path.rglob("001000064-0006.npy"))

@@ -15,8 +15,8 @@ from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.extraction import ExtractionOptions, extract_features
 from ghbench.generators.native import save_generator
 from ghbench.generators.stylegan2 import StyleGAN2
-from ghbench.ghfeat import shipped
 from ghbench.ghfeat.extractor import Ghfeat
+from ghbench.ghfeat.files import shipped
 from ghbench.ghfeat.files.weights import load_encoder
 from ghbench.levels import select_levels
 from ghbench.store import FeatureKey, FeatureStore

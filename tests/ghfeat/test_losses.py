@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ghbench.generators.code_statistics import CodeStatistics
-from ghbench.ghfeat import losses
+from ghbench.ghfeat.training import losses
 from ghbench.ghfeat.training.schedule import decayed_rate
 from ghbench.training import gan_losses
 

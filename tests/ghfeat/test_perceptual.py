@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from ghbench.errors import DataError, MissingError, UsageError
-from ghbench.ghfeat import perceptual
+from ghbench.ghfeat.training import perceptual
 from ghbench.ghfeat.training.perceptual import Vgg16, perceptual_network
 
 

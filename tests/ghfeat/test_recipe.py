@@ -14,10 +14,10 @@ from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import TrainingRecord
 from ghbench.generator import GeneratorSpec
 from ghbench.generators.tiny import tiny_generator
-from ghbench.ghfeat import recipe as recipes
 from ghbench.ghfeat.files.weights import SavedEncoder, load_encoder, save_encoder
 from ghbench.ghfeat.network.config import compact
 from ghbench.ghfeat.network.statistics import layout_statistics
+from ghbench.ghfeat.training import recipe as recipes
 from ghbench.ghfeat.training.degradations import Degradation, degrade, without_colour
 from ghbench.ghfeat.training.job import ghfeat_recipe
 from ghbench.ghfeat.training.losses import code_loss

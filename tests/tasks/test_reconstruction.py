@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from ghbench_tasks import picture_references
+from ghbench_tasks.pictures import references as picture_references
 from ghbench_tasks.pictures.reconstruction import ReconstructionTask, reconstruction
 from ghbench_tasks.pictures.references import nearest
 from ghbench_tasks.pictures.sources import PictureSource

@@ -26,13 +26,13 @@ def folders(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("code", "path", "message"),
     [
-        ("EACCES", "home/results/x.json", "Permission denied\n  mend it: set GHBENCH_HOME to a folder that you may"),
-        ("EPERM", "cache/features", "Operation not permitted\n  mend it: set GHBENCH_CACHE to"),
-        ("EROFS", "cache", "Read-only file system\n  mend it: set GHBENCH_CACHE to"),
-        ("EACCES", "home/datasets/lfw", "Permission denied\n  mend it: set GHBENCH_DATA to"),
-        ("ENOSPC", "cache/x", "No space left on device\n  mend it: free some space, or set GHBENCH_CACHE to"),
-        ("EDQUOT", "elsewhere", "Disk quota exceeded\n  mend it: free some space$"),
-        ("EACCES", "elsewhere", "Permission denied\n  mend it: name a place that you may read and write"),
+        ("EACCES", "home/results/x.json", "Permission denied\n  fix: set GHBENCH_HOME to a folder that you may"),
+        ("EPERM", "cache/features", "Operation not permitted\n  fix: set GHBENCH_CACHE to"),
+        ("EROFS", "cache", "Read-only file system\n  fix: set GHBENCH_CACHE to"),
+        ("EACCES", "home/datasets/lfw", "Permission denied\n  fix: set GHBENCH_DATA to"),
+        ("ENOSPC", "cache/x", "No space left on device\n  fix: free some space, or set GHBENCH_CACHE to"),
+        ("EDQUOT", "elsewhere", "Disk quota exceeded\n  fix: free some space$"),
+        ("EACCES", "elsewhere", "Permission denied\n  fix: name a place that you may read and write"),
     ],
 )
 def test_each_refusal_names_the_path_and_what_mends_it(folders, code, path, message):
@@ -66,7 +66,7 @@ def test_the_command_line_leaves_with_1_and_no_traceback(folders, monkeypatch, c
     assert left.value.code == 1
     out, error = capfd.readouterr()
     assert out == ""
-    assert error.startswith(f"ghbench: {folders / 'home' / 'results'}: Permission denied\n  mend it: set GHBENCH_HOME")
+    assert error.startswith(f"ghbench: {folders / 'home' / 'results'}: Permission denied\n  fix: set GHBENCH_HOME")
 
 
 needs_script = pytest.mark.skipif(
@@ -89,4 +89,4 @@ def test_a_full_disk_behind_stdout_is_told_once():
         ["sh", "-c", f"{GHBENCH} list tasks > /dev/full"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert done.stderr == "ghbench: output: No space left on device\n  mend it: free some space\n"
+    assert done.stderr == "ghbench: output: No space left on device\n  fix: free some space\n"
