@@ -12,7 +12,7 @@ from ghbench.dataset import Dataset
 from ghbench.results.schema import Failure, Result
 from ghbench.running.own_module import wrap
 from ghbench.running.runner import RunOptions, run, run_pairs
-from ghbench.running.selection import load_extractor, load_task
+from ghbench.running.request import load_extractor, load_task
 from ghbench.tables import Table, collect, compare, rank_table, table_of_results
 from ghbench.task import Task
 
@@ -65,7 +65,7 @@ def evaluate(
         of_task = run_pairs([extractor], [task], options, references=references)
         outcomes += of_task
         if show:
-            _show(task, of_task, options)
+            _print_outcomes(task, of_task, options)
     return outcomes
 
 
@@ -115,7 +115,7 @@ def list_datasets() -> list[str]:
     return [plugin.name for plugin in registry.plugins("dataset")]
 
 
-def _show(task: Task, outcomes: Sequence[Result | Failure], options: RunOptions) -> None:
+def _print_outcomes(task: Task, outcomes: Sequence[Result | Failure], options: RunOptions) -> None:
     from ghbench.tables.render import one_line
     from ghbench.tables.terminal import print_table
 
@@ -123,5 +123,5 @@ def _show(task: Task, outcomes: Sequence[Result | Failure], options: RunOptions)
     print_table(table_of_results(task, results, options.results))
     for failure in outcomes:
         if isinstance(failure, Failure):
-            told = one_line(f"{failure.extractor} on {failure.task}: {failure.error}")
-            print(told, file=sys.stderr)  # noqa: T201
+            line = one_line(f"{failure.extractor} on {failure.task}: {failure.error}")
+            print(line, file=sys.stderr)  # noqa: T201

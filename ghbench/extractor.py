@@ -1,4 +1,7 @@
-"""What an extractor is: a spec, and at least one ability. Nothing to inherit; satisfy a Protocol."""
+"""What a subject of evaluation is: a spec, and at least one ability. Nothing to inherit; satisfy a Protocol.
+
+An extractor is a subject with features, a navigator one with directions in the latent space of a generator.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 
 Similarity = Literal["cosine", "l2"]
 Domain = Literal["real", "renderer", "in-generator", "not stated"]
+Space = Literal["w_plus", "styles"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,9 @@ class TrainingRecord:
     """What shaped the weights, so that nothing is scored on what it learned from.
 
     Args:
-        datasets: Names of the datasets seen, `()` for an untrained extractor.
-        image_digests: Pixel digests of the images seen, None where they cannot be listed.
+        datasets: Names of the datasets seen, `()` for an untrained subject; `fashion-mnist#train` where only one split
+            was seen.
+        image_digests: Digests of the images seen (see `ghbench.dataset.Dataset`), None where they cannot be listed.
         networks: Weights digests of generators and auxiliary networks (perceptual, sensor, labeller) involved.
         supervision: What taught the weights: `none`, `unsupervised`, `self-supervised`, `class labels`, `identities`...
         domain: Where the images came from.
@@ -64,38 +69,49 @@ class TrainingRecord:
     domain: Domain = "real"
 
 
-@dataclass(frozen=True, slots=True)
-class ExtractorSpec:
-    """All that ghbench must know of an extractor before it runs; cheap to make, no network is built for it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectSpec:
+    """What identifies anything that a task evaluates; cheap to make, no network is built for it.
 
     Args:
         name: Registered name.
-        version: Grows whenever the same images may give other features.
-        levels: All levels, coarse to fine for generators, in network order for backbones.
-        default_levels: Names of the levels used when the user names none.
-        preprocessing: Named preprocessing.
+        version: Grows whenever the same input may give another output.
         weights_digest: sha256 that identifies the weights, whatever they are: a file, a fit, a seed and recipe.
         training: Training record.
         licence: Licence of the weights.
-        similarity: How two feature vectors are compared; larger is more alike (`l2` is negated distance).
-        backend: Library and precision of the computation, part of the feature key: `numpy-float32`, `torch-float32`...
-        mean: Training-set mean of each level, by which features are centred; None: features are not centred.
         citation: What to cite.
-        aliases: Other names of levels, each for one or several of them: GH-Feat's levels also have the paper's numbers.
     """
 
     name: str
     version: str
-    levels: tuple[Level, ...]
-    default_levels: tuple[str, ...]
-    preprocessing: Preprocessing
     weights_digest: str
     training: TrainingRecord
     licence: str
+    citation: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractorSpec(SubjectSpec):
+    """A subject that has features.
+
+    Args:
+        levels: All levels, coarse to fine for generators, in network order for backbones.
+        default_levels: Names of the levels used when the user names none.
+        preprocessing: Named preprocessing.
+        similarity: How two feature vectors are compared; larger is more alike (`l2` is negated distance).
+        backend: Library and precision of the computation, part of the feature key: `numpy-float32`, `torch-float32`...
+        centred: Whether features already are differences from a mean that was learned in training.
+        mean: Training-set mean of each level, which is subtracted from features; None: nothing is.
+        aliases: Other names of levels, each for one or several of them: GH-Feat's levels also have the paper's numbers.
+    """
+
+    levels: tuple[Level, ...]
+    default_levels: tuple[str, ...]
+    preprocessing: Preprocessing
     similarity: Similarity = "cosine"
     backend: str = "numpy-float32"
+    centred: bool = False
     mean: Mapping[str, NDArray[np.float32]] | None = field(default=None, compare=False)
-    citation: str = ""
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
     def dim(self, level: str) -> int:
@@ -103,9 +119,35 @@ class ExtractorSpec:
         return next(entry.dim for entry in self.levels if entry.name == level)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NavigatorSpec(SubjectSpec):
+    """A subject that has directions in the latent space of a generator.
+
+    Args:
+        generator: Registered name of the generator.
+        generator_digest: Digest of the generator's weights.
+        space: Where the directions live.
+        directions_digest: sha256 of the directions, or of the network that makes them.
+    """
+
+    generator: str
+    generator_digest: str
+    space: Space
+    directions_digest: str
+
+
+@runtime_checkable
+class Subject(Protocol):
+    """Anything that a task evaluates. What it can do is said by the ability Protocols below."""
+
+    def spec(self) -> SubjectSpec:
+        """Describe the subject without building its network."""
+        ...
+
+
 @runtime_checkable
 class Extractor(Protocol):
-    """Anything with a spec. What it can do is said by the ability Protocols below."""
+    """A subject with features: an encoder, or something whose features are in the store."""
 
     def spec(self) -> ExtractorSpec:
         """Describe the extractor without building its network."""
@@ -164,10 +206,7 @@ class CodePredictor(Protocol):
 
 @runtime_checkable
 class Navigator(Protocol):
-    """Semantic directions in the latent space of a generator."""
-
-    generator: str
-    space: Literal["w_plus", "styles"]
+    """Semantic directions in the latent space of a generator; its spec is a `NavigatorSpec`."""
 
     def directions(self, codes: NDArray[Any] | None = None) -> NDArray[Any] | Sequence[NDArray[Any]]:
         """Give the directions.
@@ -183,7 +222,7 @@ class Navigator(Protocol):
 
 @runtime_checkable
 class OnDevice(Protocol):
-    """An extractor that can compute somewhere else than on the CPU."""
+    """A subject that can compute somewhere else than on the CPU."""
 
     def to(self, device: str) -> None:
         """Move the network to `device`, for instance `cuda:0`."""

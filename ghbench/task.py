@@ -1,21 +1,28 @@
-"""What a task is: datasets in roles, a protocol written down as data, `evaluate` to records and a pure `score`."""
+"""What a task is: roles, metrics, a protocol written down as data, `evaluate` to records and a pure `score`."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ghbench.dataset import Dataset
-from ghbench.extractor import Extractor, ExtractorSpec
+from ghbench.errors import UsageError
+from ghbench.extractor import Extractor, ExtractorSpec, Subject, SubjectSpec
+from ghbench.progress import Progress
 
 View = Literal["plain", "flipped"]
 Policy = Literal["each", "concat", "vote", "vote-z", "fuse", "best"]
 POLICIES: tuple[Policy, ...] = ("each", "concat", "vote", "vote-z", "fuse", "best")
+Uncertainty = Literal["units", "runs", "error", "none"]
+LEVEL = "level"
+"""Column that the runner adds to the records under the policy `each`."""
+AnySubject = TypeVar("AnySubject", bound=Subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,53 +31,55 @@ class Role:
 
     Args:
         dataset: The images.
-        views: Which views of them the task needs features of.
-        annotations_digest: sha256 of what else the task reads about them: pairs and folds, landmarks, boxes.
+        split: Name of the split whose rows are used; None for all rows.
+        judged: Whether the subject is scored on it; otherwise the task only learns from it, or needs it for reference.
+        views: The views of which the task needs features; `()` where it needs none.
+        annotations_digest: sha256 of what else the task reads about the images: pairs and folds, boxes.
     """
 
     dataset: Dataset
+    split: str | None = None
+    judged: bool = True
     views: tuple[View, ...] = ("plain",)
     annotations_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class TaskInputs:
-    """All that a task may look at.
+class Metric:
+    """A number that a task reports.
 
     Args:
-        spec: The extractor's spec.
-        levels: The levels asked for, in the extractor's order.
-        policy: How several levels become one answer.
-        features: By role, view and level: float32 [N, D], rows in the dataset's order.
-        datasets: By role.
-        extractor: The live extractor, for tasks that need an ability beyond features.
+        name: In the field's terms.
+        unit: `fraction`, `pixels`, `dB`...
+        higher_is_better: Direction.
+        uncertainty: Where it comes from: `units`, a bootstrap over the task's units; `runs`, the same where the units
+            are independent runs (training seeds), which cannot be paired between systems; `error`, a standard error
+            that the task computes; `none`. Only `units` and `runs` are ranked.
+        bounds: Smallest and largest possible value, None for a metric without bounds.
+        error: What the standard error is, for `error`: `over folds, by the LFW convention`.
     """
 
-    spec: ExtractorSpec
-    levels: tuple[str, ...]
-    policy: Policy
-    features: Mapping[str, Mapping[str, Mapping[str, NDArray[np.float32]]]]
-    datasets: Mapping[str, Dataset]
-    extractor: Extractor | None = field(default=None, compare=False)
+    name: str
+    unit: str = "fraction"
+    higher_is_better: bool = True
+    uncertainty: Uncertainty = "units"
+    bounds: tuple[float, float] | None = (0.0, 1.0)
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One number.
+    """The value of a metric.
 
     Args:
-        metric: Name, in the field's terms.
-        value: The point value; NaN where the sample does not define it.
-        unit: `fraction`, `pixels`, `dB`...
-        higher_is_better: Direction.
-        level: Level it belongs to under the policy `each`, else None.
-        standard_error: By a convention of the field, where there is one; such a metric gets no bootstrap interval.
+        metric: Name of the metric.
+        value: The point value; NaN where the records do not define it.
+        level: The level of features or codes that it is about, None for all together.
+        standard_error: For metrics whose uncertainty is `error`.
     """
 
     metric: str
     value: float
-    unit: str = "fraction"
-    higher_is_better: bool = True
     level: str | None = None
     standard_error: float | None = None
 
@@ -80,7 +89,7 @@ class Units:
     """The true units of a task's records: what a bootstrap resamples.
 
     A record that belongs to one unit u weighs m_u, a record that compares two different units a and b weighs
-    m_a * m_b, where m are the multiplicities of a draw.
+    m_a * m_b, where m are the multiplicities of a draw. A record of unit -1 belongs to none and always weighs 1.
 
     Args:
         kind: Name of the unit in the plural, for instance `people`.
@@ -96,12 +105,131 @@ class Units:
 
     def weights(self, multiplicity: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Record weights [N] of a bootstrap draw with multiplicities [count]."""
-        weight = np.asarray(multiplicity[self.first], dtype=np.float64)
+        padded = np.append(np.asarray(multiplicity, dtype=np.float64), 1.0)  # -1 is the last one
+        weight = padded[self.first]
         if self.second is None:
             return weight
         other = self.first != self.second
-        weight[other] *= multiplicity[self.second[other]]
+        weight[other] *= padded[self.second[other]]
         return weight
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A row that a task wants in its table.
+
+    Args:
+        name: Spec string of a registered subject, or the name of one of the task's constants.
+        what: What it is, in a few words: `untrained network`, `thumbnail`, `ceiling`.
+        floor: Whether it is a row to beat: each system is compared with the best of the floor rows.
+    """
+
+    name: str
+    what: str
+    floor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Something that an evaluation had to leave out, and how to get it.
+
+    Args:
+        what: Names of metrics or of a part.
+        why: What was not there.
+        fix: The command that brings it.
+    """
+
+    what: str
+    why: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What `evaluate` returns.
+
+    Args:
+        records: One row an item; all that `score` needs.
+        lacking: What is missing on this machine; the result is then incomplete, and is finished when it is there.
+        notes: What the reader of the result should know.
+    """
+
+    records: pd.DataFrame
+    lacking: tuple[Lack, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Context(Protocol):
+    """What the runner lends a task for what it computes itself: judges, decoders, renders.
+
+    Attributes:
+        device: Where to compute: `cpu`, `cuda`...
+        batch_size: Images to compute on together.
+        cache: Folder for what is worth keeping between runs; it may be emptied at any time.
+        progress: Called with (done, total, label).
+        seed: The run's seed.
+    """
+
+    device: str
+    batch_size: int
+    cache: Path
+    progress: Progress
+    seed: int
+
+    def rng(self, *stream: int) -> np.random.Generator:
+        """Random numbers from the run's seed; another stream gives others."""
+        ...
+
+    def on_device(self, subject: AnySubject) -> AnySubject:
+        """The same subject, moved to the device where it can be moved."""
+        ...
+
+    def features(
+        self, extractor: Extractor, dataset: Dataset, levels: Sequence[str] | None = None
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """Features of a dataset by level, [N, D], from the store or extracted into it by the engine.
+
+        Args:
+            extractor: Anything that encodes images, for instance a judge of decoded images.
+            dataset: The images.
+            levels: Names of levels, None for the default ones.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInputs:
+    """All that a task may look at.
+
+    Args:
+        subject: What is evaluated; for abilities beyond features.
+        spec: Its spec.
+        datasets: By role, only the rows that are in use.
+        features: By role, view and level [N, D], rows in the dataset's order; read from the store when asked for, in its
+            dtype, memory-mapped where it is one file.
+        levels: Names of the levels asked for, in the extractor's order.
+        policy: How several levels become one answer; never `each`, which is the runner's work.
+        context: For what the task computes itself.
+    """
+
+    subject: Subject
+    spec: SubjectSpec
+    datasets: Mapping[str, Dataset]
+    features: Mapping[str, Mapping[str, Mapping[str, NDArray[Any]]]]
+    levels: tuple[str, ...]
+    policy: Policy
+    context: Context
+
+    @property
+    def extractor_spec(self) -> ExtractorSpec:
+        """The spec of a subject that has features.
+
+        Raises:
+            UsageError: It has none.
+        """
+        if not isinstance(self.spec, ExtractorSpec):
+            raise UsageError(f"{self.spec.name!r} has no features")
+        return self.spec
 
 
 @runtime_checkable
@@ -111,28 +239,28 @@ class Task(Protocol):
     Attributes:
         name: Canonical spec string of the task.
         version: Grows whenever numbers may change.
-        main_metric: The metric that ranks.
-        requires: Ability Protocols that an extractor must satisfy.
-        references: Spec strings of the trivial and untrained rows that stand in its table.
-        untrained: Extractor among them that nobody taught; a row within noise of the best of its rows says so.
+        metrics: What it reports; the first one ranks.
+        requires: Ability Protocols that a subject must satisfy.
+        policies: How it can combine several levels of features; `each` is the runner's and need not be listed.
+        references: Rows that stand in its table.
     """
 
     name: str
     version: int
-    main_metric: str
+    metrics: tuple[Metric, ...]
     requires: tuple[type, ...]
-    references: tuple[str, ...]
-    untrained: str
+    policies: tuple[Policy, ...]
+    references: tuple[Reference, ...]
 
     def protocol(self) -> dict[str, Any]:
-        """Splits, folds, what is tuned on what and what extractors may be fitted on, as JSON values."""
+        """Splits, folds, what is tuned on what and what subjects may be fitted on, as JSON values."""
         ...
 
-    def datasets(self) -> Mapping[str, Role]:
+    def roles(self) -> Mapping[str, Role]:
         """Datasets by role. Raises MissingError where they cannot be had."""
         ...
 
-    def evaluate(self, inputs: TaskInputs, rng: np.random.Generator) -> pd.DataFrame:
+    def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Compute the per-item records."""
         ...
 
@@ -145,23 +273,19 @@ class Task(Protocol):
         """
         ...
 
+
+@runtime_checkable
+class Resampled(Protocol):
+    """A task with metrics whose uncertainty is `units` or `runs`."""
+
     def units(self, records: pd.DataFrame) -> Units:
         """Say what the independent units of the records are."""
         ...
 
 
 @runtime_checkable
-class Noting(Protocol):
-    """A task that can say what its records lack, for the warnings of a result."""
-
-    def notes(self, records: pd.DataFrame) -> Sequence[str]:
-        """Sentences about records that `evaluate` has just returned: what was left out, and why."""
-        ...
-
-
-@runtime_checkable
 class Replicating(Protocol):
-    """A task that can score many bootstrap draws at once, faster than one call of `score` a draw."""
+    """A resampled task that can score many bootstrap draws at once, faster than one call of `score` a draw."""
 
     def score_replicates(
         self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
@@ -176,4 +300,25 @@ class Replicating(Protocol):
         Returns:
             By (metric, level) a float64 [B], equal to `score` with the weights of each draw.
         """
+        ...
+
+
+@runtime_checkable
+class WithConstants(Protocol):
+    """A task some of whose reference rows are answers of its own: the mean image, a ceiling, the untouched input."""
+
+    def constant(self, name: str) -> Subject | None:
+        """The subject behind a reference's name, None for names of registered subjects.
+
+        It need not satisfy `requires`; the task's `evaluate` knows it again in `inputs.subject`.
+        """
+        ...
+
+
+@runtime_checkable
+class Lacking(Protocol):
+    """A task that can say, without computing anything, what it would have to leave out on this machine."""
+
+    def lacking(self) -> Sequence[Lack]:
+        """What is missing; an incomplete result is read back as long as this has not changed."""
         ...

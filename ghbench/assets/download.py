@@ -15,7 +15,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from ghbench.assets.containers import CHUNK, LARGEST_CONTAINER
 from ghbench.assets.pip_config import without_credentials
-from ghbench.assets.progress import Progress
+from ghbench.progress import Progress
 from ghbench.assets.source_error import SourceError
 from ghbench.digests import digest_file
 from ghbench.errors import DataError

@@ -18,7 +18,7 @@ from ghbench import atomic
 from ghbench.assets import manifest
 from ghbench.assets.containers import Extracted, Naming, check, declared_names, extract, lenient_names
 from ghbench.assets.model import MARKER, NETWORK, Asset, Packaged, Sdist, Source, System, User, Wheel
-from ghbench.assets.progress import Progress, current
+from ghbench.progress import Progress, current
 from ghbench.assets.source_error import SourceError
 from ghbench.assets.sources import describe, local_folder, obtained
 from ghbench.digests import digest_file, digest_json

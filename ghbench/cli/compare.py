@@ -29,12 +29,15 @@ def compare(
         return
     difference = found.difference
     say(f"{found.metric} on {found.task}: {found.first} {found.values[0]:.4f}, {found.second} {found.values[1]:.4f}")
+    if difference is None:
+        say(f"difference {found.values[0] - found.values[1]:+.4f}; the task states no uncertainty of {found.metric}")
+        return
     say(
         f"difference {difference.value:+.4f}, 95 % interval [{difference.low:+.4f}, {difference.high:+.4f}] "
-        f"over {found.unit}, {told_p(difference.p_value)}"
+        f"over {found.unit}, {p_value_text(difference.p_value)}"
     )
 
 
-def told_p(value: float) -> str:
+def p_value_text(value: float) -> str:
     """A p-value as text; the tail below 1e-4 is the approximation's more than the data's."""
     return "p < 0.0001" if value < 1e-4 else f"p = {value:.2g}"

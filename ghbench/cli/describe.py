@@ -29,17 +29,21 @@ def describe(
 
 
 def _extractor(spec: str) -> dict[str, Any]:
-    from ghbench.running.selection import load_extractor
+    from ghbench.running.request import load_extractor
 
-    extractor = load_extractor(spec)
-    described = asdict(extractor.spec())
-    mean = described.pop("mean")
-    listed = described["training"].pop("image_digests")
+    from ghbench.extractor import ExtractorSpec
+
+    subject = load_extractor(spec)
+    about = subject.spec()
+    description = asdict(about)
+    listed = description["training"].pop("image_digests")
+    if isinstance(about, ExtractorSpec):
+        description["levels"] = {level.name: level.dim for level in about.levels}
+        description["centred"] = about.centred or description.pop("mean") is not None
+        description.pop("mean", None)
     return {
-        **described,
-        "levels": {level["name"]: level["dim"] for level in described["levels"]},
-        "abilities": [name for name, ability in _abilities().items() if isinstance(extractor, ability)],
-        "centred": mean is not None,
+        **description,
+        "abilities": [name for name, ability in _abilities().items() if isinstance(subject, ability)],
         "training_images_listed": None if listed is None else len(listed),
     }
 
@@ -52,15 +56,16 @@ def _abilities() -> dict[str, type]:
 
 
 def _task(spec: str) -> dict[str, Any]:
-    from ghbench.running.selection import load_task
+    from ghbench.running.request import load_task
 
     task = load_task(spec)
     return {
         "name": task.name,
         "version": task.version,
-        "main_metric": task.main_metric,
+        "metrics": [metric.name for metric in task.metrics],
         "requires": [ability.__name__ for ability in task.requires],
-        "references": list(task.references),
+        "policies": ["each", *task.policies] if task.policies else [],
+        "references": {row.name: row.what for row in task.references},
         "protocol": task.protocol(),
     }
 
@@ -73,7 +78,7 @@ def _dataset(spec: str) -> dict[str, Any]:
     return {
         **asdict(dataset.card()),
         "images": len(dataset),
-        "labels": len(dataset.label_names),
+        "targets": {name: f"{target.unit} {target.values.shape}" for name, target in dataset.targets.items()},
         "splits": {name: len(rows) for name, rows in dataset.splits.items()},
         "content_digest": content_digest(dataset),
         "recipe_digest": dataset.recipe_digest,

@@ -24,31 +24,31 @@ def figures(
     from ghbench.cli.terminal import complain, say
     from ghbench.figures import interval_figure, level_figure, roc_figure, save_figure
     from ghbench.results.files import slug
-    from ghbench.running.selection import load_task
+    from ghbench.running.request import load_task
     from ghbench.tables import collect, published_folder, rank_table
 
-    name = load_task(task).name
+    task_loaded = load_task(task)
+    name = task_loaded.name
     own = published_folder() if published_only else None
     entries, notes = collect(name, own, published=not published_only)
-    table = rank_table(name, entries, notes)
+    table = rank_table(task_loaded, entries, notes)
     for note in table.notes:
         complain(note)
     curves_of = _level_curves(table)
-    # Levels that have a figure of their own are left out, unless there is nothing else.
-    single = [row for row in table.rows if row.level is None or row.entry.path not in curves_of]
-    rows = [interval for row in single or table.rows if (interval := _interval(row)) is not None]
+    rows = [interval for row in table.rows if (interval := _interval(row, table)) is not None]
     drawn = interval_figure(
         rows,
-        table.main_metric,
-        f"{table.task}: ranked by {table.main_metric}",
-        _unit(table),
-        higher_is_better=_up(table),
+        table.main.name,
+        f"{table.task}: by {table.main.name}",
+        table.unit or "",
+        higher_is_better=table.main.higher_is_better,
     )
     say(str(save_figure(drawn, out / f"{slug(name)}-intervals.{kind}")))
-    beside = [(row.system, row.metrics[0].value) for row in _unsupervised(table) if row.metrics[0].value is not None]
+    values = {row.system: row.metric(table.main.name) for row in _unsupervised(table)}
+    beside = [(name, value.value) for name, value in values.items() if value is not None and value.value is not None]
     for curve in curves_of.values():
-        title = f"{table.task}: {table.main_metric} by level"
-        drawn = level_figure(curve, beside[:_MOST_CURVES], table.main_metric, title, _unit(table))
+        title = f"{table.task}: {table.main.name} by level"
+        drawn = level_figure(curve, beside[:_MOST_CURVES], table.main.name, title, table.unit or "")
         say(str(save_figure(drawn, out / f"{slug(name)}-levels-{slug(curve.name)}.{kind}")))
     curves = _curves(table)
     if curves:
@@ -56,21 +56,21 @@ def figures(
         say(str(save_figure(drawn, out / f"{slug(name)}-roc.{kind}")))
 
 
-def _interval(row: Row) -> IntervalRow | None:
+def _interval(row: Row, table: Table) -> IntervalRow | None:
     from ghbench.figures import IntervalRow
 
-    main = row.metrics[0]
-    if main.value is None or main.ci is None:
+    main = row.metric(table.main.name)
+    if main is None or main.value is None or main.interval is None:
         return None
-    return IntervalRow(row.rank, row.system, main.value, *main.ci, row.standing)
+    return IntervalRow(row.rank, row.system, main.value, *main.interval, row.standing)
 
 
 def _unsupervised(table: Table) -> list[Row]:
     """Rows that nobody's labels, pictures or codes taught, of the untrained ones the best: what a level has to beat."""
     plain = [
-        row for row in table.rows if row.entry.result.extractor.training.get("supervision") in {"none", "unsupervised"}
+        row for row in table.rows if row.entry.result.subject.training.get("supervision") in {"none", "unsupervised"}
     ]
-    untrained = [row for row in plain if row.standing == "untrained"]
+    untrained = [row for row in plain if row.standing == "floor"]
     return [row for row in plain if row.level is None and row not in untrained[1:]]
 
 
@@ -80,15 +80,15 @@ def _level_curves(table: Table) -> dict[Path, LevelCurve]:
     from ghbench.figures.levels import FEWEST
 
     curves: dict[Path, LevelCurve] = {}
-    for row in table.rows:
+    for row in table.levels:
         entry = row.entry
         if row.level is None or entry.path in curves:
             continue
-        found = [metric for metric in entry.result.metrics if metric.metric == table.main_metric]
+        found = [metric for metric in entry.result.metrics if metric.metric == table.main.name]
         points = [
-            LevelPoint(one.level, one.value, *one.ci)
+            LevelPoint(one.level, one.value, *one.interval)
             for one in found
-            if one.level is not None and one.value is not None and one.ci is not None
+            if one.level is not None and one.value is not None and one.interval is not None
         ]
         if len(points) >= FEWEST:
             curves[entry.path] = LevelCurve(row.system.rpartition(" @ ")[0] or row.system, tuple(points))
@@ -100,8 +100,8 @@ def _curves(table: Table) -> list[RocCurve]:
     from ghbench.figures import roc_curve
     from ghbench.results import files
 
-    untrained = [row for row in table.rows if row.standing == "untrained"][:1]
-    others = [row for row in table.rows if row.standing != "untrained"][: _MOST_CURVES - len(untrained)]
+    untrained = [row for row in table.rows if row.standing == "floor"][:1]
+    others = [row for row in table.rows if row.standing != "floor"][: _MOST_CURVES - len(untrained)]
     curves = []
     for row in [*others, *untrained]:
         records = files.load_records(row.entry.path, row.entry.result)
@@ -113,14 +113,6 @@ def _curves(table: Table) -> list[RocCurve]:
             continue
         similarity, draws = (records[column].to_numpy(dtype="float64") for column in ("similarity", "draws"))
         same = records["same"].to_numpy(dtype="bool")
-        curves.append(roc_curve(row.system, similarity, same, draws, untrained=row.standing == "untrained"))
+        curves.append(roc_curve(row.system, similarity, same, draws, untrained=row.standing == "floor"))
     return curves
 
-
-def _unit(table: Table) -> str:
-    counts = table.rows[0].entry.result.counts if table.rows else None
-    return "" if counts is None else f"{counts.units} {counts.unit}"
-
-
-def _up(table: Table) -> bool:
-    return table.rows[0].metrics[0].higher_is_better if table.rows else True

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def command_for(task: Task, spec: str) -> str:
-    """`ghbench run` with the extractors that the task names as its references.
+    """`ghbench run` with the task's reference rows.
 
     Args:
         task: The task.
         spec: The spec string that the user gave for it.
     """
-    named = [f"-e {shlex.quote(name)}" for name in task.references] or ["-e EXTRACTOR"]
-    return f"ghbench run {' '.join(named)} -t {shlex.quote(spec)}"
+    references = " --references" if task.references else ""
+    return f"ghbench run -e EXTRACTOR -t {shlex.quote(spec)}{references}"

@@ -18,9 +18,9 @@ def leaderboard(
     own_only: Annotated[bool, typer.Option("--own", help="Leave published rows out.")] = False,
     published_only: Annotated[bool, typer.Option("--published", help="Leave one's own rows out.")] = False,
 ) -> None:
-    """Rank all finished results of a task; systems that noise cannot tell apart share a rank."""
+    """Rank all finished results of a task: 1 + the number of systems that are significantly better."""
     from ghbench.errors import UsageError
-    from ghbench.running.selection import load_task
+    from ghbench.running.request import load_task
     from ghbench.tables import collect, published_folder, rank_table, render
 
     if own_only and published_only:
@@ -29,8 +29,8 @@ def leaderboard(
     name = loaded.name
     own = published_folder() if published_only else None
     entries, notes = collect(name, own, published=not own_only and not published_only)
-    table = rank_table(name, entries, notes)
-    if not table.rows:
+    table = rank_table(loaded, entries, notes)
+    if not table.rows and not table.levels:
         which = " among these" if own_only or published_only else ""
         complain(f"no results of {name}{which}\nmake some: {command_for(loaded, task)}")
     if output == "terminal":

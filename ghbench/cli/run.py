@@ -11,7 +11,7 @@ import typer
 from ghbench.cli.terminal import complain, print_json, watched
 
 if TYPE_CHECKING:
-    from ghbench.results.schema import Failure, Result
+    from ghbench.results.schema import Failure
 
 
 def run(
@@ -35,9 +35,13 @@ def run(
     """
     from ghbench.extraction import ExtractionOptions
     from ghbench.results.schema import Result
+    from ghbench.running.request import load_task
     from ghbench.running.runner import RunOptions, run_pairs
+    from ghbench.tables import table_of_results
+    from ghbench.tables.terminal import print_table
 
     with watched() as watch:
+        tasks = [load_task(name) for name in dict.fromkeys(task)]
         options = RunOptions(
             align=align,
             overwrite=overwrite,
@@ -47,23 +51,18 @@ def run(
             results=results,
             extraction=ExtractionOptions(batch_size, workers, device, watch.images),
         )
-        outcomes = run_pairs(extractor, task, options, watch.pair, references=references)
+        outcomes = run_pairs(extractor, tasks, options, watch.pair, references=references)
     failures = [outcome for outcome in outcomes if not isinstance(outcome, Result)]
     if as_json:
         print_json([outcome.model_dump(mode="json") for outcome in outcomes])
     else:
-        _print_tables([outcome for outcome in outcomes if isinstance(outcome, Result)], results)
+        for loaded in tasks:
+            of_task = [one for one in outcomes if isinstance(one, Result) and one.task.name == loaded.name]
+            if of_task:
+                print_table(table_of_results(loaded, of_task, results))
     for failure in failures:
         complain(f"{failure.extractor} on {failure.task}: {failure.error}")
     sys.exit(_exit_code(failures))
-
-
-def _print_tables(results: list[Result], folder: Path | None) -> None:
-    from ghbench.tables import table_of_results
-    from ghbench.tables.terminal import print_table
-
-    for name in dict.fromkeys(result.task.name for result in results):
-        print_table(table_of_results(name, [result for result in results if result.task.name == name], folder))
 
 
 def _exit_code(failures: list[Failure]) -> int:

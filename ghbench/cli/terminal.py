@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ghbench.assets.progress import Progress, reporting, silent
+from ghbench.progress import Progress, reporting, silent
 
 if TYPE_CHECKING:
     from rich.progress import Task, TaskID

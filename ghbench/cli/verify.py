@@ -18,7 +18,7 @@ def verify(
     published: Annotated[bool, typer.Option("--published/--own", help="Which results.")] = True,
 ) -> None:
     """Check that every number of every result follows from its records; exit code 3 where there is no result."""
-    from ghbench.running.selection import load_task
+    from ghbench.running.request import load_task
     from ghbench.tables import collect, published_folder
     from ghbench.tables.rescore import differences
 

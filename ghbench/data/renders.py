@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench import locations
-from ghbench.assets.progress import current
+from ghbench.progress import current
 from ghbench.dataset import DatasetCard
 from ghbench.errors import UsageError
 from ghbench.generator import EVALUATION_SEED, GeneratorSpec

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ghbench.dataset import Dataset
 from ghbench.errors import FeatureError
 from ghbench.extractor import ExtractorSpec
 
@@ -86,27 +87,29 @@ def check_repeatable(
             )
 
 
-def check_distinct(features: NDArray[Any], image_digests: Sequence[str], extractor: str, level: str) -> None:
+def check_distinct(features: NDArray[Any], dataset: Dataset, extractor: str, level: str) -> None:
     """Refuse identical features for different images: a sign of dead weights, or of images that were never read.
 
     Args:
         features: [N, D].
-        image_digests: Pixel digest of each row.
+        dataset: The images; two of them are compared pixel by pixel only where their features are equal.
         extractor: Name for the message.
         level: Name for the message.
 
     Raises:
         FeatureError: Two different images have the same features; the message names the rows.
     """
+    identities = dataset.identities()
     first: dict[bytes, int] = {}
     for row, values in enumerate(features):
         # A digest, so that millions of rows need not be in memory twice.
         earlier = first.setdefault(hashlib.blake2b(values.tobytes(), digest_size=16).digest(), row)
-        if image_digests[earlier] != image_digests[row]:
-            raise FeatureError(
-                f"extractor {extractor!r}, level {level!r}: rows {earlier} and {row} are different images "
-                "with identical features"
-            )
+        if identities[earlier] == identities[row] or np.array_equal(dataset.image(earlier), dataset.image(row)):
+            continue
+        raise FeatureError(
+            f"extractor {extractor!r}, level {level!r}: rows {earlier} and {row} are different images "
+            "with identical features"
+        )
 
 
 def effective_rank(features: NDArray[Any]) -> float:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from ghbench.dataset import Dataset
 from ghbench.errors import FeatureError
 from ghbench.extraction.checks import check_distinct, rank_warning
-from ghbench.extractor import ExtractorSpec
 from ghbench.store import StoredFeatures
 
 
-def finish_level(stored: StoredFeatures, level: str, spec: ExtractorSpec, image_digests: Sequence[str]) -> None:
+def finish_level(stored: StoredFeatures, level: str, extractor: str, dataset: Dataset) -> None:
     """Check a level whose shards are all there, and mark it complete; call inside `writing()`.
 
     Args:
         stored: Where the level lies.
         level: Its name.
-        spec: The extractor's spec.
-        image_digests: Pixel digest of each row.
+        extractor: Name of the extractor, for messages.
+        dataset: The images.
 
     Raises:
         FeatureError: Different images have the same features; the level is forgotten.
     """
     features = stored.read(level)
     try:
-        check_distinct(features, image_digests, spec.name, level)
+        check_distinct(features, dataset, extractor, level)
     except FeatureError:
         stored.discard(level)
         raise
-    warning = rank_warning(features, spec.name, level)
+    warning = rank_warning(features, extractor, level)
     stored.complete(level, [] if warning is None else [warning])

@@ -27,13 +27,13 @@ class Batch:
         rows: Dataset rows.
         images: uint8 [N, 3, H, W].
         fallback: bool [N], no face was detected.
-        invented: float32 [N], fraction of pixels outside the picture.
+        padded: float32 [N], fraction of pixels outside the image.
     """
 
     rows: list[int]
     images: NDArray[np.uint8]
     fallback: NDArray[np.bool_]
-    invented: NDArray[np.float32]
+    padded: NDArray[np.float32]
 
 
 def batches(
@@ -119,7 +119,7 @@ class _PreparedBatches:
             rows,
             np.ascontiguousarray(images[..., ::-1]) if self.mirrored else images,
             np.array([item.fallback for item in items]),
-            np.array([item.invented for item in items], dtype=np.float32),
+            np.array([item.padded for item in items], dtype=np.float32),
         )
 
 

@@ -38,4 +38,4 @@ def store_precomputed(
         for level in levels:
             for start, end in stored.missing_rows(level):
                 stored.write_shard(level, start, np.asarray(features[level][start:end]))
-            finish_level(stored, level, spec, dataset.image_digests())
+            finish_level(stored, level, spec.name, dataset)

@@ -28,7 +28,7 @@ def result_path(task: str, extractor: str, digest: str, folder: Path | None = No
 
 def path_of(result: Result, folder: Path | None = None) -> Path:
     """Where a result's file belongs."""
-    return result_path(slug(result.task.name), result.extractor.name, result.digest, folder)
+    return result_path(slug(result.task.name), result.subject.name, result.digest, folder)
 
 
 def slug(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The result file: one JSON per (extractor, task), with all that is needed to read it, trust it and run it again."""
+"""The result file: one JSON per (subject, task), with all that is needed to read it, trust it and run it again."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION: Literal[1] = 1
-Status = Literal["complete", "partial"]
+SCHEMA_VERSION: Literal[2] = 2
+Status = Literal["complete", "incomplete", "partial"]
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
+
+
+class MetricRecord(_Part):
+    """What a metric is, as its task declares it."""
+
+    name: str
+    unit: str
+    higher_is_better: bool
+    uncertainty: Literal["units", "runs", "error", "none"]
+    bounds: tuple[float, float] | None
+    error: str = Field(default="", description="what the standard error is")
 
 
 class MetricValue(_Part):
@@ -19,32 +30,46 @@ class MetricValue(_Part):
 
     metric: str
     value: float | None = Field(description="None where the records do not define the metric")
-    unit: str
-    higher_is_better: bool
-    level: str | None = Field(default=None, description="the level under the policy `each`")
-    ci: tuple[float, float] | None = Field(default=None, description="95 % interval")
-    ci_method: str | None = Field(default=None, description="how the interval was made, and over which unit")
-    standard_error: float | None = Field(default=None, description="by a convention of the field, named in ci_method")
+    level: str | None = Field(default=None, description="the level of features or codes that it is about")
+    interval: tuple[float, float] | None = Field(default=None, description="95 % interval over the units")
+    standard_error: float | None = None
 
 
-class ExtractorRecord(_Part):
-    """Which extractor, exactly."""
+class SubjectRecord(_Part):
+    """Which subject, exactly."""
 
     name: str
     spec_string: str
     version: str
     package: str
     package_version: str | None
+    weights_digest: str
+    training: dict[str, Any]
+    licence: str
+    constant: bool = Field(default=False, description="one of the task's own reference rows")
+
+
+class FeatureRecord(_Part):
+    """How features were made and compared; only of subjects that have some."""
+
     levels: list[str]
     dims: list[int]
     policy: str
-    weights_digest: str
     preprocessing: dict[str, Any]
+    align: dict[str, Any]
     similarity: str
     backend: str
     centred: bool
-    training: dict[str, Any]
-    licence: str
+    dtype: str = Field(description="how they were stored")
+
+
+class NavigatorRecord(_Part):
+    """Where directions live; only of navigators."""
+
+    generator: str
+    generator_digest: str
+    space: str
+    directions_digest: str
 
 
 class TaskRecord(_Part):
@@ -52,35 +77,31 @@ class TaskRecord(_Part):
 
     name: str
     version: int
-    main_metric: str
-    references: list[str]
-    untrained: str
+    metrics: list[MetricRecord] = Field(description="the first one ranks")
     protocol: dict[str, Any]
 
 
 class DatasetRecord(_Part):
-    """Which images, exactly."""
+    """Which images, exactly, and what happened to them."""
 
     name: str
+    split: str | None = None
+    judged: bool = True
     images: int
     content_digest: str
-    annotations_digest: str | None = Field(default=None, description="what else was read: pairs and folds, landmarks")
+    annotations_digest: str | None = Field(default=None, description="what else was read: pairs and folds, boxes")
     recipe_digest: str | None
     feature_key: str | None = Field(default=None, description="digest of the features in the store")
+    faces_not_detected: int = 0
+    padded: float = Field(default=0.0, description="mean fraction of input pixels outside the image")
 
 
 class Counts(_Part):
     """How many of what."""
 
-    images: int
-    different_images: int = Field(default=0, description="images with pixels of their own; copies are encoded once")
     records: int
-    unit: str = Field(description="what the bootstrap resamples")
+    unit: str | None = Field(description="what the bootstrap resamples, None where nothing is")
     units: int
-    fallback_boxes: int = Field(
-        default=0, description="different images without a detected face, aligned by a fixed box"
-    )
-    invented_fraction: float = Field(default=0.0, description="mean fraction of input pixels outside the picture")
 
 
 class Timing(_Part):
@@ -106,22 +127,30 @@ class Provenance(_Part):
     hardware: dict[str, str | int | float | None]
 
 
-class Result(_Part):
-    """A finished or partial evaluation of one extractor on one task."""
+class Missing(_Part):
+    """What had to be left out on that machine, and the command that brings it."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
-    digest: str = Field(description="identity of extractor, task, data and options; names the file")
+    what: str
+    why: str
+    fix: str
+
+
+class Result(_Part):
+    """An evaluation of one subject on one task."""
+
+    schema_version: Literal[2] = SCHEMA_VERSION
+    digest: str = Field(description="identity of subject, task, data and options; names the file")
     status: Status
-    extractor: ExtractorRecord
+    subject: SubjectRecord
+    features: FeatureRecord | None = None
+    navigator: NavigatorRecord | None = None
     task: TaskRecord
-    align: dict[str, Any]
     datasets: dict[str, DatasetRecord]
-    domain: str = Field(description="where the images that shaped the extractor came from")
-    overlap: str = Field(description="what is known of training images among the evaluated ones")
+    overlap: str = Field(description="what is known of training images among the judged ones")
     metrics: list[MetricValue] = []
+    missing: list[Missing] = []
     counts: Counts | None = None
     warnings: list[str] = []
-    dtype: str = Field(default="float32", description="how the features were stored")
     limit: int | None = None
     timing: Timing | None = None
     provenance: Provenance
@@ -134,11 +163,18 @@ class Result(_Part):
                 return entry
         raise KeyError(name)
 
+    def describe_metric(self, name: str) -> MetricRecord:
+        """What a metric is; KeyError where the task declares none of that name."""
+        for entry in self.task.metrics:
+            if entry.name == name:
+                return entry
+        raise KeyError(name)
+
 
 class Failure(_Part):
     """A pair that could not be evaluated, and why."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     status: Literal["failed"] = "failed"
     extractor: str
     task: str

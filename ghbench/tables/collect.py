@@ -12,7 +12,7 @@ from ghbench.digests import digest_json
 from ghbench.errors import DataError
 from ghbench.results import files
 from ghbench.results.schema import Result
-from ghbench.task import Task
+from ghbench.task import Reference, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def published_folder() -> Path:
 
 
 def collect(task: str, own: Path | None = None, *, published: bool = True) -> tuple[list[Entry], list[str]]:
-    """Complete results of a task that can stand in one table.
+    """Results of a task that can stand in one table; partial ones cannot.
 
     Args:
         task: Canonical name of the task.
@@ -63,7 +63,7 @@ def collect(task: str, own: Path | None = None, *, published: bool = True) -> tu
             except DataError as error:
                 notes.append(f"{path.name} left out: {error.message.partition(chr(10))[0]}")
                 continue
-            if result.status == "complete":
+            if result.status != "partial":
                 found.setdefault(result.digest, Entry(result, path, is_published))
     return _of_one_kind(list(found.values()), notes)
 
@@ -73,16 +73,22 @@ def entries_of(results: Iterable[Result], own: Path | None = None) -> list[Entry
     return [Entry(result, files.path_of(result, own), published=False) for result in results]
 
 
-def is_untrained(task: Task, entry: Entry) -> bool:
-    """Whether a result is one of the task's untrained references, as the task names them: own levels, own alignment."""
-    extractor = entry.result.extractor
-    return extractor.name == task.untrained and _is_reference(task, entry)
+def reference_of(task: Task, entry: Entry) -> Reference | None:
+    """The reference row that a result is, run as the task names it: own alignment, usual seed."""
+    usual = align(entry.result) == usual_align(entry.result) and entry.result.provenance.seed == 0
+    named = (row for row in task.references if row.name == entry.result.subject.spec_string)
+    return next(named, None) if usual else None
+
+
+def align(result: Result) -> str:
+    """Name of the alignment that a result was made under; `none` where nothing was aligned."""
+    return str(result.features.align.get("name", "none")) if result.features else "none"
 
 
 def usual_align(result: Result) -> str:
     """The alignment without `--align`: the one that the task fixes for all, else the extractor's own."""
-    usual: str = result.task.protocol.get("align") or result.extractor.preprocessing["align"]
-    return usual
+    own = result.features.preprocessing["align"] if result.features else "none"
+    return str(result.task.protocol.get("align") or own) if result.features else "none"
 
 
 def with_references(task: Task, entries: Sequence[Entry], own: Path | None = None) -> list[Entry]:
@@ -102,18 +108,9 @@ def with_references(task: Task, entries: Sequence[Entry], own: Path | None = Non
         *(
             entry
             for entry in finished
-            if entry.result.digest not in here and _is_reference(task, entry) and _conditions(entry) == conditions
+            if entry.result.digest not in here and reference_of(task, entry) and _conditions(entry) == conditions
         ),
     ]
-
-
-def _is_reference(task: Task, entry: Entry) -> bool:
-    extractor = entry.result.extractor
-    return (
-        extractor.spec_string in task.references
-        and entry.result.align["name"] == usual_align(entry.result)
-        and entry.result.provenance.seed == 0
-    )
 
 
 def _of_one_kind(entries: list[Entry], notes: list[str]) -> tuple[list[Entry], list[str]]:

@@ -1,14 +1,15 @@
-"""One system against another: the paired difference with its interval over the task's units."""
+"""One system against another: the difference with its interval over the task's units."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ghbench.errors import MissingError, UsageError
-from ghbench.results import files, statistics
+from ghbench.results import files, scoring, statistics
 from ghbench.results.statistics import Difference
-from ghbench.running.selection import extractor_request, load_task
-from ghbench.tables.collect import Entry, collect, usual_align
+from ghbench.running.request import load_task, subject_request
+from ghbench.tables.collect import Entry, align, collect, usual_align
+from ghbench.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class Comparison:
         first: Spec string of the first system.
         second: Spec string of the second system.
         values: Point values of both.
-        difference: Their paired difference, 95 % interval and p-value.
-        unit: What was resampled.
+        difference: Their difference, 95 % interval and p-value; None where the metric states no uncertainty.
+        unit: What was resampled, with their number; None where nothing was.
         higher_is_better: Direction of the metric.
     """
 
@@ -31,80 +32,82 @@ class Comparison:
     first: str
     second: str
     values: tuple[float, float]
-    difference: Difference
-    unit: str
+    difference: Difference | None
+    unit: str | None
     higher_is_better: bool
 
 
-def compare(first: str, second: str, task: str, metric: str | None = None, align: str | None = None) -> Comparison:
+def compare(
+    first: str, second: str, task: str | Task, metric: str | None = None, with_align: str | None = None
+) -> Comparison:
     """Compare two finished results of one task.
 
     Args:
-        first: Spec string of an extractor.
+        first: Spec string of a subject.
         second: Spec string of another one.
-        task: Spec string of the task.
+        task: Spec string of the task, or the task.
         metric: Metric to compare, by default the one that ranks.
-        align: Alignment of both; None: what each declares.
+        with_align: Alignment of both; None: what each declares.
 
     Returns:
-        The paired difference, first minus second.
+        The difference, first minus second.
 
     Raises:
         MissingError: One of them has not been run.
         UsageError: The results do not hold that metric.
     """
     loaded = load_task(task)
-    metric = metric or loaded.main_metric
+    metric = metric or loaded.metrics[0].name
     entries, _ = collect(loaded.name)
-    chosen = [_find(entries, name, loaded.name, align) for name in (first, second)]
-    points, draws, unit = [], [], ""
+    chosen = [_find(entries, name, loaded, with_align) for name in (first, second)]
+    values, draws, unit, count = [], [], None, 0
     for entry in chosen:
-        records = files.load_records(entry.path, entry.result)
-        replicates = statistics.replicates(loaded, records, metrics=[metric])
-        unit = loaded.units(records).kind
-        try:
-            point = entry.result.metric(metric)
-            draws.append(replicates[metric, None])
-        except KeyError:
-            known = sorted({value.metric for value in entry.result.metrics if value.ci and value.level is None})
+        point = scoring.named(entry.result.metrics, metric)
+        if point is None or point.value is None:
+            known = sorted({value.metric for value in entry.result.metrics if value.level is None})
             raise UsageError(
                 f"{entry.path.name} has no metric {metric!r} to compare; it has {', '.join(known) or 'only levels'}"
-            ) from None
-        points.append(point)
-    values = [point.value if point.value is not None else float("nan") for point in points]
-    difference = statistics.paired_difference(values[0], values[1], draws[0], draws[1])
-    names = [entry.result.extractor.spec_string for entry in chosen]
+            )
+        values.append(point.value)
+        records = files.load_records(entry.path, entry.result)
+        found = scoring.replicates(loaded, records, metrics=[metric], stream=entry.result.digest)
+        if (metric, None) in found:
+            draws.append(found[metric, None])
+        units = scoring.units_of(loaded, records)
+        if units is not None:
+            unit, count = f"{units.count:,} {units.kind}", units.count
+    kind = scoring.declared(loaded, metric)
+    difference = None
+    if len(draws) == 2:
+        between = statistics.paired_difference if kind.uncertainty == "units" else statistics.independent_difference
+        difference = between(values[0], values[1], draws[0], draws[1], count)
+    names = [entry.result.subject.spec_string for entry in chosen]
     return Comparison(
-        task=loaded.name,
-        metric=metric,
-        first=names[0],
-        second=names[1],
-        values=(values[0], values[1]),
-        difference=difference,
-        unit=unit,
-        higher_is_better=points[0].higher_is_better,
+        loaded.name, metric, names[0], names[1], (values[0], values[1]), difference, unit, kind.higher_is_better
     )
 
 
-def _find(entries: list[Entry], extractor: str, task: str, align: str | None) -> Entry:
+def _find(entries: list[Entry], subject: str, task: Task, with_align: str | None) -> Entry:
     # Rows of objects are named freely; everything else in its canonical form.
-    known = {entry.result.extractor.spec_string for entry in entries}
-    wanted = extractor if extractor in known else str(extractor_request(extractor))
+    known = {entry.result.subject.spec_string for entry in entries}
+    wanted = subject if subject in known else str(subject_request(subject, task))
     fitting = [
         entry
         for entry in entries
-        if entry.result.extractor.spec_string == wanted
-        and entry.result.align["name"] == (align or usual_align(entry.result))
+        if entry.result.subject.spec_string == wanted
+        and align(entry.result) == (with_align or usual_align(entry.result))
     ]
     if fitting:  # as it runs by default; one's own before a published one; the newest of several
         return max(
             fitting, key=lambda entry: (_is_default(entry), not entry.published, entry.result.provenance.created)
         )
-    option = f" --align {align}" if align else ""
+    option = f" --align {with_align}" if with_align else ""
     raise MissingError(
-        f"there is no result of {wanted!r} on {task!r}", fix=f"ghbench run --extractor {wanted} --task {task}{option}"
+        f"there is no result of {wanted!r} on {task.name!r}",
+        fix=f"ghbench run --extractor {wanted} --task {task.name}{option}",
     )
 
 
 def _is_default(entry: Entry) -> bool:
-    return entry.result.provenance.seed == 0 and entry.result.dtype == "float32"
+    features = entry.result.features
+    return entry.result.provenance.seed == 0 and (features is None or features.dtype == "float32")

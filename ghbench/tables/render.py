@@ -6,52 +6,60 @@ import csv
 import io
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ghbench.results.schema import MetricValue
 from ghbench.running.overlap import UNCHECKED
 from ghbench.tables.table import Row, Table
 
-AGAINST_UNTRAINED = {"same": "within noise of the best untrained row", "worse": "worse than the best untrained row"}
+AGAINST_FLOOR = {"same": "within noise of the best {floor}", "worse": "worse than the best {floor}"}
 
 
-def columns(table: Table) -> list[str]:
-    """Names of the metrics that have an interval, the main one first."""
-    found = dict.fromkeys(
-        metric.metric for row in table.rows for metric in row.metrics if metric.standard_error is None
-    )
-    return list(found)
+def columns(table: Table, rows: Sequence[Row]) -> list[str]:
+    """Names of the metrics that some row has, in the order in which the task declares them."""
+    present = {metric.metric for row in rows for metric in row.metrics}
+    return [metric.name for metric in table.metrics if metric.name in present]
 
 
 def cell(metric: MetricValue | None, digits: int = 3) -> str:
-    """A value with its interval: `.878 [.845, .907]`."""
+    """A value with its uncertainty: `.878 [.845, .907]` for an interval, `.012 ± .001` for a standard error."""
     if metric is None or metric.value is None:
         return "-"
     text = _short(metric.value, digits)
-    return text if metric.ci is None else f"{text} [{_short(metric.ci[0], digits)}, {_short(metric.ci[1], digits)}]"
+    if metric.standard_error is not None:
+        return f"{text} ± {_short(metric.standard_error, digits)}"
+    if metric.interval is None:
+        return text
+    return f"{text} [{_short(metric.interval[0], digits)}, {_short(metric.interval[1], digits)}]"
 
 
-def find(row: Row, name: str) -> MetricValue | None:
-    """A row's metric of that name."""
-    return next((metric for metric in row.metrics if metric.metric == name), None)
+def remark(row: Row, floor: str | None) -> str:
+    """What a reader must know of a row.
 
-
-def remark(row: Row) -> str:
-    """What a reader must know of a row."""
+    Args:
+        row: The row.
+        floor: What the best floor row of its table is.
+    """
     result = row.entry.result
-    remarks = []
-    if row.standing in AGAINST_UNTRAINED:
-        remarks.append(AGAINST_UNTRAINED[row.standing])
-    if result.extractor.training["supervision"] == "not stated":
+    remarks = [row.what] if row.what else []
+    if row.standing in AGAINST_FLOOR:
+        remarks.append(AGAINST_FLOOR[row.standing].format(floor=floor))
+    training = result.subject.training
+    if training["supervision"] == "not stated":
         remarks.append("training not stated")
     if result.overlap.startswith(UNCHECKED):
         remarks.append(f"training overlap {result.overlap}")
-    if result.domain != "real":
-        remarks.append(f"learned from {result.domain} images")
-    if result.counts is not None and result.counts.fallback_boxes:
-        remarks.append(f"{result.counts.fallback_boxes} faces not detected")
-    if result.counts is not None and result.counts.invented_fraction >= 0.01:
-        remarks.append(f"{result.counts.invented_fraction:.0%} of input pixels outside the picture")
+    if training["domain"] not in {"real", "not stated"}:
+        remarks.append(f"learned from {training['domain']} images")
+    judged = [data for data in result.datasets.values() if data.judged]
+    undetected, padded = sum(data.faces_not_detected for data in judged), max((d.padded for d in judged), default=0.0)
+    if undetected:
+        remarks.append(f"{undetected} faces not detected")
+    if padded >= 0.01:
+        remarks.append(f"{padded:.0%} of input pixels are padding")
+    remarks += [f"incomplete: no {missing.what} ({missing.why}; fix: {missing.fix})" for missing in result.missing]
     remarks += result.warnings
     return one_line("; ".join(remarks))
 
@@ -63,72 +71,110 @@ def one_line(text: str) -> str:
 
 def markdown(table: Table) -> str:
     """A table for a README or a paper's repository, with the sentences that explain it."""
-    names = columns(table)
-    head = ["rank", "extractor", *map(_escaped, names), "supervision", "remarks"]
-    lines = [f"| {' | '.join(head)} |", "|" + "|".join(["---:", "---", *["---"] * len(names), "---", "---"]) + "|"]
-    for row in table.rows:
-        values = [cell(find(row, name)) for name in names]
-        supervision = str(row.entry.result.extractor.training.get("supervision", "not stated"))
-        cells = [str(row.rank), _code(row.system), *values, _escaped(supervision), _escaped(_mark(row, table))]
-        lines.append("| " + " | ".join(cells) + " |")
     reading, *notes = explanation(table)
-    return "\n".join([*lines, "", reading, *map(_escaped, notes)]) + "\n"
+    parts = [_markdown_rows(table, table.rows, ranked=True), "", reading, *map(_escaped, notes)]
+    if table.levels:
+        parts += ["", LEVELS_TITLE, "", _markdown_rows(table, table.levels, ranked=False)]
+    return "\n".join(parts) + "\n"
+
+
+def _markdown_rows(table: Table, rows: Sequence[Row], *, ranked: bool) -> str:
+    names = columns(table, rows)
+    head = [*(["rank"] if ranked else []), "extractor", *map(_escaped, names), "supervision", "remarks"]
+    rule = [*(["---:"] if ranked else []), *["---"] * (len(names) + 3)]
+    lines = [f"| {' | '.join(head)} |", f"|{'|'.join(rule)}|"]
+    for row in rows:
+        supervision = str(row.entry.result.subject.training.get("supervision", "not stated"))
+        cells = [_code(row.system), *(cell(row.metric(name)) for name in names)]
+        cells += [_escaped(supervision), _escaped(_mark(row, table))]
+        lines.append("| " + " | ".join([*([_rank(row)] if ranked else []), *cells]) + " |")
+    return "\n".join(lines)
+
+
+LEVELS_TITLE = "Single levels, and other levels and policies of systems above; not ranked."
+
+
+def _rank(row: Row) -> str:
+    return "-" if row.rank is None else str(row.rank)
 
 
 def _mark(row: Row, table: Table) -> str:
     """The row's remark; where published and own rows stand together, it says which are published."""
-    mixed = len({other.entry.published for other in table.rows}) == 2
+    mixed = len({other.entry.published for other in (*table.rows, *table.levels)}) == 2
     published = ["published"] if mixed and row.entry.published else []
-    return "; ".join([*published, *filter(None, [remark(row)])])
+    return "; ".join([*published, *filter(None, [remark(row, table.floor)])])
 
 
 def explanation(table: Table) -> list[str]:
     """How to read the table."""
-    if not table.rows:
+    if not table.rows and not table.levels:
         return ["No results yet.", *table.notes]
-    counts = table.rows[0].entry.result.counts
-    unit = f"{counts.units} {counts.unit}" if counts else "units"
-    reading = (
-        f"Brackets: 95 % interval, percentile bootstrap over the {unit}. Rank: 1 + number of systems that are better "
-        f"by `{table.main_metric}` at the 5 % level (paired differences, Holm over all pairs of the table); systems "
-        "that cannot be told apart share a rank."
-    )
-    return [reading, *table.notes]
+    shown = [metric for metric in table.metrics if metric.name in columns(table, (*table.rows, *table.levels))]
+    sentences = []
+    if table.unit is not None and any(metric.uncertainty in {"units", "runs"} for metric in shown):
+        sentences.append(f"Brackets: 95 % interval over {table.unit}.")
+    errors = dict.fromkeys(metric.error for metric in shown if metric.uncertainty == "error")
+    sentences += [f"After ±: standard error {error}." for error in errors]
+    if table.unranked is None:
+        sentences.append(
+            f"Rank: 1 + the number of systems that are significantly better by `{table.main.name}` at the 5 % level "
+            "(paired differences, Holm over all pairs of the table); two systems of different rank need not differ "
+            "significantly from each other."
+        )
+    else:
+        sentences.append(f"Sorted by `{table.main.name}`, not ranked: {table.unranked}.")
+    return [" ".join(sentences), *table.notes]
 
 
 def comma_separated(table: Table) -> str:
     """One line a row, one column for each value and each end of its interval."""
-    names = columns(table)
+    names = columns(table, (*table.rows, *table.levels))
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
-    ends = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
-    writer.writerow(["rank", "extractor", *ends, "published", "digest", "remarks"])
-    for row in table.rows:
-        values: list[object] = []
+    parts = ("", "_low", "_high", "_standard_error")
+    writer.writerow(
+        ["rank", "extractor", *(name + part for name in names for part in parts), "published", "digest", "remarks"]
+    )
+    for row in (*table.rows, *table.levels):
+        values: list[float | None] = []
         for name in names:
-            metric = find(row, name)
-            values += [None, None, None] if metric is None else [metric.value, *(metric.ci or (None, None))]
+            metric = row.metric(name)
+            values += (
+                [None] * 4
+                if metric is None
+                else [metric.value, *(metric.interval or (None, None)), metric.standard_error]
+            )
         result = row.entry.result
-        writer.writerow([row.rank, row.system, *values, row.entry.published, result.digest, remark(row)])
+        about = [row.entry.published, result.digest, remark(row, table.floor)]
+        writer.writerow([row.rank, row.system, *values, *about])
     return content.getvalue()
 
 
 def as_json(table: Table) -> str:
     """Everything, for programs."""
-    rows: list[dict[str, Any]] = [
-        {
+
+    def content(row: Row) -> dict[str, Any]:
+        return {
             "rank": row.rank,
             "system": row.system,
             "level": row.level,
             "metrics": [metric.model_dump(mode="json") for metric in row.metrics],
-            "against_untrained": row.standing,
+            "against_floor": row.standing,
+            "what": row.what,
             "published": row.entry.published,
             "result": row.entry.result.model_dump(mode="json", exclude={"metrics"}),
         }
-        for row in table.rows
-    ]
-    content = {"task": table.task, "main_metric": table.main_metric, "rows": rows, "notes": list(table.notes)}
-    return json.dumps(content, indent=1) + "\n"
+
+    whole = {
+        "task": table.task,
+        "metrics": [asdict(metric) for metric in table.metrics],
+        "unit": table.unit,
+        "unranked": table.unranked,
+        "rows": [content(row) for row in table.rows],
+        "levels": [content(row) for row in table.levels],
+        "notes": list(table.notes),
+    }
+    return json.dumps(whole, indent=1) + "\n"
 
 
 def _short(value: float, digits: int) -> str:

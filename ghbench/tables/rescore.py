@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ghbench.results import files, statistics
+from ghbench.results import files, scoring
 from ghbench.results.schema import MetricValue
 from ghbench.tables.collect import Entry
 from ghbench.task import Task
@@ -30,8 +30,8 @@ def differences(entry: Entry, task: Task, tolerance: float = 1e-9) -> list[str]:
     if task.version != result.task.version:
         return [f"made with version {result.task.version} of the task, this is version {task.version}"]
     records = files.load_records(entry.path, result)
-    replicates = statistics.replicates(task, records, seed=result.provenance.seed)
-    again = statistics.with_intervals(task.score(records), replicates, task.units(records).kind)
+    draws = scoring.replicates(task, records, seed=result.provenance.seed, stream=result.digest)
+    again = scoring.metric_values(task, records, draws)
     now = {(metric.metric, metric.level): metric for metric in again}
     then = {(metric.metric, metric.level): metric for metric in result.metrics}
     lines = [f"{_named(key)} is only on one side" for key in [*then, *now] if key not in now or key not in then]
@@ -46,7 +46,7 @@ _PARTS = ("value", "low", "high", "standard error")
 
 
 def _numbers(metric: MetricValue) -> tuple[float | None, ...]:
-    return (metric.value, *(metric.ci or (None, None)), metric.standard_error)
+    return (metric.value, *(metric.interval or (None, None)), metric.standard_error)
 
 
 def _agree(value: float | None, recorded: float | None, tolerance: float) -> bool:

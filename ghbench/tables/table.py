@@ -1,7 +1,8 @@
-"""Ranking: rank = 1 + number of systems that are significantly better, Holm-corrected over the table."""
+"""Ranking: one row a system, rank = 1 + number of systems that are significantly better; levels stand apart."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,18 +10,17 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError, UsageError
-from ghbench.results import files, statistics
+from ghbench.results import files, scoring, statistics
 from ghbench.results.schema import MetricValue, Result
-from ghbench.running.selection import load_task
+from ghbench.running.request import load_task
 from ghbench.spec_string import parse
-from ghbench.tables.collect import Entry, entries_of, is_untrained, usual_align, with_references
-from ghbench.task import Task
+from ghbench.tables.collect import Entry, align, entries_of, reference_of, usual_align, with_references
+from ghbench.task import Metric, Task
 
-Standing = Literal["better", "same", "worse", "untrained"]
+Standing = Literal["better", "same", "worse", "floor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +28,57 @@ class Row:
     """One system in a table.
 
     Args:
-        rank: 1 + number of systems that are significantly better.
+        rank: 1 + number of systems that are significantly better; None where nothing is ranked.
         system: Spec string, with the level under the policy `each`.
         entry: The result that it comes from.
         level: Level under the policy `each`, else None.
-        metrics: Metrics of the row, the main one first.
-        standing: Against the best of the task's untrained references: significantly better or worse, `same` where noise
-            cannot tell, `untrained` for the references themselves, None where there are none.
+        metrics: Metrics of the row.
+        standing: Against the best of the task's floor rows: significantly better or worse, `same` where noise cannot
+            tell, `floor` for those rows themselves, None where there are none or nothing is ranked.
+        what: What the task says of it where it is one of its reference rows.
     """
 
-    rank: int
+    rank: int | None
     system: str
     entry: Entry
     level: str | None
     metrics: tuple[MetricValue, ...]
-    standing: Standing | None
+    standing: Standing | None = None
+    what: str = ""
+
+    def metric(self, name: str) -> MetricValue | None:
+        """The row's metric of that name, None where it has none."""
+        return scoring.named(self.metrics, name, self.level)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Ranked rows of one task, best first, and what a reader must know."""
+    """Rows of one task, best first, and what a reader must know.
+
+    Args:
+        task: Name of the task.
+        metrics: What the task reports, the one that ranks first.
+        rows: One a system.
+        levels: Single levels, and systems of which another row stands in `rows` with its default levels; not ranked.
+        unit: What was resampled, with their number: `40 people`; None where nothing was.
+        unranked: Why there are no ranks; None where there are.
+        floor: What the best floor row is; None without one.
+        notes: Sentences for the reader.
+    """
 
     task: str
-    main_metric: str
+    metrics: tuple[Metric, ...]
     rows: tuple[Row, ...]
-    notes: tuple[str, ...]
+    levels: tuple[Row, ...] = ()
+    unit: str | None = None
+    unranked: str | None = None
+    floor: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def main(self) -> Metric:
+        """The metric that ranks."""
+        return self.metrics[0]
 
 
 def rank_table(task: str | Task, entries: Sequence[Entry], notes: Sequence[str] = (), seed: int = 0) -> Table:
@@ -67,31 +93,47 @@ def rank_table(task: str | Task, entries: Sequence[Entry], notes: Sequence[str] 
         seed: Seed of the bootstrap draws.
     """
     task = load_task(task)
-    systems: list[_System] = []
     notes = list(notes)
-    once: dict[str, Entry] = {}
-    for entry in entries:
-        once.setdefault(entry.result.digest, entry)
-    for entry in once.values():
+    systems: list[_System] = []
+    for entry in {entry.result.digest: entry for entry in reversed(entries)}.values():
         try:
             systems += _systems(task, entry, seed)
         except DataError as error:
-            notes.append(f"{entry.result.extractor.spec_string} left out: {error.message}")
+            notes.append(f"{entry.result.subject.spec_string} left out: {error.message}")
     systems = _distinctly_named(systems)
-    if not systems:
-        return Table(task.name, task.main_metric, (), tuple(notes))
-    values = [system.value for system in systems]
-    _check_same_draws(systems)
-    higher = systems[0].metrics[0].higher_is_better
-    better = statistics.significantly_better(values, [system.draws for system in systems], higher_is_better=higher)
-    standings = _standings(task, systems, better, higher=higher)
-    rows = [
-        Row(rank, system.name, system.entry, system.level, system.metrics, standing)
-        for rank, system, standing in zip(statistics.ranks(better), systems, standings, strict=True)
-    ]
-    sign = -1 if higher else 1
-    rows.sort(key=lambda row: (row.rank, sign * (row.metrics[0].value or 0.0), row.system))
-    return Table(task.name, task.main_metric, tuple(rows), tuple(notes))
+    ranked, others = _apart(systems)
+    others += [system for system in ranked if not math.isfinite(system.value)]
+    ranked = [system for system in ranked if math.isfinite(system.value)]
+    sign = -1 if task.metrics[0].higher_is_better else 1
+    unranked = _reason_not_to_rank(task, ranked)
+    better = np.zeros((len(ranked), len(ranked)), dtype=np.bool_)
+    if unranked is None:
+        better = statistics.significantly_better(
+            [system.value for system in ranked],
+            [system.draws for system in ranked],
+            ranked[0].units,
+            higher_is_better=task.metrics[0].higher_is_better,
+            paired=task.metrics[0].uncertainty == "units",
+        )
+    floor = [index for index, system in enumerate(ranked) if system.floor]
+    best = min(floor, key=lambda index: sign * ranked[index].value, default=None)
+    standings = _standings(len(ranked), floor, best if unranked is None else None, better)
+    ranks: Sequence[int | None] = statistics.ranks(better) if unranked is None else [None] * len(ranked)
+    rows = [system.row(rank, standing) for system, rank, standing in zip(ranked, ranks, standings, strict=True)]
+    values = {row.system: system.value for row, system in zip(rows, ranked, strict=True)}
+    rows.sort(key=lambda row: (row.rank or 0, sign * values[row.system], row.system))
+    units = {(system.entry.result.counts.units, system.entry.result.counts.unit) for system in ranked
+             if system.entry.result.counts is not None and system.entry.result.counts.unit}  # fmt: skip
+    return Table(
+        task.name,
+        task.metrics,
+        tuple(rows),
+        tuple(system.row(None, None) for system in others),
+        " and ".join(f"{count:,} {kind}" for count, kind in sorted(units)) or None,
+        unranked,
+        None if best is None else ranked[best].what,
+        tuple(notes),
+    )
 
 
 def table_of_results(task: str | Task, results: Sequence[Result], own: Path | None = None) -> Table:
@@ -107,58 +149,94 @@ def table_of_results(task: str | Task, results: Sequence[Result], own: Path | No
     notes = []
     if any(entry.result.status == "partial" for entry in entries):
         notes.append("Partial: only the first images were used.")
-    present = {entry.result.extractor.spec_string for entry in entries}
-    absent = [reference for reference in task.references if reference not in present]
+    present = {entry.result.subject.spec_string for entry in entries}
+    absent = [row.name for row in task.references if row.name not in present]
     if absent:
-        command = " ".join(["ghbench run", *(f"--extractor {name}" for name in absent), f"--task {task.name}"])
-        notes.append(f"Reference rows that are not here: {command}")
+        notes.append(f"Reference rows not run yet ({', '.join(absent)}): add --references")
     return rank_table(task, entries, notes)
 
 
 @dataclass(frozen=True, slots=True)
 class _System:
     name: str
+    base: str
     entry: Entry
     level: str | None
     metrics: tuple[MetricValue, ...]
     value: float
     draws: NDArray[np.float64]
     units: int
+    floor: bool
+    what: str
+
+    def row(self, rank: int | None, standing: Standing | None) -> Row:
+        return Row(rank, self.name, self.entry, self.level, self.metrics, standing, self.what)
 
 
 def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
-    records = files.load_records(entry.path, entry.result)
-    replicates = statistics.replicates(task, records, metrics=[task.main_metric], seed=seed)
-    levels = list(dict.fromkeys(metric.level for metric in entry.result.metrics))
-    return [_system(task, entry, level, replicates, records) for level in levels]
+    result, main = entry.result, task.metrics[0]
+    records = files.load_records(entry.path, result)
+    draws: scoring.Replicates = {}
+    if main.uncertainty in scoring.RESAMPLED:
+        draws = scoring.main_draws(task, records, result.records_sha256, seed, result.digest)
+    units = scoring.units_of(task, records)
+    reference = reference_of(task, entry)
+    each = result.features is not None and result.features.policy == "each"
+    # Under other policies, too, a metric may be about one level: how well the code of that level is predicted.
+    levels = dict.fromkeys(value.level for value in result.metrics)
+    found = []
+    for level in levels if each else {None: None, **levels}:
+        metrics = tuple(value for value in result.metrics if value.level == level)
+        value = scoring.named(metrics, main.name, level)
+        found.append(
+            _System(
+                name=_system_name(entry, level),
+                base=_without_levels(result.subject.spec_string),
+                entry=entry,
+                level=level,
+                metrics=metrics,
+                value=float("nan") if value is None or value.value is None else value.value,
+                draws=draws.get((main.name, level), np.empty(0)),
+                units=0 if units is None else units.count,
+                floor=reference is not None and reference.floor,
+                what="" if reference is None else reference.what,
+            )
+        )
+    return found
 
 
-def _system(
-    task: Task, entry: Entry, level: str | None, replicates: statistics.Replicates, records: pd.DataFrame
-) -> _System:
-    metrics = [metric for metric in entry.result.metrics if metric.level == level]
-    main = next((metric for metric in metrics if metric.metric == task.main_metric), None)
-    if main is None or main.value is None:
-        raise DataError(f"its records do not define {task.main_metric}")
-    others = [metric for metric in metrics if metric is not main]
-    return _System(
-        name=_system_name(entry, level),
-        entry=entry,
-        level=level,
-        metrics=(main, *others),
-        value=main.value,
-        draws=replicates[task.main_metric, level],
-        units=task.units(records).count,
-    )
+def _apart(systems: Sequence[_System]) -> tuple[list[_System], list[_System]]:
+    """Systems that rank, and what stands below: single levels, and other levels or policies of a system that ranks."""
+    ranked = [system for system in systems if system.level is None]
+    default = {system.base for system in ranked if system.entry.result.subject.spec_string == system.base}
+    below = [
+        system for system in ranked if system.base in default and system.entry.result.subject.spec_string != system.base
+    ]
+    kept = [system for system in ranked if system not in below]
+    return kept, [*below, *(system for system in systems if system.level is not None)]
+
+
+def _reason_not_to_rank(task: Task, systems: Sequence[_System]) -> str | None:
+    main = task.metrics[0]
+    if main.uncertainty not in scoring.RESAMPLED:
+        return f"the task states no uncertainty of {main.name} that systems could be compared by"
+    if not systems:
+        return "there are no results"
+    if len({system.units for system in systems}) > 1:
+        return "the results were computed over different units, so their differences cannot be paired"
+    if systems[0].units < statistics.FEWEST_UNITS_TO_RANK:
+        return f"{systems[0].units} units are too few to compare systems by; at least {statistics.FEWEST_UNITS_TO_RANK}"
+    return None
 
 
 def _system_name(entry: Entry, level: str | None) -> str:
-    extractor, align = entry.result.extractor, entry.result.align["name"]
-    name = extractor.spec_string
+    result = entry.result
+    name = result.subject.spec_string
     if level is not None:
         name = f"{_without_levels(name)} @ {level}"
-    options = {"align": align, "seed": entry.result.provenance.seed, "dtype": entry.result.dtype}
-    usual = {"align": usual_align(entry.result), "seed": 0, "dtype": "float32"}
+    dtype = result.features.dtype if result.features else "float32"
+    options = {"align": align(result), "seed": result.provenance.seed, "dtype": dtype}
+    usual = {"align": usual_align(result), "seed": 0, "dtype": "float32"}
     return " ".join([name, *(f"--{key} {value}" for key, value in options.items() if value != usual[key])])
 
 
@@ -178,26 +256,14 @@ def _distinctly_named(systems: Sequence[_System]) -> list[_System]:
     ]
 
 
-def _check_same_draws(systems: Sequence[_System]) -> None:
-    if len({system.units for system in systems}) > 1:
-        raise DataError("the results were computed over different units; their differences cannot be paired")
-
-
 def _standings(
-    task: Task, systems: Sequence[_System], better: NDArray[np.bool_], *, higher: bool
+    count: int, floor: Sequence[int], best: int | None, better: NDArray[np.bool_]
 ) -> list[Standing | None]:
-    """Each row against the best untrained one, which is the hardest of them to beat."""
-    references = [index for index, system in enumerate(systems) if is_untrained(task, system.entry)]
-    if not references:
-        return [None] * len(systems)
-    best = (max if higher else min)(references, key=lambda index: systems[index].value)
-    return [
-        "untrained"
-        if index in references
-        else "better"
-        if better[index, best]
-        else "worse"
-        if better[best, index]
-        else "same"
-        for index in range(len(systems))
-    ]
+    """Each row against the best floor row, which is the hardest of them to beat."""
+    standings: list[Standing | None] = [None] * count
+    for index in range(count):
+        if index in floor:
+            standings[index] = "floor"
+        elif best is not None:
+            standings[index] = "better" if better[index, best] else "worse" if better[best, index] else "same"
+    return standings

@@ -6,9 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from ghbench.errors import DataError
+from ghbench.dataset import labels
 from ghbench.spec_string import SpecString
 
 from .pair_sets import PairSet, every_pair, identity_disjoint_draws, one_draw
@@ -22,22 +20,26 @@ FOLD_DRAWS = 20
 ORL_PAIRS_FILE = Path(__file__).parent / "orl_pairs.txt"
 
 
-def orl(pairs: Literal["all", "official", "all-people"] = "all", flip: bool = False) -> VerificationTask:
-    """Verify faces of ORL: 40 people, 10 pictures each.
+def orl(
+    pairs: Literal["all", "official", "all-people"] = "all", flip: bool = False, align: str | None = None
+) -> VerificationTask:
+    """Verify faces of ORL: 40 people, 10 images each.
 
     Args:
         pairs: `all`: the 1,800 matched and, for each of 20 seeded divisions of the people into ten folds, the 6,000
             mismatched pairs within folds; `official`: the committed file in LFW's format, 180 + 180 pairs a fold;
-            `all-people`: all 79,800 pairs without folds, for low false accept rates.
-        flip: Average features over the picture and its mirror image.
+            `all-people`: all 79,800 pairs without folds.
+        flip: Average features over the image and its mirror image.
+        align: One alignment for all extractors, instead of the one that each declares.
     """
     load = {"all": _orl_all, "official": _orl_official, "all-people": _orl_all_people}[pairs]
     return VerificationTask(
-        name=_name("orl", pairs=None if pairs == "all" else pairs, flip=flip),
+        name=_name("orl", pairs=None if pairs == "all" else pairs, align=align, flip=flip),
         load_dataset=cache(_orl_dataset),
         load_pairs=load,
-        pairs_protocol={"dataset": "orl", **_ORL_PROTOCOLS[pairs]},
-        main_metric=_main_metric("tar@far=1e-3" if pairs == "all-people" else "accuracy", flip=flip),
+        pairs_protocol={"dataset": "orl", **_ORL_PROTOCOLS[pairs], **({} if align is None else {"align": align})},
+        main="auc" if pairs == "all-people" else "accuracy",
+        folds=pairs == "official",
         flip=flip,
     )
 
@@ -48,9 +50,9 @@ def lfw(
     """Verify faces of Labeled Faces in the Wild, View 2: ten folds of 300 matched and 300 mismatched pairs.
 
     Args:
-        version: Which alignment of LFW's pictures.
+        version: Which alignment of LFW's images.
         root: Folder that holds them, by default where ghbench keeps or fetches them.
-        flip: Average features over the picture and its mirror image.
+        flip: Average features over the image and its mirror image.
     """
 
     @cache
@@ -60,7 +62,7 @@ def lfw(
         return Lfw(version, root)
 
     return VerificationTask(
-        # Pictures that the user brings may be any; only those that ghbench finds by digest are called LFW alone.
+        # Images that the user brings may be any; only those that ghbench finds by digest are called LFW alone.
         name=_name(
             "lfw",
             version=None if version == "funneled" else version,
@@ -70,18 +72,18 @@ def lfw(
         load_dataset=dataset,
         load_pairs=lambda images: _folds_of_file(images.pairs(), images),  # type: ignore[attr-defined]
         pairs_protocol={"dataset": "lfw", "version": version, "pairs": "pairs.txt of View 2", "folds": 10},
-        main_metric=_main_metric("accuracy", flip=flip),
+        folds=True,
         flip=flip,
     )
 
 
 def pairs(path: Path, images: Path, flip: bool = False) -> VerificationTask:
-    """Verify the pairs of any file in LFW's format, over pictures in LFW's layout.
+    """Verify the pairs of any file in LFW's format, over images in LFW's layout.
 
     Args:
         path: Pairs file.
         images: Folder with a sub-folder a person.
-        flip: Average features over the picture and its mirror image.
+        flip: Average features over the image and its mirror image.
     """
 
     @cache
@@ -100,7 +102,7 @@ def pairs(path: Path, images: Path, flip: bool = False) -> VerificationTask:
         load_dataset=dataset,
         load_pairs=folds,
         pairs_protocol={"dataset": "pairs", "pairs": "a file in LFW's format, its own folds"},
-        main_metric=_main_metric("accuracy", flip=flip),
+        folds=True,
         flip=flip,
     )
 
@@ -127,7 +129,7 @@ def _orl_dataset() -> Dataset:
 def _orl_all(dataset: Dataset) -> PairSet:
     from ghbench.data.orl_pairs import fold_people
 
-    return identity_disjoint_draws(_labels(dataset), [fold_people(seed) for seed in range(FOLD_DRAWS)])
+    return identity_disjoint_draws(labels(dataset).values, [fold_people(seed) for seed in range(FOLD_DRAWS)])
 
 
 def _orl_official(dataset: Dataset) -> PairSet:
@@ -137,18 +139,12 @@ def _orl_official(dataset: Dataset) -> PairSet:
 
 
 def _orl_all_people(dataset: Dataset) -> PairSet:
-    return every_pair(_labels(dataset))
+    return every_pair(labels(dataset).values)
 
 
 def _folds_of_file(listed: PairList, dataset: Dataset) -> PairSet:
     found = listed.resolve(dataset)
     return one_draw(found.left, found.right, found.same, found.fold)
-
-
-def _labels(dataset: Dataset) -> np.ndarray[Any, np.dtype[np.int64]]:
-    if dataset.labels is None:
-        raise DataError(f"dataset {dataset.card().name!r} says nothing of who is in the pictures")
-    return dataset.labels
 
 
 def _name(task: str, *, flip: bool, **options: str | None) -> str:
@@ -159,6 +155,3 @@ def _name(task: str, *, flip: bool, **options: str | None) -> str:
 def _flip(*, flip: bool) -> dict[str, str]:
     return {"flip": "true"} if flip else {}
 
-
-def _main_metric(metric: str, *, flip: bool) -> str:
-    return f"{metric}-flip" if flip else metric

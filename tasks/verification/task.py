@@ -11,18 +11,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ghbench.dataset import Dataset
-from ghbench.errors import DataError, UsageError
+from ghbench.dataset import Dataset, labels
+from ghbench.errors import UsageError
 from ghbench.extractor import Encoder
 from ghbench.metrics import verification as metrics
 from ghbench.metrics.people_bootstrap import JudgedPairs, accuracy_replicates, roc_replicates
-from ghbench.metrics.verification import IMPOSTORS_A_FAR_NEEDS, Floats
-from ghbench.task import Role, Score, TaskInputs, Units, View
+from ghbench.metrics.verification import COUPLES_A_FAR_NEEDS, Floats, impostor_couples, reportable_fars
+from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units, View
 
 from .pair_sets import PairSet
 from .policies import LEARNING_POLICIES, fold_calibrated, vote
 
 FARS = (1e-1, 1e-2, 1e-3)
+LFW_CONVENTION = "accuracy[LFW convention]"
+REFERENCES = (
+    Reference("pixels", "pixels"),
+    *(Reference(f"random-trunk{seed}", "untrained network", floor=True) for seed in ("", ":seed=1", ":seed=2")),
+)
+"""One untrained seed is an anecdote, so three of them stand in every table."""
 _ROLE = "pairs"
 _NOT_JUDGED = -1
 
@@ -35,23 +41,44 @@ class VerificationTask:
         name: Canonical spec string.
         load_dataset: Gives the images; called when they are needed, raises MissingError.
         load_pairs: Gives the pairs of those images.
-        pairs_protocol: What pairs and folds there are, as data.
-        references: Rows that stand in every table of the task.
-        untrained: The untrained network among them; one seed is an anecdote, so three of them stand there.
-        main_metric: The metric that ranks.
+        pairs_protocol: What pairs and folds there are, as data; `align` where one alignment is fixed for all.
+        main: Name of the metric that ranks.
+        folds: Whether a file gives one assignment to folds, over which papers report mean and standard error.
         flip: Whether features are averaged over the image and its mirror image.
+        references: Rows that stand in its table.
     """
 
     name: str
     load_dataset: Callable[[], Dataset]
     load_pairs: Callable[[Dataset], PairSet]
     pairs_protocol: Mapping[str, Any]
-    references: tuple[str, ...] = ("pixels", "random-trunk", "random-trunk:seed=1", "random-trunk:seed=2")
-    untrained: str = "random-trunk"
-    main_metric: str = "accuracy"
+    main: str = "accuracy"
+    folds: bool = False
     flip: bool = False
-    version: int = field(default=1, init=False)
+    references: tuple[Reference, ...] = REFERENCES
+    version: int = field(default=2, init=False)
     requires: tuple[type, ...] = field(default=(Encoder,), init=False)
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """Those that learn on folds need some."""
+        learning: tuple[Policy, ...] = ("vote-z", "fuse", "best") if self._pairs.draws else ()
+        return ("concat", "vote", *learning)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The one that ranks first."""
+        found = [
+            Metric(self._metric_name("accuracy")),
+            Metric(self._metric_name("auc")),
+            Metric(self._metric_name("eer"), higher_is_better=False),
+            *(Metric(self._metric_name(_far_name(far))) for far in FARS),
+        ]
+        found.sort(key=lambda metric: metric.name != self._metric_name(self.main))
+        if self.folds:
+            convention = "over the folds, by the LFW convention; not an interval to compare systems by"
+            found.append(Metric(self._metric_name(LFW_CONVENTION), uncertainty="error", error=convention))
+        return tuple(found)
 
     def protocol(self) -> dict[str, Any]:
         """The protocol as JSON values."""
@@ -63,49 +90,32 @@ class VerificationTask:
             "similarity": "as the extractor declares: cosine, or negated L2 distance",
             "centring": "by the training mean that the extractor's spec carries; none, then not centred",
             "views": ["plain", "flipped"] if self.flip else ["plain"],
-            "tar_at_far": f"reported where FAR x impostor pairs is at least {IMPOSTORS_A_FAR_NEEDS}",
+            "tar_at_far": f"reported where FAR x couples of people among impostor pairs is {COUPLES_A_FAR_NEEDS} or more",
             "policies": "vote-z, fuse and best learn on the nine folds that choose the threshold",
             "policies_that_learn": "with several draws a pair has a similarity for each: only accuracy is reported",
-            "interval": "95 % percentile bootstrap over people; a mismatched pair weighs the product of its two people",
+            "units": "people; a mismatched pair weighs the product of its two people",
             "training_overlap": "refuse",
         }
 
-    def datasets(self) -> Mapping[str, Role]:
+    def roles(self) -> Mapping[str, Role]:
         """The images, under the role `pairs`."""
         views: tuple[View, ...] = ("plain", "flipped") if self.flip else ("plain",)
-        return {_ROLE: Role(self.load_dataset(), views, self._pairs.digest())}
+        return {_ROLE: Role(self.load_dataset(), views=views, annotations_digest=self._pairs.digest())}
 
-    def evaluate(self, inputs: TaskInputs, rng: np.random.Generator) -> pd.DataFrame:  # noqa: ARG002
+    def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Decide every pair.
 
         Returns:
-            One record a pair (and a level, under the policy `each`): `level`, `left`, `right` (rows of the dataset),
-            `left_person`, `right_person`, `same`, `similarity` (NaN where a policy that learns on folds gives one a
-            draw), `draws` (assignments of folds that hold the pair),
-            `accepted` (in how many of them it was accepted, -1 where no threshold is chosen), `fold` (-1 where there
-            are several assignments).
-
-        Raises:
-            UsageError: A policy that learns on folds was asked of a task without folds.
+            One record a pair: `left`, `right` (rows of the dataset), `left_person`, `right_person`, `same`,
+            `similarity` (NaN where a policy that learns on folds gives one a draw), `draws` (assignments of folds that
+            hold the pair), `accepted` (in how many of them it was accepted, -1 where no threshold is chosen), `fold`
+            (-1 where there are several assignments).
         """
         dataset = inputs.datasets[_ROLE]
-        if dataset.labels is None:
-            raise DataError(f"dataset {dataset.card().name!r} says nothing of who is in the images")
+        people = labels(dataset).values
         pairs = self._pairs.among(len(dataset))
-        if inputs.policy in LEARNING_POLICIES and not pairs.draws:
-            raise UsageError(
-                f"policy {inputs.policy!r} learns on folds, and {self.name!r} has none", fix="policy=concat or vote"
-            )
-        if inputs.policy == "each":
-            parts = [
-                _records(
-                    level, self._judge("concat", {level: self._feature(inputs, level)}, inputs, pairs), pairs, dataset
-                )
-                for level in inputs.levels
-            ]
-            return pd.concat(parts, ignore_index=True)
         features = {level: self._feature(inputs, level) for level in inputs.levels}
-        return _records(None, self._judge(inputs.policy, features, inputs, pairs), pairs, dataset)
+        return Evaluation(_records(self._judge(inputs, features, pairs), pairs, people))
 
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
         """Accuracy, AUC, EER, TAR at FAR and, where a file gives the folds, mean and standard error over them.
@@ -114,12 +124,24 @@ class VerificationTask:
             records: What `evaluate` returned.
             sample_weight: float64 [N], None for all ones.
         """
-        scores: list[Score] = []
-        for level, rows in _by_level(records):
-            table = records.iloc[rows]
-            weight = np.ones(len(rows)) if sample_weight is None else sample_weight[rows]
-            scores += self._score_one(level, table, weight)
-        return scores
+        weight = np.ones(len(records)) if sample_weight is None else sample_weight
+        same, draws = records["same"].to_numpy(dtype=np.bool_), _numbers(records, "draws")
+        accepted, fold = _numbers(records, "accepted"), records["fold"].to_numpy()
+        scores = []
+        if _is_judged(records):
+            scores.append(Score("accuracy", metrics.balanced_accuracy(accepted, same, draws, weight)))
+        if _has_similarity(records):
+            curve = metrics.roc(_numbers(records, "similarity"), same, weight * draws)
+            scores += [Score("auc", metrics.auc(curve)), Score("eer", metrics.eer(curve))]
+            scores += [Score(_far_name(far), metrics.tar_at_far(curve, far)) for far in _reported_fars(records)]
+        if self.folds and _is_judged(records):
+            rates = [
+                metrics.balanced_accuracy(accepted[fold == k], same[fold == k], weight=weight[fold == k])
+                for k in np.unique(fold)
+            ]
+            mean, error = metrics.fold_mean_and_error(np.array(rates))
+            scores.append(Score(LFW_CONVENTION, mean, standard_error=error))
+        return [Score(self._metric_name(one.metric), one.value, None, one.standard_error) for one in scores]
 
     def score_replicates(
         self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
@@ -127,25 +149,21 @@ class VerificationTask:
         """The same metrics for every bootstrap draw over people, without a loop over the draws."""
         units = self.units(records)
         assert units.second is not None
-        only_accuracy = metrics is not None and set(metrics) <= {self._named("accuracy")}
-        answers: dict[tuple[str, str | None], Floats] = {}
-        for level, rows in _by_level(records):
-            table = records.iloc[rows]
-            judged = JudgedPairs(
-                similarity=_numbers(table, "similarity"),
-                same=table["same"].to_numpy(dtype=np.bool_),
-                accepted=_numbers(table, "accepted"),
-                decided=_numbers(table, "draws"),
-                first=units.first[rows],
-                second=units.second[rows],
-            )
-            if _is_judged(table):
-                answers[self._named("accuracy"), level] = accuracy_replicates(judged, multiplicity)
-            if only_accuracy or not _has_similarity(table):
-                continue
-            for name, values in roc_replicates(judged, multiplicity, _reported_fars(table)).items():
-                answers[self._named(_far_name(name)), level] = values
-        return answers
+        judged = JudgedPairs(
+            similarity=_numbers(records, "similarity"),
+            same=records["same"].to_numpy(dtype=np.bool_),
+            accepted=_numbers(records, "accepted"),
+            decided=_numbers(records, "draws"),
+            first=units.first,
+            second=units.second,
+        )
+        answers: dict[str | float, Floats] = {}
+        if _is_judged(records):
+            answers["accuracy"] = accuracy_replicates(judged, multiplicity)
+        only_accuracy = metrics is not None and set(metrics) <= {self._metric_name("accuracy")}
+        if not only_accuracy and _has_similarity(records):
+            answers |= roc_replicates(judged, multiplicity, _reported_fars(records))
+        return {(self._metric_name(_far_name(name)), None): values for name, values in answers.items()}
 
     def units(self, records: pd.DataFrame) -> Units:
         """People: a pair belongs to the people in it."""
@@ -158,17 +176,17 @@ class VerificationTask:
         return self.load_pairs(self.load_dataset())
 
     def _feature(self, inputs: TaskInputs, level: str) -> NDArray[np.float32]:
-        views = inputs.features[_ROLE]
-        feature: NDArray[np.float32] = np.asarray(views["plain"][level])
+        views, mean = inputs.features[_ROLE], inputs.extractor_spec.mean
+        feature: NDArray[np.float32] = np.asarray(views["plain"][level], dtype=np.float32)
         if self.flip:
-            feature = (feature + views["flipped"][level]) / np.float32(2)
-        return feature if inputs.spec.mean is None else feature - inputs.spec.mean[level]
+            feature = (feature + np.asarray(views["flipped"][level], dtype=np.float32)) / np.float32(2)
+        return feature if mean is None else feature - mean[level]
 
     def _judge(
-        self, policy: str, features: Mapping[str, NDArray[np.float32]], inputs: TaskInputs, pairs: PairSet
+        self, inputs: TaskInputs, features: Mapping[str, NDArray[np.float32]], pairs: PairSet
     ) -> tuple[Floats, NDArray[np.int64]]:
         """Similarity of each pair (NaN where a policy gives one a draw) and how often it is accepted."""
-        kind = inputs.spec.similarity
+        kind, policy = inputs.extractor_spec.similarity, inputs.policy
         if policy == "concat" or len(features) == 1:
             parts = list(features.values())
             joined = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
@@ -176,34 +194,11 @@ class VerificationTask:
         levels = np.stack([metrics.pair_similarity(f, pairs.left, pairs.right, kind) for f in features.values()])
         if policy == "vote":
             return _decide(vote(levels), pairs)
-        return _decide_calibrated(policy, levels, pairs)
+        if policy in LEARNING_POLICIES and pairs.draws:
+            return _decide_calibrated(policy, levels, pairs)
+        raise UsageError(f"policy {policy!r} learns on folds, and {self.name!r} has none", fix="policy=concat or vote")
 
-    def _score_one(self, level: str | None, table: pd.DataFrame, weight: NDArray[np.float64]) -> list[Score]:
-        same, draws = table["same"].to_numpy(dtype=np.bool_), _numbers(table, "draws")
-        scores = []
-        if _is_judged(table):
-            accepted = _numbers(table, "accepted")
-            accuracy = metrics.balanced_accuracy(accepted, same, draws, weight)
-            scores.append(Score(self._named("accuracy"), accuracy, level=level))
-        if _has_similarity(table):
-            curve = metrics.roc(_numbers(table, "similarity"), same, weight * draws)
-            scores += [
-                Score(self._named("auc"), metrics.auc(curve), level=level),
-                Score(self._named("eer"), metrics.eer(curve), higher_is_better=False, level=level),
-            ]
-            for far in _reported_fars(table):
-                scores.append(Score(self._named(_far_name(far)), metrics.tar_at_far(curve, far), level=level))
-        fold = table["fold"].to_numpy()
-        if _is_judged(table) and fold.min() >= 0:
-            rates = [
-                metrics.balanced_accuracy(accepted[fold == k], same[fold == k], weight=weight[fold == k])
-                for k in np.unique(fold)
-            ]
-            mean, error = metrics.fold_mean_and_error(np.array(rates))
-            scores.append(Score(self._named("accuracy[LFW convention]"), mean, level=level, standard_error=error))
-        return scores
-
-    def _named(self, metric: str) -> str:
+    def _metric_name(self, metric: str) -> str:
         """Metrics of flip-averaged features have a name of their own, so that nobody compares them with plain ones."""
         return f"{metric}-flip" if self.flip else metric
 
@@ -240,20 +235,18 @@ def _draw_counts(pairs: PairSet) -> NDArray[np.int64]:
 
 
 def _records(
-    level: str | None, judged: tuple[Floats, NDArray[np.int64]], pairs: PairSet, dataset: Dataset
+    judged: tuple[Floats, NDArray[np.int64]], pairs: PairSet, people: NDArray[np.int64]
 ) -> pd.DataFrame:
-    assert dataset.labels is not None
     similarity, accepted = judged
     fold = np.full(len(similarity), -1)
     if len(pairs.draws) == 1:
         fold[pairs.draws[0].pairs] = pairs.draws[0].fold
     table = pd.DataFrame(
         {
-            "level": pd.Categorical([level] * len(similarity)),
             "left": pairs.left.astype(np.int32),
             "right": pairs.right.astype(np.int32),
-            "left_person": dataset.labels[pairs.left].astype(np.int32),
-            "right_person": dataset.labels[pairs.right].astype(np.int32),
+            "left_person": people[pairs.left].astype(np.int32),
+            "right_person": people[pairs.right].astype(np.int32),
             "same": pairs.same,
             "similarity": similarity.astype(np.float32),
             "draws": _draw_counts(pairs).astype(np.int16),
@@ -263,14 +256,6 @@ def _records(
     )
     # A shortened dataset may leave pairs that no assignment of folds holds.
     return table[table["draws"] > 0].reset_index(drop=True)
-
-
-def _by_level(records: pd.DataFrame) -> list[tuple[str | None, NDArray[np.intp]]]:
-    codes = pd.Categorical(records["level"])
-    if not len(codes.categories):
-        return [(None, np.arange(len(records)))]
-    order = pd.unique(records["level"])
-    return [(str(level), np.flatnonzero(records["level"] == level)) for level in order]
 
 
 def _numbers(table: pd.DataFrame, column: str) -> Floats:
@@ -287,10 +272,9 @@ def _is_judged(table: pd.DataFrame) -> bool:
 
 
 def _reported_fars(table: pd.DataFrame) -> list[float]:
-    """The false accept rates that the number of impostor pairs can carry."""
-    draws = _numbers(table, "draws")
-    impostors = draws[~table["same"].to_numpy(dtype=np.bool_)].sum() / draws.max()
-    return [far for far in FARS if far * impostors >= IMPOSTORS_A_FAR_NEEDS]
+    """The false accept rates that the couples of people among the impostor pairs can carry."""
+    first, second = table["left_person"].to_numpy(), table["right_person"].to_numpy()
+    return reportable_fars(FARS, impostor_couples(first, second, table["same"].to_numpy(dtype=np.bool_)))
 
 
 def _far_name(name: str | float) -> str:

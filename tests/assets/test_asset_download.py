@@ -6,7 +6,7 @@ import os
 import pytest
 
 from ghbench.assets.download import download, session
-from ghbench.assets.progress import silent
+from ghbench.progress import silent
 from ghbench.assets.source_error import SourceError
 from ghbench.errors import DataError
 

@@ -1,4 +1,4 @@
-"""How a download tells its caller how far it is."""
+"""How long work tells whoever watches how far it is."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called now and then while something is fetched; may draw a bar, must not raise."""
+    """Called now and then during long work; may draw a bar, must not raise."""
 
-    def __call__(self, done_bytes: int, total_bytes: int | None, label: str, /) -> None:
+    def __call__(self, done: int, total: int | None, label: str, /) -> None:
         """Report.
 
         Args:
-            done_bytes: Bytes so far.
-            total_bytes: Bytes in all, None where nobody knows.
-            label: What is fetched.
+            done: Bytes of a download so far, or images.
+            total: Bytes or images in all, None where nobody knows.
+            label: What is worked on.
         """
         ...
 
 
-def silent(_done_bytes: int, _total_bytes: int | None, _label: str) -> None:
+def silent(_done: int, _total: int | None, _label: str) -> None:
     """Report nothing."""
 
 

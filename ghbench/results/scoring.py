@@ -1,0 +1,185 @@
+"""From records to metrics with their uncertainty, as the task declares it; one way for run, table, compare and verify."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ghbench.digests import digest_json
+from ghbench.errors import PluginError
+from ghbench.results import statistics
+from ghbench.results.schema import MetricValue
+from ghbench.task import LEVEL, Metric, Replicating, Resampled, Score, Task, Units
+
+Floats = NDArray[np.float64]
+Replicates = Mapping[tuple[str, str | None], Floats]
+RESAMPLED = frozenset({"units", "runs"})
+_KEPT_DRAWS = 256
+
+
+def declared(task: Task, name: str) -> Metric:
+    """What the task says of a metric.
+
+    Raises:
+        PluginError: It declares none of that name.
+    """
+    for metric in task.metrics:
+        if metric.name == name:
+            return metric
+    raise PluginError(f"task {task.name!r} scores {name!r}, which is not among its metrics")
+
+
+def scores(task: Task, records: pd.DataFrame) -> list[Score]:
+    """All scores, under the policy `each` level by level."""
+    return [
+        replace(score, level=score.level or level)
+        for level, rows in levels_of(records)
+        for score in task.score(_part(records, rows))
+    ]
+
+
+def units_of(task: Task, records: pd.DataFrame) -> Units | None:
+    """What is resampled, None for a task that resamples nothing."""
+    if not any(metric.uncertainty in RESAMPLED for metric in task.metrics):
+        return None
+    if not isinstance(task, Resampled):
+        raise PluginError(f"task {task.name!r} declares metrics with uncertainty over units, but has no units()")
+    _, rows = next(levels_of(records))
+    return task.units(_part(records, rows))
+
+
+def replicates(
+    task: Task,
+    records: pd.DataFrame,
+    *,
+    metrics: Collection[str] | None = None,
+    draws: int = statistics.DRAWS,
+    seed: int = 0,
+    stream: str = "",
+) -> Replicates:
+    """Score every bootstrap draw over the task's units, a block of draws at a time.
+
+    Args:
+        task: Gives `units` and `score`.
+        records: What the task's `evaluate` returned.
+        metrics: Names of the metrics wanted, None for all that are resampled.
+        draws: Number of draws.
+        seed: Seed of the draws; equal seeds give paired draws.
+        stream: Names the subject where runs are resampled, which cannot be paired.
+
+    Returns:
+        By (metric, level) a float64 [draws].
+    """
+    kinds = {metric.name: metric.uncertainty for metric in task.metrics}
+    wanted = {name for name in kinds if kinds[name] in RESAMPLED and (metrics is None or name in metrics)}
+    if not wanted:
+        return {}
+    if any(kinds[name] == "runs" for name in wanted):
+        seed = int(digest_json([seed, stream])[:12], 16)
+    found: dict[tuple[str, str | None], Floats] = {}
+    for level, rows in levels_of(records):
+        part = _part(records, rows)
+        units = units_of(task, part)
+        assert units is not None
+        start = 0
+        for counts in statistics.multiplicity_chunks(units.count, draws, seed):
+            for (name, own_level), values in _scored_draws(task, part, units, counts, wanted).items():
+                key = (name, own_level or level)
+                # A draw that lacks a metric leaves a gap, so that the draws of two systems stay side by side.
+                found.setdefault(key, np.full(draws, np.nan))[start : start + len(counts)] = values
+            start += len(counts)
+    return found
+
+
+def metric_values(task: Task, records: pd.DataFrame, draws: Replicates) -> list[MetricValue]:
+    """Every score with the uncertainty that its metric declares.
+
+    Args:
+        task: The task.
+        records: What its `evaluate` returned.
+        draws: What `replicates` returned.
+    """
+    units = units_of(task, records)
+    values = []
+    for score in scores(task, records):
+        metric = declared(task, score.metric)
+        replicate = draws.get((score.metric, score.level)) if metric.uncertainty in RESAMPLED else None
+        ends = None
+        if replicate is not None and units is not None and math.isfinite(score.value):
+            ends = statistics.interval(score.value, replicate, units.count, metric.bounds)
+        values.append(
+            MetricValue(
+                metric=score.metric,
+                value=_finite(score.value),
+                level=score.level,
+                interval=ends if ends is not None and all(map(math.isfinite, ends)) else None,
+                standard_error=_finite(score.standard_error) if metric.uncertainty == "error" else None,
+            )
+        )
+    return values
+
+
+_kept: OrderedDict[tuple[str, str, int], Replicates] = OrderedDict()
+
+
+def keep_draws(task: Task, records_sha256: str | None, seed: int, draws: Replicates) -> None:
+    """Remember the main metric's draws of records that were just scored, for the table that follows."""
+    if records_sha256 is not None:
+        main = task.metrics[0].name
+        _kept[task.name, records_sha256, seed] = {key: values for key, values in draws.items() if key[0] == main}
+        while len(_kept) > _KEPT_DRAWS:
+            _kept.popitem(last=False)
+
+
+def main_draws(task: Task, records: pd.DataFrame, records_sha256: str | None, seed: int, stream: str) -> Replicates:
+    """Draws of the main metric, remembered or made now."""
+    key = (task.name, records_sha256 or "", seed)
+    if key not in _kept:
+        draws = replicates(task, records, metrics=[task.metrics[0].name], seed=seed, stream=stream)
+        keep_draws(task, records_sha256, seed, draws)
+        return draws
+    return _kept[key]
+
+
+def levels_of(records: pd.DataFrame) -> Iterator[tuple[str | None, NDArray[np.intp]]]:
+    """Rows of each level under the policy `each`, in their order; else all rows, without a level."""
+    if LEVEL not in records.columns:
+        yield None, np.arange(len(records))
+        return
+    for level in pd.unique(records[LEVEL]):
+        yield str(level), np.flatnonzero(records[LEVEL] == level)
+
+
+def _part(records: pd.DataFrame, rows: NDArray[np.intp]) -> pd.DataFrame:
+    if LEVEL not in records.columns:
+        return records
+    return records.iloc[rows].drop(columns=LEVEL).reset_index(drop=True)
+
+
+def _scored_draws(
+    task: Task, records: pd.DataFrame, units: Units, counts: Floats, wanted: Collection[str]
+) -> Mapping[tuple[str, str | None], Floats]:
+    if isinstance(task, Replicating):
+        found = task.score_replicates(records, counts, wanted)
+        return {key: values for key, values in found.items() if key[0] in wanted}
+    rows: dict[tuple[str, str | None], Floats] = {}
+    for row, count in enumerate(counts):
+        for score in task.score(records, units.weights(count)):
+            if score.metric in wanted:
+                rows.setdefault((score.metric, score.level), np.full(len(counts), np.nan))[row] = score.value
+    return rows
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def named(values: Sequence[MetricValue], metric: str, level: str | None = None) -> MetricValue | None:
+    """The value of a metric among others, None where it is not there."""
+    return next((value for value in values if value.metric == metric and value.level == level), None)

@@ -1,0 +1,80 @@
+"""What the runner lends a task for its own computations: a device, a cache folder, progress, seeds, the one engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench import locations
+from ghbench.dataset import Dataset, content_digest
+from ghbench.extraction import ExtractionOptions, extract_features, move, resolve_device
+from ghbench.extractor import Encoder, Extractor
+from ghbench.imaging import alignment
+from ghbench.progress import Progress
+from ghbench.running.keys import feature_key
+from ghbench.store import FeatureStore
+from ghbench.task import AnySubject
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Satisfies `ghbench.task.Context`.
+
+    Args:
+        task: Name of the task, for its folder in the cache.
+        seed: The run's seed.
+        extraction: Batch size, workers, device, progress.
+        store: Feature store.
+    """
+
+    task: str
+    seed: int
+    extraction: ExtractionOptions
+    store: FeatureStore
+
+    @property
+    def device(self) -> str:
+        """Where to compute."""
+        return resolve_device(self.extraction.device)
+
+    @property
+    def batch_size(self) -> int:
+        """Images to compute on together."""
+        return self.extraction.batch_size
+
+    @property
+    def progress(self) -> Progress:
+        """Called with (done, total, label)."""
+        return self.extraction.progress
+
+    @property
+    def cache(self) -> Path:
+        """Folder for what is worth keeping between runs."""
+        return locations.cache() / "tasks" / self.task.partition(":")[0]
+
+    def rng(self, *stream: int) -> np.random.Generator:
+        """Random numbers from the run's seed; another stream gives others."""
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(0, *stream)))
+
+    def on_device(self, subject: AnySubject) -> AnySubject:
+        """The same subject, moved to the device where it can be moved."""
+        move(subject, subject.spec().name, self.extraction.device)
+        return subject
+
+    def features(
+        self, extractor: Extractor, dataset: Dataset, levels: Sequence[str] | None = None
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """Features of a dataset by level, from the store or extracted into it; see `ghbench.task.Context`."""
+        assert isinstance(extractor, Encoder)
+        spec = extractor.spec()
+        wanted = spec.default_levels if levels is None else tuple(levels)
+        align = alignment(spec.preprocessing.align)
+        key = feature_key(spec, spec.name, dataset, content_digest(dataset), align)
+        stored = self.store.open(key, dataset.ids)
+        extract_features(extractor, spec, dataset, stored, wanted, align.name, self.extraction)
+        return {level: np.asarray(stored.read(level), dtype=np.float32) for level in wanted}
+

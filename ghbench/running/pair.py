@@ -1,0 +1,280 @@
+"""One line, read as code: images -> extractor -> features -> task -> records -> score -> result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ghbench.data.subset import Subset
+from ghbench.dataset import Dataset, content_digest
+from ghbench.digests import digest_json
+from ghbench.errors import DataError, FeatureError, UsageError
+from ghbench.extraction import Precomputed, extract_features, store_precomputed
+from ghbench.extractor import Encoder, ExtractorSpec, Subject, SubjectSpec
+from ghbench.imaging import Alignment, alignment
+from ghbench.levels import select_levels
+from ghbench.results import files, scoring
+from ghbench.results.provenance import provenance
+from ghbench.results.schema import Counts, Missing, Result
+from ghbench.running import record
+from ghbench.running.context import RunContext
+from ghbench.running.keys import align_parts, feature_key, subject_parts
+from ghbench.running.options import RunOptions
+from ghbench.running.overlap import check_overlap
+from ghbench.running.record import RoleData
+from ghbench.running.request import SubjectRequest
+from ghbench.store import StoredFeatures, default_store
+from ghbench.task import LEVEL, Evaluation, Lacking, Role, Task, TaskInputs
+
+
+class Pair:
+    """One subject on one task, on its way to a result.
+
+    Args:
+        request: The subject with its levels and policy.
+        task: The task.
+        options: How to run.
+        command: What makes the same result again, for its provenance.
+
+    Raises:
+        UserError: The pair cannot be evaluated; nothing was extracted.
+    """
+
+    def __init__(self, request: SubjectRequest, task: Task, options: RunOptions, command: str) -> None:
+        self.request, self.task, self.options, self.command = request, task, options, command
+        self.phases: dict[str, float] = {}
+        with self._phase("describe"):
+            self.subject: Subject = request.build()
+            self.spec: SubjectSpec = self.subject.spec()
+            self.uses_features = Encoder in task.requires and not request.constant
+            _check_abilities(self.subject, self.spec, task, request)
+            self.levels = self._selected_levels()
+            self.align = self._chosen_alignment()
+            self.roles = {name: _data(role, options.limit) for name, role in task.roles().items()}
+            judged = [(data.dataset, data.role.split) for data in self.roles.values() if data.role.judged]
+            self.overlap = check_overlap(self.spec, judged, task.protocol())
+            self.context = RunContext(task.name, options.seed, options.extraction, options.store or default_store())
+
+    def result(self) -> Result:
+        """Read the finished result back, or make it."""
+        path = files.result_path(files.slug(self.task.name), self.spec.name, self.digest, self.options.results)
+        finished = None if self.options.overwrite else files.finished(path)
+        if finished is not None and finished.digest == self.digest and not self._can_be_completed(finished):
+            return finished
+        with self._phase("extract"):
+            stored, encoded = self._features()
+        with self._phase("evaluate"):
+            evaluation = self._evaluate(stored)
+        with self._phase("score"):
+            records = evaluation.records
+            draws = scoring.replicates(self.task, records, seed=self.options.seed, stream=self.digest)
+            metrics = scoring.metric_values(self.task, records, draws)
+        result = self._describe(evaluation, stored, cached=encoded == 0).model_copy(update={"metrics": metrics})
+        saved = files.save(result, records, path)
+        scoring.keep_draws(self.task, saved.records_sha256, self.options.seed, draws)
+        return saved
+
+    @cached_property
+    def digest(self) -> str:
+        """Identity of what is computed from what; names the result file."""
+        return digest_json(
+            {
+                "subject": str(self.request.spec_string),
+                **subject_parts(self.spec, self.levels, self.request.policy),
+                "task": [self.task.name, self.task.version, self.task.protocol()],
+                "align": align_parts(self.align),
+                "data": {name: [data.digest, data.role.annotations_digest] for name, data in self.roles.items()},
+                "dtype": self.options.dtype,
+                "limit": self.options.limit,
+                "seed": self.options.seed,
+            }
+        )
+
+    def _selected_levels(self) -> tuple[str, ...]:
+        request, task = self.request, self.task
+        if not self.uses_features:
+            if request.level is not None or request.policy != "concat":
+                raise UsageError(f"level= and policy= mean nothing for {request.spec_string} on {task.name!r}")
+            return ()
+        if not isinstance(self.spec, ExtractorSpec):
+            raise UsageError(f"{self.spec.name!r} has no features, which task {task.name!r} needs")
+        if not self.spec.levels:
+            raise FeatureError(f"extractor {self.spec.name!r} declares no levels")
+        if request.policy not in {"each", *task.policies}:
+            raise UsageError(
+                f"task {task.name!r} does not combine levels by policy {request.policy!r}",
+                fix=f"policy={' or policy='.join(['each', *task.policies])}",
+            )
+        return select_levels(self.spec, request.level)
+
+    def _chosen_alignment(self) -> Alignment | None:
+        """What the user chose, else what the extractor declares; a task may fix one for all."""
+        fixed: str | None = self.task.protocol().get("align")
+        wanted = self.options.align
+        if fixed is not None and wanted not in {None, fixed}:
+            raise UsageError(
+                f"task {self.task.name!r} aligns its images by {fixed!r}; --align {wanted} would change them",
+                fix="leave --align out; the task may have an option align",
+            )
+        if not self.uses_features:
+            return None
+        assert isinstance(self.spec, ExtractorSpec)
+        return alignment(fixed or wanted or self.spec.preprocessing.align)
+
+    def _can_be_completed(self, finished: Result) -> bool:
+        """Whether something that an incomplete result lacked is here now."""
+        if not finished.missing:
+            return False
+        if not isinstance(self.task, Lacking):
+            return True
+        return {lack.what for lack in self.task.lacking()} != {missing.what for missing in finished.missing}
+
+    def _features(self) -> tuple[dict[str, dict[str, StoredFeatures]], int]:
+        """Features by role and view, and how many images had to be encoded for them."""
+        stored: dict[str, dict[str, StoredFeatures]] = {name: {} for name in self.roles}
+        encoded = 0
+        if not self.uses_features:
+            return stored, encoded
+        assert isinstance(self.spec, ExtractorSpec)
+        assert self.align is not None
+        for name, data in self.roles.items():
+            for view in data.role.views:
+                options = str(self.request.spec_string)
+                key = feature_key(self.spec, options, data.dataset, data.digest, self.align, view, self.options.dtype)
+                features = self.context.store.open(key, data.dataset.ids)
+                if not all(map(features.is_ready, self.levels)):
+                    encoded += self._extract(data.dataset, features, self.spec, self.align)
+                stored[name][view] = features
+        return stored, encoded
+
+    def _extract(self, dataset: Dataset, features: StoredFeatures, spec: ExtractorSpec, align: Alignment) -> int:
+        if isinstance(self.subject, Precomputed) and features.key.view == "plain":
+            store_precomputed(self.subject, spec, dataset, features, self.levels)
+            return 0
+        if not isinstance(self.subject, Encoder):
+            raise UsageError(f"extractor {spec.name!r} encodes no images; it has no {features.key.view} features")
+        return extract_features(
+            self.subject, spec, dataset, features, self.levels, align.name, self.options.extraction
+        )
+
+    def _evaluate(self, stored: record.Stored) -> Evaluation:
+        """The task's records; under the policy `each` those of every level, one below the other."""
+        if self.request.policy != "each":
+            evaluation = self.task.evaluate(self._inputs(stored, self.levels))
+            _check_evaluation(evaluation, self.task)
+            return evaluation
+        parts = {level: self.task.evaluate(self._inputs(stored, (level,))) for level in self.levels}
+        tables = []
+        for level, part in parts.items():
+            _check_evaluation(part, self.task)
+            table = part.records.copy()
+            table.insert(0, LEVEL, pd.Categorical([level] * len(table), categories=list(parts)))
+            tables.append(table)
+        return Evaluation(
+            pd.concat(tables, ignore_index=True),
+            tuple(dict.fromkeys(lack for part in parts.values() for lack in part.lacking)),
+            tuple(dict.fromkeys(note for part in parts.values() for note in part.notes)),
+        )
+
+    def _inputs(self, stored: record.Stored, levels: tuple[str, ...]) -> TaskInputs:
+        features = {
+            role: {view: _StoredLevels(kept, levels) for view, kept in views.items()} for role, views in stored.items()
+        }
+        policy = "concat" if self.request.policy == "each" else self.request.policy
+        datasets = {name: data.dataset for name, data in self.roles.items()}
+        return TaskInputs(self.subject, self.spec, datasets, features, levels, policy, self.context)
+
+    def _describe(self, evaluation: Evaluation, stored: record.Stored, *, cached: bool) -> Result:
+        level = self.levels[0] if self.levels else None
+        units = scoring.units_of(self.task, evaluation.records)
+        missing = [Missing(**asdict(lack)) for lack in evaluation.lacking]
+        status = "partial" if self.options.limit is not None else "incomplete" if missing else "complete"
+        align = align_parts(self.align)
+        return Result(
+            digest=self.digest,
+            status=status,
+            subject=record.subject_record(self.request, self.spec),
+            features=record.feature_record(
+                self.spec, self.levels, self.request.policy, align, self.options.dtype
+            ),
+            navigator=record.navigator_record(self.spec),
+            task=record.task_record(self.task),
+            datasets={name: record.dataset_record(data, stored[name], level) for name, data in self.roles.items()},
+            overlap=self.overlap,
+            missing=missing,
+            counts=Counts(
+                records=len(evaluation.records),
+                unit=None if units is None else units.kind,
+                units=0 if units is None else units.count,
+            ),
+            warnings=[*record.warnings(stored, self.levels), *evaluation.notes],
+            limit=self.options.limit,
+            timing=record.timing(self.phases, stored, level, cached=cached),
+            provenance=provenance(self.command, self.options.seed),
+        )
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.phases[name] = self.phases.get(name, 0.0) + time.perf_counter() - began
+
+
+class _StoredLevels(Mapping[str, NDArray[Any]]):
+    """Levels of stored features, each read when it is asked for."""
+
+    def __init__(self, stored: StoredFeatures, levels: tuple[str, ...]) -> None:
+        self._stored, self._levels = stored, levels
+
+    def __getitem__(self, level: str) -> NDArray[Any]:
+        if level not in self._levels:
+            raise KeyError(level)
+        return self._stored.read(level)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._levels)
+
+    def __len__(self) -> int:
+        return len(self._levels)
+
+
+def _data(role: Role, limit: int | None) -> RoleData:
+    """The rows of a role that are in use: of one split, or all; at most `limit` of them."""
+    dataset = role.dataset
+    rows = np.arange(len(dataset))
+    if role.split is not None:
+        if role.split not in dataset.splits:
+            known = ", ".join(dataset.splits) or "none"
+            raise DataError(f"dataset {dataset.card().name!r} has no split {role.split!r}; it has {known}")
+        rows = dataset.splits[role.split]
+    if role.split is not None or (limit is not None and limit < len(rows)):
+        dataset = Subset(dataset, rows[:limit])
+    return RoleData(role, dataset, content_digest(dataset))
+
+
+def _check_abilities(subject: Subject, spec: SubjectSpec, task: Task, request: SubjectRequest) -> None:
+    """Features that are already in the store need no Encoder; every other ability must be there."""
+    if request.constant:
+        return
+    lacking = [
+        ability.__name__ for ability in task.requires if ability is not Encoder and not isinstance(subject, ability)
+    ]
+    if lacking:
+        raise UsageError(f"task {task.name!r} needs the ability {', '.join(lacking)}, which {spec.name!r} lacks")
+
+
+def _check_evaluation(evaluation: object, task: Task) -> None:
+    if not isinstance(evaluation, Evaluation) or LEVEL in evaluation.records.columns:
+        raise DataError(
+            f"task {task.name!r} must return an Evaluation whose records have no column {LEVEL!r}, which is the runner's"
+        )
