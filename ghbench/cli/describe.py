@@ -73,7 +73,7 @@ def _dataset(spec: str) -> dict[str, Any]:
     return {
         **asdict(dataset.card()),
         "images": len(dataset),
-        "labels": len(dataset.label_names),
+        "targets": {name: list(target.values.shape[1:]) for name, target in dataset.targets.items()},
         "splits": {name: len(rows) for name, rows in dataset.splits.items()},
         "content_digest": content_digest(dataset),
         "recipe_digest": dataset.recipe_digest,

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from ghbench.data.subset import FirstRows
+from ghbench.data.subset import first_rows
 from ghbench.dataset import Dataset, content_digest
 from ghbench.digests import digest_array, digest_json
 from ghbench.errors import FeatureError, UsageError, UserError, disk_error
@@ -364,7 +364,7 @@ def _notes(task: Task, records: pd.DataFrame) -> list[str]:
 def _limited(role: Role, limit: int | None) -> Role:
     if limit is None:
         return role
-    return replace(role, dataset=cast("Dataset", FirstRows(role.dataset, limit)))
+    return replace(role, dataset=first_rows(role.dataset, limit))
 
 
 def _command(request: ExtractorRequest, task: Task, options: RunOptions) -> str:

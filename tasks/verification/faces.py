@@ -6,9 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from ghbench.errors import DataError
+from ghbench.dataset import labels
 from ghbench.spec_string import SpecString
 
 from .pair_sets import PairSet, every_pair, identity_disjoint_draws, one_draw
@@ -127,7 +125,7 @@ def _orl_dataset() -> Dataset:
 def _orl_all(dataset: Dataset) -> PairSet:
     from ghbench.data.orl_pairs import fold_people
 
-    return identity_disjoint_draws(_labels(dataset), [fold_people(seed) for seed in range(FOLD_DRAWS)])
+    return identity_disjoint_draws(labels(dataset).values, [fold_people(seed) for seed in range(FOLD_DRAWS)])
 
 
 def _orl_official(dataset: Dataset) -> PairSet:
@@ -137,18 +135,12 @@ def _orl_official(dataset: Dataset) -> PairSet:
 
 
 def _orl_all_people(dataset: Dataset) -> PairSet:
-    return every_pair(_labels(dataset))
+    return every_pair(labels(dataset).values)
 
 
 def _folds_of_file(listed: PairList, dataset: Dataset) -> PairSet:
     found = listed.resolve(dataset)
     return one_draw(found.left, found.right, found.same, found.fold)
-
-
-def _labels(dataset: Dataset) -> np.ndarray[Any, np.dtype[np.int64]]:
-    if dataset.labels is None:
-        raise DataError(f"dataset {dataset.card().name!r} says nothing of who is in the pictures")
-    return dataset.labels
 
 
 def _name(task: str, *, flip: bool, **options: str | None) -> str:

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ghbench.dataset import Dataset
-from ghbench.errors import DataError, UsageError
+from ghbench.dataset import Dataset, labels
+from ghbench.errors import UsageError
 from ghbench.extractor import Encoder
 from ghbench.metrics import verification as metrics
 from ghbench.metrics.people_bootstrap import JudgedPairs, accuracy_replicates, roc_replicates
@@ -89,8 +89,6 @@ class VerificationTask:
             UsageError: A policy that learns on folds was asked of a task without folds.
         """
         dataset = inputs.datasets[_ROLE]
-        if dataset.labels is None:
-            raise DataError(f"dataset {dataset.card().name!r} says nothing of who is in the images")
         pairs = self._pairs.among(len(dataset))
         if inputs.policy in LEARNING_POLICIES and not pairs.draws:
             raise UsageError(
@@ -242,7 +240,7 @@ def _draw_counts(pairs: PairSet) -> NDArray[np.int64]:
 def _records(
     level: str | None, judged: tuple[Floats, NDArray[np.int64]], pairs: PairSet, dataset: Dataset
 ) -> pd.DataFrame:
-    assert dataset.labels is not None
+    people = labels(dataset).values.astype(np.int32)
     similarity, accepted = judged
     fold = np.full(len(similarity), -1)
     if len(pairs.draws) == 1:
@@ -252,8 +250,8 @@ def _records(
             "level": pd.Categorical([level] * len(similarity)),
             "left": pairs.left.astype(np.int32),
             "right": pairs.right.astype(np.int32),
-            "left_person": dataset.labels[pairs.left].astype(np.int32),
-            "right_person": dataset.labels[pairs.right].astype(np.int32),
+            "left_person": people[pairs.left],
+            "right_person": people[pairs.right],
             "same": pairs.same,
             "similarity": similarity.astype(np.float32),
             "draws": _draw_counts(pairs).astype(np.int16),
