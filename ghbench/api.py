@@ -11,8 +11,8 @@ from ghbench import registry
 from ghbench.dataset import Dataset
 from ghbench.results.schema import Failure, Result
 from ghbench.running.own_module import wrap
-from ghbench.running.runner import RunOptions, run, run_pairs
 from ghbench.running.request import load_extractor, load_task
+from ghbench.running.runner import RunOptions, run, run_pairs
 from ghbench.tables import Table, collect, compare, rank_table, table_of_results
 from ghbench.task import Task
 

@@ -1,16 +1,19 @@
-"""What a dataset is: images by row, their ids and labels, a card, and digests that say exactly which images."""
+"""What a dataset is: images by row, their ids and identities, what is known of each image, a card and splits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ghbench.digests import digest_lines
+from ghbench.digests import digest_array, digest_json
+from ghbench.errors import DataError
 from ghbench.extractor import Domain
+from ghbench.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +43,63 @@ class DatasetCard:
     domain: Domain = "real"
 
 
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What is known of each image beside its pixels: class labels, points, factors, poses, masks.
+
+    Args:
+        name: `label`, `points`, `factors`, `pose`, `mask`, ...
+        values: [N, ...], one entry an image; NaN where a value is not known.
+        unit: `class`, `pixels`, `radians`, ... Points in pixels count pixel i from i to i + 1, x before y.
+        names: Class names where the unit is `class` (int64 [N] values index them); else names of the points, factors
+            or axes.
+
+    Raises:
+        DataError: Classes that are not int64 [N], or have no name.
+    """
+
+    name: str
+    values: NDArray[Any]
+    unit: str
+    names: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.unit != "class":
+            return
+        if self.values.ndim != 1 or self.values.dtype != np.int64:
+            raise DataError(
+                f"target {self.name!r}: {self.values.dtype} {self.values.shape}; expected classes, int64 [N]"
+            )
+        if len(self.values) and not 0 <= self.values.min() <= self.values.max() < len(self.names):
+            raise DataError(
+                f"target {self.name!r}: classes {self.values.min()} to {self.values.max()}; "
+                f"expected 0 to {len(self.names) - 1}, which have names"
+            )
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal sha256 of name, unit, names, shape, dtype and values."""
+        return digest_json([self.name, self.unit, list(self.names), digest_array(self.values)])
+
+    def rows(self, rows: ArrayLike) -> Target:
+        """The same of some rows, int [M], in their order."""
+        return replace(self, values=self.values[np.asarray(rows, dtype=np.int64)])
+
+
 @runtime_checkable
 class Dataset(Protocol):
-    """Images in a fixed order.
+    """Images in a fixed order. Making one, and everything but `image` and `image_digests`, decodes and draws nothing.
 
     Attributes:
         ids: One unique, portable id a row (no path of this machine).
-        labels: int64 [N] class or person of each row, None without labels.
-        label_names: Names of the labels; `labels[i]` indexes them.
+        targets: What is known of the images, by the target's name; empty where nothing is. Classes or people are the
+            target `label`.
         splits: Row indices by split name; the splits do not overlap.
         recipe_digest: Digest of the code and seeds where images are made by code, else None.
     """
 
     ids: Sequence[str]
-    labels: NDArray[np.int64] | None
-    label_names: Sequence[str]
+    targets: Mapping[str, Target]
     splits: Mapping[str, NDArray[np.int64]]
     recipe_digest: str | None
 
@@ -68,21 +113,52 @@ class Dataset(Protocol):
         """Decode one image: uint8 [H, W, 3] RGB."""
         ...
 
+    def identities(self) -> Sequence[str]:
+        """What identifies each row's image.
+
+        Of a file the sha256 of its bytes, of an image in memory its pixel digest, of a generated image a digest of its
+        recipe and seed: equal identities, equal images.
+        """
+        ...
+
     def image_digests(self) -> Sequence[str]:
-        """Digest of each row's decoded pixels, see `ghbench.digests.digest_array`."""
+        """Digest of each row's decoded pixels, see `ghbench.digests.digest_array`; of generated images `identities()`.
+
+        For training records, which know an image in any file format.
+        """
         ...
 
 
-def content_digest(dataset: Dataset) -> str:
-    """Digest of ids, labels and pixels: equal digests, equal inputs.
+@runtime_checkable
+class Drawn(Protocol):
+    """A dataset whose images may have to be drawn first."""
 
-    Args:
-        dataset: Any dataset.
+    def draw(self, rows: Sequence[int], progress: Progress) -> None:
+        """Make sure that the images of these rows exist; what was drawn before is kept.
+
+        Args:
+            rows: Rows.
+            progress: Called at once, and then every few images, with how many of the missing ones are drawn.
+        """
+        ...
+
+
+def labels(dataset: Dataset) -> Target:
+    """Class or person of each image: the target `label`, int64 [N].
+
+    Raises:
+        DataError: The dataset has none.
+    """
+    if "label" not in dataset.targets:
+        raise DataError(f"dataset {dataset.card().name!r} has no labels; expected a class or person for each image")
+    return dataset.targets["label"]
+
+
+def content_digest(dataset: Dataset) -> str:
+    """Digest of ids, identities and targets: equal digests, equal inputs.
 
     Returns:
         Hexadecimal sha256.
     """
-    names = dataset.label_names
-    labels = [""] * len(dataset) if dataset.labels is None else [names[label] for label in dataset.labels]
-    lines = ("\t".join(row) for row in zip(dataset.ids, labels, dataset.image_digests(), strict=True))
-    return digest_lines(lines)
+    targets = [dataset.targets[name].digest for name in sorted(dataset.targets)]
+    return digest_json([list(dataset.ids), list(dataset.identities()), targets])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ghbench.assets.manifest import get, names
     from ghbench.assets.model import Asset
-    from ghbench.progress import Progress
     from ghbench.assets.store import available, digest, import_asset, path, verify
+    from ghbench.progress import Progress
 
 __all__ = ["Asset", "Progress", "available", "digest", "get", "import_asset", "names", "path", "verify"]
 

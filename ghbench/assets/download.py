@@ -15,10 +15,10 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from ghbench.assets.containers import CHUNK, LARGEST_CONTAINER
 from ghbench.assets.pip_config import without_credentials
-from ghbench.progress import Progress
 from ghbench.assets.source_error import SourceError
 from ghbench.digests import digest_file
 from ghbench.errors import DataError
+from ghbench.progress import Progress
 from ghbench.version import __version__
 
 ATTEMPTS = 4

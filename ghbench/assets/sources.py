@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from ghbench.assets.model import NETWORK, Debian, Npm, Packaged, Sdist, Source, System, Url, User, Wheel
 from ghbench.assets.pip_config import configured_index, without_credentials
-from ghbench.progress import Progress
 from ghbench.assets.source_error import SourceError
 from ghbench.digests import digest_file
 from ghbench.errors import DataError
 from ghbench.locations import offline
+from ghbench.progress import Progress
 
 if TYPE_CHECKING:
     import requests

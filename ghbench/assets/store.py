@@ -18,12 +18,12 @@ from ghbench import atomic
 from ghbench.assets import manifest
 from ghbench.assets.containers import Extracted, Naming, check, declared_names, extract, lenient_names
 from ghbench.assets.model import MARKER, NETWORK, Asset, Packaged, Sdist, Source, System, User, Wheel
-from ghbench.progress import Progress, current
 from ghbench.assets.source_error import SourceError
 from ghbench.assets.sources import describe, local_folder, obtained
 from ghbench.digests import digest_file, digest_json
 from ghbench.errors import DataError, MissingError, UsageError, UserError
 from ghbench.locations import cache, offline
+from ghbench.progress import Progress, current
 
 log = logging.getLogger(__name__)
 

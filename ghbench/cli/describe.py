@@ -29,9 +29,8 @@ def describe(
 
 
 def _extractor(spec: str) -> dict[str, Any]:
-    from ghbench.running.request import load_extractor
-
     from ghbench.extractor import ExtractorSpec
+    from ghbench.running.request import load_extractor
 
     subject = load_extractor(spec)
     about = subject.spec()

@@ -115,4 +115,3 @@ def _curves(table: Table) -> list[RocCurve]:
         same = records["same"].to_numpy(dtype="bool")
         curves.append(roc_curve(row.system, similarity, same, draws, untrained=row.standing == "floor"))
     return curves
-

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.dataset import DatasetCard
+from ghbench.dataset import DatasetCard, Target
 from ghbench.errors import DataError
 from ghbench.imaging import pixel_digest
 
@@ -43,17 +43,12 @@ class GreyImages:
                 f"dataset {card.name!r} has {len(pixels)} images, {len(labels)} labels and {len(ids)} ids; "
                 "expected as many of each"
             )
-        if len(labels) and not 0 <= labels.min() <= labels.max() < len(label_names):
-            raise DataError(
-                f"dataset {card.name!r} has labels from {labels.min()} to {labels.max()}; "
-                f"expected 0 to {len(label_names) - 1}"
-            )
         self._card = card
         self._pixels = pixels.view()
         self._pixels.flags.writeable = False
         self.ids: Sequence[str] = tuple(ids)
-        self.labels: NDArray[np.int64] | None = labels.astype(np.int64)
-        self.label_names: Sequence[str] = tuple(label_names)
+        label = Target("label", labels.astype(np.int64), "class", tuple(label_names))
+        self.targets: Mapping[str, Target] = {"label": label}
         self.splits: Mapping[str, NDArray[np.int64]] = splits
         self._digests: tuple[str, ...] | None = None
 
@@ -72,8 +67,12 @@ class GreyImages:
         """One image, grey replicated: uint8 [H, W, 3] RGB."""
         return _replicated(self._pixels[row])
 
+    def identities(self) -> Sequence[str]:
+        """Pixel digest of each row."""
+        return self.image_digests()
+
     def image_digests(self) -> Sequence[str]:
-        """Pixel digest of each row, as of the same picture read from a file."""
+        """Pixel digest of each row, as of the same image read from a file."""
         if self._digests is None:
             self._digests = grey_digests(self._pixels)
         return self._digests

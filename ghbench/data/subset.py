@@ -1,26 +1,37 @@
-"""The first rows of a dataset, for quick looks; its content digest differs, so nothing is mistaken for the whole."""
+"""Some rows of a dataset; its content digest differs, so nothing is mistaken for the whole."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ghbench.dataset import Dataset, DatasetCard
+from ghbench.dataset import Dataset, DatasetCard, Drawn, Target
+from ghbench.errors import UsageError
+from ghbench.progress import Progress
 
 
-class FirstRows:
-    """The first `count` rows of another dataset; satisfies `ghbench.dataset.Dataset`."""
+class Subset:
+    """Some rows of another dataset, in the order given; satisfies `ghbench.dataset.Dataset`.
 
-    def __init__(self, whole: Dataset, count: int) -> None:
-        self._whole = whole
-        self._count = min(count, len(whole))
-        self.ids: Sequence[str] = whole.ids[: self._count]
-        self.labels: NDArray[np.int64] | None = None if whole.labels is None else whole.labels[: self._count]
-        self.label_names = whole.label_names
+    Args:
+        whole: The other dataset.
+        rows: int [M] rows of it, each once.
+
+    Raises:
+        UsageError: A row that is not there, or that is given twice.
+    """
+
+    def __init__(self, whole: Dataset, rows: ArrayLike) -> None:
+        chosen = np.asarray(rows, dtype=np.int64).reshape(-1)
+        if len(np.unique(chosen)) != len(chosen) or not np.isin(chosen, np.arange(len(whole))).all():
+            raise UsageError(f"rows of {whole.card().name!r}: expected each once, from 0 to {len(whole) - 1}")
+        self._whole, self._rows = whole, chosen
+        self.ids: Sequence[str] = self._of(whole.ids)
+        self.targets: Mapping[str, Target] = {name: target.rows(chosen) for name, target in whole.targets.items()}
         self.splits: Mapping[str, NDArray[np.int64]] = {
-            name: rows[rows < self._count] for name, rows in whole.splits.items()
+            name: np.flatnonzero(np.isin(chosen, of_split)) for name, of_split in whole.splits.items()
         }
         self.recipe_digest = whole.recipe_digest
 
@@ -29,12 +40,29 @@ class FirstRows:
         return self._whole.card()
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._rows)
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """Decode one image: uint8 [H, W, 3] RGB."""
-        return self._whole.image(row)
+        return self._whole.image(int(self._rows[row]))
+
+    def identities(self) -> Sequence[str]:
+        """What identifies each row's image."""
+        return self._of(self._whole.identities())
 
     def image_digests(self) -> Sequence[str]:
         """Digest of each row's decoded pixels."""
-        return self._whole.image_digests()[: self._count]
+        return self._of(self._whole.image_digests())
+
+    def draw(self, rows: Sequence[int], progress: Progress) -> None:
+        """Draw images of the whole, see `ghbench.dataset.Drawn`; nothing to do where it is not drawn."""
+        if isinstance(self._whole, Drawn):
+            self._whole.draw(self._rows[np.asarray(rows, dtype=np.int64)].tolist(), progress)
+
+    def _of(self, values: Sequence[str]) -> tuple[str, ...]:
+        return tuple(values[row] for row in self._rows.tolist())
+
+
+def first_rows(dataset: Dataset, count: int) -> Subset:
+    """The first `count` rows of a dataset, all where it has fewer."""
+    return Subset(dataset, np.arange(min(count, len(dataset))))

@@ -154,9 +154,7 @@ def resolve_device(name: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _prepared(
-    plan: Plan, options: ExtractionOptions
-) -> Generator[tuple[Shard, Iterator[Batch]], None, None]:
+def _prepared(plan: Plan, options: ExtractionOptions) -> Generator[tuple[Shard, Iterator[Batch]], None, None]:
     """Each shard with its batches; one loader runs through all, so that workers never wait for a shard's end."""
     parts = [plan.batch_rows(shard) for shard in plan.shards]
     everything = [rows for part in parts for rows in part]

@@ -77,4 +77,3 @@ class RunContext:
         stored = self.store.open(key, dataset.ids)
         extract_features(extractor, spec, dataset, stored, wanted, align.name, self.extraction)
         return {level: np.asarray(stored.read(level), dtype=np.float32) for level in wanted}
-

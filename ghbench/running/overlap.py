@@ -13,9 +13,7 @@ UNCHECKED = "not checked"
 _CONSEQUENCES = {"refuse", "flag"}
 
 
-def check_overlap(
-    spec: SubjectSpec, judged: Iterable[tuple[Dataset, str | None]], protocol: Mapping[str, Any]
-) -> str:
+def check_overlap(spec: SubjectSpec, judged: Iterable[tuple[Dataset, str | None]], protocol: Mapping[str, Any]) -> str:
     """Compare a training record with the images that the subject is judged on and with the networks of the metrics.
 
     Args:

@@ -161,9 +161,7 @@ class Pair:
             return 0
         if not isinstance(self.subject, Encoder):
             raise UsageError(f"extractor {spec.name!r} encodes no images; it has no {features.key.view} features")
-        return extract_features(
-            self.subject, spec, dataset, features, self.levels, align.name, self.options.extraction
-        )
+        return extract_features(self.subject, spec, dataset, features, self.levels, align.name, self.options.extraction)
 
     def _evaluate(self, stored: record.Stored) -> Evaluation:
         """The task's records; under the policy `each` those of every level, one below the other."""
@@ -202,9 +200,7 @@ class Pair:
             digest=self.digest,
             status=status,
             subject=record.subject_record(self.request, self.spec),
-            features=record.feature_record(
-                self.spec, self.levels, self.request.policy, align, self.options.dtype
-            ),
+            features=record.feature_record(self.spec, self.levels, self.request.policy, align, self.options.dtype),
             navigator=record.navigator_record(self.spec),
             task=record.task_record(self.task),
             datasets={name: record.dataset_record(data, stored[name], level) for name, data in self.roles.items()},

@@ -256,9 +256,7 @@ def _distinctly_named(systems: Sequence[_System]) -> list[_System]:
     ]
 
 
-def _standings(
-    count: int, floor: Sequence[int], best: int | None, better: NDArray[np.bool_]
-) -> list[Standing | None]:
+def _standings(count: int, floor: Sequence[int], best: int | None, better: NDArray[np.bool_]) -> list[Standing | None]:
     """Each row against the best floor row, which is the hardest of them to beat."""
     standings: list[Standing | None] = [None] * count
     for index in range(count):

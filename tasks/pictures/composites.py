@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.dataset import Dataset, DatasetCard
+from ghbench.dataset import Dataset, DatasetCard, Target
 from ghbench.digests import digest_json
 from ghbench.imaging import pixel_digest
 
@@ -70,8 +70,7 @@ class Composites:
     def __init__(self, clean: Dataset, pictures: Callable[[], Pictures], size: int) -> None:
         self._clean, self._pictures = clean, pictures
         self.ids: Sequence[str] = clean.ids
-        self.labels: NDArray[np.int64] | None = None
-        self.label_names: Sequence[str] = ()
+        self.targets: Mapping[str, Target] = {}
         self.splits: Mapping[str, NDArray[np.int64]] = clean.splits
         self.recipe_digest: str | None = digest_json([clean.recipe_digest, "composites", VERSION, size])
 
@@ -93,6 +92,10 @@ class Composites:
     def image(self, row: int) -> NDArray[np.uint8]:
         """One picture: uint8 [H, W, 3] RGB."""
         return np.ascontiguousarray(self._pixels[row].transpose(1, 2, 0))
+
+    def identities(self) -> Sequence[str]:
+        """What identifies each row's image: the recipe and the untouched image."""
+        return [digest_json([self.recipe_digest, row, clean]) for row, clean in enumerate(self._clean.identities())]
 
     def image_digests(self) -> Sequence[str]:
         """Pixel digest of each row."""

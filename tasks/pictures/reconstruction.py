@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ghbench.dataset import Dataset
+from ghbench.dataset import Dataset, labels
 from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import CodePredictor, Decoder, Encoder
 from ghbench.metrics.image import mse, ssim
@@ -268,7 +268,7 @@ class ReconstructionTask(ScoredPictures):
         self, level: str | None, dataset: Dataset, columns: Mapping[str, NDArray[np.float64] | float]
     ) -> pd.DataFrame:
         rows = np.arange(len(dataset))
-        unit = dataset.labels if self.source.by_person and dataset.labels is not None else rows
+        unit = labels(dataset).values if self.source.by_person else rows
         fixed = {
             "level": pd.Categorical([level] * len(rows)),
             "row": rows.astype(np.int32),

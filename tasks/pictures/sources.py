@@ -196,13 +196,13 @@ def _fashion(size: int) -> PictureSource:
 def _padded_fashion(split: str) -> Dataset:
     from ghbench.data.fashion_mnist import CARD, CLASSES, FashionMnist
     from ghbench.data.grey_images import GreyImages
+    from ghbench.dataset import labels
 
     whole = FashionMnist()
     rows = whole.splits[split]
-    assert whole.labels is not None
     pixels = np.pad(whole.pixels()[rows], ((0, 0), (2, 2), (2, 2)))
     names = [whole.ids[row] for row in rows]
-    return GreyImages(CARD, names, pixels, whole.labels[rows], CLASSES, {split: np.arange(len(rows))})
+    return GreyImages(CARD, names, pixels, labels(whole).values[rows], CLASSES, {split: np.arange(len(rows))})
 
 
 def _fashion_training() -> Pictures:

@@ -154,4 +154,3 @@ def _name(task: str, *, flip: bool, **options: str | None) -> str:
 
 def _flip(*, flip: bool) -> dict[str, str]:
     return {"flip": "true"} if flip else {}
-

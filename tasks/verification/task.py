@@ -234,9 +234,7 @@ def _draw_counts(pairs: PairSet) -> NDArray[np.int64]:
     return np.bincount(taking_part, minlength=len(pairs.left))
 
 
-def _records(
-    judged: tuple[Floats, NDArray[np.int64]], pairs: PairSet, people: NDArray[np.int64]
-) -> pd.DataFrame:
+def _records(judged: tuple[Floats, NDArray[np.int64]], pairs: PairSet, people: NDArray[np.int64]) -> pd.DataFrame:
     similarity, accepted = judged
     fold = np.full(len(similarity), -1)
     if len(pairs.draws) == 1:

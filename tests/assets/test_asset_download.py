@@ -6,9 +6,9 @@ import os
 import pytest
 
 from ghbench.assets.download import download, session
-from ghbench.progress import silent
 from ghbench.assets.source_error import SourceError
 from ghbench.errors import DataError
+from ghbench.progress import silent
 
 CONTENT = os.urandom(300_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -13,7 +13,7 @@ from ghbench import assets
 from ghbench.data import fashion_mnist
 from ghbench.data.fashion_mnist import FashionMnist
 from ghbench.data.grey_images import GreyImages
-from ghbench.dataset import Dataset
+from ghbench.dataset import Dataset, labels
 from ghbench.digests import digest_array
 from ghbench.errors import DataError, MissingError
 from ghbench.locations import offline
@@ -39,7 +39,7 @@ def test_it_is_a_dataset_with_two_splits_that_do_not_overlap(small_copy):
     assert isinstance(dataset, Dataset)
     assert dataset.ids == ("train/00000", "train/00001", "train/00002", "train/00003", "test/00000", "test/00001")
     assert {name: rows.tolist() for name, rows in dataset.splits.items()} == {"train": [0, 1, 2, 3], "test": [4, 5]}
-    assert [dataset.label_names[label] for label in dataset.labels[4:]] == ["T-shirt/top", "Trouser"]
+    assert [labels(dataset).names[label] for label in labels(dataset).values[4:]] == ["T-shirt/top", "Trouser"]
 
 
 def test_image_pixels_and_digests_are_of_the_same_picture(small_copy):
@@ -64,7 +64,7 @@ def test_a_split_of_another_size_is_refused_with_what_mends_it(small_copy, monke
 
 
 def test_a_label_without_a_name_is_refused():
-    with pytest.raises(DataError, match="labels from 0 to 2; expected 0 to 1"):
+    with pytest.raises(DataError, match="classes 0 to 2; expected 0 to 1"):
         GreyImages(fashion_mnist.CARD, "abc", np.zeros((3, 2, 2), np.uint8), np.arange(3), ["x", "y"], {})
     with pytest.raises(DataError, match="has 3 images, 2 labels and 3 ids"):
         GreyImages(fashion_mnist.CARD, "abc", np.zeros((3, 2, 2), np.uint8), np.arange(2), ["x", "y"], {})
@@ -89,9 +89,9 @@ def test_the_real_one_has_seventy_thousand_different_images_in_balanced_classes(
     except MissingError as error:
         pytest.skip(f"no Debian mirror here: {error}")
     assert dataset.pixels().shape == (70_000, 28, 28)
-    assert np.bincount(dataset.labels[dataset.splits["train"]]).tolist() == [6000] * 10
-    assert np.bincount(dataset.labels[dataset.splits["test"]]).tolist() == [1000] * 10
+    assert np.bincount(labels(dataset).values[dataset.splits["train"]]).tolist() == [6000] * 10
+    assert np.bincount(labels(dataset).values[dataset.splits["test"]]).tolist() == [1000] * 10
     # No image stands twice, neither within a split nor across.
     assert len(set(dataset.image_digests())) == 70_000
     # The first training image is an ankle boot.
-    assert dataset.label_names[dataset.labels[0]] == "Ankle boot"
+    assert labels(dataset).names[labels(dataset).values[0]] == "Ankle boot"

@@ -9,6 +9,7 @@ from PIL import Image
 
 from ghbench import registry
 from ghbench.data.imagefolder import ImageFolder
+from ghbench.dataset import labels
 from ghbench.errors import DataError, MissingError
 
 
@@ -22,7 +23,7 @@ def tree(root: Path, *names: str) -> Path:
 def test_class_folders_become_labels_in_the_order_of_their_names(tmp_path):
     dataset = ImageFolder(tree(tmp_path, "dog/b.png", "cat/z.jpg", "dog/a.png", "cat/deep/er.webp"))
     assert dataset.ids == ("cat/deep/er.webp", "cat/z.jpg", "dog/a.png", "dog/b.png")
-    assert (dataset.label_names, dataset.labels.tolist()) == (("cat", "dog"), [0, 0, 1, 1])
+    assert (labels(dataset).names, labels(dataset).values.tolist()) == (("cat", "dog"), [0, 0, 1, 1])
     assert list(dataset.splits) == ["all"]
     assert dataset.image(3).shape == (2, 3, 3)
 
@@ -30,19 +31,19 @@ def test_class_folders_become_labels_in_the_order_of_their_names(tmp_path):
 def test_a_flat_folder_has_no_labels(tmp_path):
     dataset = ImageFolder(tree(tmp_path, "b.png", "a.png", "C.PNG"))
     assert dataset.ids == ("C.PNG", "a.png", "b.png")
-    assert (dataset.labels, dataset.label_names) == (None, ())
+    assert dataset.targets == {}
 
 
 def test_train_val_and_test_become_splits(tmp_path):
     dataset = ImageFolder(tree(tmp_path, "test/b/1.png", "train/a/1.png", "train/b/2.png", "val/a/3.png"))
     assert dataset.ids == ("train/a/1.png", "train/b/2.png", "val/a/3.png", "test/b/1.png")
     assert {name: rows.tolist() for name, rows in dataset.splits.items()} == {"train": [0, 1], "val": [2], "test": [3]}
-    assert dataset.labels.tolist() == [0, 1, 0, 1]
+    assert labels(dataset).values.tolist() == [0, 1, 0, 1]
 
 
 def test_classes_that_are_called_like_splits_are_classes_if_others_stand_beside_them(tmp_path):
     dataset = ImageFolder(tree(tmp_path, "train/1.png", "plane/1.png"))
-    assert dataset.label_names == ("plane", "train")
+    assert labels(dataset).names == ("plane", "train")
 
 
 def test_hidden_and_metadata_files_are_passed_over(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from ghbench import assets, registry
 from ghbench.data.lfw import Lfw
 from ghbench.data.lfw_people import read_people
+from ghbench.dataset import labels
 from ghbench.errors import DataError, MissingError, UsageError
 
 
@@ -29,7 +30,7 @@ def no_assets(monkeypatch):
 def test_rows_are_sorted_by_person_then_picture(lfw_tree):
     dataset = Lfw(root=lfw_tree)
     assert dataset.ids[:4] == ("Ann_Lee/0001", "Ann_Lee/0002", "Ann_Lee/0003", "Bo_Diaz/0001")
-    assert dataset.label_names == ("Ann_Lee", "Bo_Diaz", "Cy_Ng", "Di_Roe")
+    assert labels(dataset).names == ("Ann_Lee", "Bo_Diaz", "Cy_Ng", "Di_Roe")
     assert dataset.image(0).shape == (24, 20, 3)
     assert "fold-1" not in dataset.splits
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ghbench.dataset import Dataset
+from ghbench.dataset import Dataset, labels
 
 
 def test_forty_people_ten_pictures_in_numeric_order(orl):
@@ -12,8 +12,8 @@ def test_forty_people_ten_pictures_in_numeric_order(orl):
     assert len(orl) == 400
     assert orl.ids[:2] == ("s01/01", "s01/02")
     assert (orl.ids[9], orl.ids[10], orl.ids[-1]) == ("s01/10", "s02/01", "s40/10")
-    assert list(orl.label_names) == [f"s{person}" for person in range(1, 41)]
-    assert np.array_equal(orl.labels, np.repeat(np.arange(40), 10))
+    assert list(labels(orl).names) == [f"s{person}" for person in range(1, 41)]
+    assert np.array_equal(labels(orl).values, np.repeat(np.arange(40), 10))
 
 
 def test_pictures_are_112_x_92_grey_and_all_different(orl):

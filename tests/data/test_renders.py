@@ -29,7 +29,7 @@ def test_it_is_a_dataset_of_unseen_seeds():
     assert dataset.ids == ("seed-0001000000", "seed-0001000001", "seed-0001000002")
     assert {name: rows.tolist() for name, rows in dataset.splits.items()} == {"test": [0, 1, 2]}
     assert dataset.image(0).shape == (32, 32, 3)
-    assert (dataset.card().domain, dataset.labels, len(set(dataset.image_digests()))) == ("in-generator", None, 3)
+    assert (dataset.card().domain, dataset.targets, len(set(dataset.image_digests()))) == ("in-generator", {}, 3)
 
 
 def test_a_picture_is_the_average_over_squares_of_what_its_code_draws():

@@ -7,7 +7,7 @@ import pytest
 from ghbench_tasks.verification.pair_sets import PairSet, one_draw
 from ghbench_tasks.verification.task import VerificationTask
 
-from ghbench.dataset import DatasetCard
+from ghbench.dataset import DatasetCard, Target
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
 from ghbench.task import TaskInputs
 
@@ -16,7 +16,7 @@ class Labelled(SimpleNamespace):
     """A dataset of which the task only needs the labels."""
 
     def __len__(self):
-        return len(self.labels)
+        return len(self.targets["label"].values)
 
     def card(self):
         return DatasetCard("tiny", "Tiny", "Apache-2.0", "none", "made here")
@@ -28,7 +28,9 @@ def verify():
 
     def run(pairs, labels, features, *, policy="concat", similarity="l2", mean=None, flipped=None, flip=False):
         assert isinstance(pairs, PairSet)
-        dataset = Labelled(labels=np.asarray(labels))
+        people = np.asarray(labels, dtype=np.int64)
+        names = [str(person) for person in range(people.max() + 1)]
+        dataset = Labelled(targets={"label": Target("label", people, "class", names)})
         task = VerificationTask("tiny", lambda: dataset, lambda _: pairs, {"pairs": "by hand"}, flip=flip)
         arrays = {level: np.asarray(values, dtype=np.float32) for level, values in features.items()}
         views = {"plain": arrays}

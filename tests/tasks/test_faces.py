@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ghbench_tasks.verification.faces import lfw, orl, pairs
 
+from ghbench.dataset import labels
 from ghbench.errors import MissingError
 from ghbench.running import runner
 from ghbench.store.imported import import_features
@@ -16,7 +17,7 @@ def test_orl_pairs_within_folds_of_people_that_share_nobody(orl):
     dataset = orl
     task = Orl()
     found = task.load_pairs(dataset)
-    person = np.asarray(dataset.labels)
+    person = labels(dataset).values
     assert len(found.draws) == 20
     assert int(found.same.sum()) == 1800
     for draw in found.draws:
@@ -152,7 +153,7 @@ def test_policies_that_learn_report_only_accuracy_where_a_pair_has_many_similari
 ):
     monkeypatch.setenv("GHBENCH_HOME", str(tmp_path))
     rng = np.random.default_rng(0)
-    identity = np.eye(40)[np.asarray(orl.labels)]
+    identity = np.eye(40)[labels(orl).values]
     np.savez(tmp_path / "two.npz", **{name: identity + rng.normal(0, 0.3, (400, 40)) for name in ("one", "other")})
     import_features(tmp_path / "two.npz", "two", orl)
     result = runner.run("imported:name=two,policy=best", Orl(), options)

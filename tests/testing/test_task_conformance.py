@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ghbench import registry
-from ghbench.dataset import DatasetCard
+from ghbench.dataset import DatasetCard, Target
 from ghbench.digests import digest_array
 from ghbench.extractor import Encoder
 from ghbench.task import Role, Score, Units
@@ -17,11 +17,10 @@ from ghbench.testing import ConformanceError, check_task, pictures
 
 class EightPictures:
     ids = tuple(f"picture-{row}" for row in range(8))
-    labels = np.arange(8, dtype=np.int64) // 2
-    label_names = ("a", "b", "c", "d")
     recipe_digest = None
 
     def __init__(self):
+        self.targets = {"label": Target("label", np.arange(8, dtype=np.int64) // 2, "class", ("a", "b", "c", "d"))}
         self.splits = {"test": np.arange(8, dtype=np.int64)}
         self.pixels = pictures((8, 8)).transpose(0, 2, 3, 1)
 
@@ -36,6 +35,8 @@ class EightPictures:
 
     def image_digests(self):
         return [digest_array(picture) for picture in self.pixels]
+
+    identities = image_digests
 
 
 class NearestNeighbour:
@@ -58,7 +59,7 @@ class NearestNeighbour:
         features = np.concatenate(list(inputs.features["test"]["plain"].values()), axis=1)
         distances = np.linalg.norm(features[:, None] - features[None], axis=2)
         np.fill_diagonal(distances, np.inf)
-        labels = inputs.datasets["test"].labels
+        labels = inputs.datasets["test"].targets["label"].values
         return pd.DataFrame({"row": np.arange(8), "right": labels[distances.argmin(axis=1)] == labels})
 
     def score(self, records, sample_weight=None):
