@@ -170,11 +170,16 @@ class Context(Protocol):
         seed: The run's seed.
     """
 
-    device: str
-    batch_size: int
-    cache: Path
-    progress: Progress
-    seed: int
+    @property
+    def device(self) -> str: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def cache(self) -> Path: ...
+    @property
+    def progress(self) -> Progress: ...
+    @property
+    def seed(self) -> int: ...
 
     def rng(self, *stream: int) -> np.random.Generator:
         """Random numbers from the run's seed; another stream gives others."""
@@ -205,8 +210,8 @@ class TaskInputs:
         subject: What is evaluated; for abilities beyond features.
         spec: Its spec.
         datasets: By role, only the rows that are in use.
-        features: By role, view and level [N, D], rows in the dataset's order; read from the store when asked for, in its
-            dtype, memory-mapped where it is one file.
+        features: By role, view and level [N, D], rows in the dataset's order; read from the store when asked for, in
+            its dtype, memory-mapped where it is one file.
         levels: Names of the levels asked for, in the extractor's order.
         policy: How several levels become one answer; never `each`, which is the runner's work.
         context: For what the task computes itself.

@@ -1,4 +1,4 @@
-"""Extraction in three parts that know nothing of each other: a plan, the encoding of one shard, its commit to the store.
+"""Extraction in three parts that know nothing of each other: a plan, the encoding of a shard, its commit to the store.
 
 The local engine runs them one after the other. Plans, shards and what comes of them can be pickled, so another engine
 can encode shards on other machines and commit them in any order.

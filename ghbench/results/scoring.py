@@ -1,4 +1,4 @@
-"""From records to metrics with their uncertainty, as the task declares it; one way for run, table, compare and verify."""
+"""From records to metrics with the uncertainty that the task declares; one way for run, table, compare and verify."""
 
 from __future__ import annotations
 

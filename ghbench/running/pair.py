@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -174,7 +174,7 @@ class Pair:
         for level, part in parts.items():
             _check_evaluation(part, self.task)
             table = part.records.copy()
-            table.insert(0, LEVEL, pd.Categorical([level] * len(table), categories=list(parts)))
+            table.insert(0, LEVEL, level)
             tables.append(table)
         return Evaluation(
             pd.concat(tables, ignore_index=True),
@@ -194,7 +194,7 @@ class Pair:
         level = self.levels[0] if self.levels else None
         units = scoring.units_of(self.task, evaluation.records)
         missing = [Missing(**asdict(lack)) for lack in evaluation.lacking]
-        status = "partial" if self.options.limit is not None else "incomplete" if missing else "complete"
+        status: Literal["complete", "incomplete", "partial"] = "partial" if self.options.limit is not None else "incomplete" if missing else "complete"
         align = align_parts(self.align)
         return Result(
             digest=self.digest,
@@ -272,5 +272,5 @@ def _check_abilities(subject: Subject, spec: SubjectSpec, task: Task, request: S
 def _check_evaluation(evaluation: object, task: Task) -> None:
     if not isinstance(evaluation, Evaluation) or LEVEL in evaluation.records.columns:
         raise DataError(
-            f"task {task.name!r} must return an Evaluation whose records have no column {LEVEL!r}, which is the runner's"
+            f"task {task.name!r} must return an Evaluation; its records may have no column {LEVEL!r}, the runner's own"
         )

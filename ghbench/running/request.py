@@ -91,7 +91,7 @@ def subject_request(subject: object, task: Task | None = None) -> SubjectRequest
     return SubjectRequest(plain, spec.options.get("level"), policy)
 
 
-def load_extractor(spec: SpecString | str) -> Any:
+def load_extractor(spec: SpecString | str) -> Subject:
     """Build a subject from its spec string; an `nn.Module` becomes one by `ghbench.wrap`.
 
     Raises:

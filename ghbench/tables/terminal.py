@@ -44,7 +44,8 @@ def _print_rows(
 ) -> list[str]:
     """Print rows with the metrics that fit, and return the names of those that do not."""
     names = columns(table, rows)
-    before, hidden = dict(notes), []
+    before = dict(notes)
+    hidden: list[str] = []
     shown = _drawn(table, rows, names, notes, ranked=ranked)
     while len(names) > 1 and _width(console, shown) > console.width:
         hidden.insert(0, names.pop())

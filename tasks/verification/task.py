@@ -90,7 +90,7 @@ class VerificationTask:
             "similarity": "as the extractor declares: cosine, or negated L2 distance",
             "centring": "by the training mean that the extractor's spec carries; none, then not centred",
             "views": ["plain", "flipped"] if self.flip else ["plain"],
-            "tar_at_far": f"reported where FAR x couples of people among impostor pairs is {COUPLES_A_FAR_NEEDS} or more",
+            "tar_at_far": f"where FAR x couples of people among the impostor pairs is at least {COUPLES_A_FAR_NEEDS}",
             "policies": "vote-z, fuse and best learn on the nine folds that choose the threshold",
             "policies_that_learn": "with several draws a pair has a similarity for each: only accuracy is reported",
             "units": "people; a mismatched pair weighs the product of its two people",
