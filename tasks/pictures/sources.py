@@ -15,6 +15,7 @@ from ghbench.errors import UsageError
 from ghbench.extractor import Preprocessing
 from ghbench.generators.first_party import FACES
 from ghbench.imaging import prepare
+from ghbench.seeds import RANGES
 from ghbench.spec_string import SpecString
 
 if TYPE_CHECKING:
@@ -171,8 +172,8 @@ def _renders(size: int, options: RenderOptions) -> PictureSource:
             "generator": options.generator,
             "psi": options.psi,
             "mixed": options.mixed,
-            "seeds": f"from 1,000,000, {options.count}",
-            "training_seeds": f"from 0, {options.training}",
+            "seeds": f"from {RANGES['test'].start:,}, {options.count}",
+            "training_seeds": f"from {RANGES['train'].start}, {options.training}",
         },
     )
 
