@@ -1,14 +1,11 @@
 """Uncertainty: Holm, ranks, paired differences and intervals against numbers that can be checked."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from ghbench.results import statistics
-from ghbench.task import Score, Units
 
 
 def test_holm_steps_down_from_the_smallest():
@@ -58,18 +55,6 @@ def test_the_interval_is_the_central_95_per_cent_of_the_draws():
     assert all(map(math.isnan, statistics.interval(np.array([np.nan]))))
 
 
-def test_metrics_without_a_number_or_an_interval_say_so():
-    scores = [Score("a", float("nan")), Score("b", 0.5), Score("c", 0.5, standard_error=0.1), Score("d", 0.1)]
-    draws = {("a", None): np.full(5, np.nan), ("b", None): np.linspace(0, 1, 5)}
-    a, b, c, d = statistics.with_intervals(scores, draws, "people")
-    assert (a.value, a.ci) == (None, None)
-    assert b.ci == pytest.approx((0.025, 0.975))
-    assert b.ci_method == "95 % percentile bootstrap over people, 5 draws"
-    assert (c.ci, c.standard_error) == (None, 0.1)
-    assert "not an interval to compare by" in c.ci_method
-    assert (d.ci, d.ci_method) == (None, None)
-
-
 def test_only_clear_differences_make_a_system_better():
     rng = np.random.default_rng(1)
     noise = rng.normal(0, 0.01, (4, 2000))
@@ -87,42 +72,3 @@ def test_draws_hold_as_many_units_as_there_are_and_are_the_same_for_every_system
     np.testing.assert_array_equal(first, second)
     assert set(first.sum(axis=1)) == {7.0}
     assert (first != statistics.multiplicities(7, 50, seed=4)).any()
-
-
-class MeanOfPeople:
-    """Records belong to people; the metric is their mean, and it is not defined when person 0 is not drawn."""
-
-    def units(self, records):
-        return Units("people", records["person"].to_numpy(), None, int(records["person"].max()) + 1)
-
-    def score(self, records, sample_weight=None):
-        scores = [Score("mean", float(np.average(records["value"], weights=sample_weight)))]
-        if sample_weight is None or sample_weight[0] > 0:
-            scores.append(Score("rare", 1.0))
-        return scores
-
-
-def test_a_draw_that_lacks_a_metric_leaves_a_gap_in_its_place():
-    records = pd.DataFrame({"person": [0, 1, 2], "value": [1.0, 2.0, 3.0]})
-    found = statistics.replicates(MeanOfPeople(), records, draws=40)
-    drawn = statistics.multiplicities(3, 40)[:, 0] > 0
-    assert 0 < drawn.sum() < 40
-    np.testing.assert_array_equal(np.isfinite(found["rare", None]), drawn)
-    assert len(found["mean", None]) == 40
-
-
-def test_intervals_cover_the_truth_about_as_often_as_they_say():
-    """People differ (deviation 1), their records little (0.3): people must be resampled, records would not do."""
-    rng = np.random.default_rng(2)
-    hits = naive_hits = 0
-    for world in range(200):
-        person = np.repeat(np.arange(30), 8)
-        value = rng.normal(size=30)[person] + 0.3 * rng.normal(size=240)
-        records = SimpleNamespace(person=person, value=value)
-        counts = statistics.multiplicities(30, 300, seed=world)
-        totals = counts @ np.bincount(records.person, records.value) / (8 * counts.sum(axis=1))
-        low, high = statistics.interval(totals)
-        hits += low <= 0 <= high
-        naive_hits += abs(value.mean()) <= 1.96 * value.std() / np.sqrt(240)
-    assert 0.88 <= hits / 200 <= 0.99
-    assert naive_hits / 200 < 0.7
