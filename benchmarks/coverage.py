@@ -36,11 +36,14 @@ NOISE = {
 }  # fmt: skip
 """Noise around a person's images, against 1 between people, that gives about the true value."""
 MEANS = {
-    "mean, normal": lambda rng, *shape: 1 + rng.normal(size=shape),
-    "mean, gamma (skewness 1)": lambda rng, *shape: rng.gamma(4, 1 / 4, shape),
-    "mean, exponential (skewness 2)": lambda rng, *shape: rng.exponential(1, shape),
-    "mean, lognormal (skewness 6)": lambda rng, *shape: rng.lognormal(-0.5, 1, shape),
+    "mean, normal": (1.0, None, lambda rng, *shape: 1 + rng.normal(size=shape)),
+    "mean, gamma (skewness 1)": (1.0, None, lambda rng, *shape: rng.gamma(4, 1 / 4, shape)),
+    "mean, exponential (skewness 2)": (1.0, None, lambda rng, *shape: rng.exponential(1, shape)),
+    "mean, lognormal (skewness 6)": (1.0, None, lambda rng, *shape: rng.lognormal(-0.5, 1, shape)),
+    "mean in 0..1, .85 (beta 1.7, .3)": (0.85, (0.0, 1.0), lambda rng, *shape: rng.beta(1.7, 0.3, shape)),
+    "mean in 0..1, .98 (beta 9.8, .2)": (0.98, (0.0, 1.0), lambda rng, *shape: rng.beta(9.8, 0.2, shape)),
 }
+"""True value, bounds and sampler; the last one is a stress test, in which a few units make nearly all errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def systems(rng: np.random.Generator, people: int, noise: float) -> tuple[np.nda
 
 
 def judged(person: np.ndarray, features: np.ndarray, fold: list[np.ndarray]) -> JudgedPairs:
-    """All pairs; given divisions of the people into folds, those that a fold holds, judged as the other folds choose."""
+    """All pairs; given divisions of the people into folds, those that a fold holds, judged out of fold."""
     left, right = np.triu_indices(len(person), 1)
     first, second = person[left], person[right]
     same, similarity = first == second, pair_similarity(features, left, right)
@@ -156,15 +159,16 @@ def verification_cell(repetitions: int, metric: str, about: float, truth: float,
 
 
 def mean_cell(repetitions: int, kind: str, units: int) -> Cell:
-    """Simulate means over units of a skewed value; two systems have independent errors on a common part."""
+    """Simulate means over units; where the two systems do not share a unit's value, each has its own."""
+    truth, bounds, sample = MEANS[kind]
     rng = np.random.default_rng([3, units])
     counts = np.concatenate([np.ones((1, units)), multiplicities(units, DRAWS)]) / units
     samples = []
     for _ in range(repetitions):
-        common, *own = MEANS[kind](rng, 3, units)
+        common, *own = sample(rng, 3, units)
         alone = rng.random((2, units)) < 1 - SHARED  # a mixture keeps the distribution, a sum would not
         samples.append([counts @ np.where(mask, mine, common) for mask, mine in zip(alone, own, strict=True)])
-    return measured(kind, units, 1.0, np.array(samples), None)
+    return measured(kind, units, truth, np.array(samples), bounds)
 
 
 def measured(metric: str, units: int, truth: float, samples: np.ndarray, bounds: tuple[float, float] | None) -> Cell:
@@ -215,10 +219,10 @@ systems with correlated errors; they should be at most 5. In parentheses: percen
 the same bootstrap error. Monte-Carlo error: {monte_carlo:.1f} points (one standard error near 95 and near 5).
 
 Verification: people with 2 to 7 images, features of {DIMENSIONS} dimensions whose noise differs from person to person
-(standard deviation of its logarithm {HARDNESS}), all matched and mismatched pairs, {DRAWS:,} draws of people. `accuracy`
+(standard deviation of its logarithm {HARDNESS}), all matched and mismatched pairs, {DRAWS:,} draws of people. Accuracy
 takes its thresholds from other folds of people, {DIVISIONS} divisions averaged, and its true value is the mean over the
 samples; true AUC and TAR are those of 40,000 people. FAR .1 needs 15 people to be reported at all; fewer are shown to
-see what would happen. Means: of independent values, whose true mean is 1.
+see what would happen. Means: of independent values; in the last row a few units make nearly all errors.
 """
     write(
         "coverage",
