@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few repetitions, nothing is written")
     parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args()
-    repetitions, people = (40, 4_000) if options.quick else (1_500, 40_000)
+    repetitions, people = (40, 4_000) if options.quick else (1_000, 24_000)
     with ProcessPoolExecutor(options.processes) as pool:
         truths = dict(zip(NOISE, pool.map(partial(population, people), *zip(*NOISE, strict=True)), strict=True))
         jobs = [(*kind, truth, units) for kind, truth in truths.items() for units in UNITS]
@@ -221,7 +221,7 @@ the same bootstrap error. Monte-Carlo error: {monte_carlo:.1f} points (one stand
 Verification: people with 2 to 7 images, features of {DIMENSIONS} dimensions whose noise differs from person to person
 (standard deviation of its logarithm {HARDNESS}), all matched and mismatched pairs, {DRAWS:,} draws of people. Accuracy
 takes its thresholds from other folds of people, {DIVISIONS} divisions averaged, and its true value is the mean over the
-samples; true AUC and TAR are those of 40,000 people. FAR .1 needs 15 people to be reported at all; fewer are shown to
+samples; true AUC and TAR are those of 24,000 people. FAR .1 needs 15 people to be reported at all; fewer are shown to
 see what would happen. Means: of independent values; in the last row a few units make nearly all errors.
 """
     write(

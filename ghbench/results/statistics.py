@@ -103,14 +103,15 @@ def replicates(
 
 
 def interval(value: float, draws: Floats, units: int, bounds: tuple[float, float] | None) -> tuple[float, float]:
-    """95 % interval: Student's t with units - 1 degrees of freedom, longer on the side where the errors are rare.
+    """95 % interval: Student's t with units - 1 degrees of freedom, longer on the side of the long tail.
 
-    A bounded metric is taken to the logit scale, so the interval stays within the bounds. On either scale the limit of
-    the long tail is moved out by the leading term of Edgeworth's expansion of a studentized mean,
-    skewness / 6 * (2 t^2 + 1), never in: a few hard units carry most of the error, and a sample without them has a
-    small standard error too. The bootstrap divides by n where an unbiased variance divides by n - 1, hence the
-    inflation by sqrt(n / (n - 1)). Sources: Hall, "The Bootstrap and Edgeworth Expansion" (1992), section 2.6; Johnson,
-    "Modified t tests and confidence intervals for asymmetrical populations", JASA 73 (1978).
+    A bounded metric is taken to the logit scale, so the interval stays within the bounds. The limit of the long tail
+    (away from the nearer bound; without bounds, where the draws are skewed to) is moved out, never in, by the leading
+    term of Edgeworth's expansion of a studentized mean, skewness / 6 * (2 t^2 + 1): a few hard units carry most of the
+    error, and a sample without them has a small standard error too. The bootstrap divides by n where an unbiased
+    variance divides by n - 1, hence the inflation by sqrt(n / (n - 1)). Sources: Hall, "The Bootstrap and Edgeworth
+    Expansion" (1992), section 2.6; Johnson, "Modified t tests and confidence intervals for asymmetrical populations",
+    JASA 73 (1978).
 
     A bounded metric without error (all draws equal, or a value at a bound) gets the exact binomial limits of
     value * units successes among the units: 3 of 3 people without an error give [.292, 1]. Source: Clopper and Pearson,
