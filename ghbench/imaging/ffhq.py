@@ -17,6 +17,7 @@ from ghbench.imaging.alignment import Prepared, channels_first
 from ghbench.imaging.face_detection import find_face, models_digest
 from ghbench.imaging.face_points import points68, points68_digest
 from ghbench.imaging.resize import resize_step
+from ghbench.imaging.transforms import Transform, chain, inverse
 
 _EYE_SCALE, _MOUTH_SCALE = 2.0, 1.8
 _EYE_TO_CENTRE = 0.1
@@ -42,10 +43,12 @@ class FfhqAlignment:
         return cls(models_digest(points68_digest()))
 
     def apply(self, image: NDArray[np.uint8], size: tuple[int, int], resize: str = "crop-bilinear") -> Prepared:
-        """Align one picture, see `Alignment.apply`."""
+        """Align one image, see `Alignment.apply`."""
         face = find_face(image)
-        square, invented = sample_quad(image, ffhq_quad(points68(face)), max(size))
-        return Prepared(channels_first(resize_step(resize).apply(square, size)), not face.detected, invented)
+        quad, step = ffhq_quad(points68(face)), resize_step(resize)
+        square, padded = sample_quad(image, quad, max(size))
+        transform = chain(quad_transform(quad, max(size)), step.transform(square.shape, size))
+        return Prepared(channels_first(step.apply(square, size)), transform, not face.detected, padded)
 
 
 def ffhq_quad(points: NDArray[np.float64]) -> Quad:
@@ -80,6 +83,11 @@ def ffhq_quad(points: NDArray[np.float64]) -> Quad:
     y = np.array([-x[1], x[0]])
     centre = eyes + _EYE_TO_CENTRE * down
     return np.stack([centre - x - y, centre + x - y, centre - x + y])
+
+
+def quad_transform(quad: Quad, side: int) -> Transform:
+    """Where `sample_quad` puts the points of an image."""
+    return inverse(np.column_stack([(quad[1] - quad[0]) / side, (quad[2] - quad[0]) / side, quad[0]]))
 
 
 def sample_quad(image: NDArray[np.uint8], quad: Quad, side: int) -> tuple[NDArray[np.uint8], float]:
