@@ -2,9 +2,9 @@
 
 crop-bilinear    the largest centred crop of the declared aspect ratio, then a triangle filter
 crop-bicubic     the same crop, then a cubic filter
-squash-bilinear  the whole picture, its aspect ratio not kept
+squash-bilinear  the whole image, its aspect ratio not kept
 
-At the edge of a crop the filter reaches over it to the picture's own next pixels, and stops at the picture's edge.
+At the edge of a crop the filter reaches over it to the image's own next pixels, and stops at the image's edge.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Resize:
 
     Args:
         name: What specs, keys and results call it.
-        version: Grows whenever the same picture may come out differently.
+        version: Grows whenever the same image may come out differently.
         crops: Whether the aspect ratio is kept by cropping.
         filter: Pillow's filter.
     """
