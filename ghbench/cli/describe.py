@@ -73,7 +73,10 @@ def _dataset(spec: str) -> dict[str, Any]:
     return {
         **asdict(dataset.card()),
         "images": len(dataset),
-        "targets": {name: list(target.values.shape[1:]) for name, target in dataset.targets.items()},
+        "targets": {
+            name: {"shape": list(target.values.shape), "unit": target.unit, "names": len(target.names)}
+            for name, target in dataset.targets.items()
+        },
         "splits": {name: len(rows) for name, rows in dataset.splits.items()},
         "content_digest": content_digest(dataset),
         "recipe_digest": dataset.recipe_digest,
