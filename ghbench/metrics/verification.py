@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ghbench.errors import DataError
 
 Floats = NDArray[np.float64]
-IMPOSTORS_A_FAR_NEEDS = 10
+COUPLES_A_FAR_NEEDS = 10
 """Couples of people, FAR times all of them, below which a false accept rate is decided by a handful of people."""
 _CHUNK_NUMBERS = 16_000_000
 
@@ -266,7 +266,7 @@ def reportable_fars(fars: Sequence[float], couples: int) -> list[float]:
         fars: False accept rates.
         couples: What `impostor_couples` counts.
     """
-    return [far for far in fars if far * couples >= IMPOSTORS_A_FAR_NEEDS - 1e-9]  # .1 x 100 and the like are enough
+    return [far for far in fars if far * couples >= COUPLES_A_FAR_NEEDS - 1e-9]  # .1 x 100 and the like are enough
 
 
 def cross_validated_tar(similarity: Floats, same: NDArray[np.bool_], fold: NDArray[np.int64], far: float) -> Floats:

@@ -9,6 +9,7 @@ import secrets
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,12 +76,12 @@ def test_a_failing_extractor_leaves_no_workers_while_its_error_is_held(tmp_path,
 
 
 def test_notes_on_alignment_survive_a_resume(tmp_path, dataset, monkeypatch):
-    from ghbench.imaging import Prepared, alignments
+    from ghbench.imaging import alignments
     from ghbench.imaging.alignment import Unaligned
 
     class Half(Unaligned):
         def apply(self, image, size, resize="crop-bilinear"):
-            return Prepared(super().apply(image, size, resize).image, bool(image[0, 0, 0] % 2), 0.25)
+            return replace(super().apply(image, size, resize), fallback=bool(image[0, 0, 0] % 2), padded=0.25)
 
     monkeypatch.setitem(alignments.ALIGNMENTS, "half", Half)
     expected = sum(int(dataset.image(row)[0, 0, 0] % 2) for row in range(ROWS))
