@@ -98,7 +98,7 @@ def test_notes_on_alignment_survive_a_resume(tmp_path, dataset, monkeypatch):
     run(Encoder(), dataset, open_features(tmp_path, dataset), align="half")
     notes = open_features(tmp_path, dataset).notes("high")
     assert sum(note.fallbacks for note in notes) == expected
-    assert sum(note.invented for note in notes) == pytest.approx(ROWS / 4)
+    assert sum(note.padded for note in notes) == pytest.approx(ROWS / 4)
     assert [note.rows for note in notes] == [(start, start + 8) for start in range(0, ROWS, 8)]
 
 
