@@ -90,8 +90,7 @@ class Eigenfaces:
             training=self._record,
             licence="as the images it was fitted on" if self.fit else "Apache-2.0; fitted on faces of LFW",
             similarity="l2",
-            # The mean face is subtracted before projecting, so the mean of the training features is exactly this.
-            mean={"components": np.zeros(self.components, dtype=np.float32)},
+            centred=True,  # the mean face is subtracted before projecting
             citation="Turk and Pentland 1991, Eigenfaces for Recognition",
         )
 

@@ -10,9 +10,6 @@ from ghbench.extractor import TrainingRecord
 if TYPE_CHECKING:
     from ghbench.generators.protocol import Generator
 
-EVALUATION_SEED = 1_000_000
-"""Seeds of pictures from here on are for evaluation: no weights may be fitted on what they make."""
-
 
 @dataclass(frozen=True, slots=True)
 class GeneratorSpec:

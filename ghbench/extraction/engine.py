@@ -114,7 +114,15 @@ def encode_images(
     wanted = spec.default_levels if levels is None else tuple(levels)
     rows = np.arange(len(dataset))
     shard = Shard(0, tuple(rows.tolist()), rows, wanted)
-    plan = Plan(dataset, spec, spec.preprocessing.align, mirrored=False, batch_size=options.batch_size, levels=wanted, shards=(shard,))
+    plan = Plan(
+        dataset,
+        spec,
+        spec.preprocessing.align,
+        mirrored=False,
+        batch_size=options.batch_size,
+        levels=wanted,
+        shards=(shard,),
+    )
     move(extractor, spec.name, options.device)
     with closing(_prepared(plan, options)) as prepared, one_core_left_over(), full_float32():
         (made,) = [ShardEncoder(extractor, plan).encode(part, part_batches) for part, part_batches in prepared]

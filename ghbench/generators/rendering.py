@@ -1,9 +1,9 @@
-"""Pictures of a generator as a dataset: which codes a recipe draws, and their renders in shards that survive a kill."""
+"""Images of a generator as a dataset: which codes a recipe draws, and their renders in shards that survive a kill."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from ghbench.atomic import write_bytes
-from ghbench.digests import digest_json
+from ghbench.digests import digest_json, digest_lines
 
 VERSION = 1
-"""Grows when the same recipe may give other pictures."""
+"""Grows when the same recipe may give other images."""
 
 
 class Renderable(Protocol):
@@ -34,25 +34,25 @@ class Renderable(Protocol):
         ...
 
     def synthesis(self, ws: Tensor) -> Tensor:
-        """Make pictures [N, 3, R, R] from W+."""
+        """Make images [N, 3, R, R] from W+."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RenderRecipe:
-    """All that decides which pictures a set of renders has.
+    """All that decides which images a set of renders has.
 
     Args:
         generator: Name of the generator.
         weights_digest: Of its weights.
-        first_seed: Seed of the first picture; the others count up.
-        count: Pictures.
+        first_seed: Seed of the first image; the others count up.
+        count: Images.
         psi: Truncation is uniform between these.
-        mixed: Share of pictures whose finer rows of W+ come from a second z (style mixing).
+        mixed: Share of images whose finer rows of W+ come from a second z (style mixing).
         crossovers: First row of the second z is uniform from 1 up to and with this.
-        size: Side of the pictures, after averaging over squares of pixels.
+        size: Side of the images, after averaging over squares of pixels.
         precision: In which the network runs: `float32` or `bfloat16`.
-        shard: Pictures in a file.
+        shard: Images in a file.
     """
 
     generator: str
@@ -67,9 +67,16 @@ class RenderRecipe:
     shard: int = 64
 
     def digest(self) -> str:
-        """Identity of the pictures; how many there are does not change any of them."""
+        """Identity of the images; how many there are does not change any of them."""
         fixed = {key: value for key, value in asdict(self).items() if key != "count"}
         return digest_json({**fixed, "version": VERSION})
+
+    def identities(self, seeds: Iterable[int]) -> tuple[str, ...]:
+        """Identity of the image of each seed: in every set that draws it in the same way the same."""
+        apart = {"first_seed", "count", "shard"}
+        fixed = {key: value for key, value in asdict(self).items() if key not in apart}
+        way = digest_json({**fixed, "version": VERSION})
+        return tuple(digest_lines([way, str(seed)]) for seed in seeds)
 
     def shards(self) -> list[range]:
         """Seeds of each shard."""
@@ -79,7 +86,7 @@ class RenderRecipe:
 
 def seeded_z(seeds: Sequence[int], z_dim: int) -> Tensor:
     """The z of each seed [N, z_dim], float32: the one that the official StyleGAN programs draw for it."""
-    # Their generator of random numbers is frozen, so that a seed stands for the same picture for ever.
+    # Their generator of random numbers is frozen, so that a seed stands for the same image for ever.
     drawn = [np.random.RandomState(seed).randn(z_dim) for seed in seeds]
     return torch.from_numpy(np.asarray(drawn, dtype=np.float32).reshape(len(drawn), z_dim))
 
@@ -91,7 +98,7 @@ def recipe_codes(recipe: RenderRecipe, generator: Renderable, seeds: Sequence[in
     Args:
         recipe: Truncation and mixing.
         generator: Whose mapping is used.
-        seeds: Numbers of pictures.
+        seeds: Numbers of images.
 
     Returns:
         [N, rows, w_dim], where the mapping's weights are.
@@ -112,29 +119,29 @@ def recipe_codes(recipe: RenderRecipe, generator: Renderable, seeds: Sequence[in
     return mean + psi.to(ws)[:, None, None] * (ws - mean)
 
 
-def to_uint8(pictures: Tensor) -> NDArray[np.uint8]:
-    """Pictures [N, C, H, W] in [-1, 1], clipped, as uint8 of the same shape."""
-    scaled = (pictures.float().clamp(-1, 1) + 1) * 127.5
+def to_uint8(images: Tensor) -> NDArray[np.uint8]:
+    """Images [N, C, H, W] in [-1, 1], clipped, as uint8 of the same shape."""
+    scaled = (images.float().clamp(-1, 1) + 1) * 127.5
     return scaled.round().to(torch.uint8).contiguous().cpu().numpy()
 
 
-def from_uint8(pictures: NDArray[np.uint8]) -> Tensor:
+def from_uint8(images: NDArray[np.uint8]) -> Tensor:
     """The inverse of `to_uint8`, float32."""
-    return torch.from_numpy(pictures).float() / 127.5 - 1
+    return torch.from_numpy(images).float() / 127.5 - 1
 
 
-def area_average(pictures: Tensor, size: int) -> Tensor:
-    """Pictures [N, C, H, H] averaged over squares to [N, C, size, size]."""
-    return functional.avg_pool2d(pictures, pictures.shape[-1] // size)
+def area_average(images: Tensor, size: int) -> Tensor:
+    """Images [N, C, H, H] averaged over squares to [N, C, size, size]."""
+    return functional.avg_pool2d(images, images.shape[-1] // size)
 
 
 def drawing(generator: Renderable, recipe: RenderRecipe, *, compiled: bool) -> Callable[[Tensor], Tensor]:
     """The synthesis of a generator in the recipe's precision, without gradients.
 
     Args:
-        generator: One that makes the recipe's pictures or larger ones.
+        generator: One that makes the recipe's images or larger ones.
         recipe: Says the precision.
-        compiled: Whether to compile it, which takes a while and pays from some hundred pictures on.
+        compiled: Whether to compile it, which takes a while and pays from some hundred images on.
     """
     synthesis = torch.compile(generator.synthesis, fullgraph=True, dynamic=False) if compiled else generator.synthesis
 
@@ -147,10 +154,10 @@ def drawing(generator: Renderable, recipe: RenderRecipe, *, compiled: bool) -> C
 
 
 class RenderShards:
-    """The pictures of a recipe in a folder, one file a shard, each whole or absent.
+    """The images of a recipe in a folder, one file a shard, each whole or absent.
 
     Args:
-        recipe: Which pictures.
+        recipe: Which images.
         folder: Where; the recipe's digest is part of the name below it.
     """
 
@@ -158,45 +165,69 @@ class RenderShards:
         self.recipe = recipe
         self.path = folder / f"renders-{recipe.digest()[:16]}"
 
-    def missing(self) -> list[range]:
-        """Seeds of the shards that are not there yet or were damaged."""
-        return [seeds for seeds in self.recipe.shards() if self._read(seeds) is None]
+    def missing(self, seeds: Sequence[int] | None = None) -> list[range]:
+        """Shards that are not there yet or were damaged, of those that hold `seeds`; None: of all."""
+        return [shard for shard in self._holding(seeds) if self._read(shard) is None]
 
     def make(
-        self, generator: Renderable, draw: Callable[[Tensor], Tensor], report: Callable[[int, int], None], batch: int
+        self,
+        generator: Renderable,
+        draw: Callable[[Tensor], Tensor],
+        report: Callable[[int, int], None],
+        batch: int,
+        seeds: Sequence[int] | None = None,
     ) -> None:
-        """Render what is missing.
+        """Render the shards that are missing.
 
         Args:
             generator: Whose mapping gives the codes.
-            draw: Makes pictures [N, 3, R, R] from W+ [N, rows, w_dim], in the recipe's precision; always called with
+            draw: Makes images [N, 3, R, R] from W+ [N, rows, w_dim], in the recipe's precision; always called with
                 `batch` of them, as a compiled function wants it.
-            report: Told how many pictures are there and how many there shall be.
-            batch: Pictures at once.
+            report: Told at once, and after every batch, how many of the missing images are drawn.
+            batch: Images at once.
+            seeds: Only the shards that hold these; None: all.
         """
-        missing = self.missing()
-        done = self.recipe.count - sum(map(len, missing))
-        for seeds in missing:
-            pictures = np.concatenate(list(self._drawn(generator, draw, seeds, batch)))
+        missing = self.missing(seeds)
+        done, total = 0, sum(map(len, missing))
+        if missing:
+            report(done, total)
+        for shard in missing:
+            parts = []
+            for images in self._drawn(generator, draw, shard, batch):
+                parts.append(images)
+                done += len(images)
+                report(done, total)
             stream = io.BytesIO()
-            np.save(stream, pictures, allow_pickle=False)
-            write_bytes(self._file(seeds), stream.getvalue())
-            done += len(seeds)
-            report(done, self.recipe.count)
+            np.save(stream, np.concatenate(parts), allow_pickle=False)
+            write_bytes(self._file(shard), stream.getvalue())
 
-    def read(self) -> NDArray[np.uint8]:
-        """All pictures, uint8 [count, 3, size, size], in the order of their seeds.
+    def read(self, seeds: Sequence[int] | None = None) -> NDArray[np.uint8]:
+        """Images of seeds, uint8 [N, 3, size, size], in their order; None: of all. Reads nothing else.
 
         Raises:
             FileNotFoundError: Some are not rendered yet.
         """
-        shards = []
-        for seeds in self.recipe.shards():
-            pictures = self._read(seeds)
-            if pictures is None:
-                raise FileNotFoundError(f"pictures {seeds.start} to {seeds.stop - 1} are not rendered in {self.path}")
-            shards.append(pictures)
-        return np.concatenate(shards)
+        first, size = self.recipe.first_seed, self.recipe.size
+        wanted = np.arange(first, first + self.recipe.count) if seeds is None else np.asarray(seeds, dtype=np.int64)
+        images = np.empty((len(wanted), 3, size, size), dtype=np.uint8)
+        for shard in self._holding(seeds):
+            kept = self._read(shard)
+            if kept is None:
+                raise FileNotFoundError(f"images {shard.start} to {shard.stop - 1} are not rendered in {self.path}")
+            here = (wanted >= shard.start) & (wanted < shard.stop)
+            images[here] = kept[wanted[here] - shard.start]
+        return images
+
+    def _holding(self, seeds: Sequence[int] | None) -> list[range]:
+        """Shards that hold seeds."""
+        shards = self.recipe.shards()
+        if seeds is None:
+            return shards
+        first, most = self.recipe.first_seed, self.recipe.shard
+        outside = [seed for seed in seeds if not 0 <= seed - first < self.recipe.count]
+        if outside:
+            raise IndexError(f"seed {outside[0]} is not among the {self.recipe.count} from {first} up")
+        return [shards[number] for number in sorted({(seed - first) // most for seed in seeds})]
 
     def _drawn(
         self, generator: Renderable, draw: Callable[[Tensor], Tensor], seeds: range, batch: int
@@ -204,16 +235,17 @@ class RenderShards:
         for first in range(seeds.start, seeds.stop, batch):
             wanted = [*range(first, min(first + batch, seeds.stop))]
             filled = wanted + wanted[-1:] * (batch - len(wanted))
-            pictures = draw(recipe_codes(self.recipe, generator, filled))[: len(wanted)]
-            yield to_uint8(area_average(pictures, self.recipe.size))
+            images = draw(recipe_codes(self.recipe, generator, filled))[: len(wanted)]
+            yield to_uint8(area_average(images, self.recipe.size))
 
     def _file(self, seeds: range) -> Path:
         return self.path / f"{seeds.start:09d}-{len(seeds):04d}.npy"
 
     def _read(self, seeds: range) -> NDArray[np.uint8] | None:
+        """A shard, memory-mapped: who wants one image reads one; None if it is absent or damaged."""
         try:
-            pictures: NDArray[np.uint8] = np.load(self._file(seeds), allow_pickle=False)
+            images: NDArray[np.uint8] = np.load(self._file(seeds), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None
         size = self.recipe.size
-        return pictures if pictures.shape == (len(seeds), 3, size, size) and pictures.dtype == np.uint8 else None
+        return images if images.shape == (len(seeds), 3, size, size) and images.dtype == np.uint8 else None

@@ -57,8 +57,7 @@ class Ghfeat:
             training=about.record,
             licence=about.licence,
             backend="torch-float32",
-            # Standardised codes are centred already: by what the generator draws, never by evaluated images.
-            mean={level.name: np.zeros(level.dim, np.float32) for level in levels} if centred else None,
+            centred=centred,  # by the mean code of what the generator draws, never by evaluated images
             citation=CITATION,
             aliases=layout.aliases,
         )

@@ -5,6 +5,7 @@ A larger similarity always means "more alike"; a pair is accepted when its simil
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,19 @@ from numpy.typing import NDArray
 from ghbench.errors import DataError
 
 Floats = NDArray[np.float64]
-IMPOSTORS_A_FAR_NEEDS = 10
-"""Accepted impostors below which a false accept rate is decided by a handful of pairs."""
+COUPLES_A_FAR_NEEDS = 10
+
+
+def impostor_couples(first: NDArray[Any], second: NDArray[Any], same: NDArray[np.bool_]) -> int:
+    """Number of different couples of people among the impostor pairs."""
+    return len(np.unique(np.sort(np.stack([first, second], axis=1)[~same], axis=1), axis=0))
+
+
+def reportable_fars(fars: Sequence[float], couples: int) -> list[float]:
+    """The false accept rates that so many couples can carry."""
+    return [far for far in fars if far * couples >= COUPLES_A_FAR_NEEDS]
+
+
 _CHUNK_NUMBERS = 16_000_000
 
 

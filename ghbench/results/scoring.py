@@ -40,7 +40,7 @@ def scores(task: Task, records: pd.DataFrame) -> list[Score]:
     return [
         replace(score, level=score.level or level)
         for level, rows in levels_of(records)
-        for score in task.score(_part(records, rows))
+        for score in task.score(part_of(records, rows))
     ]
 
 
@@ -51,7 +51,7 @@ def units_of(task: Task, records: pd.DataFrame) -> Units | None:
     if not isinstance(task, Resampled):
         raise PluginError(f"task {task.name!r} declares metrics with uncertainty over units, but has no units()")
     _, rows = next(levels_of(records))
-    return task.units(_part(records, rows))
+    return task.units(part_of(records, rows))
 
 
 def replicates(
@@ -84,7 +84,7 @@ def replicates(
         seed = int(digest_json([seed, stream])[:12], 16)
     found: dict[tuple[str, str | None], Floats] = {}
     for level, rows in levels_of(records):
-        part = _part(records, rows)
+        part = part_of(records, rows)
         units = units_of(task, part)
         assert units is not None
         start = 0
@@ -156,7 +156,8 @@ def levels_of(records: pd.DataFrame) -> Iterator[tuple[str | None, NDArray[np.in
         yield str(level), np.flatnonzero(records[LEVEL] == level)
 
 
-def _part(records: pd.DataFrame, rows: NDArray[np.intp]) -> pd.DataFrame:
+def part_of(records: pd.DataFrame, rows: NDArray[np.intp]) -> pd.DataFrame:
+    """The records of one level, as the task made them."""
     if LEVEL not in records.columns:
         return records
     return records.iloc[rows].drop(columns=LEVEL).reset_index(drop=True)

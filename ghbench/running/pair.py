@@ -70,9 +70,9 @@ class Pair:
         if finished is not None and finished.digest == self.digest and not self._can_be_completed(finished):
             return finished
         with self._phase("extract"):
-            stored, encoded = self._features()
+            stored, encoded = self.features()
         with self._phase("evaluate"):
-            evaluation = self._evaluate(stored)
+            evaluation = self.evaluate(stored)
         with self._phase("score"):
             records = evaluation.records
             draws = scoring.replicates(self.task, records, seed=self.options.seed, stream=self.digest)
@@ -137,7 +137,7 @@ class Pair:
             return True
         return {lack.what for lack in self.task.lacking()} != {missing.what for missing in finished.missing}
 
-    def _features(self) -> tuple[dict[str, dict[str, StoredFeatures]], int]:
+    def features(self) -> tuple[dict[str, dict[str, StoredFeatures]], int]:
         """Features by role and view, and how many images had to be encoded for them."""
         stored: dict[str, dict[str, StoredFeatures]] = {name: {} for name in self.roles}
         encoded = 0
@@ -163,7 +163,7 @@ class Pair:
             raise UsageError(f"extractor {spec.name!r} encodes no images; it has no {features.key.view} features")
         return extract_features(self.subject, spec, dataset, features, self.levels, align.name, self.options.extraction)
 
-    def _evaluate(self, stored: record.Stored) -> Evaluation:
+    def evaluate(self, stored: record.Stored) -> Evaluation:
         """The task's records; under the policy `each` those of every level, one below the other."""
         if self.request.policy != "each":
             evaluation = self.task.evaluate(self._inputs(stored, self.levels))
@@ -194,7 +194,9 @@ class Pair:
         level = self.levels[0] if self.levels else None
         units = scoring.units_of(self.task, evaluation.records)
         missing = [Missing(**asdict(lack)) for lack in evaluation.lacking]
-        status: Literal["complete", "incomplete", "partial"] = "partial" if self.options.limit is not None else "incomplete" if missing else "complete"
+        status: Literal["complete", "incomplete", "partial"] = (
+            "partial" if self.options.limit is not None else "incomplete" if missing else "complete"
+        )
         align = align_parts(self.align)
         return Result(
             digest=self.digest,

@@ -64,7 +64,7 @@ def _required_options(plugin: Plugin) -> list[str] | UserError:
 def _use(value: object) -> None:
     """Touch what needs data or weights."""
     if isinstance(value, Task):
-        value.datasets()
+        value.roles()
     elif isinstance(value, Encoder) and hasattr(value, "spec"):
         import numpy as np
 

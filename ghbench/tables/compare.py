@@ -90,11 +90,13 @@ def compare(
 def _find(entries: list[Entry], subject: str, task: Task, with_align: str | None) -> Entry:
     # Rows of objects are named freely; everything else in its canonical form.
     known = {entry.result.subject.spec_string for entry in entries}
-    wanted = subject if subject in known else str(subject_request(subject, task))
+    name, _, digest = subject.partition(" #")  # as tables tell results of one name apart
+    wanted = name if name in known else str(subject_request(name, task))
     fitting = [
         entry
         for entry in entries
         if entry.result.subject.spec_string == wanted
+        and entry.result.digest.startswith(digest)
         and align(entry.result) == (with_align or usual_align(entry.result))
     ]
     if fitting:  # as it runs by default; one's own before a published one; the newest of several

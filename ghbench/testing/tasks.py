@@ -4,31 +4,48 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from ghbench.dataset import content_digest
-from ghbench.digests import digest_bytes
-from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
-from ghbench.task import Policy, Score, Task, TaskInputs, Units
+from ghbench.extractor import Subject
+from ghbench.results import scoring, statistics
+from ghbench.running.options import RunOptions
+from ghbench.running.pair import Pair
+from ghbench.running.request import subject_request
+from ghbench.store import FeatureStore
+from ghbench.task import Policy, Replicating, Score, Task, Units, WithConstants
+from ghbench.testing.stand_in import stand_in
 from ghbench.testing.violation import demand
 
-_DIM = 16
+_DRAWS = 3
 
 
-def check_task(task: Task, *, policy: Policy = "concat", seed: int = 0) -> Sequence[Score]:
-    """Check a task against the contract, with features that are drawn at random from the seed and the dataset's digest.
+def check_task(
+    task: Task,
+    *,
+    subject: Subject | None = None,
+    policy: Policy = "concat",
+    limit: int | None = None,
+    seed: int = 0,
+) -> Sequence[Score]:
+    """Check a task against the contract, with a subject whose features, images or directions are random.
 
-    Its protocol is JSON; equal inputs give equal records; `score` is pure, takes weights, and weights of one change
-    nothing; the main metric is among the scores; the units cover the records.
+    Its protocol is JSON; its datasets can be pickled; equal inputs give equal records; `score` is pure, takes weights,
+    and weights of one change nothing; every score is declared, the main metric among them; the units cover the records;
+    replicates equal the scores with their weights; the task's own reference rows can be evaluated.
 
     Args:
         task: What to check; its datasets must be on this machine.
+        subject: What to evaluate; None: a stand-in that encodes, decodes, or has directions, as the task requires.
         policy: How several levels become one answer.
-        seed: Seed of the features and of the task's own draws.
+        limit: Only the first so many images of each role.
+        seed: Seed of the subject and of the task's own draws.
 
     Returns:
         The scores, whose values mean nothing.
@@ -37,51 +54,89 @@ def check_task(task: Task, *, policy: Policy = "concat", seed: int = 0) -> Seque
         ConformanceError: The sentence of the contract that does not hold.
     """
     demand(isinstance(task, Task), f"{type(task).__name__} lacks an attribute or method of ghbench.task.Task")
+    _check_declarations(task)
+    subject = stand_in(task.requires, seed) if subject is None else subject
+    for ability in task.requires:
+        demand(isinstance(subject, ability), f"{task.name}: pass a subject with the ability {ability.__name__}")
+    with tempfile.TemporaryDirectory() as folder:
+        options = RunOptions(
+            limit=limit, seed=seed, store=FeatureStore(Path(folder) / "features"), results=Path(folder) / "results"
+        )
+        request = replace(subject_request(subject), policy=policy)
+        pair = Pair(request, task, options, "check_task")
+        for role, data in pair.roles.items():
+            demand(len(data.dataset), f"{task.name}: the dataset in role {role!r} is empty")
+            demand(_pickles(data.dataset), f"{task.name}: the dataset in role {role!r} cannot be pickled")
+        stored, _ = pair.features()
+        records = pair.evaluate(stored).records
+        demand(len(records), f"{task.name}: evaluate() must give a table with rows")
+        demand(records.equals(pair.evaluate(stored).records), f"{task.name}: equal inputs and seed give other records")
+        scores = _check_scores(task, records)
+        if isinstance(task, WithConstants):
+            for row in task.references:
+                if task.constant(row.name) is not None:
+                    own = Pair(subject_request(row.name, task), task, options, "check_task")
+                    _check_scores(task, own.evaluate(own.features()[0]).records)
+    return scores
+
+
+def _check_declarations(task: Task) -> None:
     protocol = task.protocol()
     try:
         again = json.loads(json.dumps(protocol, allow_nan=False))
     except (TypeError, ValueError) as error:
         again = error
     demand(again == protocol, f"{task.name}: protocol() does not survive JSON: {again!r:.200}")
-    inputs = _inputs(task, policy, seed)
-    records = task.evaluate(inputs, np.random.default_rng(seed))
-    demand(isinstance(records, pd.DataFrame) and len(records), f"{task.name}: evaluate() must give a table with rows")
-    repeated = task.evaluate(inputs, np.random.default_rng(seed))
-    demand(records.equals(repeated), f"{task.name}: equal inputs and seed give other records")
+    names = [metric.name for metric in task.metrics]
+    demand(names and len(set(names)) == len(names), f"{task.name}: metrics must be named, each once, got {names}")
+    for metric in task.metrics:
+        stated = bool(metric.error) == (metric.uncertainty == "error")
+        demand(stated, f"{task.name}: {metric.name} must say what its standard error is, and only if it has one")
+
+
+def _check_scores(task: Task, records: pd.DataFrame) -> list[Score]:
     kept = records.copy(deep=True)
-    scores = task.score(records)
+    scores = scoring.scores(task, records)
     demand(records.equals(kept), f"{task.name}: score() changed the records")
-    demand(_same(scores, task.score(records)), f"{task.name}: score() gives other values the second time")
-    demand(_same(scores, task.score(records, np.ones(len(records)))), f"{task.name}: weights of one change the scores")
-    metrics = {score.metric for score in scores}
-    demand(task.main_metric in metrics, f"{task.name}: main metric {task.main_metric!r} is not among {metrics}")
-    _check_units(task.name, task.units(records), len(records))
+    demand(_same(scores, scoring.scores(task, records)), f"{task.name}: score() gives other values the second time")
+    for _, rows in scoring.levels_of(records):
+        part = scoring.part_of(records, rows)
+        weighted = task.score(part, np.ones(len(part)))
+        demand(_same(task.score(part), weighted), f"{task.name}: weights of one change the scores")
+    declared = {metric.name for metric in task.metrics}
+    undeclared = {score.metric for score in scores} - declared
+    demand(not undeclared, f"{task.name}: scores {undeclared} are not among its metrics")
+    main = task.metrics[0].name
+    demand(any(score.metric == main for score in scores), f"{task.name}: main metric {main!r} is not scored")
+    _check_resampling(task, records)
     return scores
 
 
-def _inputs(task: Task, policy: Policy, seed: int) -> TaskInputs:
-    levels = ("first", "second")
-    spec = ExtractorSpec(
-        name="conformance",
-        version="1",
-        levels=tuple(Level(name, _DIM) for name in levels),
-        default_levels=levels,
-        preprocessing=Preprocessing(size=(8, 8)),
-        weights_digest=digest_bytes(b"conformance"),
-        training=TrainingRecord(),
-        licence="none",
-    )
-    features: dict[str, dict[str, dict[str, NDArray[np.float32]]]] = {}
-    roles = task.datasets()
-    for role, part in roles.items():
-        demand(len(part.dataset), f"{task.name}: the dataset in role {role!r} is empty")
-        rng = np.random.default_rng([seed, int(content_digest(part.dataset)[:8], 16)])
-        shape = (len(part.dataset), _DIM)
-        features[role] = {
-            view: {level: rng.standard_normal(shape, dtype=np.float32) for level in levels} for view in part.views
-        }
-    datasets = {role: part.dataset for role, part in roles.items()}
-    return TaskInputs(spec, levels, policy, features, datasets)
+def _check_resampling(task: Task, records: pd.DataFrame) -> None:
+    units = scoring.units_of(task, records)
+    if units is None:
+        return
+    _, rows = next(scoring.levels_of(records))
+    part = scoring.part_of(records, rows)
+    _check_units(task.name, units, len(part))
+    if not isinstance(task, Replicating):
+        return
+    counts = statistics.multiplicities(units.count, _DRAWS)
+    wanted = {metric.name for metric in task.metrics if metric.uncertainty in scoring.RESAMPLED}
+    draws = task.score_replicates(part, counts)
+    for row, count in enumerate(counts):
+        expected = {(one.metric, one.level): one.value for one in task.score(part, units.weights(count))}
+        for key in [key for key in expected if key[0] in wanted]:
+            same = key in draws and np.isclose(draws[key][row], expected[key], rtol=1e-6, atol=1e-9, equal_nan=True)
+            demand(same, f"{task.name}: score_replicates() differs from score() with the draw's weights for {key}")
+
+
+def _pickles(value: object) -> bool:
+    try:
+        pickle.loads(pickle.dumps(value))  # noqa: S301 - our own bytes
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return True
 
 
 def _same(first: Sequence[Score], second: Sequence[Score]) -> bool:
@@ -101,8 +156,8 @@ def _check_units(name: str, units: Units, records: int) -> None:
             continue
         demand(part.shape == (records,), f"{name}: units() must name a unit for each of {records} records")
         demand(
-            np.issubdtype(part.dtype, np.integer) and part.min() >= 0 and part.max() < units.count,
-            f"{name}: units must be integers from 0 to {units.count - 1}",
+            np.issubdtype(part.dtype, np.integer) and part.min() >= -1 and part.max() < units.count,
+            f"{name}: units must be integers from 0 to {units.count - 1}, or -1 for none",
         )
     weights = units.weights(np.ones(units.count))
     demand(np.array_equal(weights, np.ones(records)), f"{name}: a draw that holds every unit once must weigh all 1")

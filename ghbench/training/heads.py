@@ -20,7 +20,6 @@ from torch.nn import functional
 from ghbench import assets
 from ghbench.checkpoints import Checkpoint, native
 from ghbench.figures.picture_grid import picture_grid
-from ghbench.generator import EVALUATION_SEED
 from ghbench.generators.mobile_stylegan import COLOURS, MobileStyleGAN, WaveletHead
 from ghbench.generators.mobile_weights import ASSET, HEAD_SIZES
 from ghbench.generators.rendering import (
@@ -32,6 +31,7 @@ from ghbench.generators.rendering import (
     recipe_codes,
     to_uint8,
 )
+from ghbench.seeds import seeds_for
 from ghbench.training.averages import MovingAverage
 from ghbench.training.card import Card
 from ghbench.training.head_samples import BATCH, HeadSamples, feeding_level, style_row
@@ -75,7 +75,7 @@ class HeadOptions:
     def fitted(self) -> RenderRecipe:
         """The renders that the heads are fitted on. In bfloat16, whose error is 18 dB below that of the heads."""
         return RenderRecipe(
-            ASSET, assets.digest(ASSET), first_seed=0, count=self.renders,
+            ASSET, assets.digest(ASSET), first_seed=seeds_for("train", self.renders).start, count=self.renders,
             psi=(self.least_psi, self.most_psi), mixed=self.mixed, crossovers=style_row(min(HEAD_SIZES)),
             size=max(HEAD_SIZES), precision="bfloat16",
         )  # fmt: skip
@@ -83,8 +83,8 @@ class HeadOptions:
     def held_out(self, psi: float) -> RenderRecipe:
         """Renders of seeds that nothing is fitted on."""
         return RenderRecipe(
-            ASSET, assets.digest(ASSET), first_seed=EVALUATION_SEED, count=self.evaluated, psi=(psi, psi),
-            size=max(HEAD_SIZES),
+            ASSET, assets.digest(ASSET), first_seed=seeds_for("monitoring", self.evaluated).start,
+            count=self.evaluated, psi=(psi, psi), size=max(HEAD_SIZES),
         )  # fmt: skip
 
 
@@ -183,7 +183,7 @@ class HeadRecipe(Recipe):
         """Held-out pictures at psi 1, in columns of 256 px: the whole network's, then the heads', smallest first."""
         recipe = self.options.held_out(1.0)
         shown = min(4, self.options.evaluated)
-        drawn = self._drawn(recipe_codes(recipe, self.short, range(EVALUATION_SEED, EVALUATION_SEED + shown)))
+        drawn = self._drawn(recipe_codes(recipe, self.short, seeds_for("monitoring", shown)))
         scaled = [functional.interpolate(images, 256, mode="nearest") for images in drawn.values()]
         columns = [RenderShards(recipe, self.folder).read()[:shown], *map(to_uint8, scaled)]
         cells = np.stack(columns, axis=1).reshape(-1, COLOURS, 256, 256)
@@ -315,7 +315,7 @@ def head_card(options: HeadOptions, history: Mapping[str, Any]) -> Card:
         history=history,
         limits=(
             f"The metrics are the mean PSNR against the whole network's pictures, averaged down and clipped, on "
-            f"{options.evaluated} seeds from {EVALUATION_SEED:,} up that were not fitted on. What finer rows of W+ "
-            "would add cannot be drawn by a shorter network."
+            f"{options.evaluated} seeds from {seeds_for('monitoring', 1).start:,} up that were not fitted on. "
+            "What finer rows of W+ would add cannot be drawn by a shorter network."
         ),
     )

@@ -45,7 +45,8 @@ class TrainingImages:
 
     def __init__(self, dataset: Dataset, size: int, *, split: str | None = None, threads: int = 4) -> None:
         self.dataset, self.size = dataset, size
-        undivided = "train" not in dataset.splits and len(dataset.splits) < 2
+        # A lone split of another name is not for training: seeds for testing, or a folder with nothing but `test`.
+        undivided = set(dataset.splits) <= {"all"}
         self.split = split or ("all" if undivided else "train")
         if split is None and undivided:
             self.rows = np.arange(len(dataset))

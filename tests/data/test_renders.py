@@ -1,4 +1,6 @@
-"""`renders`: a generator's pictures as a dataset, drawn once, by recipe, with their true codes."""
+"""`renders`: a generator's images as a dataset, drawn when asked for, once, by recipe, with their true codes."""
+
+import pickle
 
 import numpy as np
 import pytest
@@ -6,11 +8,14 @@ import torch
 
 from ghbench import registry
 from ghbench.data.renders import Renders
-from ghbench.dataset import Dataset, content_digest
+from ghbench.data.subset import first_rows
+from ghbench.dataset import Dataset, Drawn, content_digest
 from ghbench.errors import UsageError
-from ghbench.generator import EVALUATION_SEED
 from ghbench.generators import rendering
 from ghbench.generators.tiny import tiny_generator
+from ghbench.seeds import RANGES
+
+TEST = RANGES["test"].start
 
 
 @pytest.fixture(autouse=True)
@@ -26,10 +31,20 @@ def tiny(**options):
 def test_it_is_a_dataset_of_unseen_seeds():
     dataset = registry.build("dataset", "renders:generator=tiny,count=3,size=32")
     assert isinstance(dataset, Dataset)
-    assert dataset.ids == ("seed-0001000000", "seed-0001000001", "seed-0001000002")
+    assert dataset.ids == ("seed-0004000000", "seed-0004000001", "seed-0004000002")
     assert {name: rows.tolist() for name, rows in dataset.splits.items()} == {"test": [0, 1, 2]}
     assert dataset.image(0).shape == (32, 32, 3)
-    assert (dataset.card().domain, dataset.targets, len(set(dataset.image_digests()))) == ("in-generator", {}, 3)
+    assert (dataset.card().domain, dataset.targets, len(set(dataset.identities()))) == ("in-generator", {}, 3)
+    assert dataset.image_digests() == dataset.identities()
+
+
+def test_nothing_but_pixels_draws_or_loads_the_generator(monkeypatch, tmp_path):
+    monkeypatch.setattr(Renders, "_load", lambda self: pytest.fail("loaded"))
+    dataset = first_rows(tiny(), 3)
+    assert (len(dataset), len(dataset.ids), len(dataset.identities()), list(dataset.splits)) == (3, 3, 3, ["test"])
+    assert content_digest(dataset) != content_digest(tiny())
+    pickle.dumps(dataset)
+    assert not list(tmp_path.rglob("*.npy"))
 
 
 def test_a_picture_is_the_average_over_squares_of_what_its_code_draws():
@@ -37,7 +52,7 @@ def test_a_picture_is_the_average_over_squares_of_what_its_code_draws():
     generator = tiny_generator()
     with torch.no_grad():
         whole = generator.synthesis(torch.from_numpy(dataset.codes([3])))[0].numpy()
-        again = generator.mapping(rendering.seeded_z([1_000_003], 16), 0.5).numpy()
+        again = generator.mapping(rendering.seeded_z([TEST + 3], 16), 0.5).numpy()
     np.testing.assert_allclose(dataset.codes([3]), again, atol=1e-5)
     averaged = whole.reshape(3, 16, 2, 16, 2).mean(axis=(2, 4)).clip(-1, 1)
     expected = np.round((averaged + 1) * 127.5).transpose(1, 2, 0)
@@ -45,9 +60,12 @@ def test_a_picture_is_the_average_over_squares_of_what_its_code_draws():
 
 
 def test_a_seed_is_the_same_picture_in_any_set():
-    first, second = tiny(), tiny(first=EVALUATION_SEED + 2, count=2)
+    first, second = tiny(), tiny(first=TEST + 2, count=2)
     np.testing.assert_array_equal(first.pixels()[2:4], second.pixels())
-    assert first.recipe_digest != tiny(psi=0.7).recipe_digest
+    assert first.identities()[2:4] == second.identities()
+    for options in ({"psi": 0.7}, {"mixed": 0.5}, {"size": 32}):
+        assert not set(tiny(**options).identities()) & set(first.identities())
+        assert tiny(**options).recipe_digest != first.recipe_digest
     assert content_digest(first) == content_digest(tiny())
 
 
@@ -57,13 +75,56 @@ def test_mixed_codes_are_of_two_styles():
     assert (np.abs(mixed[:, 1:] - plain[:, 1:]).max(axis=(1, 2)) > 0.1).all()
 
 
-def test_what_is_drawn_is_kept_and_what_was_interrupted_is_resumed(monkeypatch, tmp_path):
-    drawn = []
+@pytest.fixture
+def drawn(monkeypatch):
+    """Shards that were drawn."""
+    shards = []
     draw = rendering.RenderShards._drawn
-    monkeypatch.setattr(rendering.RenderShards, "_drawn", lambda *args: drawn.append(args[3]) or draw(*args))
+    monkeypatch.setattr(rendering.RenderShards, "_drawn", lambda *args: shards.append(args[3]) or draw(*args))
+    return shards
+
+
+def test_only_the_files_of_the_rows_asked_for_are_drawn(drawn):
+    dataset = tiny(count=200)
+    dataset.image(70)
+    first_rows(dataset, 64).draw(range(64), lambda done, total: None)
+    assert drawn == [range(TEST + 64, TEST + 128), range(TEST, TEST + 64)]
+    some = dataset.pixels([127, 3, 70])
+    assert len(drawn) == 2
+    for pixels, row in zip(some, [127, 3, 70], strict=True):
+        np.testing.assert_array_equal(pixels.transpose(1, 2, 0), dataset.image(row))
+    with pytest.raises(IndexError):
+        dataset.image(200)
+
+
+def test_progress_counts_missing_images_from_the_start_and_by_batches(monkeypatch):
+    told = []
+    load = Renders._load
+    monkeypatch.setattr(Renders, "_load", lambda self: told.append("load") or load(self))
+    dataset = tiny(count=70)
+    assert isinstance(dataset, Drawn)
+    dataset.draw([65], lambda done, total: told.append((done, total)))
+    assert told == [(0, 6), "load", (0, 6), (4, 6), (6, 6)]
+    told.clear()
+    dataset.draw(range(70), lambda done, total: told.append((done, total)))
+    assert (told[0], told[-1], len(told)) == ((0, 64), (64, 64), 2 + 1 + 16)
+    told.clear()
+    dataset.draw(range(70), lambda done, total: told.append((done, total)))
+    assert told == []
+
+
+def test_a_drawn_dataset_travels_to_other_processes_without_generator_and_pixels():
+    dataset = tiny()
+    image = dataset.image(4)
+    content = pickle.dumps(dataset)
+    assert len(content) < 4_000
+    np.testing.assert_array_equal(pickle.loads(content).image(4), image)
+
+
+def test_what_is_drawn_is_kept_and_what_was_interrupted_is_resumed(drawn, tmp_path):
     whole = tiny(count=70).pixels()
     assert [len(seeds) for seeds in drawn] == [64, 6]
-    kept = next(tmp_path.rglob("001000064-0006.npy"))
+    kept = next(tmp_path.rglob(f"{TEST + 64:09d}-0006.npy"))
     kept.write_bytes(b"cut off")
     np.testing.assert_array_equal(tiny(count=70).pixels(), whole)
     assert [len(seeds) for seeds in drawn] == [64, 6, 6]
@@ -71,12 +132,36 @@ def test_what_is_drawn_is_kept_and_what_was_interrupted_is_resumed(monkeypatch, 
 
 @pytest.mark.parametrize(
     "options",
-    [{"count": 0}, {"first": 999_999}, {"first": -5}, {"psi": 3.0}, {"mixed": 1.5}, {"size": 12}, {"size": 0}],
+    [
+        {"count": 0},
+        {"first": 999_999},
+        {"first": TEST - 1},
+        {"first": 5_000_000},
+        {"first": -5},
+        {"psi": 3.0},
+        {"mixed": 1.5},
+        {"size": 12},
+        {"size": 0},
+    ],
 )
 def test_wrong_options_are_refused_before_anything_is_drawn(options):
     with pytest.raises(UsageError):
         tiny(**options)
 
 
-def test_seeds_below_a_million_are_for_fitting():
-    assert (list(tiny(first=0).splits), tiny(first=0).card().name) == (["train"], "renders-train")
+@pytest.mark.parametrize(
+    ("purpose", "card"),
+    [(purpose, "renders" if purpose == "test" else f"renders-{purpose}") for purpose in RANGES],
+)
+def test_seeds_say_what_they_are_for(purpose, card):
+    dataset = tiny(first=RANGES[purpose].start)
+    assert (list(dataset.splits), dataset.card().name) == ([purpose], card)
+
+
+@pytest.mark.parametrize("purpose", [purpose for purpose in RANGES if purpose != "train"])
+def test_networks_are_trained_on_training_seeds_only(purpose):
+    from ghbench.training.images import TrainingImages
+
+    assert len(TrainingImages(tiny(first=0), 16)) == 5
+    with pytest.raises(UsageError, match="has no split 'train'"):
+        TrainingImages(tiny(first=RANGES[purpose].start), 16)

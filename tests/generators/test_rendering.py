@@ -88,6 +88,29 @@ def test_a_killed_or_damaged_run_makes_only_what_is_missing(generator, tmp_path)
     assert np.array_equal(renders.read(), whole)
 
 
+def test_an_image_is_identified_by_its_seed_and_by_how_it_is_drawn():
+    assert replace(RECIPE, first_seed=5, count=2, shard=64).identities([5, 6]) == RECIPE.identities(range(3, 13))[2:4]
+    changes = [{"weights_digest": "1"}, {"psi": (0.5, 0.9)}, {"size": 32}, {"precision": "bfloat16"}]
+    identities = [recipe.identities([5])[0] for recipe in (RECIPE, *(replace(RECIPE, **change) for change in changes))]
+    assert len(set(identities)) == 5
+
+
+def test_some_images_are_made_and_read_without_the_others(generator, tmp_path):
+    whole = made(RECIPE, generator, tmp_path / "a").read()
+    renders = RenderShards(RECIPE, tmp_path / "b")
+    told = []
+    draw = drawing(generator, RECIPE, compiled=False)
+    renders.make(generator, draw, lambda *done: told.append(done), batch=3, seeds=[12, 3])
+    assert told == [(0, 6), (3, 6), (4, 6), (6, 6)]
+    assert renders.missing() == [range(7, 11)]
+    np.testing.assert_array_equal(renders.read([12, 3]), whole[[9, 0]])
+    assert all(isinstance(renders._read(shard), np.memmap) for shard in (range(3, 7), range(11, 13)))
+    with pytest.raises(FileNotFoundError, match="7 to 10"):
+        renders.read([3, 7])
+    with pytest.raises(IndexError, match="seed 2 is not among the 10 from 3 up"):
+        renders.read([2])
+
+
 def test_more_pictures_keep_the_ones_that_are_there(generator, tmp_path):
     few = made(RECIPE, generator, tmp_path)
     more = RenderShards(replace(RECIPE, count=16), tmp_path)

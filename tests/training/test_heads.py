@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from ghbench.checkpoints import read
+from ghbench.errors import UsageError
 from ghbench.generators import mobile_weights
 from ghbench.generators.haar import haar_analysis, haar_synthesis
 from ghbench.generators.mobile_stylegan import MobileStyleGAN, WaveletHead
+from ghbench.seeds import purpose_of
 from ghbench.training import heads
 from ghbench.training.head_samples import feeding_level, style_row
 from ghbench.training.heads import HeadOptions, HeadRecipe, head_loss, least_squares, psnr
@@ -90,8 +92,12 @@ def test_psnr_of_clipped_pictures_with_range_two():
 
 def test_seeds_that_are_evaluated_are_not_fitted_on():
     for psi in heads.EVALUATED_PSI:
-        assert HeadOptions().held_out(psi).first_seed >= 1_000_000
-    assert HeadOptions().fitted().first_seed + HeadOptions().renders < 1_000_000
+        held_out = HeadOptions().held_out(psi)
+        assert (held_out.first_seed, purpose_of(held_out.first_seed, held_out.count)) == (1_000_000, "monitoring")
+    assert purpose_of(HeadOptions().fitted().first_seed, HeadOptions().fitted().count) == "train"
+    for options in (HeadOptions(renders=1_000_001), HeadOptions(evaluated=1_000_001)):
+        with pytest.raises(UsageError, match="expected at least one, all of one purpose"):
+            _ = options.fitted(), options.held_out(1.0)
     assert HeadOptions().renders >= 2_000
     assert HeadOptions().held_out(0.7).count == 200
 

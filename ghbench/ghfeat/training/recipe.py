@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ghbench.errors import UsageError
 from ghbench.extractor import Domain
 from ghbench.figures.picture_grid import picture_grid
-from ghbench.generator import EVALUATION_SEED, GeneratorSpec
+from ghbench.generator import GeneratorSpec
 from ghbench.generators.protocol import Generator
 from ghbench.generators.rendering import area_average, to_uint8
 from ghbench.generators.stylegan2_discriminator import StyleGAN2Discriminator
@@ -37,6 +37,7 @@ from ghbench.ghfeat.training.options import GhfeatOptions
 from ghbench.ghfeat.training.past import Past
 from ghbench.ghfeat.training.pictures import Lesson, Lessons, unseen
 from ghbench.ghfeat.training.schedule import decayed_rate
+from ghbench.seeds import seeds_for
 from ghbench.training.averages import MovingAverage
 from ghbench.training.gan_losses import discriminator_loss, generator_loss, r1_penalty
 from ghbench.training.images import TrainingImages
@@ -172,7 +173,7 @@ class GhfeatRecipe(Recipe):
 
     def pictures(self) -> NDArray[np.uint8]:
         """Eight unseen renders, their reconstructions, the same degraded, and what becomes of them."""
-        clean, _ = unseen(self.generator, EVALUATION_SEED, 8, 0.8)
+        clean, _ = unseen(self.generator, seeds_for("monitoring", 8).start, 8, 0.8)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             rough = self.lessons.batch(8, np.arange(8) % max(self.items, 1), clean.device).inputs
@@ -184,7 +185,7 @@ class GhfeatRecipe(Recipe):
         count = EVALUATED[final]
         found: dict[str, float] = {}
         for psi in (0.7, 1.0):
-            pictures, ws = unseen(self.generator, EVALUATION_SEED, count, psi)
+            pictures, ws = unseen(self.generator, seeds_for("monitoring", count).start, count, psi)
             made = self._reconstructed(pictures)
             found[f"mse.psi{psi}"] = float((made - pictures).square().mean())
             found |= {f"r2.psi{psi}.{name}": value for name, value in self._determination(pictures, ws).items()}
