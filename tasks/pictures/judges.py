@@ -20,8 +20,6 @@ from ghbench.metrics.distribution_report import DistributionReport, distribution
 from ghbench.spec_string import SpecString
 from ghbench.task import Context, Lack
 
-from .source import Images
-
 Floats = NDArray[np.float64]
 Features = Mapping[str, NDArray[np.float32]]
 FACES = "dlib-face"
@@ -54,7 +52,12 @@ class Judge:
         return context.features(self.extractor, dataset, [*dict.fromkeys([*self.stages, *self.spec.default_levels])])
 
     def pooled(self, context: Context, images: Sequence[NDArray[np.uint8]]) -> Floats:
-        """Default features of unit length, float64 [N, D], of images uint8 [H, W, 3] squashed to the network's input."""
+        """Default features of unit length, float64 [N, D].
+
+        Args:
+            context: The run's.
+            images: uint8 [H, W, 3], each squashed to the network's input.
+        """
         step, size = resize_step("squash-bilinear"), self.spec.preprocessing.size
         squashed = np.stack([step.apply(image, size).transpose(2, 0, 1) for image in images])
         features = context.features(self.extractor, ArrayImages(squashed, "regions"))
@@ -99,12 +102,10 @@ class FaceJudge:
 
     def spec(self) -> ExtractorSpec:
         """Describe it; its weights are dlib's."""
-        spec = self._dlib().spec()
+        spec: ExtractorSpec = self._dlib().spec()
         level = Level("face", spec.dim(spec.default_levels[0]) + 1)
         frame = Preprocessing((self.size, self.size))
-        return replace(
-            spec, name="face-judge", levels=(level,), default_levels=(level.name,), preprocessing=frame
-        )
+        return replace(spec, name="face-judge", levels=(level,), default_levels=(level.name,), preprocessing=frame)
 
     def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Find and describe the face in images uint8 [N, 3, size, size]."""

@@ -16,6 +16,7 @@ from ghbench.dataset import Dataset
 from ghbench.extractor import CodePredictor, Decoder, Encoder
 from ghbench.generators.first_party import FACES
 from ghbench.metrics.ratios import item_records, merged, set_record
+from ghbench.seeds import RANGES
 from ghbench.spec_string import SpecString, parse
 from ghbench.task import Evaluation, Lack, Metric, Policy, Reference, Role, TaskInputs
 
@@ -33,7 +34,7 @@ SQUARED = "squared, of [-1, 1]"
 COMPONENTS = (64, 256, 512, 5_120)
 """Principal components beside reconstructions; 5,120 are the numbers of GH-Feat's codes at 128 px."""
 COMPONENT_SIZE, COMPONENT_IMAGES = 64, 6
-"""Side of the images that they are of, for a few thousand hold no finer detail; such images for each training render."""
+"""Side of the images that they are of, for a few thousand hold no finer detail; images for each training render."""
 
 
 def reconstruction(
@@ -99,16 +100,14 @@ class ReconstructionTask(RatioScores):
     @cached_property
     def references(self) -> tuple[Reference, ...]:
         """Thumbnails, principal components of renders, and the constants."""
-        thumbnails = [
-            Reference(f"pixels:size={side}", f"{side}x{side} thumbnail", floor=side == 8) for side in (8, 16)
-        ]
+        thumbnails = [Reference(f"pixels:size={side}", f"{side}x{side} thumbnail", floor=side == 8) for side in (8, 16)]
         constants = [constant.reference for constant in self._constants.values()]
         return (*thumbnails, *_components(self.source), *constants)
 
     @property
     def unit(self) -> str:  # type: ignore[override]
         """What the bootstrap resamples."""
-        return "people" if self.source.known.by_person else "images"
+        return self.source.unit
 
     def protocol(self) -> dict[str, Any]:
         """The protocol as JSON values."""
@@ -239,7 +238,7 @@ def _components(source: Source) -> list[Reference]:
     if headed:
         fit["generator"] = f"{FACES}:size={side}"
     count = COMPONENT_IMAGES * training
-    fit |= {"count": str(count), "first": "0", "size": str(side if headed else source.size)}
+    fit |= {"count": str(count), "first": str(RANGES["train"].start), "size": str(side if headed else source.size)}
     given = {"fit": "renders", **{f"fit.{key}": value for key, value in fit.items()}}
     given |= {"colour": "true", "size": str(side)}
     numbers = sorted({min(number, count - 1, 3 * side**2) for number in COMPONENTS})

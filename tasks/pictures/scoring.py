@@ -30,7 +30,7 @@ class RatioScores:
         for (metric, at), (value, error) in ratios(records, sample_weight).items():
             found.append(Score(metric, value, at or None, error))
             if metric == "mse" and self._has_psnr:
-                found.append(Score("psnr", float(psnr_of_mse(np.float64(value)))))
+                found.append(Score("psnr", float(psnr_of_mse(np.asarray(value)))))
         return found
 
     def score_replicates(

@@ -20,6 +20,7 @@ from ghbench.extractor import Preprocessing
 from ghbench.generators.first_party import FACES
 from ghbench.imaging import Prepared, alignment, prepare
 from ghbench.progress import Progress
+from ghbench.seeds import RANGES
 from ghbench.spec_string import SpecString, parse
 from ghbench.task import Role
 
@@ -144,6 +145,11 @@ class Source:
         """Whether the images are renders of a generator, whose codes are known."""
         return self.spec.name == RENDERS.name and self.spec.attribute is None
 
+    @property
+    def unit(self) -> str:
+        """What the bootstrap resamples, in the plural."""
+        return "people" if self.known.by_person else "images"
+
     @cached_property
     def dataset(self) -> Framed:
         """All images in the frame."""
@@ -189,9 +195,9 @@ class Source:
 
         whole, renders, count = self.dataset, self.renders, self.training
         if renders is not None:
-            count = TRAINING_RENDERS if count is None else count
+            count, seed = TRAINING_RENDERS if count is None else count, RANGES["train"].start
             recipe: dict[str, Any] = {"psi": renders.psi, "mixed": renders.mixed, "size": renders.size}
-            return Framed(Renders(renders.generator, count=count, first=0, **recipe), self.size, self.align)
+            return Framed(Renders(renders.generator, count=count, first=seed, **recipe), self.size, self.align)
         rows = whole.splits["train"]
         if count is not None and count < len(rows):
             rows = rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]  # spread: files are sorted by class
