@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ghbench import registry
 from ghbench.atomic import write_bytes
+from ghbench.data.array_images import ArrayImages
 from ghbench.digests import digest_array, digest_json
 from ghbench.errors import DataError, UsageError
-from ghbench.extraction.image_arrays import encode_images
-from ghbench.extractor import Encoder, Extractor, OnDevice
+from ghbench.extraction import ExtractionOptions, encode_images
+from ghbench.extractor import Encoder, Extractor
 from ghbench.metrics.distribution_report import DistributionReport, distribution_report
 
 Make = Callable[[int], NDArray[np.uint8]]
@@ -68,7 +69,7 @@ class GeneratorQuality:
         self._features: list[NDArray[np.float32]] | None = None
 
     def rehearse(self) -> None:
-        """Encode one picture: what the extractor lacks must be known before hours of training, not after them.
+        """Encode one image: what the extractor lacks must be known before hours of training, not after them.
 
         Raises:
             MissingError: A package or weights are not here.
@@ -142,9 +143,9 @@ class GeneratorQuality:
         return kept
 
     def _encode(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        if isinstance(self._extractor, OnDevice):
-            self._extractor.to(self._device)
-        return encode_images(self._extractor, self._spec, images)
+        options = ExtractionOptions(workers=0, device=self._device)
+        features = encode_images(self._extractor, self._spec, ArrayImages(images, "generated"), options=options)
+        return np.concatenate(list(features.values()), axis=1)
 
 
 def _some(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.uint8]:

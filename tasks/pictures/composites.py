@@ -1,18 +1,17 @@
-"""Pictures with a region that no longer belongs: recoloured or relit, the untouched picture being the true answer."""
+"""Images with a region that no longer belongs: recoloured or relit, the untouched image being the true answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.dataset import Dataset, DatasetCard, Target
+from ghbench.dataset import DatasetCard, Target
 from ghbench.digests import digest_json
-from ghbench.imaging import pixel_digest
+from ghbench.progress import Progress
 
-from .sources import Pictures
+from .source import Framed
 
 VERSION = 1
 _STREAM = 71  # of this module's draws, so that no other draw with the same row is equal
@@ -21,7 +20,7 @@ LIGHT = 0.7
 
 
 def region(row: int, size: int) -> NDArray[np.bool_]:
-    """The region of a picture: an ellipse that keeps clear of the border, bool [size, size]."""
+    """The region of an image: an ellipse that keeps clear of the border, bool [size, size]."""
     rng = np.random.default_rng([_STREAM, row])
     centre, half = rng.uniform(0.35, 0.65, 2), rng.uniform(0.12, 0.25, 2)
     places = (np.arange(size) + 0.5) / size
@@ -30,23 +29,23 @@ def region(row: int, size: int) -> NDArray[np.bool_]:
     return inside
 
 
-def composite(picture: NDArray[np.uint8], row: int) -> NDArray[np.uint8]:
-    """The picture with its region changed: even rows get other colours, odd rows another light.
+def composite(image: NDArray[np.uint8], row: int) -> NDArray[np.uint8]:
+    """The image with its region changed: even rows get other colours, odd rows another light.
 
     Colours: a gain of 0.6 to 1.4 and an offset of -40 to 40 for each channel. Light: a gain that falls from 1.7 to 0.3
     across the region, in a random direction.
 
     Args:
-        picture: uint8 [3, R, R].
+        image: uint8 [3, R, R].
         row: Its row in the dataset, which decides region and change.
 
     Returns:
         uint8 [3, R, R], equal outside the region.
     """
-    size = picture.shape[-1]
+    size = image.shape[-1]
     rng = np.random.default_rng([_STREAM + 1, row])
     inside = region(row, size)
-    values = picture.astype(np.float64)
+    values = image.astype(np.float64)
     if row % 2 == 0:
         changed = values * rng.uniform(*GAINS, (3, 1, 1)) + rng.uniform(*OFFSETS, (3, 1, 1))
     else:
@@ -55,48 +54,44 @@ def composite(picture: NDArray[np.uint8], row: int) -> NDArray[np.uint8]:
         slope = np.cos(angle) * down + np.sin(angle) * along
         low, high = slope[inside].min(), slope[inside].max()
         changed = values * (1 + LIGHT * (2 * (slope - low) / (high - low) - 1))
-    return np.where(inside, np.clip(np.round(changed), 0, 255), picture).astype(np.uint8)
+    return np.where(inside, np.clip(np.round(changed), 0, 255), image).astype(np.uint8)
 
 
 class Composites:
-    """Changed pictures as a dataset; satisfies `ghbench.dataset.Dataset`. Nothing is made before it is asked for.
+    """Changed images as a dataset; satisfies `ghbench.dataset.Dataset` and `Drawn`.
 
     Args:
-        clean: The untouched pictures' dataset.
-        pictures: Gives uint8 [N, 3, R, R] of it.
-        size: Their side R.
+        clean: The untouched images.
     """
 
-    def __init__(self, clean: Dataset, pictures: Callable[[], Pictures], size: int) -> None:
-        self._clean, self._pictures = clean, pictures
+    def __init__(self, clean: Framed) -> None:
+        self._clean = clean
         self.ids: Sequence[str] = clean.ids
-        self.targets: Mapping[str, Target] = {}
+        self.targets: Mapping[str, Target] = clean.targets
         self.splits: Mapping[str, NDArray[np.int64]] = clean.splits
-        self.recipe_digest: str | None = digest_json([clean.recipe_digest, "composites", VERSION, size])
-
-    @cached_property
-    def _pixels(self) -> Pictures:
-        return np.stack([composite(picture, row) for row, picture in enumerate(self._pictures())])
-
-    @cached_property
-    def _digests(self) -> tuple[str, ...]:
-        return tuple(pixel_digest(self.image(row)) for row in range(len(self)))
+        self.recipe_digest: str | None = digest_json([clean.recipe_digest, "composites", VERSION])
 
     def card(self) -> DatasetCard:
-        """Licence, citation and source of the untouched pictures."""
+        """Licence, citation and source of the untouched images."""
         return self._clean.card()
 
     def __len__(self) -> int:
         return len(self._clean)
 
     def image(self, row: int) -> NDArray[np.uint8]:
-        """One picture: uint8 [H, W, 3] RGB."""
-        return np.ascontiguousarray(self._pixels[row].transpose(1, 2, 0))
+        """One changed image: uint8 [R, R, 3] RGB."""
+        changed = composite(self._clean.prepared(row).image, row)
+        return np.ascontiguousarray(changed.transpose(1, 2, 0))
 
     def identities(self) -> Sequence[str]:
-        """What identifies each row's image: the recipe and the untouched image."""
-        return [digest_json([self.recipe_digest, row, clean]) for row, clean in enumerate(self._clean.identities())]
+        """What identifies each row's image: the recipe, the row, and the untouched image."""
+        recipe = ["composites", VERSION]
+        return tuple(digest_json([recipe, row, clean]) for row, clean in enumerate(self._clean.identities()))
 
     def image_digests(self) -> Sequence[str]:
-        """Pixel digest of each row."""
-        return self._digests
+        """The same as `identities`; the untouched images have a role of their own."""
+        return self.identities()
+
+    def draw(self, rows: Sequence[int], progress: Progress) -> None:
+        """Draw the untouched images, see `ghbench.dataset.Drawn`; nothing to do where they are not drawn."""
+        self._clean.draw(rows, progress)

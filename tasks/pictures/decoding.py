@@ -1,4 +1,4 @@
-"""Pictures out of features, in the size at which they are compared."""
+"""Images out of features, in the size at which they are compared, and how far they are from the true ones."""
 
 from __future__ import annotations
 
@@ -10,56 +10,68 @@ from numpy.typing import NDArray
 from ghbench.errors import DataError, UsageError
 from ghbench.extractor import Decoder
 from ghbench.imaging import resize_step
+from ghbench.metrics.image import mse, ssim
 from ghbench.task import TaskInputs
 
-from .sources import Pictures
+from .source import Images
 
-AT_ONCE = 64
-"""Pictures that are decoded, or compared, together."""
+Floats = NDArray[np.float64]
+_AT_ONCE = 64
+"""Images compared together, so that they stay in memory."""
 
 
-def decoded(inputs: TaskInputs, features: Mapping[str, NDArray[np.float32]], size: int) -> Pictures:
-    """What the extractor makes of features.
+def decoded(inputs: TaskInputs, features: Mapping[str, NDArray[np.float32]], size: int) -> Images:
+    """What the subject makes of features, a batch at a time.
 
     Args:
-        inputs: Whose extractor decodes.
-        features: By level float32 [N, D].
-        size: Side of the pictures wanted; others are resized (bicubic, antialiased).
+        inputs: Whose subject decodes, on the context's device.
+        features: By level float32 [N, D]; levels that were not asked for are not decoded.
+        size: Side of the images wanted; others are resized (bicubic, antialiased).
 
     Returns:
         uint8 [N, 3, size, size].
 
     Raises:
-        UsageError: The extractor decodes nothing.
-        DataError: It gave another form or number of pictures.
+        UsageError: The subject decodes nothing.
+        DataError: It gave another form or number of images.
     """
-    extractor: object = inputs.extractor
-    if not isinstance(extractor, Decoder):
-        raise UsageError(f"extractor {inputs.spec.name!r} decodes no pictures")
-    count = len(next(iter(features.values())))
-    made = []
-    for start in range(0, count, AT_ONCE):
-        part = {name: values[start : start + AT_ONCE] for name, values in features.items()}
-        pictures = np.asarray(extractor.decode(part))
-        rows = min(AT_ONCE, count - start)
-        if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[:2] != (rows, 3):
+    context, subject = inputs.context, inputs.context.on_device(inputs.subject)
+    if not isinstance(subject, Decoder):
+        raise UsageError(f"{inputs.spec.name!r} decodes no images")
+    wanted = {level: features[level] for level in inputs.levels}
+    count, made, label = len(next(iter(wanted.values()))), [], f"{inputs.spec.name} decodes"
+    for start in range(0, count, context.batch_size):
+        context.progress(start, count, label)
+        part = {level: values[start : start + context.batch_size] for level, values in wanted.items()}
+        images, rows = np.asarray(subject.decode(part)), min(context.batch_size, count - start)
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:2] != (rows, 3):
             raise DataError(
-                f"extractor {inputs.spec.name!r} decoded {pictures.dtype} {pictures.shape}; "
-                f"expected uint8 ({rows}, 3, H, W)"
+                f"{inputs.spec.name!r} decoded {images.dtype} {images.shape}; expected uint8 ({rows}, 3, H, W)"
             )
-        made.append(at_size(pictures, size))
+        made.append(at_size(images, size))
+    context.progress(count, count, label)
     return np.concatenate(made)
 
 
-def unit_range(pictures: Pictures) -> NDArray[np.float64]:
+def unit_range(images: Images) -> Floats:
     """From uint8 to [-1, 1], float64 of the same shape."""
-    return pictures / 127.5 - 1
+    return images / 127.5 - 1
 
 
-def at_size(pictures: Pictures, size: int) -> Pictures:
-    """Pictures uint8 [N, 3, H, W] of another size resized (bicubic, antialiased) to [N, 3, size, size]."""
-    if pictures.shape[2:] == (size, size):
-        return pictures
+def at_size(images: Images, size: int) -> Images:
+    """Images uint8 [N, 3, H, W] of another size resized (bicubic, antialiased) to [N, 3, size, size]."""
+    if images.shape[2:] == (size, size):
+        return images
     step = resize_step("crop-bicubic")
-    resized = [step.apply(np.ascontiguousarray(one.transpose(1, 2, 0)), (size, size)) for one in pictures]
+    resized = [step.apply(np.ascontiguousarray(one.transpose(1, 2, 0)), (size, size)) for one in images]
     return np.ascontiguousarray(np.stack(resized).transpose(0, 3, 1, 2))
+
+
+def compared(targets: Images, outputs: Images) -> dict[str, Floats]:
+    """Squared error and structural similarity of each image: `mse` and `ssim`, float64 [N]."""
+    found: dict[str, list[Floats]] = {"mse": [], "ssim": []}
+    for start in range(0, len(targets), _AT_ONCE):
+        one, two = (unit_range(images[start : start + _AT_ONCE]) for images in (targets, outputs))
+        found["mse"].append(mse(one, two))
+        found["ssim"].append(ssim(one, two))
+    return {name: np.concatenate(parts) for name, parts in found.items()}

@@ -1,302 +1,250 @@
-"""Reconstruction: how much of a picture is in its features, judged by the picture that is decoded from them."""
+"""Reconstruction: how much of an image is in its features, judged by the image that is decoded from them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ghbench.dataset import Dataset, labels
-from ghbench.errors import MissingError, UsageError
+from ghbench.data.array_images import ArrayImages
+from ghbench.dataset import Dataset
 from ghbench.extractor import CodePredictor, Decoder, Encoder
-from ghbench.metrics.image import mse, ssim
-from ghbench.spec_string import SpecString
-from ghbench.task import Role, TaskInputs, Units
+from ghbench.generators.first_party import FACES
+from ghbench.metrics.ratios import item_records, merged, set_record
+from ghbench.seeds import RANGES
+from ghbench.spec_string import SpecString, parse
+from ghbench.task import Evaluation, Lack, Metric, Policy, Reference, Role, TaskInputs
 
-from . import scores as picture_scores
-from .decoding import AT_ONCE, decoded, unit_range
-from .judges import FaceJudge, PictureJudge, reason
-from .references import DEFINITIONS, INVERSION, reference_pictures
-from .sources import Pictures, PictureSource, RenderOptions, picture_source
-from .task import LEFT_OUT, ScoredPictures
+from .constants import INVERTED, Constant, by_name, headed_generator, inverting_generator, reconstruction_constants
+from .decoding import compared, decoded
+from .judges import FaceJudge, Judge, lack
+from .scoring import RatioScores
+from .source import JUDGE, RENDERS, TRAINING_RENDERS, Source, image_source, images_of, task_name
 
-Made = TypeVar("Made")
-On = Literal["renders", "real-faces-mini", "orl", "fashion-mnist", "imagefolder"]
-JUDGE = "efficientnet-lite0"
-THUMBNAILS = ("pixels:size=8", "pixels:size=16")
-_ROLE = "pictures"
-AS_INVERTED = ".as-inverted"
-"""Ending of metrics on those pictures alone that were inverted."""
+ROLE = "images"
+OF_JUDGE, OF_FACES = "perceptual, kid, fd", "same-person"
+"""What is missing where a judge cannot be used."""
+FIRST = f"mse[first {INVERTED}]"
+SQUARED = "squared, of [-1, 1]"
+COMPONENTS = (64, 256, 512, 5_120)
+"""Principal components beside reconstructions; 5,120 are the numbers of GH-Feat's codes at 128 px."""
+COMPONENT_SIZE, COMPONENT_IMAGES = 64, 6
+"""Side of the images that they are of, for a few thousand hold no finer detail; images for each training render."""
 
 
 def reconstruction(
-    on: On = "renders",
+    dataset: SpecString | str = RENDERS,
     size: int | None = None,
-    generator: str = "mobile-stylegan-ffhq",
-    psi: float = 1.0,
-    mixed: float = 0.0,
-    count: int = 1_000,
-    training: int = 1_000,
     align: str | None = None,
-    path: Path | None = None,
-    judge: str = JUDGE,
+    judge: SpecString | str = JUDGE,
+    training: int | None = None,
 ) -> ReconstructionTask:
-    """Decode pictures from their features: how much of them comes back?
+    """Decode images from their features: how much of them comes back?
 
     Args:
-        on: `renders` of a generator for unseen seeds, `real-faces-mini`, `orl`, `fashion-mnist` (its test split), or
-            `imagefolder`.
-        size: Side in pixels at which pictures are compared; 128, Fashion-MNIST 32.
-        generator: Of the renders.
-        psi: Truncation of the renders.
-        mixed: Share of renders with codes of two z (style mixing).
-        count: Renders to reconstruct.
-        training: Renders among which the nearest one is looked for; 0 for none.
-        align: Alignment of photographs; faces are aligned by `ffhq`.
-        path: Folder of `imagefolder`.
-        judge: Network for perceptual and kernel distances; one that shaped the extractor is refused.
+        dataset: Any dataset, with its options as `dataset.KEY`; its split `test` where it has one, else all of it.
+        size: Side in pixels at which images are compared; 128, of datasets of 28 px 32.
+        align: Alignment; photographs of faces are aligned by `ffhq`.
+        judge: Network for perceptual and set distances, with its options as `judge.KEY`; one that shaped the extractor
+            is refused.
+        training: Images among which the nearest is looked for: 1,000 training renders, or the split `train` of a
+            dataset that has one; 0 for none.
     """
-    renders = RenderOptions(generator, psi, mixed, count, training)
-    if on != "renders" and renders != RenderOptions("mobile-stylegan-ffhq", 1.0, 0.0, 1_000, 1_000):
-        raise UsageError(f"generator, psi, mixed, count and training are options of on=renders, not of on={on}")
-    if count < 1 or training < 0:
-        raise UsageError(f"count={count} and training={training}; expected at least 1 and 0")
-    given = {
-        "on": on,
-        "generator": generator,
-        "psi": f"{psi:g}",
-        "mixed": f"{mixed:g}",
-        "count": str(count),
-        "training": str(training),
-        "judge": judge,
-        **{key: str(value) for key, value in (("size", size), ("align", align), ("path", path)) if value is not None},
-    }
-    usual = {"on": "renders", "generator": "mobile-stylegan-ffhq", "psi": "1", "mixed": "0", "count": "1000"}
-    usual |= {"training": "1000", "judge": JUDGE}
-    options = {key: value for key, value in given.items() if usual.get(key) != value}
-    source = picture_source(on, size, align, path, renders)
-    name = str(SpecString("reconstruction", options=options))
-    return ReconstructionTask(name, source, judge, references=(*THUMBNAILS, *source.components))
+    source = image_source(dataset, size, align, training)
+    judge = parse(judge) if isinstance(judge, str) else judge
+    return ReconstructionTask(task_name("reconstruction", source, judge), source, judge)
 
 
 @dataclass(frozen=True, eq=False)
-class ReconstructionTask(ScoredPictures):
-    """Compare pictures with what is decoded from their features.
+class ReconstructionTask(RatioScores):
+    """Compare images with what is decoded from their features; see `ghbench.task.Task`.
 
     Args:
         name: Canonical spec string.
-        source: The pictures.
-        judge: Spec string of the network for perceptual and kernel distances.
-        references: Rows that stand in every table: thumbnails scaled up, principal components of renders.
-        untrained: Their name.
-        main_metric: The metric that ranks.
+        source: The images.
+        judge: Extractor for perceptual and set distances.
     """
 
     name: str
-    source: PictureSource
-    judge: str = JUDGE
-    references: tuple[str, ...] = THUMBNAILS
-    untrained: str = "pixels"
-    main_metric: str = "mse"
-    version: int = field(default=1, init=False)
+    source: Source
+    judge: SpecString = JUDGE
+    version: int = field(default=2, init=False)
     requires: tuple[type, ...] = field(default=(Encoder, Decoder), init=False)
+    policies: tuple[Policy, ...] = field(default=("concat",), init=False)
+
+    @cached_property
+    def metrics(self) -> tuple[Metric, ...]:  # type: ignore[override]
+        """What it reports, squared error first."""
+        lower: dict[str, Any] = {"higher_is_better": False, "bounds": None}
+        found = [
+            Metric("mse", SQUARED, **lower),
+            Metric("psnr", "dB", bounds=None),
+            Metric("ssim", "structural similarity", bounds=(-1.0, 1.0)),
+            Metric("perceptual", "squared distance", **lower),
+        ]
+        if self.source.known.faces:
+            found.append(Metric("same-person"))
+        if self.source.is_rendered:
+            found.append(Metric("code-r2", "explained variance", bounds=None))
+        if inverting_generator(self.source):
+            found.append(Metric(FIRST, SQUARED, **lower))
+        error = "over disjoint blocks of images"
+        found.append(Metric("kid", "squared distance", uncertainty="error", error=error, **lower))
+        return (*found, Metric("fd", "squared distance", uncertainty="none", **lower))
+
+    @cached_property
+    def references(self) -> tuple[Reference, ...]:
+        """Thumbnails, principal components of renders, and the constants."""
+        thumbnails = [Reference(f"pixels:size={side}", f"{side}x{side} thumbnail", floor=side == 8) for side in (8, 16)]
+        constants = [constant.reference for constant in self._constants.values()]
+        return (*thumbnails, *_components(self.source), *constants)
+
+    @property
+    def unit(self) -> str:  # type: ignore[override]
+        """What the bootstrap resamples."""
+        return self.source.unit
 
     def protocol(self) -> dict[str, Any]:
         """The protocol as JSON values."""
-        judges = [self._judge.spec.weights_digest]
-        if self.source.faces:
-            judges.append(self._face_judge.spec.weights_digest)
+        judges = [self._judge.spec, *([self._faces.spec()] if self.source.known.faces else [])]
         return {
             "kind": "reconstruction",
-            "dataset": self.source.name,
-            **self.source.described,
-            "size": self.source.size,
-            "align": self.source.align,
-            "targets": "the picture, aligned and resized (crop-bilinear); renders are averaged over squares of pixels",
+            **self.source.describe(),
+            "targets": "the image in its frame, which is also what is encoded",
             "outputs": "what is decoded; at another size than the target's, resized to it (bicubic, antialiased)",
-            "mse, psnr": "per picture on [-1, 1], range 2; mean over pictures",
+            "mse": "on [-1, 1], mean over images",
+            "psnr": "10 log10(4 / mse), of the mean over images",
             "ssim": "on (x + 1) / 2; Gaussian window, sigma 1.5, 11 x 11, border of 5 left out; mean over channels",
             "perceptual": "squared distance of the judge's pooled features of unit length, mean over its stages",
-            "kid, fd": "a random half of the pictures against the outputs of the other half; floor: half against half",
-            "same-person": "outputs within 0.6 of their picture by dlib's network; no face found in an output: another",
+            "kid, fd": "a random half of the images against the outputs of the other half, on the judge's features",
+            "same-person": "outputs within 0.6 of their image by dlib's network; no face found in an output: another",
             "code-r2": "1 - squared error of the code / its spread about the generator's mean",
-            "judge": self.judge,
-            "metric_networks": judges,
-            "beside": dict(DEFINITIONS),
-            "as-inverted": "the metric on the first pictures alone, those that were inverted",
-            "interval": f"95 % percentile bootstrap over {self._unit}",
-            "training_overlap": self.source.overlap,
+            "judge": str(self.judge),
+            "metric_networks": [spec.weights_digest for spec in judges],
+            "tuned": "nothing; renders have seeds for tests, training renders those for training",
         }
 
-    def datasets(self) -> Mapping[str, Role]:
-        """The pictures, under the role `pictures`."""
-        return {_ROLE: Role(self.source.dataset)}
+    def roles(self) -> Mapping[str, Role]:
+        """The images, under the role `images`."""
+        return {ROLE: self.source.role()}
 
-    def evaluate(self, inputs: TaskInputs, rng: np.random.Generator) -> pd.DataFrame:  # noqa: ARG002
-        """Decode and compare every picture.
+    def constant(self, name: str) -> Constant | None:
+        """The row of that name, see `ghbench.task.WithConstants`."""
+        return self._constants.get(name)
 
-        Returns:
-            One record a picture (and a level, under the policy `each`): `level`, `row` of the dataset, `unit`, `mse`,
-            `ssim`, the same of each reference (`mse[head]`) and on inverted pictures alone (`mse.as-inverted`),
-            `perceptual[JUDGE]`, `same-person[dlib-face]`, parts of R2 of the code at each level, and distances of the
-            whole set, the same in each row. The attribute `left_out` says what is missing and why.
+    def lacking(self) -> tuple[Lack, ...]:
+        """Judges that cannot be used here, see `ghbench.task.Lacking`."""
+        found = [lack(OF_JUDGE, self._judge.encoder, self._judge.spec)]
+        if self.source.known.faces:
+            found.append(lack(OF_FACES, self._faces, self._faces.spec()))
+        return tuple(one for one in found if one is not None)
 
-        Raises:
-            UsageError: A policy under which features are not decoded.
-        """
-        dataset = inputs.datasets[_ROLE]
-        if inputs.policy not in {"concat", "each"}:
-            raise UsageError(f"features are not decoded by policy {inputs.policy!r}", fix="policy=concat or each")
-        targets = self._targets(dataset)
-        beside, left_out = self._beside(targets)
-        features = inputs.features[_ROLE]["plain"]
-        asked = [(level, (level,)) for level in inputs.levels] if inputs.policy == "each" else [(None, inputs.levels)]
-        parts = []
-        for level, levels in asked:
-            outputs = decoded(inputs, {name: features[name] for name in levels}, self.source.size)
-            own = _compared(targets, outputs)
-            columns = {**own, **_as_inverted(own, beside), **beside, **self._judged(targets, outputs, left_out)}
-            columns |= self._code_errors(inputs, {name: features[name] for name in levels}, left_out)
-            parts.append(self._table(level, dataset, columns))
-        records = pd.concat(parts, ignore_index=True)
-        records.attrs[LEFT_OUT] = left_out
-        return records
+    def evaluate(self, inputs: TaskInputs) -> Evaluation:
+        """Decode and compare every image, see `ghbench.metrics.ratios` for the records."""
+        dataset, context, source = inputs.datasets[ROLE], inputs.context, self.source
+        lacking = self.lacking()
+        targets, notes = images_of(dataset, context.progress, source)
+        rows = np.asarray(source.rows(dataset))
+        if isinstance(inputs.subject, Constant):
+            outputs = inputs.subject.answer(targets, rows.tolist(), context)
+        else:
+            outputs = decoded(inputs, inputs.features[ROLE]["plain"], source.size)
+        items: dict[str, Any] = {"row": rows, "unit": source.units(dataset)}
+        found = compared(targets[: len(outputs)], outputs)
+        tables = []
+        if len(outputs) == len(targets):
+            tables += [item_records(name, values, **items) for name, values in found.items()]
+            tables += self._code_records(inputs, rows, items)
+            without = {one.what for one in lacking}
+            judged, more = self._judged(inputs, dataset, ArrayImages(outputs, "decoded"), items, without)
+            tables, notes = [*tables, *judged], (*notes, *more)
+        if inverting_generator(source):
+            first = np.arange(len(targets)) < INVERTED
+            above = np.zeros(len(targets))
+            above[first] = found["mse"][: first.sum()]
+            tables.append(item_records(FIRST, above, first, **items))
+        return Evaluation(merged(tables), lacking, notes)
 
-    def units(self, records: pd.DataFrame) -> Units:
-        """People where the pictures say who they show, else pictures."""
-        units, code = np.unique(records["unit"].to_numpy(), return_inverse=True)
-        return Units(self._unit, code.astype(np.int64), None, len(units))
+    @cached_property
+    def _constants(self) -> Mapping[str, Constant]:
+        return by_name(reconstruction_constants(self.source))
+
+    @cached_property
+    def _judge(self) -> Judge:
+        return Judge(self.judge)
 
     @property
-    def _unit(self) -> str:
-        return "people" if self.source.by_person else "pictures"
-
-    @cached_property
-    def _judge(self) -> PictureJudge:
-        return PictureJudge(self.judge)
-
-    @cached_property
-    def _face_judge(self) -> FaceJudge:
-        return FaceJudge()
-
-    @cached_property
-    def _kept(self) -> dict[tuple[str, int], Any]:
-        """What is the same for every extractor: targets, references, and what the judge saw of the targets."""
-        return {}
-
-    def _once(self, what: str, count: int, make: Callable[[], Made]) -> Made:
-        if (what, count) not in self._kept:
-            self._kept[what, count] = make()
-        made: Made = self._kept[what, count]
-        return made
-
-    def _targets(self, dataset: Dataset) -> Pictures:
-        return self._once("targets", len(dataset), lambda: self.source.prepared(dataset))
-
-    def _beside(self, targets: Pictures) -> tuple[dict[str, NDArray[np.float64]], dict[str, str]]:
-        def make() -> tuple[dict[str, NDArray[np.float64]], dict[str, str]]:
-            pictures, left_out = reference_pictures(self.source, targets)
-            columns = {
-                f"{metric}[{name}]": _padded(values, len(targets))
-                for name, shown in pictures.items()
-                for metric, values in _compared(targets[: len(shown)], shown).items()
-            }
-            return columns, left_out
-
-        columns, left_out = self._once("beside", len(targets), make)
-        return columns, dict(left_out)
+    def _faces(self) -> FaceJudge:
+        return FaceJudge(self.source.size)
 
     def _judged(
-        self, targets: Pictures, outputs: Pictures, left_out: dict[str, str]
-    ) -> dict[str, NDArray[np.float64] | float]:
-        columns: dict[str, NDArray[np.float64] | float] = {}
-        name = f"perceptual[{self._judge.name}]"
-        try:
-            seen = self._once("seen", len(targets), lambda: self._judge.look(targets))
-            shown = self._judge.look(outputs)
-        except MissingError as error:
-            left_out[f"{name} and kid[{self._judge.name}]"] = reason(error)
-        else:
-            columns[name] = self._judge.perceptual(seen, shown)
-            found = self._judge.distances(seen, shown)
-            left_out |= {name: why for name, why in found.left_out.items() if "kid" in name}
-            for distance, (value, deviation) in found.values.items():
-                columns[picture_scores.DISTANCE + distance] = value
-                columns[picture_scores.ERROR + distance] = deviation
-        if self.source.faces:
-            name = f"same-person[{self._face_judge.spec.name}]"
-            try:
-                faces = self._once("seen faces", len(targets), lambda: self._face_judge.look(targets))
-                columns[name] = self._face_judge.same_person(faces, outputs)
-            except MissingError as error:
-                left_out[name] = reason(error)
-        return columns
+        self, inputs: TaskInputs, targets: Dataset, outputs: Dataset, items: dict[str, Any], without: set[str]
+    ) -> tuple[list[pd.DataFrame], tuple[str, ...]]:
+        """Records of what networks say of the outputs, and why some are not there."""
+        tables: list[pd.DataFrame] = []
+        notes: list[str] = []
+        judge, context = self._judge, inputs.context
+        if self.source.known.faces and OF_FACES not in without:
+            tables.append(item_records("same-person", self._faces.same_person(context, targets, outputs), **items))
+        if OF_JUDGE in without:
+            return tables, ()
+        seen, shown = (judge.features(context, images) for images in (targets, outputs))
+        tables.append(item_records("perceptual", judge.perceptual(seen, shown), **items))
+        report = judge.distances(seen, shown, context)
+        for name, metric in (("kid[judge]", "kid"), ("fd[judge]", "fd")):
+            if name not in report.distances:
+                notes += [f"no kid: {report.left_out[name]}"] if metric == "kid" else []  # few sets are large enough for fd
+                continue
+            estimate, floor = report.distances[name], report.floors[name]
+            tables.append(set_record(metric, estimate.value, estimate.standard_error or np.nan))
+            notes.append(f"{metric} between the two halves of the images themselves: {floor.value:.4g}")
+        return tables, tuple(notes)
 
-    def _code_errors(
-        self, inputs: TaskInputs, features: Mapping[str, NDArray[np.float32]], left_out: dict[str, str]
-    ) -> dict[str, NDArray[np.float64]]:
-        """Squared error and spread about the generator's mean of each picture's code, by level."""
-        extractor: object = inputs.extractor
-        options = self.source.renders
-        if options is None:
-            return {}
-        if not isinstance(extractor, CodePredictor):
-            left_out["code-r2"] = f"{inputs.spec.name} predicts no codes"
-            return {}
-        from ghbench.data.renders import Renders
-
-        assert isinstance(self.source.dataset, Renders)
-        ws = self.source.dataset.codes(range(len(inputs.datasets[_ROLE])))
-        true = extractor.features_of_codes(options.generator.partition(":")[0], ws)
+    def _code_records(
+        self, inputs: TaskInputs, rows: NDArray[np.int64], items: dict[str, Any]
+    ) -> Iterator[pd.DataFrame]:
+        """How well the codes of renders are predicted, by level."""
+        renders, subject = self.source.renders, inputs.subject
+        if renders is None or not isinstance(subject, CodePredictor):
+            return
+        true = subject.features_of_codes(parse(renders.generator).name, renders.codes(rows.tolist()))
         if true is None:
-            left_out["code-r2"] = f"{inputs.spec.name} predicts the codes of another generator"
-            return {}
-        columns = {}
-        for name, values in features.items():
-            expected = np.asarray(true[name], dtype=np.float64)
-            columns[picture_scores.CODE_ERROR + name] = np.square(values - expected).mean(axis=1)
-            columns[picture_scores.CODE_SPREAD + name] = np.square(expected).mean(axis=1)
-        return columns
-
-    def _table(
-        self, level: str | None, dataset: Dataset, columns: Mapping[str, NDArray[np.float64] | float]
-    ) -> pd.DataFrame:
-        rows = np.arange(len(dataset))
-        unit = labels(dataset).values if self.source.by_person else rows
-        fixed = {
-            "level": pd.Categorical([level] * len(rows)),
-            "row": rows.astype(np.int32),
-            "unit": np.asarray(unit, np.int32),
-        }
-        return pd.DataFrame({**fixed, **columns})
+            return
+        features = inputs.features[ROLE]["plain"]
+        for level in inputs.levels:
+            expected = np.asarray(true[level], dtype=np.float64)
+            error = np.square(features[level] - expected).mean(axis=1)
+            spread = np.square(expected).mean(axis=1)
+            yield item_records("code-r2", spread - error, spread, at=level, **items)
 
 
-def _padded(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Values of the first pictures, NaN for the others."""
-    return np.concatenate([values, np.full(count - len(values), np.nan)])
+def _components(source: Source) -> list[Reference]:
+    """Principal components of training renders, of few numbers and of as many as GH-Feat's codes have.
 
-
-def _as_inverted(
-    own: Mapping[str, NDArray[np.float64]], beside: Mapping[str, NDArray[np.float64]]
-) -> dict[str, NDArray[np.float64]]:
-    """The output's own numbers on the pictures that were inverted, if any were: what the inversion is compared with."""
-    inverted = beside.get(f"mse[{INVERSION}]")
-    if inverted is None:
-        return {}
-    return {f"{name}{AS_INVERTED}": np.where(np.isnan(inverted), np.nan, values) for name, values in own.items()}
-
-
-def _compared(targets: Pictures, outputs: Pictures) -> dict[str, NDArray[np.float64]]:
-    """Squared error and structural similarity of each picture, in parts that fit into memory."""
-    found: dict[str, list[NDArray[np.float64]]] = {"mse": [], "ssim": []}
-    for start in range(0, len(targets), AT_ONCE):
-        one, two = (unit_range(pictures[start : start + AT_ONCE]) for pictures in (targets, outputs))
-        found["mse"].append(mse(one, two))
-        found["ssim"].append(ssim(one, two))
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+    Many components need more images than the whole network draws in reasonable time, so a head draws them where there
+    is one. Fewer components where images or pixels do not give so many.
+    """
+    training = TRAINING_RENDERS if source.training is None else source.training
+    if not source.is_rendered or training < 2:
+        return []
+    options, side = source.spec.options, min(source.size, COMPONENT_SIZE)
+    fit = {key: options[key] for key in ("psi", "mixed", "generator") if key in options}
+    headed = headed_generator(source) is not None
+    if headed:
+        fit["generator"] = f"{FACES}:size={side}"
+    count = COMPONENT_IMAGES * training
+    fit |= {"count": str(count), "first": str(RANGES["train"].start), "size": str(side if headed else source.size)}
+    given = {"fit": "renders", **{f"fit.{key}": value for key, value in fit.items()}}
+    given |= {"colour": "true", "size": str(side)}
+    numbers = sorted({min(number, count - 1, 3 * side**2) for number in COMPONENTS})
+    return [
+        Reference(
+            str(SpecString("eigenfaces", options={**given, "components": str(number)})), f"PCA of {number:,} numbers"
+        )
+        for number in numbers
+    ]

@@ -7,15 +7,16 @@ import pytest
 
 from ghbench import registry
 from ghbench.errors import DataError, FeatureError, UsageError
-from ghbench.extraction import image_arrays
-from ghbench.extraction.image_arrays import encode_images
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
 from ghbench.imaging import prepare
 from ghbench.training.quality import GeneratorQuality
 
+PROBED = 3
+"""Images of each set that are encoded again, in another batch, to see that nothing depends on it."""
+
 
 class Averages:
-    """Level `rows`: means of rows of a 6 x 6 picture; level `all`: the mean colour."""
+    """Level `rows`: means of rows of a 6 x 6 image; level `all`: the mean colour."""
 
     def __init__(self):
         self.seen = 0
@@ -55,44 +56,31 @@ def maker(seed=9, channels=3):
     return lambda count: rng.integers(0, 256, (count, channels, 9, 9), dtype=np.uint8)
 
 
-def test_images_are_prepared_by_the_extractors_own_named_steps():
-    images, averages = noise(5, 3, 8, 10), Averages()
-    features = encode_images(averages, averages.spec(), images)
-    prepared = np.stack(
-        [prepare(image.transpose(1, 2, 0), averages.spec().preprocessing, "none").image for image in images]
-    )
-    expected = averages.extract(prepared)
-    np.testing.assert_allclose(features, np.concatenate([expected["rows"], expected["colour"]], axis=1), rtol=1e-6)
+def test_images_are_prepared_by_the_extractors_own_named_steps(extractor):
+    images = noise(6, 3, 8, 10)
+    quality = GeneratorQuality("averages", images, images)
+    preprocessing = extractor.spec().preprocessing
+    prepared = np.stack([prepare(image.transpose(1, 2, 0), preprocessing, "none").image for image in images])
+    expected = np.concatenate(list(extractor.extract(prepared).values()), axis=1)
+    found = quality._encode(images)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    grey = noise(3, 1, 8, 8)
+    assert np.array_equal(quality._encode(grey), quality._encode(np.repeat(grey, 3, axis=1)))
 
 
-def test_grey_is_replicated():
-    grey, averages = noise(3, 1, 8, 8), Averages()
-    assert np.array_equal(
-        encode_images(averages, averages.spec(), grey),
-        encode_images(averages, averages.spec(), np.repeat(grey, 3, axis=1)),
-    )
-
-
-def test_how_many_images_go_through_at_a_time_changes_nothing(monkeypatch):
-    images, averages = noise(150, 1, 6, 6), Averages()
-    whole = encode_images(averages, averages.spec(), images)
-    monkeypatch.setattr(image_arrays, "BATCH", 7)
-    assert np.array_equal(whole, encode_images(averages, averages.spec(), images))
-
-
-@pytest.mark.parametrize(
-    "wrong", [noise(4, 8, 8), noise(4, 2, 8, 8), noise(4, 3, 8, 8).astype(np.float32), noise(0, 3, 8, 8)]
-)
-def test_other_arrays_are_refused(wrong):
+@pytest.mark.parametrize("wrong", [noise(4, 2, 8, 8), noise(4, 3, 8, 8).astype(np.float32)])
+def test_other_arrays_are_refused(extractor, wrong):
     with pytest.raises(DataError, match=r"expected uint8 \[N, C, H, W\]"):
-        encode_images(Averages(), Averages().spec(), wrong)
+        GeneratorQuality("averages", noise(200, 9, 9)).report(lambda count: wrong, 4)
 
 
-def test_features_that_are_not_finite_are_refused(monkeypatch):
-    averages = Averages()
-    monkeypatch.setattr(averages, "extract", lambda images: {"rows": np.full((len(images), 6), np.nan)})
+def test_features_that_are_not_finite_are_refused(extractor, monkeypatch):
+    nan = {"rows": np.full((200, 6), np.nan), "colour": np.zeros((200, 3))}
+    monkeypatch.setattr(
+        extractor, "extract", lambda images: {name: values[: len(images)] for name, values in nan.items()}
+    )
     with pytest.raises(FeatureError, match="NaN"):
-        encode_images(averages, averages.spec(), noise(4, 3, 8, 8))
+        GeneratorQuality("averages", noise(200, 9, 9)).report(maker(), 100)
 
 
 def test_generated_noise_is_as_far_from_real_noise_as_real_noise_is(extractor):
@@ -109,9 +97,9 @@ def test_generated_noise_is_as_far_from_real_noise_as_real_noise_is(extractor):
 def test_real_images_are_encoded_once(extractor):
     quality = GeneratorQuality("averages", noise(200, 9, 9), noise(150, 9, 9), count=100)
     quality.report(maker(), 100)
-    assert extractor.seen == 300
+    assert extractor.seen == 3 * (100 + PROBED)
     quality.report(maker(), 100)
-    assert extractor.seen == 400
+    assert extractor.seen == 4 * (100 + PROBED)
 
 
 def test_a_resumed_run_finds_the_real_features_of_the_same_images_only(extractor, tmp_path):
@@ -119,12 +107,12 @@ def test_a_resumed_run_finds_the_real_features_of_the_same_images_only(extractor
     first = GeneratorQuality("averages", real, other, cache=tmp_path).report(maker(), 120)
     extractor.seen = 0
     again = GeneratorQuality("averages", real, other, cache=tmp_path).report(maker(), 120)
-    assert extractor.seen == 120
+    assert extractor.seen == 120 + PROBED
     assert again == first
     GeneratorQuality("averages", other, real, seed=0, cache=tmp_path).report(maker(), 120)
-    assert extractor.seen == 240
+    assert extractor.seen == 2 * (120 + PROBED)
     GeneratorQuality("averages", real ^ 1, other, cache=tmp_path).report(maker(), 120)
-    assert extractor.seen == 480
+    assert extractor.seen == 4 * (120 + PROBED)
     for path in tmp_path.iterdir():
         path.write_bytes(path.read_bytes()[:50])
     assert GeneratorQuality("averages", real, other, cache=tmp_path).report(maker(), 120) == first

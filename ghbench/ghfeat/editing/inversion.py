@@ -85,12 +85,16 @@ def invert(
         By level [N, width], in deviations from the mean.
     """
     draw = synthesis or (lambda codes: decode_codes(generator, layout, codes))
-    units = {level.name: torch.zeros(len(pictures), level.width, requires_grad=True) for level in layout.levels}
+    device = pictures.device
+    units = {
+        level.name: torch.zeros(len(pictures), level.width, device=device, requires_grad=True)
+        for level in layout.levels
+    }
     optimiser = torch.optim.Adam(units.values(), lr=inversion.rate)
     for step in range(inversion.steps):
         for group in optimiser.param_groups:
             group["lr"] = inversion.rate * 0.5 * (1 + math.cos(math.pi * step / inversion.steps))
-        with torch.autocast(pictures.device.type, torch.bfloat16, enabled=inversion.precision == "bfloat16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=inversion.precision == "bfloat16"):
             made = draw(restored(units, statistics)).float()
         # The sum over pictures: each one's gradient, and so Adam's step, is its own.
         loss = (made - pictures).square().mean(dim=(1, 2, 3)).sum()
@@ -134,6 +138,7 @@ class Inversions:
         report: Callable[[int, int], None] = lambda _done, _total: None,
         *,
         compiled: bool = False,
+        device: str = "cpu",
     ) -> None:
         """Invert those that are missing; an interruption costs one batch.
 
@@ -141,6 +146,7 @@ class Inversions:
             pictures: uint8 [N, 3, R, R].
             report: Told how many pictures are done, and how many there are; after each batch.
             compiled: Whether to compile the synthesis.
+            device: Where to compute.
         """
         rows = self.missing(pictures)
         if not rows:
@@ -148,12 +154,17 @@ class Inversions:
         method = self.inversion
         generator = load_generator(method.generator)
         layout = layout_of(generator)
-        statistics = layout_statistics(generator, layout)
+        statistics = {
+            name: CodeStatistics(found.mean.to(device), found.deviation.to(device))
+            for name, found in layout_statistics(generator, layout).items()
+        }
+        if isinstance(generator, torch.nn.Module):
+            generator.to(device)
         whole: Synthesis = lambda codes: decode_codes(generator, layout, codes)  # noqa: E731
         synthesis: Synthesis = torch.compile(whole, fullgraph=True, dynamic=False) if compiled else whole
         for start in range(0, len(rows), method.batch):
             batch = rows[start : start + method.batch]
-            targets = from_uint8(pictures[batch])
+            targets = from_uint8(pictures[batch]).to(device)
             # A compiled function wants one batch size; what is added is left out again.
             filled = torch.cat([targets, targets[:1].expand(method.batch - len(batch), -1, -1, -1)])
             units = invert(generator, layout, statistics, filled, method, synthesis=synthesis)

@@ -1,0 +1,51 @@
+"""What both tasks have in common: from tidy records to scores and their replicates over images or people."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ghbench.metrics.image import psnr_of_mse
+from ghbench.metrics.ratios import ratio_replicates, ratios, unit_codes
+from ghbench.task import Metric, Score, Units
+
+
+class RatioScores:
+    """Scores records of `ghbench.metrics.ratios`; `psnr` is that of the mean squared error."""
+
+    metrics: tuple[Metric, ...]
+    unit: str
+
+    def units(self, records: pd.DataFrame) -> Units:
+        """People where the images say who they show, else images."""
+        codes, count = unit_codes(records)
+        return Units(self.unit, codes, None, count)
+
+    def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
+        """All metrics, see `ghbench.task.Task`."""
+        found = []
+        for (metric, at), (value, error) in ratios(records, sample_weight).items():
+            found.append(Score(metric, value, at or None, error))
+            if metric == "mse" and self._has_psnr:
+                found.append(Score("psnr", float(psnr_of_mse(np.asarray(value)))))
+        return found
+
+    def score_replicates(
+        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
+    ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
+        """The same of every bootstrap draw, see `ghbench.task.Replicating`."""
+        wanted = None if metrics is None else {"mse" if name == "psnr" else name for name in metrics}
+        found: dict[tuple[str, str | None], NDArray[np.float64]] = {
+            (metric, at or None): values
+            for (metric, at), values in ratio_replicates(records, multiplicity, wanted).items()
+        }
+        if ("mse", None) in found and self._has_psnr:
+            found["psnr", None] = psnr_of_mse(found["mse", None])
+        return found
+
+    @property
+    def _has_psnr(self) -> bool:
+        return any(metric.name == "psnr" for metric in self.metrics)

@@ -1,0 +1,300 @@
+"""Which images are evaluated: any registered dataset, its rows for testing, and the frame in which all see it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench import registry
+from ghbench.data.subset import Subset
+from ghbench.dataset import Dataset, DatasetCard, Drawn, Target, labels
+from ghbench.digests import digest_json
+from ghbench.errors import UsageError, UserError
+from ghbench.extractor import Preprocessing
+from ghbench.generators.first_party import FACES
+from ghbench.imaging import Prepared, alignment, prepare
+from ghbench.progress import Progress
+from ghbench.seeds import RANGES
+from ghbench.spec_string import SpecString, parse
+from ghbench.task import Role
+
+if TYPE_CHECKING:
+    from ghbench.data.renders import Renders
+
+Images = NDArray[np.uint8]
+"""uint8 [N, 3, R, R]."""
+RENDERS = SpecString("renders")
+JUDGE = SpecString("efficientnet-lite0")
+TRAINING_RENDERS = 1_000
+USUAL_SIZE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a dataset by its name.
+
+    Args:
+        size: Side in pixels at which images are compared.
+        align: Alignment that brings them there.
+        faces: Whether they show faces.
+        by_person: Whether their labels are people, which the bootstrap then resamples.
+        padding: Black pixels added on each side first, as the generators of such images see them.
+        trains: Whether it has training images; None where only the dataset itself can say.
+        overlap: What happens to a subject that learned from a dataset of the same name.
+    """
+
+    size: int = USUAL_SIZE
+    align: str = "none"
+    faces: bool = False
+    by_person: bool = False
+    padding: int = 0
+    trains: bool | None = None
+    overlap: str = "refuse"
+
+
+_PEOPLE = Known(align="ffhq", faces=True, by_person=True, trains=False)
+# Their training splits are there to be learned from, and a dataset's name alone does not say which split was seen.
+_GREY_28 = Known(size=32, padding=2, trains=True, overlap="flag")
+KNOWN: Mapping[str, Known] = {
+    "fashion-mnist": _GREY_28,
+    "mnist-10k": _GREY_28,
+    "lfw": _PEOPLE,
+    "orl": _PEOPLE,
+    "real-faces-mini": _PEOPLE,
+}
+
+
+class Framed:
+    """Another dataset's images, padded, aligned and resized; satisfies `ghbench.dataset.Dataset`.
+
+    Args:
+        whole: The other dataset.
+        size: Side of the images.
+        align: Name of the alignment.
+        padding: Black pixels added on each side first.
+    """
+
+    def __init__(self, whole: Dataset, size: int, align: str, padding: int = 0) -> None:
+        self.whole, self._size, self._align, self._padding = whole, size, align, padding
+        self.ids: Sequence[str] = whole.ids
+        # Points and masks are about another frame.
+        self.targets: Mapping[str, Target] = {"label": whole.targets["label"]} if "label" in whole.targets else {}
+        self.splits: Mapping[str, NDArray[np.int64]] = whole.splits
+        self.recipe_digest = whole.recipe_digest
+
+    def card(self) -> DatasetCard:
+        """Licence, citation and source of the whole."""
+        return self.whole.card()
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def prepared(self, row: int) -> Prepared:
+        """One image, uint8 [3, size, size], with what had to be made up for it."""
+        image, wide = self.whole.image(row), (self._padding, self._padding)
+        if self._padding:
+            image = np.pad(image, (wide, wide, (0, 0)))
+        return prepare(image, Preprocessing((self._size, self._size)), self._align)
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """One image: uint8 [size, size, 3] RGB."""
+        return np.ascontiguousarray(self.prepared(row).image.transpose(1, 2, 0))
+
+    def identities(self) -> Sequence[str]:
+        """What identifies each row's image: the frame and the image in it."""
+        align = alignment(self._align)
+        frame = [self._size, self._padding, align.name, align.version, align.weights_digest]
+        return tuple(digest_json([frame, identity]) for identity in self.whole.identities())
+
+    def image_digests(self) -> Sequence[str]:
+        """Pixel digests outside the frame, by which training records know the images."""
+        return self.whole.image_digests()
+
+    def draw(self, rows: Sequence[int], progress: Progress) -> None:
+        """Draw images of the whole, see `ghbench.dataset.Drawn`; nothing to do where it is not drawn."""
+        if isinstance(self.whole, Drawn):
+            self.whole.draw(rows, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The images of a task.
+
+    Args:
+        spec: Spec string of the dataset, canonical.
+        size: Side in pixels at which images are compared.
+        align: Name of the alignment.
+        known: What is known of the dataset.
+        training: Images that means and neighbours are taken from; None: 1,000 renders, or the split `train`.
+    """
+
+    spec: SpecString
+    size: int
+    align: str
+    known: Known
+    training: int | None = None
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether the images are renders of a generator, whose codes are known."""
+        return self.spec.name == RENDERS.name and self.spec.attribute is None
+
+    @property
+    def unit(self) -> str:
+        """What the bootstrap resamples, in the plural."""
+        return "people" if self.known.by_person else "images"
+
+    @cached_property
+    def dataset(self) -> Framed:
+        """All images in the frame."""
+        spec = self.spec
+        if self.is_rendered and "size" not in spec.options:
+            spec = SpecString(spec.name, spec.package, options={**spec.options, "size": str(self.size)})
+        return Framed(registry.build("dataset", spec), self.size, self.align, self.known.padding)
+
+    @property
+    def renders(self) -> Renders | None:
+        """The renders that are evaluated, None for other images."""
+        from ghbench.data.renders import Renders
+
+        whole = self.dataset.whole if self.is_rendered else None
+        return whole if isinstance(whole, Renders) else None
+
+    def role(self) -> Role:
+        """The split `test` where the dataset has one, else all rows."""
+        return Role(self.dataset, "test" if "test" in self.dataset.splits else None)
+
+    def rows(self, dataset: Dataset) -> list[int]:
+        """Rows, in the whole, of a part of it."""
+        place = {name: row for row, name in enumerate(self.dataset.ids)}
+        return [place[name] for name in dataset.ids]
+
+    def units(self, dataset: Dataset) -> NDArray[np.int64]:
+        """Unit of each image, int64 [N]: its person where labels are people, else its row."""
+        return labels(dataset).values if self.known.by_person else np.asarray(self.rows(dataset), dtype=np.int64)
+
+    @cached_property
+    def trains(self) -> bool:
+        """Whether there are training images, so that rows can be made of them."""
+        if self.training == 0 or self.known.trains is not None:
+            return self.training != 0 and bool(self.known.trains)
+        try:
+            return "train" in self.dataset.splits
+        except UserError:  # the dataset cannot be had; `role` will say so
+            return False
+
+    def training_images(self) -> Dataset:
+        """What means and neighbours are taken from where `trains`: training seeds, or the split `train`."""
+        from ghbench.data.renders import Renders
+
+        whole, renders, count = self.dataset, self.renders, self.training
+        if renders is not None:
+            count, seed = TRAINING_RENDERS if count is None else count, RANGES["train"].start
+            recipe: dict[str, Any] = {"psi": renders.psi, "mixed": renders.mixed, "size": renders.size}
+            return Framed(Renders(renders.generator, count=count, first=seed, **recipe), self.size, self.align)
+        rows = whole.splits["train"]
+        if count is not None and count < len(rows):
+            rows = rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]  # spread: files are sorted by class
+        return Subset(whole, rows)
+
+    def describe(self) -> dict[str, Any]:
+        """Entries of a protocol."""
+        given = {True: TRAINING_RENDERS, False: "the split train"}[self.is_rendered]
+        return {
+            "dataset": str(self.spec),
+            "size": self.size,
+            # Images come in the frame, aligned already; nothing may align them again.
+            "align": "none",
+            "frame": {"align": self.align, "padding": self.known.padding, "resize": "crop-bilinear"},
+            "rows": "the split test where the dataset has one, else all",
+            "training_images": given if self.training is None else self.training,
+            "training_overlap": self.known.overlap,
+        }
+
+
+def image_source(
+    dataset: SpecString | str, size: int | None = None, align: str | None = None, training: int | None = None
+) -> Source:
+    """The source that a task's options name.
+
+    Args:
+        dataset: Spec string of any dataset.
+        size: Side in pixels, None for the dataset's usual one.
+        align: Name of the alignment, None for the usual one.
+        training: See `Source`.
+
+    Raises:
+        UsageError: No such dataset, option or alignment, or a size or number that cannot be.
+    """
+    spec = simplified(parse(dataset) if isinstance(dataset, str) else dataset)
+    known = KNOWN.get(spec.name, Known()) if spec.attribute is None else Known()
+    if spec.name == RENDERS.name and spec.attribute is None:
+        from ghbench.generators.loading import generator_plugin
+
+        generator = spec.options.get("generator", FACES)
+        most = USUAL_SIZE if generator == FACES else min(USUAL_SIZE, generator_plugin(generator).spec().size)
+        known = Known(int(spec.options.get("size", most)), faces=parse(generator).name == FACES, trains=True)
+    size, align = size or known.size, align or known.align
+    if not 16 <= size <= 1024 or (training is not None and training < 0):
+        raise UsageError(f"size={size} and training={training}; expected 16 to 1024 pixels, and 0 images or more")
+    alignment(align)
+    return Source(spec, size, align, known, training)
+
+
+def simplified(spec: SpecString) -> SpecString:
+    """A dataset's spec string without the options that have their default value.
+
+    Raises:
+        UsageError: No such dataset or option.
+    """
+    if spec.attribute is not None:
+        return spec
+    target = registry.find("dataset", spec).load()
+    arguments, parameters = registry.validate_options(target, spec), inspect.signature(target).parameters
+    usual = {key for key, value in arguments.items() if key in parameters and parameters[key].default == value}
+    return spec.without(*usual)
+
+
+def task_name(task: str, source: Source, judge: SpecString) -> str:
+    """Canonical spec string of a task: options that have their default value are left out."""
+    options: dict[str, str] = {}
+    for key, spec, usual in (("dataset", source.spec, RENDERS), ("judge", judge, JUDGE)):
+        if spec != usual:
+            options[key] = str(spec.without(*spec.options))
+            options |= {f"{key}.{name}": value for name, value in spec.options.items()}
+    given = {"size": source.size, "align": source.align, "training": source.training}
+    default = {"size": source.known.size, "align": source.known.align, "training": None}
+    options |= {key: str(value) for key, value in given.items() if value != default[key]}
+    return str(SpecString(task, options=options))
+
+
+def images_of(dataset: Dataset, progress: Progress, source: Source | None = None) -> tuple[Images, tuple[str, ...]]:
+    """All images of a dataset in a frame, and what a reader should know of them.
+
+    Args:
+        dataset: The images, all of one size.
+        progress: Called while they are drawn and decoded.
+        source: Where they are from, to count those without a face.
+    """
+    if isinstance(dataset, Drawn):
+        dataset.draw(range(len(dataset)), progress)
+    label, images, fallbacks = f"images of {dataset.card().name}", [], 0
+    rows = range(len(dataset)) if source is None else source.rows(dataset)
+    for done, row in enumerate(rows):
+        if not done % 100:
+            progress(done, len(rows), label)
+        if source is None:
+            images.append(dataset.image(row).transpose(2, 0, 1))
+            continue
+        prepared = source.dataset.prepared(row)
+        images.append(prepared.image)
+        fallbacks += prepared.fallback
+    progress(len(rows), len(rows), label)
+    notes = (f"no face was found in {fallbacks} of {len(rows)} images; a fixed box stood in for it",) * bool(fallbacks)
+    return np.ascontiguousarray(np.stack(images)), notes
