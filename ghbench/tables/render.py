@@ -80,18 +80,23 @@ def markdown(table: Table) -> str:
 
 def _markdown_rows(table: Table, rows: Sequence[Row], *, ranked: bool) -> str:
     names = columns(table, rows)
-    head = [*(["rank"] if ranked else []), "extractor", *map(_escaped, names), "supervision", "remarks"]
-    rule = [*(["---:"] if ranked else []), *["---"] * (len(names) + 3)]
+    head = [*(["rank"] if ranked else []), "extractor", "numbers", *map(_escaped, names), "supervision", "remarks"]
+    rule = [*(["---:"] if ranked else []), "---", "---:", *["---"] * (len(names) + 2)]
     lines = [f"| {' | '.join(head)} |", f"|{'|'.join(rule)}|"]
     for row in rows:
         supervision = str(row.entry.result.subject.training.get("supervision", "not stated"))
-        cells = [_code(row.system), *(cell(row.metric(name)) for name in names)]
+        cells = [_code(row.system), numbers(row), *(cell(row.metric(name)) for name in names)]
         cells += [_escaped(supervision), _escaped(_mark(row, table))]
         lines.append("| " + " | ".join([*([_rank(row)] if ranked else []), *cells]) + " |")
     return "\n".join(lines)
 
 
 LEVELS_TITLE = "Single levels, and other levels and policies of systems above; not ranked."
+
+
+def numbers(row: Row) -> str:
+    """Numbers that the features of one image hold, as text."""
+    return "-" if row.numbers is None else f"{row.numbers:,}"
 
 
 def _rank(row: Row) -> str:
@@ -133,7 +138,7 @@ def comma_separated(table: Table) -> str:
     writer = csv.writer(content, lineterminator="\n")
     parts = ("", "_low", "_high", "_standard_error")
     writer.writerow(
-        ["rank", "extractor", *(name + part for name in names for part in parts), "published", "digest", "remarks"]
+        ["rank", "extractor", "numbers", *(name + part for name in names for part in parts), "published", "digest", "remarks"]
     )
     for row in (*table.rows, *table.levels):
         values: list[float | None] = []
@@ -146,7 +151,7 @@ def comma_separated(table: Table) -> str:
             )
         result = row.entry.result
         about = [row.entry.published, result.digest, remark(row, table.floor)]
-        writer.writerow([row.rank, row.system, *values, *about])
+        writer.writerow([row.rank, row.system, row.numbers, *values, *about])
     return content.getvalue()
 
 
@@ -158,6 +163,7 @@ def as_json(table: Table) -> str:
             "rank": row.rank,
             "system": row.system,
             "level": row.level,
+            "numbers": row.numbers,
             "metrics": [metric.model_dump(mode="json") for metric in row.metrics],
             "against_floor": row.standing,
             "what": row.what,

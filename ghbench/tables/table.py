@@ -50,6 +50,15 @@ class Row:
         """The row's metric of that name, None where it has none."""
         return scoring.named(self.metrics, name, self.level)
 
+    @property
+    def numbers(self) -> int | None:
+        """Numbers that the features of one image hold, None for a subject without features."""
+        features = self.entry.result.features
+        if features is None:
+            return None
+        dims = dict(zip(features.levels, features.dims, strict=True))
+        return sum(dims.values()) if self.level is None else dims.get(self.level)
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
