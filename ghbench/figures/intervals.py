@@ -1,4 +1,4 @@
-"""A ranked table as a picture: one row a system, its value and its 95 % interval, beside the best untrained row."""
+"""Forest plot of a ranked table: value and 95 % interval of each system, and the best untrained row's."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ class IntervalRow:
     """One row of a ranked table.
 
     Args:
-        rank: Rank; systems that cannot be told apart share one.
-        name: What the row is called.
-        value: Point value.
+        rank: Rank; systems that do not differ significantly share one.
+        name: Name of the row.
+        value: Point estimate.
         low: Lower end of its 95 % interval.
         high: Upper end.
-        standing: Against the best untrained row, by the paired test, never by looking at overlaps; None without one.
+        standing: Result of the paired test against the best untrained row, not of overlapping intervals; None without
+            such a row.
     """
 
     rank: int
@@ -42,13 +43,13 @@ class IntervalRow:
 def interval_figure(
     rows: Sequence[IntervalRow], metric: str, title: str, unit: str = "", *, higher_is_better: bool = True
 ) -> Any:
-    """Draw a forest plot, rows from top to bottom in the order given.
+    """Draw a forest plot with the rows from top to bottom.
 
     Args:
         rows: Rows of a table, best first.
         metric: Name of the metric.
         title: Title.
-        unit: What the intervals were resampled over, for instance `40 people`.
+        unit: Units that the bootstrap resamples, for instance `40 people`.
         higher_is_better: Direction of the metric.
 
     Returns:
@@ -97,7 +98,7 @@ def _draw(axes: Any, place: int, row: IntervalRow) -> None:
 
 
 def _marker(standing: Standing | None) -> dict[str, Any]:
-    """Shape and filling say the same as the colour, for readers and printers without it."""
+    """Shape and fill repeat what the colour says, for readers and printers without colour."""
     colour = MUTED if standing == "untrained" else BLUE
     return {
         "marker": {"untrained": "D", "worse": "v"}.get(standing or "better", "o"),
@@ -110,7 +111,7 @@ def _marker(standing: Standing | None) -> dict[str, Any]:
 
 
 def _numbers_beside(axes: Any, rows: Sequence[IntervalRow]) -> None:
-    """Columns of text in line with the rows: rank, value, interval."""
+    """Columns of text aligned with the rows: rank, value, interval."""
     axes.set_axis_off()
     axes.set_xlim(0, 1)
     columns = [(0.10, "rank"), (0.36, "value"), (1.0, "interval")]
