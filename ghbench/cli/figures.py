@@ -1,4 +1,4 @@
-"""`ghbench figures`: a task's table, values by level, and ROC curves as pictures."""
+"""`ghbench figures`: plots of a task's table, values by level, and ROC curves."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _MOST_CURVES = 8
 
 def figures(
     task: Annotated[str, typer.Option("--task", "-t", help="Spec string of the task.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write into.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
     kind: Annotated[Literal["png", "svg"], typer.Option("--format", help="File format.")] = "png",
-    published_only: Annotated[bool, typer.Option("--published", help="Leave one's own rows out.")] = False,
+    published_only: Annotated[bool, typer.Option("--published", help="Leave out your own rows.")] = False,
 ) -> None:
-    """Draw a task's ranked table with its intervals, curves over levels and ROC curves; print the files' paths."""
+    """Draw a task's ranked table with intervals, curves over levels and ROC curves, and print the files' paths."""
     from ghbench.cli.terminal import complain, say
     from ghbench.figures import interval_figure, level_figure, roc_figure, save_figure
     from ghbench.results.files import slug
@@ -34,7 +34,7 @@ def figures(
     for note in table.notes:
         complain(note)
     curves_of = _level_curves(table)
-    # Levels that have a figure of their own are left out, unless there is nothing else.
+    # Levels with a figure of their own are left out, unless there are no other rows.
     single = [row for row in table.rows if row.level is None or row.entry.path not in curves_of]
     rows = [interval for row in single or table.rows if (interval := _interval(row)) is not None]
     drawn = interval_figure(
@@ -42,10 +42,12 @@ def figures(
         table.main_metric,
         f"{table.task}: ranked by {table.main_metric}",
         _unit(table),
-        higher_is_better=_up(table),
+        higher_is_better=_higher_is_better(table),
     )
     say(str(save_figure(drawn, out / f"{slug(name)}-intervals.{kind}")))
-    beside = [(row.system, row.metrics[0].value) for row in _unsupervised(table) if row.metrics[0].value is not None]
+    beside = [
+        (row.system, row.metrics[0].value) for row in _unsupervised_rows(table) if row.metrics[0].value is not None
+    ]
     for curve in curves_of.values():
         title = f"{table.task}: {table.main_metric} by level"
         drawn = level_figure(curve, beside[:_MOST_CURVES], table.main_metric, title, _unit(table))
@@ -65,8 +67,8 @@ def _interval(row: Row) -> IntervalRow | None:
     return IntervalRow(row.rank, row.system, main.value, *main.ci, row.standing)
 
 
-def _unsupervised(table: Table) -> list[Row]:
-    """Rows that nobody's labels, pictures or codes taught, of the untrained ones the best: what a level has to beat."""
+def _unsupervised_rows(table: Table) -> list[Row]:
+    """Rows trained without labels or codes, and the best untrained row: what a level has to beat."""
     plain = [
         row for row in table.rows if row.entry.result.extractor.training.get("supervision") in {"none", "unsupervised"}
     ]
@@ -75,7 +77,7 @@ def _unsupervised(table: Table) -> list[Row]:
 
 
 def _level_curves(table: Table) -> dict[Path, LevelCurve]:
-    """A curve for each result whose levels were judged one by one, by the result's file."""
+    """Curves of results that were evaluated level by level, by the result's file."""
     from ghbench.figures import LevelCurve, LevelPoint
     from ghbench.figures.levels import FEWEST
 
@@ -96,7 +98,7 @@ def _level_curves(table: Table) -> dict[Path, LevelCurve]:
 
 
 def _curves(table: Table) -> list[RocCurve]:
-    """Curves of the best rows and of the best untrained one: more than a few cannot be told apart."""
+    """Curves of the best rows and of the best untrained one: more than a few are unreadable."""
     from ghbench.figures import roc_curve
     from ghbench.results import files
 
@@ -109,7 +111,7 @@ def _curves(table: Table) -> list[RocCurve]:
             return []
         if row.level is not None:
             records = records[records["level"] == row.level]
-        if records["similarity"].isna().any():  # policies that learn on folds have a similarity for each draw
+        if records["similarity"].isna().any():  # policies trained on folds have a similarity per draw
             continue
         similarity, draws = (records[column].to_numpy(dtype="float64") for column in ("similarity", "draws"))
         same = records["same"].to_numpy(dtype="bool")
@@ -122,5 +124,5 @@ def _unit(table: Table) -> str:
     return "" if counts is None else f"{counts.units} {counts.unit}"
 
 
-def _up(table: Table) -> bool:
+def _higher_is_better(table: Table) -> bool:
     return table.rows[0].metrics[0].higher_is_better if table.rows else True

@@ -1,4 +1,4 @@
-"""The command that makes the first result of a task."""
+"""The command for the first result of a task."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def command_for(task: Task, spec: str) -> str:
-    """`ghbench run` with the extractors that the task names as its references.
+    """`ghbench run` with the task's reference extractors.
 
     Args:
         task: The task.
-        spec: The spec string that the user gave for it.
+        spec: Its spec string, as the user wrote it.
     """
-    named = [f"-e {shlex.quote(name)}" for name in task.references] or ["-e EXTRACTOR"]
-    return f"ghbench run {' '.join(named)} -t {shlex.quote(spec)}"
+    extractors = [f"-e {shlex.quote(name)}" for name in task.references] or ["-e EXTRACTOR"]
+    return f"ghbench run {' '.join(extractors)} -t {shlex.quote(spec)}"
