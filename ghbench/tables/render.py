@@ -138,7 +138,15 @@ def comma_separated(table: Table) -> str:
     writer = csv.writer(content, lineterminator="\n")
     parts = ("", "_low", "_high", "_standard_error")
     writer.writerow(
-        ["rank", "extractor", "numbers", *(name + part for name in names for part in parts), "published", "digest", "remarks"]
+        [
+            "rank",
+            "extractor",
+            "numbers",
+            *(name + part for name in names for part in parts),
+            "published",
+            "digest",
+            "remarks",
+        ]
     )
     for row in (*table.rows, *table.levels):
         values: list[float | None] = []

@@ -198,7 +198,9 @@ class ReconstructionTask(RatioScores):
         report = judge.distances(seen, shown, context)
         for name, metric in (("kid[judge]", "kid"), ("fd[judge]", "fd")):
             if name not in report.distances:
-                notes += [f"no kid: {report.left_out[name]}"] if metric == "kid" else []  # few sets are large enough for fd
+                notes += (
+                    [f"no kid: {report.left_out[name]}"] if metric == "kid" else []
+                )  # few sets are large enough for fd
                 continue
             estimate, floor = report.distances[name], report.floors[name]
             tables.append(set_record(metric, estimate.value, estimate.standard_error or np.nan))

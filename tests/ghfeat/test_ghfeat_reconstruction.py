@@ -1,4 +1,4 @@
-"""The extractor in the task `reconstruction`: pictures come back, and codes are compared with the true ones."""
+"""The extractor in the task `reconstruction`: images come back, and codes are compared with the true ones."""
 
 import numpy as np
 import pytest
@@ -40,10 +40,17 @@ def test_one_level_alone_stands_on_the_mean_of_the_others(encoder_file, options)
     assert result.metric("code-r2[r8.conv]", "r8.conv").value is not None
 
 
-def test_true_codes_are_the_features_that_draw_the_picture(encoder_file, options):
+def test_true_codes_are_the_features_that_draw_the_image(encoder_file, options):
     dataset = Renders("tiny", count=3, size=32)
     extractor = Ghfeat(str(encoder_file))
     assert isinstance(extractor, CodePredictor)
     true = extractor.features_of_codes("tiny", dataset.codes(range(3)))
     assert np.abs(extractor.decode(true).astype(int) - dataset.pixels()).max() <= 2
     assert extractor.features_of_codes("dcgan-faces", dataset.codes(range(3))) is None
+
+
+@pytest.mark.parametrize("generator", ["tiny", "tiny:seed=0", "ghbench/tiny"])
+def test_the_generator_is_known_however_its_spec_string_is_written(encoder_file, generator):
+    codes = Renders("tiny", count=1, size=32).codes([0])
+    assert Ghfeat(str(encoder_file), generator=generator).features_of_codes("tiny", codes) is not None
+    assert Ghfeat(str(encoder_file), generator="./tiny:elsewhere").features_of_codes("tiny", codes) is None
