@@ -1,4 +1,4 @@
-"""How a download tells its caller how far it is."""
+"""How a download reports its progress."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called now and then while something is fetched; may draw a bar, must not raise."""
+    """Called during a download; may draw a bar, must not raise."""
 
     def __call__(self, done_bytes: int, total_bytes: int | None, label: str, /) -> None:
         """Report.
 
         Args:
             done_bytes: Bytes so far.
-            total_bytes: Bytes in all, None where nobody knows.
-            label: What is fetched.
+            total_bytes: Total bytes, None if unknown.
+            label: What is downloaded.
         """
         ...
 
@@ -31,7 +31,7 @@ _current: ContextVar[Progress] = ContextVar("progress", default=silent)
 
 @contextmanager
 def reporting(progress: Progress) -> Iterator[None]:
-    """Let downloads inside the block report to `progress`: a dataset or a plugin need not know who watches."""
+    """Let downloads inside the block report to `progress`, so that datasets and plugins need not pass it on."""
     token = _current.set(progress)
     try:
         yield
@@ -40,5 +40,5 @@ def reporting(progress: Progress) -> Iterator[None]:
 
 
 def current() -> Progress:
-    """Who is told about downloads that nobody watches in particular."""
+    """Receiver of progress where no other is given."""
     return _current.get()
