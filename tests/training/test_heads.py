@@ -1,4 +1,4 @@
-"""Heads for shorter networks: fitted on the whole network's pictures, better with modulation than without."""
+"""Heads for shorter networks: fitted on the whole network's images, better with modulation than without."""
 
 import copy
 
@@ -90,10 +90,10 @@ def test_psnr_of_clipped_pictures_with_range_two():
 
 def test_seeds_that_are_evaluated_are_not_fitted_on():
     for psi in heads.EVALUATED_PSI:
-        assert HeadOptions().held_out(psi).first_seed >= 1_000_000
-    assert HeadOptions().fitted().first_seed + HeadOptions().renders < 1_000_000
+        assert HeadOptions().held_out_renders(psi).first_seed >= 1_000_000
+    assert HeadOptions().training_renders().first_seed + HeadOptions().renders < 1_000_000
     assert HeadOptions().renders >= 2_000
-    assert HeadOptions().held_out(0.7).count == 200
+    assert HeadOptions().held_out_renders(0.7).count == 200
 
 
 def test_modulation_and_adam_improve_on_least_squares(run):
@@ -118,7 +118,7 @@ def test_metrics_are_those_of_the_finished_short_network(run, networks):
     short.load_state_dict(own)
     values = []
     for seed in range(1_000_000, 1_000_003):
-        z = heads.recipe_codes(OPTIONS.held_out(0.7), whole, [seed])
+        z = heads.recipe_codes(OPTIONS.held_out_renders(0.7), whole, [seed])
         stored = heads.to_uint8(heads.area_average(whole.synthesis(z), 256))
         expected = heads.area_average(heads.from_uint8(stored), 128)
         values.append(psnr(short.synthesis(z[:, : short.rows]), expected).item())

@@ -15,7 +15,7 @@ from ghbench.training.quality import GeneratorQuality
 
 
 class Averages:
-    """Level `rows`: means of rows of a 6 x 6 picture; level `all`: the mean colour."""
+    """Level `rows`: means of rows of a 6 x 6 image; level `all`: the mean colour."""
 
     def __init__(self):
         self.seen = 0
@@ -84,7 +84,7 @@ def test_how_many_images_go_through_at_a_time_changes_nothing(monkeypatch):
     "wrong", [noise(4, 8, 8), noise(4, 2, 8, 8), noise(4, 3, 8, 8).astype(np.float32), noise(0, 3, 8, 8)]
 )
 def test_other_arrays_are_refused(wrong):
-    with pytest.raises(DataError, match=r"expected uint8 \[N, C, H, W\]"):
+    with pytest.raises(DataError, match=r"uint8 \[N, C, H, W\]"):
         encode_images(Averages(), Averages().spec(), wrong)
 
 
@@ -154,10 +154,10 @@ def test_fewer_images_are_made_on_the_way_than_at_the_end(extractor):
 
 
 def test_what_cannot_work_is_said_before_anything_is_made(extractor, monkeypatch):
-    with pytest.raises(DataError, match=r"real images of shape \(9, 9\)"):
+    with pytest.raises(DataError, match=r"\(9, 9\)"):
         GeneratorQuality("averages", noise(9, 9), noise(9, 9))
-    with pytest.raises(DataError, match="made 1 images; expected 100"):
+    with pytest.raises(DataError, match=r"1 images.* 100"):
         GeneratorQuality("averages", noise(200, 9, 9)).report(lambda count: noise(1, 3, 9, 9), 100)
     monkeypatch.setattr(registry, "build", lambda kind, spec: object())
-    with pytest.raises(UsageError, match="'thing' does not encode images"):
+    with pytest.raises(UsageError, match="'thing'"):
         GeneratorQuality("thing", noise(200, 9, 9))
