@@ -85,7 +85,7 @@ def match_keys(tensors: Mapping[str, NDArray[Any]], expected: Mapping[str, Shape
     if problems:
         more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
         raise DataError(
-            f"the checkpoint does not match the network: {len(problems)} problems, {len(expected)} arrays expected\n  "
+            f"the checkpoint's arrays do not fit: {len(problems)} problems, {len(expected)} arrays expected\n  "
             + "\n  ".join(problems[:_SHOWN] + more),
             fix="check that the network's resolution, widths and mapping layers are those of this checkpoint",
         )

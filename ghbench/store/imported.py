@@ -144,7 +144,7 @@ def _read_arrays(source: Path) -> dict[str, NDArray[Any]]:
     except FileNotFoundError as error:
         raise MissingError(f"{source} does not exist") from error
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{source} is no .npy or .npz file of plain arrays", fix=_PLAIN) from error
+        raise DataError(f"{source} is not a .npy or .npz file of plain arrays", fix=_PLAIN) from error
     if isinstance(loaded, np.ndarray):
         return {_SINGLE_LEVEL: loaded}
     with loaded:
