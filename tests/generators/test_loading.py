@@ -116,24 +116,24 @@ class Failing(Wrong):
 '''
 
 
-def test_what_is_wrong_is_told(tmp_path):
+def test_errors_name_what_is_wrong(tmp_path):
     (tmp_path / "mine.py").write_text(MODULE)
-    with pytest.raises(PluginError, match=r"without spec\(\) and load\(\)"):
+    with pytest.raises(PluginError, match=r"spec\(\)"):
         load_generator(f"{tmp_path}/mine.py:Hollow")
-    with pytest.raises(PluginError, match="gave a int that lacks"):
+    with pytest.raises(PluginError, match="int"):
         load_generator(f"{tmp_path}/mine.py:Wrong")
-    with pytest.raises(PluginError, match="cannot be loaded: KeyError"):
+    with pytest.raises(PluginError, match="KeyError"):
         load_generator(f"{tmp_path}/mine.py:Failing")
-    with pytest.raises(UsageError, match="did you mean tiny"):
+    with pytest.raises(UsageError, match="tiny"):
         load_generator("tinny")
-    with pytest.raises(UsageError, match="no size 100"):
+    with pytest.raises(UsageError, match="100"):
         load_generator("mobile-stylegan-ffhq:size=100")
-    with pytest.raises(MissingError, match="no file"):
+    with pytest.raises(MissingError, match=r"absent\.pkl"):
         load_generator(tmp_path / "absent.pkl")
     (tmp_path / "text.pkl").write_text("<html>")
     with pytest.raises(DataError, match="web page"):
         load_generator(tmp_path / "text.pkl")
     (tmp_path / "net.xml").write_text('<net name="x"><layers/></net>')
     (tmp_path / "net.bin").write_bytes(b"x")
-    with pytest.raises(DataError, match="MobileStyleGAN's two"):
+    with pytest.raises(DataError, match="MobileStyleGAN"):
         load_generator(tmp_path / "net.xml")
