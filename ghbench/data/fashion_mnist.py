@@ -1,4 +1,4 @@
-"""Fashion-MNIST: 70,000 grey product pictures of 28 x 28 pixels in ten classes."""
+"""Fashion-MNIST: 70,000 grey product images of 28 x 28 pixels in ten classes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PREFIXES = {"train": "train", "test": "t10k"}
 
 CARD = DatasetCard(
     name="fashion-mnist",
-    title="Fashion-MNIST: Zalando's article pictures, ten classes",
+    title="Fashion-MNIST: Zalando's article images, ten classes",
     licence="MIT (Zalando SE)",
     citation=(
         "H. Xiao, K. Rasul and R. Vollgraf, Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning "

@@ -1,4 +1,4 @@
-"""Any folder of pictures: class sub-folders or flat, with or without `train`, `val` and `test` above them."""
+"""Any folder of images: class sub-folders or flat, with or without `train`, `val` and `test` above them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ METADATA_SUFFIXES = frozenset({".csv", ".json", ".md", ".rst", ".toml", ".tsv", 
 
 
 class ImageFolder(ImageFiles):
-    """A folder of pictures: `CLASS/picture.png`, or flat; optionally inside `train`, `val` and `test`.
+    """A folder of images: `CLASS/image.png`, or flat; optionally inside `train`, `val` and `test`.
 
     Ids are the paths inside the folder; rows are in the order of their ids, split by split. Hidden files and files of
-    metadata (`.txt`, `.json`, a README ...) are passed over; any other file that is no picture is an error. Links are
+    metadata (`.txt`, `.json`, a README ...) are passed over; any other file that is no image is an error. Links are
     followed, to files and to folders; one that leads back to a folder around it is an error.
 
     Args:
@@ -29,13 +29,13 @@ class ImageFolder(ImageFiles):
 
     Raises:
         MissingError: There is no such folder.
-        DataError: A file that is no picture, an empty class, pictures beside class folders, or links in a circle.
+        DataError: A file that is no image, an empty class, images beside class folders, or links in a circle.
     """
 
     def __init__(self, path: Path) -> None:
         root = path.expanduser().absolute()
         if not root.is_dir():
-            raise MissingError(f"{root} is not a folder; expected a folder of pictures", fix="imagefolder:path=FOLDER")
+            raise MissingError(f"{root} is not a folder; expected a folder of images", fix="imagefolder:path=FOLDER")
         present = [split for split in SPLITS if (root / split).is_dir()]
         others = [folder.name for folder in _folders(root) if folder.name not in SPLITS]
         parts = {split: root / split for split in present} if present and not others else {"all": root}
@@ -46,12 +46,12 @@ class ImageFolder(ImageFiles):
             splits[split] = np.arange(len(entries), len(entries) + len(found), dtype=np.int64)
             entries += found
         if not entries:
-            raise DataError(f"{root} holds no pictures; expected files ending in {', '.join(sorted(SUFFIXES))}")
+            raise DataError(f"{root} holds no images; expected files ending in {', '.join(sorted(SUFFIXES))}")
         super().__init__(_card(root), entries, splits=splits)
 
 
 def _entries(folder: Path, root: Path) -> list[ImageEntry]:
-    """The pictures of one split in the order of their ids."""
+    """The images of one split in the order of their ids."""
     around = frozenset({root.resolve(), *root.resolve().parents})
     if folder != root:
         around = _entered(folder, around)
@@ -62,14 +62,14 @@ def _entries(folder: Path, root: Path) -> list[ImageEntry]:
         if loose is not None:
             raise DataError(
                 f"{loose} stands beside class folders ({classes[0].name!r} ...); "
-                "expected all pictures in class folders or all directly in the folder"
+                "expected all images in class folders or all directly in the folder"
             )
     entries = []
     for part, label in parts or [(folder, None)]:
         inside = around if part == folder else _entered(part, around)
         found = [ImageEntry(file.relative_to(root).as_posix(), file, label) for file in _pictures(part, inside)]
         if not found and label is not None:
-            raise DataError(f"class folder {part} holds no pictures; expected at least one")
+            raise DataError(f"class folder {part} holds no images; expected at least one")
         entries += found
     return sorted(entries, key=lambda entry: entry.id)
 
@@ -79,7 +79,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _pictures(folder: Path, around: frozenset[Path]) -> Iterator[Path]:
-    """All pictures below a folder; an error names the first file that is neither picture nor metadata."""
+    """All images below a folder; an error names the first file that is neither image nor metadata."""
     for part in sorted(folder.iterdir()):
         if part.is_dir() and not _hidden(part):
             yield from _pictures(part, _entered(part, around))
@@ -96,14 +96,14 @@ def _entered(folder: Path, around: frozenset[Path]) -> frozenset[Path]:
 
 
 def _is_picture(path: Path) -> bool:
-    """Whether a directory entry is a picture; an error if it is neither that nor anything one may pass over."""
+    """Whether a directory entry is an image; an error if it is neither that nor anything one may pass over."""
     suffix = path.suffix.lower()
     if path.is_dir() or _hidden(path) or path.name.lower() in METADATA_NAMES or suffix in METADATA_SUFFIXES:
         return False
     if suffix in SUFFIXES:
         return True
     raise DataError(
-        f"{path} is not a picture; expected files ending in {', '.join(sorted(SUFFIXES))}",
+        f"{path} is not an image; expected files ending in {', '.join(sorted(SUFFIXES))}",
         fix=f"move {path.name} out of the folder",
     )
 
@@ -116,7 +116,7 @@ def _card(root: Path) -> DatasetCard:
     return DatasetCard(
         name="imagefolder",
         title=root.name,
-        licence="not stated; pictures of the user's own folder",
+        licence="not stated; images of the user's own folder",
         citation="",
         source="a folder on this machine",
         named=False,

@@ -25,18 +25,18 @@ _FOLDERS: dict[Version, str] = {
 
 
 class Lfw(ImageFiles):
-    """Labeled Faces in the Wild, 13,233 photographs of 5,749 people; rows sorted by person, then picture.
+    """Labeled Faces in the Wild, 13,233 photographs of 5,749 people; rows sorted by person, then image.
 
-    Ids are `Person_Name/0001`. Pictures are looked for in `root`, then in `GHBENCH_DATA/lfw` under the name that
+    Ids are `Person_Name/0001`. Images are looked for in `root`, then in `GHBENCH_DATA/lfw` under the name that
     their archive gives them, then among the assets. Splits are the ten folds of view 2 (`fold-1` to `fold-10`) if
-    there is a `people.txt` beside the pictures or in `GHBENCH_DATA/lfw`.
+    there is a `people.txt` beside the images or in `GHBENCH_DATA/lfw`.
 
     Args:
         version: Which alignment of the photographs.
         root: Folder with `Person_Name/Person_Name_0001.jpg`.
 
     Raises:
-        MissingError: The pictures are not on this machine and cannot be fetched.
+        MissingError: The images are not on this machine and cannot be fetched.
         DataError: A folder that does not follow the layout.
     """
 
@@ -48,14 +48,14 @@ class Lfw(ImageFiles):
         super().__init__(_card(version), entries, splits=splits)
 
     def pairs(self) -> PairList:
-        """The 6,000 pairs of view 2: `pairs.txt` beside the pictures, in `GHBENCH_DATA/lfw`, or from its mirrors.
+        """The 6,000 pairs of view 2: `pairs.txt` beside the images, in `GHBENCH_DATA/lfw`, or from its mirrors.
 
         Returns:
             Resolved pairs in ten folds.
 
         Raises:
             MissingError: The file is not on this machine and cannot be fetched.
-            DataError: The file does not follow the format, or names a picture that is not there.
+            DataError: The file does not follow the format, or names an image that is not there.
         """
         path = _beside(self.root, "pairs.txt") or assets.path("lfw-pairs", "pairs.txt")
         return read_pairs(path).resolve(self)
@@ -85,7 +85,7 @@ def _pictures(version: Version, root: Path | None) -> Path:
 
 
 def _beside(root: Path, name: str) -> Path | None:
-    """A list file beside the pictures or in the user's folder."""
+    """A list file beside the images or in the user's folder."""
     places = (root / name, root.parent / name, _user_folder() / name)
     return next((place for place in places if place.is_file()), None)
 

@@ -1,4 +1,4 @@
-"""LFW's folder layout: `Person_Name/Person_Name_0001.jpg`, one folder a person, any kind of picture."""
+"""LFW's folder layout: `Person_Name/Person_Name_0001.jpg`, one folder a person, any kind of image."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _NUMBERED = re.compile(r"(?P<person>.+)_(?P<number>\d{1,8})")
 
 
 def picture_files(root: Path) -> dict[tuple[str, int], ImageEntry]:
-    """All pictures of a folder in LFW's layout.
+    """All images of a folder in LFW's layout.
 
     Args:
         root: The folder that holds the folders of people; other files in it are passed over.
 
     Returns:
-        Entries by (person, picture number), sorted; ids are `Person_Name/0001`.
+        Entries by (person, image number), sorted; ids are `Person_Name/0001`.
 
     Raises:
         MissingError: There is no such folder.
-        DataError: The folder holds no such picture, or two pictures of a person have one number.
+        DataError: The folder holds no such image, or two images of a person have one number.
     """
     if not root.is_dir():
         raise MissingError(
-            f"{root} is not a folder; expected pictures as Person_Name/Person_Name_0001.jpg below it",
+            f"{root} is not a folder; expected images as Person_Name/Person_Name_0001.jpg below it",
         )
     found: dict[tuple[str, int], ImageEntry] = {}
     for folder in root.iterdir():
@@ -35,23 +35,23 @@ def picture_files(root: Path) -> dict[tuple[str, int], ImageEntry]:
             for path in folder.iterdir():
                 key = _picture(path)
                 if key in found:
-                    raise DataError(f"{found[key].path} and {path} are both picture {key[1]} of {key[0]!r}")
+                    raise DataError(f"{found[key].path} and {path} are both image {key[1]} of {key[0]!r}")
                 if key is not None:
                     found[key] = ImageEntry(f"{key[0]}/{key[1]:04d}", path, key[0])
     if not found:
-        raise DataError(f"{root} holds no pictures; expected Person_Name/Person_Name_0001.jpg below it")
+        raise DataError(f"{root} holds no images; expected Person_Name/Person_Name_0001.jpg below it")
     return dict(sorted(found.items()))
 
 
 def is_layout(root: Path) -> bool:
-    """Whether a folder holds at least one picture in LFW's layout."""
+    """Whether a folder holds at least one image in LFW's layout."""
     if not root.is_dir():
         return False
     return any(_picture(path) is not None for folder in root.iterdir() if folder.is_dir() for path in folder.iterdir())
 
 
 def _picture(path: Path) -> tuple[str, int] | None:
-    """Person and number of a picture file, None for any other file."""
+    """Person and number of an image file, None for any other file."""
     match = _NUMBERED.fullmatch(path.stem)
     if match is None or match["person"] != path.parent.name or path.suffix.lower() not in SUFFIXES:
         return None

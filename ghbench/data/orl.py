@@ -1,4 +1,4 @@
-"""The AT&T (ORL) database of faces: 40 people, 10 grey pictures of 112 x 92 pixels each."""
+"""The AT&T (ORL) database of faces: 40 people, 10 grey images of 112 x 92 pixels each."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ CARD = DatasetCard(
 
 
 class Orl(ImageFiles):
-    """AT&T (ORL) faces: 40 people, 10 grey pictures each; rows sorted by person, then picture.
+    """AT&T (ORL) faces: 40 people, 10 grey images each; rows sorted by person, then image.
 
     Ids are `s01/01`; labels are `s1` to `s40` in numeric order.
 
     Raises:
-        MissingError: The pictures cannot be had on this machine.
+        MissingError: The images cannot be had on this machine.
     """
 
     def __init__(self) -> None:

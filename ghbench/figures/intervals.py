@@ -1,4 +1,4 @@
-"""A ranked table as a picture: one row a system, its value and its 95 % interval, beside the best untrained row."""
+"""A ranked table as a picture: one row a system, its value and its 95 % interval, beside the best row to beat."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Literal
 from ghbench.errors import DataError
 from ghbench.figures.style import BAND, BLUE, INK, MUTED, styled_figure
 
-Standing = Literal["better", "same", "worse", "untrained"]
+Standing = Literal["better", "same", "worse", "floor"]
 _LABELS: dict[Standing, str] = {
-    "better": "better than the best untrained row",
+    "better": "better than the best row to beat",
     "same": "within noise of it",
     "worse": "worse",
-    "untrained": "untrained",
+    "floor": "a row to beat",
 }
 
 
@@ -23,15 +23,15 @@ class IntervalRow:
     """One row of a ranked table.
 
     Args:
-        rank: Rank; systems that cannot be told apart share one.
+        rank: Rank, None where nothing is ranked.
         name: What the row is called.
         value: Point value.
         low: Lower end of its 95 % interval.
         high: Upper end.
-        standing: Against the best untrained row, by the paired test, never by looking at overlaps; None without one.
+        standing: Against the best row to beat, by the paired test, never by looking at overlaps; None without one.
     """
 
-    rank: int
+    rank: int | None
     name: str
     value: float
     low: float
@@ -81,27 +81,25 @@ def interval_figure(
 
 
 def _band(axes: Any, rows: Sequence[IntervalRow], *, higher_is_better: bool) -> None:
-    untrained = [row for row in rows if row.standing == "untrained"]
-    if untrained:
-        best = (max if higher_is_better else min)(untrained, key=lambda row: row.value)
-        axes.axvspan(
-            best.low, best.high, color=BAND, linewidth=0, zorder=0, label="interval of the best untrained seed"
-        )
+    floor = [row for row in rows if row.standing == "floor"]
+    if floor:
+        best = (max if higher_is_better else min)(floor, key=lambda row: row.value)
+        axes.axvspan(best.low, best.high, color=BAND, linewidth=0, zorder=0, label="interval of the best row to beat")
         axes.axvline(best.value, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)), zorder=1)
 
 
 def _draw(axes: Any, place: int, row: IntervalRow) -> None:
-    colour = MUTED if row.standing == "untrained" else BLUE
+    colour = MUTED if row.standing == "floor" else BLUE
     axes.plot([row.low, row.high], [place, place], color=colour, linewidth=1.6, solid_capstyle="butt", zorder=2)
     axes.plot(row.value, place, zorder=3, **_marker(row.standing))
 
 
 def _marker(standing: Standing | None) -> dict[str, Any]:
     """Shape and filling say the same as the colour, for readers and printers without it."""
-    colour = MUTED if standing == "untrained" else BLUE
+    colour = MUTED if standing == "floor" else BLUE
     return {
-        "marker": {"untrained": "D", "worse": "v"}.get(standing or "better", "o"),
-        "markersize": 5 if standing == "untrained" else 6,
+        "marker": {"floor": "D", "worse": "v"}.get(standing or "better", "o"),
+        "markersize": 5 if standing == "floor" else 6,
         "markerfacecolor": colour if standing in {"better", None} else "white",
         "markeredgecolor": colour,
         "markeredgewidth": 1.4,
@@ -126,5 +124,5 @@ def _legend(figure: Any, axes: Any, rows: Sequence[IntervalRow]) -> None:
     for standing, label in _LABELS.items():
         if any(row.standing == standing for row in rows):
             axes.plot([], [], label=label, **_marker(standing))
-    if any(row.standing == "untrained" for row in rows):
+    if any(row.standing == "floor" for row in rows):
         figure.legend(loc="outside lower left", ncols=2, columnspacing=1.5, handletextpad=0.5)

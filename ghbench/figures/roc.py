@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ghbench.errors import DataError
 from ghbench.figures.style import BAND, COLOURS, DASHES, MUTED, styled_figure
-from ghbench.metrics.verification import IMPOSTORS_A_FAR_NEEDS, Floats, auc, roc
+from ghbench.metrics.verification import COUPLES_A_FAR_NEEDS, Floats, auc, roc
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class RocCurve:
         tar: float64 [T] true accept rates.
         area: Area under the curve.
         impostors: Impostor pairs that one assignment of folds decides.
-        untrained: It is an untrained reference.
+        couples: Couples of people among the impostor pairs.
+        floor: It is a row to beat.
     """
 
     name: str
@@ -32,7 +33,8 @@ class RocCurve:
     tar: Floats
     area: float
     impostors: float
-    untrained: bool = False
+    couples: int
+    floor: bool = False
 
 
 def roc_curve(
@@ -41,7 +43,8 @@ def roc_curve(
     same: NDArray[np.bool_],
     draws: Floats | None = None,
     *,
-    untrained: bool = False,
+    couples: int,
+    floor: bool = False,
 ) -> RocCurve:
     """The curve of one system's records.
 
@@ -50,16 +53,17 @@ def roc_curve(
         similarity: float64 [N].
         same: bool [N].
         draws: float64 [N] in how many assignments of folds each pair is decided; None: once each.
-        untrained: It is an untrained reference.
+        couples: Couples of people among the impostor pairs.
+        floor: It is a row to beat.
     """
     weight = np.ones(len(same)) if draws is None else draws
     curve = roc(similarity, same, weight)
     impostors = float(weight[~same].sum() / weight.max())
-    return RocCurve(name, curve.far, curve.tar, auc(curve), impostors, untrained)
+    return RocCurve(name, curve.far, curve.tar, auc(curve), impostors, couples, floor)
 
 
 def roc_figure(curves: Sequence[RocCurve], title: str) -> Any:
-    """Draw ROC curves; untrained references are grey.
+    """Draw ROC curves; rows to beat are grey.
 
     Args:
         curves: At most 28 curves, of the same pairs.
@@ -75,14 +79,15 @@ def roc_figure(curves: Sequence[RocCurve], title: str) -> Any:
     if not curves:
         raise DataError("there are no curves to draw", fix="ghbench run --extractor pixels --task orl")
     impostors = min(curve.impostors for curve in curves)
-    resolvable, floor = IMPOSTORS_A_FAR_NEEDS / impostors, 1 / impostors
+    couples = min(curve.couples for curve in curves)
+    resolvable, floor = COUPLES_A_FAR_NEEDS / couples, 1 / impostors
     with styled_figure(7.6, 4.4) as figure:
         axes = figure.add_subplot()
-        few = f"fewer than {IMPOSTORS_A_FAR_NEEDS} of the\n{impostors:,.0f} impostor pairs"
+        few = f"fewer than {COUPLES_A_FAR_NEEDS} of the\n{couples:,} couples of people"
         axes.axvspan(floor, resolvable, color=BAND, linewidth=0, zorder=0, label=few)
         styles = iter([(colour, dashes) for dashes in DASHES for colour in COLOURS])
         for curve in sorted(curves, key=lambda each: -each.area):
-            colour, dashes = (MUTED, (0, (2, 2))) if curve.untrained else next(styles)
+            colour, dashes = (MUTED, (0, (2, 2))) if curve.floor else next(styles)
             far, tar = _steps(curve, floor)
             axes.plot(far, tar, color=colour, linestyle=dashes, linewidth=1.5, label=f"{curve.name}  {curve.area:.3f}")
         chance = np.geomspace(floor, 1, 200)

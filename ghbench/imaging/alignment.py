@@ -1,4 +1,4 @@
-"""What an alignment is: a named, versioned step that brings a picture to the size an extractor declares."""
+"""What an alignment is: a named, versioned step that brings an image to the size an extractor declares."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.imaging.resize import resize_step
+from ghbench.imaging.transforms import Transform
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture ready for an extractor.
+    """An image ready for an extractor.
 
     Args:
         image: uint8 [3, H, W] RGB.
+        transform: float64 [2, 3], from coordinates of the original to those of `image`, see `transforms`.
         fallback: No face was detected; the fixed fallback box stood in for it.
-        invented: Fraction of the output's pixels that lie outside the picture.
+        padded: Fraction of its pixels that lie outside the original.
     """
 
     image: NDArray[np.uint8]
+    transform: Transform
     fallback: bool = False
-    invented: float = 0.0
+    padded: float = 0.0
 
 
 class Alignment(Protocol):
-    """A way to place a picture's content in the frame."""
+    """A way to place an image's content in the frame."""
 
     @property
     def name(self) -> str:
@@ -36,7 +39,7 @@ class Alignment(Protocol):
 
     @property
     def version(self) -> int:
-        """Grows whenever the same picture may come out differently."""
+        """Grows whenever the same image may come out differently."""
         ...
 
     @property
@@ -45,7 +48,7 @@ class Alignment(Protocol):
         ...
 
     def apply(self, image: NDArray[np.uint8], size: tuple[int, int], resize: str = "crop-bilinear") -> Prepared:
-        """Align one picture.
+        """Align one image.
 
         Args:
             image: uint8 [H, W, 3] RGB.
@@ -53,22 +56,23 @@ class Alignment(Protocol):
             resize: Name of the resize step.
 
         Returns:
-            The picture at that size, channels first.
+            The image at that size, channels first, and how it came about.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Unaligned:
-    """`none`: the picture as it is, resized; no face is looked for."""
+    """`none`: the image as it is, resized; no face is looked for."""
 
     name: str = "none"
     version: int = 1
     weights_digest: str = ""
 
     def apply(self, image: NDArray[np.uint8], size: tuple[int, int], resize: str = "crop-bilinear") -> Prepared:
-        """Resize one picture, see `Alignment.apply`."""
-        return Prepared(channels_first(resize_step(resize).apply(image, size)))
+        """Resize one image, see `Alignment.apply`."""
+        step = resize_step(resize)
+        return Prepared(channels_first(step.apply(image, size)), step.transform(image.shape, size))
 
 
 def channels_first(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""The alignments by name, and the one call that brings a picture to what an extractor declares."""
+"""The alignments by name, and the one call that brings an image to what an extractor declares."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def alignment(name: str) -> Alignment:
 
 
 def prepare(image: NDArray[np.uint8], preprocessing: Preprocessing, align: str) -> Prepared:
-    """Align and resize one picture as an extractor declares.
+    """Align and resize one image as an extractor declares.
 
     Args:
         image: uint8 [H, W, 3] RGB.
@@ -52,7 +52,7 @@ def prepare(image: NDArray[np.uint8], preprocessing: Preprocessing, align: str) 
         align: Name of the alignment to use.
 
     Returns:
-        The picture, uint8 [3, H, W], with what had to be made up for it.
+        The image, uint8 [3, H, W], its transform, and how much of it is padding.
 
     Raises:
         UsageError: Unknown alignment or resize step.

@@ -1,4 +1,4 @@
-"""From a picture file to uint8 RGB pixels: one rule for each kind of file, and an error for each kind of damage.
+"""From an image file to uint8 RGB pixels: one rule for each kind of file, and an error for each kind of damage.
 
 Grey is replicated; palettes are looked up; transparency is laid over white; of 16 bits the upper 8 are kept; CMYK is
 converted without a colour profile; the EXIF orientation is applied; of several frames the first counts.
@@ -21,7 +21,7 @@ DECODE_VERSION = 1
 """Grows whenever the same file may give other pixels."""
 
 MAX_PIXELS = 2**26
-"""Pixels in the largest picture that is decoded, 8192 x 8192; a few kilobytes can claim to be far larger."""
+"""Pixels in the largest image that is decoded, 8192 x 8192; a few kilobytes can claim to be far larger."""
 
 # Only formats that Pillow decodes itself: others may start external programs on files that nobody has vouched for.
 # The last two are named by their plugins, which Pillow does not load by itself.
@@ -43,7 +43,7 @@ _TURNS = {
 
 
 def decode(path: Path) -> NDArray[np.uint8]:
-    """Decode a picture file.
+    """Decode an image file.
 
     Args:
         path: A BMP, GIF, JPEG, PNG, PGM/PPM, TIFF or WebP file.
@@ -52,7 +52,7 @@ def decode(path: Path) -> NDArray[np.uint8]:
         uint8 [H, W, 3] RGB, as a viewer would show it upright.
 
     Raises:
-        DataError: The file is missing, no picture, damaged, too large, or has pixels without a defined range.
+        DataError: The file is missing, no image, damaged, too large, or has pixels without a defined range.
     """
     try:
         with Image.open(path, formats=FORMATS) as picture:
@@ -61,16 +61,16 @@ def decode(path: Path) -> NDArray[np.uint8]:
             upright = _upright(picture)
             return np.array(_to_rgb(upright, picture.format, path), dtype=np.uint8)
     except UnidentifiedImageError as error:
-        raise DataError(f"{path} is not a picture; expected one of {', '.join(FORMATS)}") from error
+        raise DataError(f"{path} is not an image; expected one of {', '.join(FORMATS)}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{path} claims more pixels than the {MAX_PIXELS} that are decoded: {error}") from error
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist; expected a picture file") from error
+        raise DataError(f"{path} does not exist; expected an image file") from error
     except DataError:
         raise
     # Pillow's decoders report damage by whatever their parsing of the broken bytes runs into.
     except (OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, EOFError, struct.error) as error:
-        raise DataError(f"{path} cannot be decoded; expected a whole picture file: {error}") from error
+        raise DataError(f"{path} cannot be decoded; expected a whole image file: {error}") from error
 
 
 def pixel_digest(image: NDArray[np.uint8]) -> str:
@@ -98,7 +98,7 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 
 def _to_rgb(picture: Image.Image, file_format: str | None, path: Path) -> Image.Image:
-    """An RGB picture from one of any of Pillow's modes."""
+    """An RGB image from one of any of Pillow's modes."""
     if picture.mode == "RGB":
         return picture
     if picture.mode.startswith("I;16") or (picture.mode == "I" and file_format in {"PNG", "PPM"}):

@@ -1,13 +1,13 @@
 """Where the face is: dlib's frontal HOG detector under one fixed rule of scale, choice and fallback.
 
-Scale: the detector finds faces from about 80 pixels on, so a picture is doubled (bilinear) until its shorter side
-has at least 160 pixels, three times at most: once for ORL's 112 x 92, never for LFW's 250 x 250. A picture with a
+Scale: the detector finds faces from about 80 pixels on, so an image is doubled (bilinear) until its shorter side
+has at least 160 pixels, three times at most: once for ORL's 112 x 92, never for LFW's 250 x 250. An image with a
 longer side above 2048 pixels is shrunk to that.
 
 Choice: of several faces the largest and most central one, by its area less twice the squared distance of its centre
-from that of the picture.
+from that of the image.
 
-Fallback: where no face is found, a square box of 0.8 of the picture's shorter side, its centre in the middle across
+Fallback: where no face is found, a square box of 0.8 of the image's shorter side, its centre in the middle across
 and at 0.58 of the height: a face somewhat below the middle, as the detected ones of ORL and LFW are.
 """
 
@@ -51,13 +51,13 @@ def models_digest(*models: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face in a picture.
+    """A face in an image.
 
     Args:
         box: The face box in pixels of `view`.
         detected: Whether the detector found it; otherwise the box is the fallback box.
-        view: uint8 [h, w, 3], the picture at the scale of detection.
-        scale: Pixels of `view` for one pixel of the picture.
+        view: uint8 [h, w, 3], the image at the scale of detection.
+        scale: Pixels of `view` for one pixel of the image.
     """
 
     box: Box
@@ -67,13 +67,13 @@ class Face:
 
     @property
     def picture_box(self) -> Box:
-        """The face box in pixels of the picture."""
+        """The face box in pixels of the image."""
         left, top, right, bottom = (edge / self.scale for edge in self.box)
         return left, top, right, bottom
 
 
 def find_face(image: NDArray[np.uint8]) -> Face:
-    """Find the face in a picture; every picture gets a box.
+    """Find the face in an image; every image gets a box.
 
     Args:
         image: uint8 [H, W, 3] RGB.
@@ -98,7 +98,7 @@ def find_face(image: NDArray[np.uint8]) -> Face:
 
 
 def detection_scale(height: int, width: int) -> float:
-    """Factor by which a picture is scaled before detection, see the rule at the top."""
+    """Factor by which an image is scaled before detection, see the rule at the top."""
     if max(height, width) > MAX_SIDE:
         return MAX_SIDE / max(height, width)
     scale = 1

@@ -1,6 +1,6 @@
 """Facial landmarks on a found face: 68 points by face-alignment's FAN where its weights lie ready, else by dlib.
 
-Points follow iBUG 300-W: 36-41 the eye on the picture's left, 42-47 the other one, 48 and 54 the mouth's corners.
+Points follow iBUG 300-W: 36-41 the eye on the image's left, 42-47 the other one, 48 and 54 the mouth's corners.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def points68(face: Face) -> NDArray[np.float64]:
         face: A found face.
 
     Returns:
-        float64 [68, 2] x and y in pixels of the picture, where pixel i covers the interval from i to i + 1.
+        float64 [68, 2] x and y in pixels of the image, where pixel i covers the interval from i to i + 1.
 
     Raises:
         MissingError: Neither face-alignment's weights nor dlib's can be had.

@@ -1,4 +1,4 @@
-"""The FFHQ recipe: an oriented square from eyes and mouth, what lies outside the picture reflected and blurred.
+"""The FFHQ recipe: an oriented square from eyes and mouth, what lies outside the image reflected and blurred.
 
 Source: Karras, Laine and Aila, A style-based generator architecture for generative adversarial networks, CVPR 2019,
 appendix A, and the parameters of the dataset's published alignment.
@@ -17,6 +17,7 @@ from ghbench.imaging.alignment import Prepared, channels_first
 from ghbench.imaging.face_detection import find_face, models_digest
 from ghbench.imaging.face_points import points68, points68_digest
 from ghbench.imaging.resize import resize_step
+from ghbench.imaging.transforms import Transform, chain, inverse
 
 _EYE_SCALE, _MOUTH_SCALE = 2.0, 1.8
 _EYE_TO_CENTRE = 0.1
@@ -30,7 +31,7 @@ Quad = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class FfhqAlignment:
-    """`ffhq`: eyes and mouth where FFHQ has them; the picture's outside is reflected, blurred and counted."""
+    """`ffhq`: eyes and mouth where FFHQ has them; the image's outside is reflected, blurred and counted."""
 
     weights_digest: str
     name: str = "ffhq"
@@ -42,10 +43,12 @@ class FfhqAlignment:
         return cls(models_digest(points68_digest()))
 
     def apply(self, image: NDArray[np.uint8], size: tuple[int, int], resize: str = "crop-bilinear") -> Prepared:
-        """Align one picture, see `Alignment.apply`."""
+        """Align one image, see `Alignment.apply`."""
         face = find_face(image)
-        square, invented = sample_quad(image, ffhq_quad(points68(face)), max(size))
-        return Prepared(channels_first(resize_step(resize).apply(square, size)), not face.detected, invented)
+        quad, step = ffhq_quad(points68(face)), resize_step(resize)
+        square, padded = sample_quad(image, quad, max(size))
+        transform = chain(quad_transform(quad, max(size)), step.transform(square.shape, size))
+        return Prepared(channels_first(step.apply(square, size)), transform, not face.detected, padded)
 
 
 def ffhq_quad(points: NDArray[np.float64]) -> Quad:
@@ -53,7 +56,7 @@ def ffhq_quad(points: NDArray[np.float64]) -> Quad:
 
     Args:
         points: float64 [68, 2] in the order of 300-W, or [5, 2]: both eyes, nose, both corners of the mouth, left
-            before right as seen in the picture.
+            before right as seen in the image.
 
     Returns:
         Three corners of the square, in the coordinates of `points`.
@@ -82,16 +85,21 @@ def ffhq_quad(points: NDArray[np.float64]) -> Quad:
     return np.stack([centre - x - y, centre + x - y, centre - x + y])
 
 
+def quad_transform(quad: Quad, side: int) -> Transform:
+    """Where `sample_quad` puts the points of an image."""
+    return inverse(np.column_stack([(quad[1] - quad[0]) / side, (quad[2] - quad[0]) / side, quad[0]]))
+
+
 def sample_quad(image: NDArray[np.uint8], quad: Quad, side: int) -> tuple[NDArray[np.uint8], float]:
-    """Cut an oriented square out of a picture.
+    """Cut an oriented square out of an image.
 
     Args:
         image: uint8 [H, W, 3].
-        quad: The square in pixels of the picture; it may reach outside.
+        quad: The square in pixels of the image; it may reach outside.
         side: Side of the output in pixels.
 
     Returns:
-        uint8 [side, side, 3], and the fraction of its pixels whose centres lie outside the picture.
+        uint8 [side, side, 3], and the fraction of its pixels whose centres lie outside the image.
     """
     padded, offset = _padded(image, quad)
     corner, across, down = quad[0], (quad[1] - quad[0]) / side, (quad[2] - quad[0]) / side
@@ -99,7 +107,7 @@ def sample_quad(image: NDArray[np.uint8], quad: Quad, side: int) -> tuple[NDArra
     places = corner + grid[None, :, None] * across + grid[:, None, None] * down
     outside = (places < 0).any(axis=-1) | (places > [image.shape[1], image.shape[0]]).any(axis=-1)
 
-    # Where the picture is finer than the output, sample finer too and average, so that no pixel is skipped.
+    # Where the image is finer than the output, sample finer too and average, so that no pixel is skipped.
     finer = int(np.clip(np.ceil(np.hypot(*across)), 1, _MAX_OVERSAMPLING))
     a, b = across / finer, down / finer
     start = corner + offset
@@ -115,9 +123,9 @@ def sample_quad(image: NDArray[np.uint8], quad: Quad, side: int) -> tuple[NDArra
 
 
 def _padded(image: NDArray[np.uint8], quad: Quad) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The picture, extended where the square leaves it, and where its origin is now (x, y).
+    """The image, extended where the square leaves it, and where its origin is now (x, y).
 
-    The extension is the picture's reflection, which turns into a blur and then into the median colour with distance.
+    The extension is the image's reflection, which turns into a blur and then into the median colour with distance.
     """
     corners = np.vstack([quad, quad[1] + quad[2] - quad[0]])
     size = float(np.hypot(*(quad[1] - quad[0])))
@@ -141,7 +149,7 @@ def _padded(image: NDArray[np.uint8], quad: Quad) -> tuple[NDArray[np.uint8], ND
 
 
 def _reflected(part: NDArray[np.uint8], pads: NDArray[np.int64], sigma: float) -> NDArray[np.uint8]:
-    """Extend a picture by its reflection, blurred and faded by depth.
+    """Extend an image by its reflection, blurred and faded by depth.
 
     Args:
         part: uint8 [H, W, 3].
@@ -154,7 +162,7 @@ def _reflected(part: NDArray[np.uint8], pads: NDArray[np.int64], sigma: float) -
     around = ((pads[1], pads[3]), (pads[0], pads[2]), (0, 0))
     wide: NDArray[np.float32] = np.pad(part.astype(np.float32), around, mode=mode)  # type: ignore[call-overload]
     height, width = wide.shape[:2]
-    # Depth: 0 at the picture's edge, 1 at the far edge of the extension, negative inside the picture.
+    # Depth: 0 at the image's edge, 1 at the far edge of the extension, negative inside the image.
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
     depth_x = 1 - np.minimum(x / pads[0], x[::-1] / pads[2])
     depth_y = 1 - np.minimum(y / pads[1], y[::-1] / pads[3])

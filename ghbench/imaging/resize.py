@@ -2,9 +2,9 @@
 
 crop-bilinear    the largest centred crop of the declared aspect ratio, then a triangle filter
 crop-bicubic     the same crop, then a cubic filter
-squash-bilinear  the whole picture, its aspect ratio not kept
+squash-bilinear  the whole image, its aspect ratio not kept
 
-At the edge of a crop the filter reaches over it to the picture's own next pixels, and stops at the picture's edge.
+At the edge of a crop the filter reaches over it to the image's own next pixels, and stops at the image's edge.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ghbench.errors import UsageError
+from ghbench.imaging.transforms import Transform, scaling
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom in pixels; pixel i covers the interval from i to i + 1."""
@@ -28,7 +29,7 @@ class Resize:
 
     Args:
         name: What specs, keys and results call it.
-        version: Grows whenever the same picture may come out differently.
+        version: Grows whenever the same image may come out differently.
         crops: Whether the aspect ratio is kept by cropping.
         filter: Pillow's filter.
     """
@@ -39,21 +40,34 @@ class Resize:
     filter: Image.Resampling
 
     def apply(self, image: NDArray[np.uint8], size: tuple[int, int], box: Box | None = None) -> NDArray[np.uint8]:
-        """Resize a picture, or the part of it inside a box.
+        """Resize an image, or the part of it inside a box.
 
         Args:
             image: uint8 [H, W, 3].
             size: Height and width of the output.
-            box: The part to resize; None for the whole picture.
+            box: The part to resize; None for the whole image.
 
         Returns:
             uint8 [size[0], size[1], 3].
         """
-        height, width = size
-        whole = box if box is not None else (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
-        part = centred_crop(whole, height / width) if self.crops else whole
-        picture = Image.fromarray(image).resize((width, height), self.filter, box=part)
-        return np.asarray(picture, dtype=np.uint8)
+        part = self._part(image.shape[:2], size, box)
+        resized = Image.fromarray(image).resize((size[1], size[0]), self.filter, box=part)
+        return np.asarray(resized, dtype=np.uint8)
+
+    def transform(self, shape: tuple[int, ...], size: tuple[int, int], box: Box | None = None) -> Transform:
+        """Where `apply` puts the points of an image.
+
+        Args:
+            shape: Height and width of the image.
+            size: Height and width of the output.
+            box: The part to resize; None for the whole image.
+        """
+        left, top, right, bottom = self._part(shape, size, box)
+        return scaling(size[1] / (right - left), size[0] / (bottom - top), left, top)
+
+    def _part(self, shape: tuple[int, ...], size: tuple[int, int], box: Box | None) -> Box:
+        whole = box if box is not None else (0.0, 0.0, float(shape[1]), float(shape[0]))
+        return centred_crop(whole, size[0] / size[1]) if self.crops else whole
 
 
 RESIZES = {

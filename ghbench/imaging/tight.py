@@ -1,4 +1,4 @@
-"""`tight`: the square inside the picture that brings the face box nearest to its place in FFHQ; nothing is invented."""
+"""`tight`: the square inside the image that brings the face box nearest to its place in FFHQ; nothing is padded."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from ghbench.imaging.alignment import Prepared, channels_first
 from ghbench.imaging.face_detection import find_face, models_digest
 from ghbench.imaging.resize import Box, resize_step
 
-# Where dlib's face box lies in a picture aligned by the FFHQ recipe: medians over the detected faces of ORL.
+# Where dlib's face box lies in an image aligned by the FFHQ recipe: medians over the detected faces of ORL.
 TEMPLATE_SIDE = 0.57
 TEMPLATE_CENTRE = (0.5, 0.59)
 
 
 @dataclass(frozen=True, slots=True)
 class TightAlignment:
-    """`tight`: a square crop around the face that never leaves the picture."""
+    """`tight`: a square crop around the face that never leaves the image."""
 
     name: str = "tight"
     version: int = 1
     weights_digest: str = field(default_factory=models_digest)
 
     def apply(self, image: NDArray[np.uint8], size: tuple[int, int], resize: str = "crop-bilinear") -> Prepared:
-        """Align one picture, see `Alignment.apply`."""
+        """Align one image, see `Alignment.apply`."""
         face = find_face(image)
         box = tight_square(face.picture_box, image.shape[0], image.shape[1])
-        return Prepared(channels_first(resize_step(resize).apply(image, size, box)), not face.detected)
+        step = resize_step(resize)
+        prepared = channels_first(step.apply(image, size, box))
+        return Prepared(prepared, step.transform(image.shape, size, box), not face.detected)
 
 
 def tight_square(face: Box, height: int, width: int) -> Box:
@@ -36,11 +38,11 @@ def tight_square(face: Box, height: int, width: int) -> Box:
 
     Args:
         face: Face box in pixels.
-        height: Height of the picture.
-        width: Width of the picture.
+        height: Height of the image.
+        width: Width of the image.
 
     Returns:
-        A square inside the picture.
+        A square inside the image.
     """
     left, top, right, bottom = face
     side = min((right - left) / TEMPLATE_SIDE, float(height), float(width))

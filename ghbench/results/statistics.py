@@ -1,4 +1,8 @@
-"""Uncertainty: bootstrap over the true unit, differences, Holm's correction, ranks that respect noise."""
+"""Uncertainty: bootstrap over the true unit, intervals and tests that hold for few units, Holm's correction, ranks.
+
+Bootstrap replicates give the standard error and its skewness; Student's t gives the tails. Percentiles and normal
+tails promise too much where units are few: `benchmarks/coverage.py` measures both ways.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,10 @@ Floats = NDArray[np.float64]
 DRAWS = 2000
 CONFIDENCE = 0.95
 FEWEST_UNITS_TO_RANK = 8
-_CHUNK = 4_000_000
+"""Below it a table has points and intervals, but no system counts as better than another."""
+_CHUNK_NUMBERS = 4_000_000
+_ROUNDING = 1e-12
+_NO_INTERVAL = (float("nan"), float("nan"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,7 @@ class Difference:
 
     Args:
         value: First minus second.
-        low: Lower end of its 95 % interval.
+        low: Lower end of its 95 % interval, NaN where the units show no error.
         high: Upper end.
         p_value: Two-sided.
     """
@@ -34,59 +41,130 @@ class Difference:
     p_value: float
 
 
+def multiplicity_chunks(units: int, draws: int = DRAWS, seed: int = 0) -> Iterator[Floats]:
+    """The rows of `multiplicities` in blocks of at most 4 million numbers: with many units they do not fit in memory.
+
+    Yields:
+        float64 [rows, units]; together they are `multiplicities(units, draws, seed)` exactly.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([seed, units]))
+    rows = max(1, _CHUNK_NUMBERS // units)
+    for start in range(0, draws, rows):
+        size = min(rows, draws - start)
+        yield rng.multinomial(units, np.full(units, 1 / units), size=size).astype(np.float64)
+
+
 def multiplicities(units: int, draws: int = DRAWS, seed: int = 0) -> Floats:
-    """Bootstrap draws: float64 [draws, units], rows sum to `units`."""
+    """Bootstrap draws: how often each unit is drawn when as many units are drawn as there are.
+
+    The same seed gives the same draws for every system, which is what makes differences paired.
+
+    Returns:
+        float64 [draws, units], rows sum to `units`.
+    """
     return np.concatenate(list(multiplicity_chunks(units, draws, seed)))
 
 
-def multiplicity_chunks(units: int, draws: int = DRAWS, seed: int = 0) -> Iterator[Floats]:
-    """The same in blocks."""
-    rng = np.random.default_rng(np.random.SeedSequence([seed, units]))
-    step = max(1, _CHUNK // max(1, units))
-    for start in range(0, draws, step):
-        yield rng.multinomial(units, np.full(units, 1 / units), size=min(step, draws - start)).astype(np.float64)
-
-
 def interval(value: float, draws: Floats, units: int, bounds: tuple[float, float] | None) -> tuple[float, float]:
-    """95 % interval."""
-    error = _error(draws, units)
-    reach = _t(units) * error
-    low, high = value - reach, value + reach
-    return (low, high) if bounds is None else (max(low, bounds[0]), min(high, bounds[1]))
+    """95 % interval: Student's t with units - 1 degrees of freedom, longer on the side of the long tail.
+
+    A bounded metric is taken to the logit scale, so the interval stays within the bounds. The limit of the long tail
+    (away from the nearer bound; without bounds, where the draws are skewed to) is moved out, never in, by the leading
+    term of Edgeworth's expansion of a studentized mean, skewness / 6 * (2 t^2 + 1): a few hard units carry most of the
+    error, and a sample without them has a small standard error too. The bootstrap divides by n where an unbiased
+    variance divides by n - 1, hence the inflation by sqrt(n / (n - 1)). Sources: Hall, "The Bootstrap and Edgeworth
+    Expansion" (1992), section 2.6; Johnson, "Modified t tests and confidence intervals for asymmetrical populations",
+    JASA 73 (1978).
+
+    A bounded metric without error (all draws equal, or a value at a bound) gets the exact binomial limits of
+    value * units successes among the units: 3 of 3 people without an error give [.292, 1]. Source: Clopper and Pearson,
+    Biometrika 26 (1934).
+
+    Args:
+        value: Point value.
+        draws: float64 [B] bootstrap replicates; those that leave the metric undefined (NaN) are left out.
+        units: Number of units that were resampled.
+        bounds: Smallest and largest possible value, None for metrics without bounds (squared error, dB).
+
+    Returns:
+        Lower and upper end. NaN with one unit, without a number, and where an unbounded metric shows no error.
+    """
+    from scipy import special
+
+    error, skewness = _error_and_skewness(draws, units)
+    if not (math.isfinite(value) and math.isfinite(error)):
+        return _NO_INTERVAL
+    t = float(special.stdtrit(units - 1, (1 + CONFIDENCE) / 2))
+    if bounds is None:
+        if error == 0:
+            return _NO_INTERVAL
+        shift = skewness / 6 * (2 * t**2 + 1)
+        return value - error * (t + max(0.0, -shift)), value + error * (t + max(0.0, shift))
+    low, high = bounds
+    fraction = min(max((value - low) / (high - low), 0.0), 1.0)
+    if error == 0 or fraction in {0.0, 1.0}:
+        ends = _binomial_limits(fraction, units)
+    else:
+        step = error / (high - low) / (fraction * (1 - fraction))  # the error on the logit scale, by its slope
+        # The curvature of the logit takes its part of the skewness.
+        shift = skewness / 6 * (2 * t**2 + 1) + (fraction - 0.5) * step * t**2
+        below, above = (max(0.0, -shift), 0.0) if fraction > 0.5 else (0.0, max(0.0, shift))
+        middle = special.logit(fraction)
+        ends = special.expit(middle - step * (t + below)), special.expit(middle + step * (t + above))
+    return low + (high - low) * float(ends[0]), low + (high - low) * float(ends[1])
 
 
 def paired_difference(first: float, second: float, first_draws: Floats, second_draws: Floats, units: int) -> Difference:
-    """Compare two systems draw by draw."""
-    error = _error(first_draws - second_draws, units)
-    return _difference(first - second, error, units)
+    """Compare two systems draw by draw: t test with units - 1 degrees of freedom on the inflated bootstrap error.
+
+    A difference that is the same in every draw has no error to divide by. Were the systems equally good, each unit
+    would favour the first by a coin toss; all n tosses agree with probability 2^(1 - n), which is then the p-value
+    (sign test).
+
+    Args:
+        first: Point value of the first system.
+        second: Point value of the second system.
+        first_draws: float64 [B] replicates of the first.
+        second_draws: float64 [B] replicates of the second, of the same draws.
+        units: Number of units that were resampled.
+
+    Returns:
+        The difference; with one unit its p-value is 1.
+    """
+    error, _ = _error_and_skewness(first_draws - second_draws, units)
+    return _difference(first - second, error, units - 1, 2.0 ** (1 - units))
 
 
 def independent_difference(
-    first: float, second: float, first_draws: Floats, second_draws: Floats, units: int
+    first: float,
+    second: float,
+    first_draws: Floats,
+    second_draws: Floats,
+    first_units: int,
+    second_units: int,
 ) -> Difference:
-    """Compare two systems whose draws are not paired."""
-    return _difference(first - second, math.hypot(_error(first_draws, units), _error(second_draws, units)), units)
+    """Compare two systems whose units differ, such as training seeds: variances add, degrees of freedom by Welch.
 
+    Where neither shows an error, the p-value is that of the permutation that separates the units completely,
+    2 / binomial(n + m, n). Sources: Welch, Biometrika 34 (1947); Satterthwaite, Biometrics Bulletin 2 (1946).
 
-def _difference(value: float, error: float, units: int) -> Difference:
-    from scipy import stats
+    Args:
+        first: Point value of the first system.
+        second: Point value of the second system.
+        first_draws: float64 [B] replicates of the first.
+        second_draws: float64 [C] replicates of the second.
+        first_units: Number of units of the first.
+        second_units: Number of units of the second.
 
-    reach = _t(units) * error
-    p = 1.0 if not error > 0 else float(2 * stats.t.sf(abs(value) / error, units - 1))
-    return Difference(value, value - reach, value + reach, p)
-
-
-def _t(units: int) -> float:
-    from scipy import stats
-
-    return float(stats.t.ppf(0.975, units - 1)) if units > 1 else float("nan")
-
-
-def _error(draws: Floats, units: int) -> float:
-    defined = draws[np.isfinite(draws)]
-    if len(defined) < 2 or units < 2:
-        return float("nan")
-    return float(defined.std(ddof=1) * math.sqrt(units / (units - 1)))
+    Returns:
+        The difference; with one unit on either side its p-value is 1.
+    """
+    units = (first_units, second_units)
+    errors = [_error_and_skewness(draws, n)[0] for draws, n in zip((first_draws, second_draws), units, strict=True)]
+    error = math.hypot(*errors)
+    parts = sum(e**4 / (n - 1) for e, n in zip(errors, units, strict=True) if e > 0)
+    freedom = error**4 / parts if parts > 0 else float("nan")
+    return _difference(first - second, error, freedom, min(1.0, 2 / math.comb(sum(units), first_units)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -114,20 +192,30 @@ def significantly_better(
 ) -> NDArray[np.bool_]:
     """Which systems are better than which, with Holm's correction over all pairs of the table.
 
+    With fewer than `FEWEST_UNITS_TO_RANK` units none is.
+
     Args:
         values: K point values.
-        draws: K replicate arrays [B] of the same draws.
+        draws: K replicate arrays [B].
+        units: Number of units that were resampled.
         higher_is_better: Direction of the metric.
+        paired: Whether the draws are the same for all systems; False for runs, which are each system's own.
         level: Family-wise error rate.
 
     Returns:
         bool [K, K], entry [i, j] is True where i is significantly better than j.
     """
     count = len(values)
-    pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
-    between = paired_difference if paired else independent_difference
-    differences = [between(values[i], values[j], draws[i], draws[j], units) for i, j in pairs]
     better = np.zeros((count, count), dtype=np.bool_)
+    if units < FEWEST_UNITS_TO_RANK:
+        return better
+    pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
+    differences = [
+        paired_difference(values[i], values[j], draws[i], draws[j], units)
+        if paired
+        else independent_difference(values[i], values[j], draws[i], draws[j], units, units)
+        for i, j in pairs
+    ]
     for (i, j), difference, p in zip(pairs, differences, holm([d.p_value for d in differences]), strict=True):
         if p < level and difference.value != 0:
             winner, loser = (i, j) if (difference.value > 0) == higher_is_better else (j, i)
@@ -136,6 +224,46 @@ def significantly_better(
 
 
 def ranks(better: NDArray[np.bool_]) -> list[int]:
-    """Rank = 1 + number of systems that are significantly better; systems within noise of each other can share one."""
+    """Rank = 1 + number of systems that are significantly better.
+
+    Two systems of different rank need not differ significantly from each other.
+
+    Args:
+        better: bool [K, K], as `significantly_better` returns it.
+    """
     wins: list[Any] = (1 + better.sum(axis=0)).tolist()
     return wins
+
+
+def _error_and_skewness(draws: Floats, units: int) -> tuple[float, float]:
+    """Inflated standard error and skewness of replicates; NaN with one unit or fewer than two defined draws."""
+    defined = draws[np.isfinite(draws)]
+    if units < 2 or len(defined) < 2:
+        return _NO_INTERVAL
+    spread = float(defined.std())
+    if spread <= _ROUNDING * float(np.abs(defined).max()):  # equal draws, but for the order of their sums
+        return 0.0, 0.0
+    skewness = float(((defined - defined.mean()) ** 3).mean()) / spread**3
+    return spread * math.sqrt(units / (units - 1)), skewness
+
+
+def _binomial_limits(fraction: float, units: int) -> tuple[float, float]:
+    from scipy import special
+
+    tail, successes = (1 - CONFIDENCE) / 2, fraction * units
+    low = special.betaincinv(successes, units - successes + 1, tail) if successes > 0 else 0.0
+    high = special.betaincinv(successes + 1, units - successes, 1 - tail) if successes < units else 1.0
+    return float(low), float(high)
+
+
+def _difference(value: float, error: float, freedom: float, p_without_error: float) -> Difference:
+    from scipy import special
+
+    if not (math.isfinite(value) and math.isfinite(error)):
+        return Difference(value, *_NO_INTERVAL, 1.0)
+    equal = abs(value) < _ROUNDING  # two sums of the same numbers in another order are not a difference
+    if error < _ROUNDING:
+        return Difference(value, *_NO_INTERVAL, 1.0 if equal else p_without_error)
+    reach = error * float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2))
+    p = 1.0 if equal else 2 * float(special.stdtr(freedom, -abs(value) / error))
+    return Difference(value, value - reach, value + reach, p)

@@ -116,7 +116,7 @@ def dataset_record(data: RoleData, views: Mapping[str, StoredFeatures], level: s
         recipe_digest=data.dataset.recipe_digest,
         feature_key=None if plain is None else plain.key.digest,
         faces_not_detected=sum(note.fallbacks for note in notes),
-        padded=round(sum(note.invented for note in notes) / encoded, 4),
+        padded=round(sum(note.padded for note in notes) / encoded, 4),
     )
 
 

@@ -78,7 +78,7 @@ def subject_request(subject: object, task: Task | None = None) -> SubjectRequest
     if not isinstance(subject, str):
         given = _as_subject(subject, type(subject).__name__)
         return SubjectRequest(SpecString(given.spec().name), given=given)
-    constant = task.constant(subject) if isinstance(task, WithConstants) else None
+    constant = _constant(task, subject)
     if constant is not None:
         return SubjectRequest(SpecString(subject), given=constant, constant=True)
     spec = parse(subject)
@@ -114,6 +114,10 @@ def load_task(task: str | Task) -> Task:
     if not isinstance(built, Task):
         raise PluginError(f"{task!r} is not a task: it lacks {', '.join(_missing_members(built, Task))}")
     return built
+
+
+def _constant(task: object, name: str) -> Subject | None:
+    return task.constant(name) if isinstance(task, WithConstants) else None
 
 
 def _as_subject(value: object, name: str) -> Subject:

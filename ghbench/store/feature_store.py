@@ -44,12 +44,12 @@ class ShardNote:
 
     Args:
         fallbacks: Images whose face was not detected.
-        invented: Sum over images of the fraction of pixels outside the picture.
+        padded: Sum over images of the fraction of pixels outside the image.
         seconds: Time it took.
     """
 
     fallbacks: int = 0
-    invented: float = 0.0
+    padded: float = 0.0
     seconds: float = 0.0
 
 
@@ -197,7 +197,7 @@ class StoredFeatures:
             rows=(start, start + len(rows)),
             sha256=digest_bytes(content),
             fallbacks=note.fallbacks,
-            invented=note.invented,
+            padded=note.padded,
             seconds=note.seconds,
         )
         known = self._level(level)

@@ -33,7 +33,7 @@ class ShardEntry(_Part):
     rows: tuple[int, int]
     sha256: str
     fallbacks: int = 0
-    invented: float = 0.0
+    padded: float = 0.0
     seconds: float = 0.0
 
 

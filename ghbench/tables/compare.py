@@ -60,7 +60,8 @@ def compare(
     metric = metric or loaded.metrics[0].name
     entries, _ = collect(loaded.name)
     chosen = [_find(entries, name, loaded, with_align) for name in (first, second)]
-    values, draws, unit, count = [], [], None, 0
+    values, draws, counts = [], [], []
+    unit: str | None = None
     for entry in chosen:
         point = scoring.named(entry.result.metrics, metric)
         if point is None or point.value is None:
@@ -75,12 +76,15 @@ def compare(
             draws.append(found[metric, None])
         units = scoring.units_of(loaded, records)
         if units is not None:
-            unit, count = f"{units.count:,} {units.kind}", units.count
+            unit = f"{units.count:,} {units.kind}"
+            counts.append(units.count)
     kind = scoring.declared(loaded, metric)
     difference = None
     if len(draws) == 2:
-        between = statistics.paired_difference if kind.uncertainty == "units" else statistics.independent_difference
-        difference = between(values[0], values[1], draws[0], draws[1], count)
+        if kind.uncertainty == "units":
+            difference = statistics.paired_difference(values[0], values[1], draws[0], draws[1], counts[0])
+        else:
+            difference = statistics.independent_difference(values[0], values[1], draws[0], draws[1], *counts)
     names = [entry.result.subject.spec_string for entry in chosen]
     return Comparison(
         loaded.name, metric, names[0], names[1], (values[0], values[1]), difference, unit, kind.higher_is_better

@@ -54,7 +54,8 @@ class StandInExtractor:
         """Decode features by level [N, 16] to uint8 [N, 3, 8, 8]."""
         total = np.sum([np.asarray(values, dtype=np.float64) for values in features.values()], axis=0)
         grey = 128 + 8 * total @ self._decoding
-        return grey.clip(0, 255).round().astype(np.uint8).reshape(-1, 3, SIDE, SIDE)
+        images: NDArray[np.uint8] = grey.clip(0, 255).round().astype(np.uint8)
+        return images.reshape(-1, 3, SIDE, SIDE)
 
     def features_of_codes(self, generator: str, ws: NDArray[np.float32]) -> None:
         """It predicts the codes of no generator."""

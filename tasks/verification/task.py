@@ -62,7 +62,7 @@ class VerificationTask:
     @property
     def policies(self) -> tuple[Policy, ...]:
         """Those that learn on folds need some."""
-        learning: tuple[Policy, ...] = ("vote-z", "fuse", "best") if self._pairs.draws else ()
+        learning: tuple[Policy, ...] = ("vote-z", "fuse", "best") if self.pairs_protocol.get("folds") != 0 else ()
         return ("concat", "vote", *learning)
 
     @property

@@ -1,4 +1,4 @@
-"""`imagefolder`: class folders, flat folders, splits; nothing that is no picture slips through unnamed."""
+"""`imagefolder`: class folders, flat folders, splits; nothing that is no image slips through unnamed."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def test_hidden_and_metadata_files_are_passed_over(tmp_path):
 @pytest.mark.parametrize("name", ["a/film.mp4", "a/page", "archive.zip"])
 def test_a_file_that_is_no_picture_is_named(tmp_path, name):
     (tree(tmp_path, "a/1.png") / name).write_bytes(b"?")
-    with pytest.raises(DataError, match=f"{name} is not a picture; expected files ending in .bmp"):
+    with pytest.raises(DataError, match=f"{name} is not an image; expected files ending in .bmp"):
         ImageFolder(tmp_path)
 
 
 def test_an_empty_class_is_named(tmp_path):
     (tree(tmp_path, "a/1.png") / "b").mkdir()
-    with pytest.raises(DataError, match=r"class folder .*b holds no pictures"):
+    with pytest.raises(DataError, match=r"class folder .*b holds no images"):
         ImageFolder(tmp_path)
 
 
@@ -74,7 +74,7 @@ def test_pictures_beside_class_folders_are_ambiguous(tmp_path):
 def test_a_folder_that_is_not_there_or_empty_is_an_error(tmp_path):
     with pytest.raises(MissingError, match="gone is not a folder"):
         ImageFolder(tmp_path / "gone")
-    with pytest.raises(DataError, match="holds no pictures"):
+    with pytest.raises(DataError, match="holds no images"):
         ImageFolder(tmp_path)
 
 

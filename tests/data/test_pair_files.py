@@ -57,9 +57,9 @@ def test_spaces_separate_where_there_are_no_tabs_and_line_ends_do_not_matter(tmp
     [
         (1, "Ann\t1", "line 2: 2 columns; expected 3 .* or 4"),
         (1, "Ann\t1\tBo\t2\t3", "line 2: 5 columns; expected 3"),
-        (1, "Ann\tone\t2", "line 2: picture number is 'one'; expected a whole number from 1"),
-        (1, "Ann\t0\t2", "line 2: picture number is '0'"),
-        (2, "Ann\t1\tBo\t-2", "line 3: picture number is '-2'"),
+        (1, "Ann\tone\t2", "line 2: image number is 'one'; expected a whole number from 1"),
+        (1, "Ann\t0\t2", "line 2: image number is '0'"),
+        (2, "Ann\t1\tBo\t-2", "line 3: image number is '-2'"),
         (2, "Ann\t1\tAnn\t2", "line 3: a mismatched pair names 'Ann' twice"),
         (2, "Ann\t1\t2", "line 3: fold 1 has 0 mismatched pairs before this line; expected 1"),
         (3, "Cy\t1\tBo\t2", "line 4: fold 2 has 0 matched pairs before this line; expected 1"),
@@ -132,14 +132,14 @@ def test_rows_are_not_there_before_resolving(lfw_tree):
 
 def test_a_missing_person_is_named_with_the_line(lfw_tree):
     pairs = read_pairs(written(lfw_tree, ["1\t1", "Ann_Lee\t1\t2", "Ann_Lee\t1\tNo_One\t1"]))
-    with pytest.raises(DataError, match=r"pairs\.txt, line 3: person 'No_One' is not among the pictures"):
+    with pytest.raises(DataError, match=r"pairs\.txt, line 3: person 'No_One' is not among the images"):
         pairs.resolve(Lfw(root=lfw_tree))
 
 
 @pytest.mark.parametrize("number", [4, 400])
 def test_a_picture_that_does_not_exist_is_named_with_the_line(lfw_tree, number):
     pairs = read_pairs(written(lfw_tree, ["1\t1", f"Ann_Lee\t1\t{number}", "Ann_Lee\t1\tBo_Diaz\t1"]))
-    expected = rf"line 2: there is no picture {number} of 'Ann_Lee'; expected one of the 3 numbered 1 to 3"
+    expected = rf"line 2: there is no image {number} of 'Ann_Lee'; expected one of the 3 numbered 1 to 3"
     with pytest.raises(DataError, match=expected):
         pairs.resolve(Lfw(root=lfw_tree))
 
@@ -158,5 +158,5 @@ def test_pair_images_takes_any_kind_of_picture_but_only_one_of_each_number(lfw_t
     path = written(lfw_tree.parent, ["1\t1", "Bo_Diaz\t3\t1", "Cy_Ng\t3\tBo_Diaz\t3"])
     assert PairImages(path, lfw_tree).image(1).shape == (4, 4, 3)
     Image.new("L", (4, 4)).save(lfw_tree / "Bo_Diaz" / "Bo_Diaz_0003.pgm")
-    with pytest.raises(DataError, match="are both picture 3 of 'Bo_Diaz'"):
+    with pytest.raises(DataError, match="are both image 3 of 'Bo_Diaz'"):
         PairImages(path, lfw_tree)

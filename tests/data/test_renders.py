@@ -87,7 +87,7 @@ def drawn(monkeypatch):
 def test_only_the_files_of_the_rows_asked_for_are_drawn(drawn):
     dataset = tiny(count=200)
     dataset.image(70)
-    first_rows(dataset, 64).draw(range(64), lambda done, total: None)
+    first_rows(dataset, 64).draw(range(64), lambda done, total, label: None)
     assert drawn == [range(TEST + 64, TEST + 128), range(TEST, TEST + 64)]
     some = dataset.pixels([127, 3, 70])
     assert len(drawn) == 2
@@ -103,13 +103,13 @@ def test_progress_counts_missing_images_from_the_start_and_by_batches(monkeypatc
     monkeypatch.setattr(Renders, "_load", lambda self: told.append("load") or load(self))
     dataset = tiny(count=70)
     assert isinstance(dataset, Drawn)
-    dataset.draw([65], lambda done, total: told.append((done, total)))
+    dataset.draw([65], lambda done, total, label: told.append((done, total)))
     assert told == [(0, 6), "load", (0, 6), (4, 6), (6, 6)]
     told.clear()
-    dataset.draw(range(70), lambda done, total: told.append((done, total)))
+    dataset.draw(range(70), lambda done, total, label: told.append((done, total)))
     assert (told[0], told[-1], len(told)) == ((0, 64), (64, 64), 2 + 1 + 16)
     told.clear()
-    dataset.draw(range(70), lambda done, total: told.append((done, total)))
+    dataset.draw(range(70), lambda done, total, label: told.append((done, total)))
     assert told == []
 
 

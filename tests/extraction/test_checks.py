@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ghbench.data.array_images import ArrayImages
 from ghbench.errors import FeatureError
 from ghbench.extraction.checks import check_distinct, effective_rank, rank_warning
 
@@ -57,6 +58,18 @@ def test_the_warning_starts_below_rank_two_and_at_64_images():
 
 def test_equal_images_may_have_equal_features_and_different_ones_may_not():
     features = np.array([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]])
-    check_distinct(features, ["a", "b", "a"], "e", "l")
-    with pytest.raises(FeatureError, match="'e', level 'l': rows 0 and 2 are different images with identical"):
-        check_distinct(features, ["a", "b", "c"], "e", "l")
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 4, 4), dtype=np.uint8)
+    with pytest.raises(FeatureError, match="'e', level 'l': rows 0 and 2 "):
+        check_distinct(features, ArrayImages(pixels, "different"), "e", "l")
+    pixels[2] = pixels[0]
+    check_distinct(features, ArrayImages(pixels, "one of them twice"), "e", "l")
+
+
+def test_one_image_in_two_files_may_have_equal_features():
+    class TwoFormats(ArrayImages):
+        def identities(self):
+            return ["png", "other", "bmp"]
+
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 4, 4), dtype=np.uint8)
+    pixels[2] = pixels[0]
+    check_distinct(np.array([[1.0], [2.0], [1.0]]), TwoFormats(pixels, "files"), "e", "l")

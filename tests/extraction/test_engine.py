@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from PIL import Image
 from tiny_encoder import PROBED, ROWS, SIDE, Encoder, open_features, pictures, run
 
 from ghbench.errors import DataError, FeatureError, PluginError, UsageError
+from ghbench.extraction import ExtractionOptions, ShardEncoder, commit_shard, encode_images, plan_extraction
 from ghbench.extraction.cores import one_core_left_over, usable_cores
+from ghbench.extraction.finish import finish_level
 
 
 def pixels_of(dataset):
@@ -71,13 +75,35 @@ def test_no_memory_for_a_single_image_is_the_extractors_error(tmp_path, dataset)
         run(Encoder(no_memory), dataset, open_features(tmp_path, dataset))
 
 
-def test_an_image_that_stands_twice_is_encoded_once(tmp_path):
-    # Row 1 is copied within its shard, row 2 into later shards, row 2's copy comes from a shard that is long done.
+def test_an_image_that_stands_twice_in_a_shard_is_encoded_once(tmp_path):
+    # Row 1 is copied within its shard; row 2 only into later shards, which know nothing of each other.
     dataset = pictures(tmp_path / "pictures", 40, copies=[(5, 1), (17, 2), (39, 2)])
     encoder = Encoder()
     stored = open_features(tmp_path, dataset)
-    assert run(encoder, dataset, stored) == sum(encoder.calls) - PROBED == 37
+    assert run(encoder, dataset, stored) == sum(encoder.calls) - PROBED == 39
     np.testing.assert_array_equal(stored.read("low"), pixels_of(dataset))
+
+
+def test_shards_can_be_pickled_encoded_apart_and_committed_in_any_order(tmp_path, dataset):
+    whole, apart = open_features(tmp_path / "whole", dataset), open_features(tmp_path / "apart", dataset)
+    run(Encoder(), dataset, whole)
+    encoder = Encoder()
+    with apart.writing():
+        plan = pickle.loads(pickle.dumps(plan_extraction(encoder.spec(), dataset, apart, ["low", "high"], "none", 4)))
+        assert len(plan.shards) == 5
+        for shard in reversed(plan.shards):  # each by an encoder of its own, as on another machine
+            made = ShardEncoder(encoder, plan).encode(pickle.loads(pickle.dumps(shard)))
+            commit_shard(apart, pickle.loads(pickle.dumps(made)))
+        for level in plan.levels:
+            finish_level(apart, level, "tiny", dataset)
+    for level in ("low", "high"):
+        np.testing.assert_array_equal(apart.read(level), whole.read(level))
+
+
+def test_features_can_be_had_without_a_store(dataset):
+    encoder = Encoder()
+    features = encode_images(encoder, encoder.spec(), dataset, ["low"], ExtractionOptions(workers=0, device="cpu"))
+    np.testing.assert_array_equal(features["low"], pixels_of(dataset))
 
 
 def test_copies_are_right_where_levels_lack_different_shards(tmp_path):
@@ -179,7 +205,7 @@ def test_seconds_include_waiting_for_pictures(tmp_path, dataset, monkeypatch):
 
 
 def test_progress_counts_different_images(tmp_path):
-    dataset = pictures(tmp_path / "pictures", 12, copies=[(9, 0)])
+    dataset = pictures(tmp_path / "pictures", 12, copies=[(7, 0)])
     seen = []
     run(Encoder(), dataset, open_features(tmp_path, dataset), progress=lambda *report: seen.append(report))
     assert seen[-1] == (11, 11, "tiny on imagefolder")
@@ -191,7 +217,7 @@ def test_a_device_that_is_not_there_is_a_usage_error(tmp_path, dataset):
         def to(self, device):
             raise AssertionError(f"no {device}")
 
-    with pytest.raises(UsageError, match="'tiny' cannot be brought to 'cuda:7'"):
+    with pytest.raises(UsageError, match="cuda:7"):
         run(Movable(), dataset, open_features(tmp_path, dataset), device="cuda:7")
 
 

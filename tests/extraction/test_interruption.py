@@ -9,6 +9,7 @@ import secrets
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,12 +76,12 @@ def test_a_failing_extractor_leaves_no_workers_while_its_error_is_held(tmp_path,
 
 
 def test_notes_on_alignment_survive_a_resume(tmp_path, dataset, monkeypatch):
-    from ghbench.imaging import Prepared, alignments
+    from ghbench.imaging import alignments
     from ghbench.imaging.alignment import Unaligned
 
     class Half(Unaligned):
         def apply(self, image, size, resize="crop-bilinear"):
-            return Prepared(super().apply(image, size, resize).image, bool(image[0, 0, 0] % 2), 0.25)
+            return replace(super().apply(image, size, resize), fallback=bool(image[0, 0, 0] % 2), padded=0.25)
 
     monkeypatch.setitem(alignments.ALIGNMENTS, "half", Half)
     expected = sum(int(dataset.image(row)[0, 0, 0] % 2) for row in range(ROWS))
@@ -97,7 +98,7 @@ def test_notes_on_alignment_survive_a_resume(tmp_path, dataset, monkeypatch):
     run(Encoder(), dataset, open_features(tmp_path, dataset), align="half")
     notes = open_features(tmp_path, dataset).notes("high")
     assert sum(note.fallbacks for note in notes) == expected
-    assert sum(note.invented for note in notes) == pytest.approx(ROWS / 4)
+    assert sum(note.padded for note in notes) == pytest.approx(ROWS / 4)
     assert [note.rows for note in notes] == [(start, start + 8) for start in range(0, ROWS, 8)]
 
 

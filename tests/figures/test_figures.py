@@ -23,7 +23,7 @@ pytest.importorskip("matplotlib", reason="needs the extra report")
 ROWS = [
     IntervalRow(1, "trained", 0.95, 0.93, 0.97, "better"),
     IntervalRow(2, "pixels", 0.83, 0.80, 0.87, "same"),
-    IntervalRow(2, "random-trunk", 0.82, 0.79, 0.85, "untrained"),
+    IntervalRow(2, "random-trunk", 0.82, 0.79, 0.85, "floor"),
 ]
 
 
@@ -31,10 +31,10 @@ def texts(figure):
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
-def curve(name="trained", shift=2.0, untrained=False):
+def curve(name="trained", shift=2.0, floor=False):
     rng = np.random.default_rng(0)
     same = np.arange(3000) < 1000
-    return roc_curve(name, rng.standard_normal(3000) + shift * same, same, untrained=untrained)
+    return roc_curve(name, rng.standard_normal(3000) + shift * same, same, couples=500, floor=floor)
 
 
 def test_the_forest_plot_names_every_row_in_order_with_its_numbers():
@@ -44,8 +44,8 @@ def test_the_forest_plot_names_every_row_in_order_with_its_numbers():
     assert "40 people" in figure.axes[0].get_xlabel()
 
 
-def test_the_band_is_the_interval_of_the_best_untrained_row():
-    seeds = [*ROWS, IntervalRow(4, "random-trunk:seed=1", 0.78, 0.75, 0.81, "untrained")]
+def test_the_band_is_the_interval_of_the_best_row_to_beat():
+    seeds = [*ROWS, IntervalRow(4, "random-trunk:seed=1", 0.78, 0.75, 0.81, "floor")]
     band = interval_figure(seeds, "accuracy", "orl").axes[0].patches[0]
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((0.79, 0.85))
 
@@ -57,16 +57,19 @@ def test_standing_is_told_by_the_filling_and_not_by_colour_alone():
     assert signs == [("o", False), ("o", True), ("D", True)]
 
 
-def test_roc_curves_start_at_one_impostor_and_shade_what_ten_cannot_resolve():
-    axes = roc_figure([curve(), curve("random-trunk", 0.5, untrained=True)], "orl").axes[0]
+def test_roc_curves_start_at_one_impostor_and_shade_what_ten_couples_cannot_resolve():
+    axes = roc_figure([curve(), curve("random-trunk", 0.5, floor=True)], "orl").axes[0]
     assert axes.get_xscale() == "log"
     assert axes.get_xlim() == pytest.approx((1 / 2000, 1))
-    assert axes.patches[0].get_x() + axes.patches[0].get_width() == pytest.approx(10 / 2000)
+    assert axes.patches[0].get_x() + axes.patches[0].get_width() == pytest.approx(10 / 500)
 
 
 def test_a_pair_of_many_fold_draws_counts_once_an_assignment():
     same = np.array([True, False, False, False])
-    assert roc_curve("a", np.array([3.0, 2.0, 1.0, 0.0]), same, np.array([20.0, 20.0, 10.0, 10.0])).impostors == 2.0
+    assert (
+        roc_curve("a", np.array([3.0, 2.0, 1.0, 0.0]), same, np.array([20.0, 20.0, 10.0, 10.0]), couples=3).impostors
+        == 2.0
+    )
 
 
 def test_levels_are_drawn_in_their_order_beside_rows_without_levels():

@@ -56,7 +56,7 @@ def test_none_crops_the_centre_and_resizes():
     assert prepared.image.shape == (3, 8, 8)
     assert prepared.image.flags["C_CONTIGUOUS"]
     assert (prepared.image == 255).all()
-    assert (prepared.fallback, prepared.invented) == (False, 0.0)
+    assert (prepared.fallback, prepared.padded) == (False, 0.0)
     assert prepare(image, Preprocessing((8, 8), resize="squash-bilinear"), "none").image[:, 0].max() == 0
 
 
@@ -124,9 +124,9 @@ def test_points_that_are_no_face_are_refused():
 
 def test_a_quad_on_pixel_edges_copies_the_pixels():
     image = np.random.default_rng(1).integers(0, 256, (100, 120, 3), dtype=np.uint8)
-    cut, invented = sample_quad(image, np.array([[30.0, 20], [70, 20], [30, 60]]), 40)
+    cut, padded = sample_quad(image, np.array([[30.0, 20], [70, 20], [30, 60]]), 40)
     assert np.array_equal(cut, image[20:60, 30:70])
-    assert invented == 0
+    assert padded == 0
 
 
 def test_a_finer_picture_is_averaged_not_skipped():
@@ -141,8 +141,8 @@ def test_a_finer_picture_is_averaged_not_skipped():
 )
 def test_what_lies_outside_the_picture_is_counted(left, top, expected):
     image = np.full((100, 100, 3), 60, np.uint8)
-    cut, invented = sample_quad(image, np.array([[left, top], [left + 40, top], [left, top + 40]], dtype=float), 64)
-    assert invented == expected
+    cut, padded = sample_quad(image, np.array([[left, top], [left + 40, top], [left, top + 40]], dtype=float), 64)
+    assert padded == expected
     assert np.abs(cut.astype(int) - 60).max() <= 1
 
 
@@ -186,22 +186,22 @@ def test_orl_has_seven_undetected_faces_and_none_is_dropped(orl, models):
     assert 5 <= len(missed) <= 9
     assert len(set(missed) & set(UNDETECTED)) >= 5
     assert {result.image.shape for result in prepared} == {(3, 64, 64)}
-    assert {result.invented for result in prepared} == {0.0}
+    assert {result.padded for result in prepared} == {0.0}
 
 
-def test_ffhq_invents_about_43_percent_on_orl(orl, models):
+def test_ffhq_pads_about_43_percent_on_orl(orl, models):
     step = alignment("ffhq")
-    invented = [step.apply(orl.image(row), (64, 64)).invented for row in range(0, len(orl), 4)]
-    assert np.mean(invented) == pytest.approx(0.43, abs=0.03)
-    assert max(invented) < 0.75
+    padded = [step.apply(orl.image(row), (64, 64)).padded for row in range(0, len(orl), 4)]
+    assert np.mean(padded) == pytest.approx(0.43, abs=0.03)
+    assert max(padded) < 0.75
 
 
 def test_dlib_chips_are_level_and_mostly_real(orl, models):
     prepared = alignment("dlib-chip").apply(orl.image(0), (150, 150))
     assert not prepared.fallback
-    assert 0 < prepared.invented < 0.2
+    assert 0 < prepared.padded < 0.2
     black = (prepared.image == 0).all(axis=0).mean()
-    assert prepared.invented == pytest.approx(black, abs=0.02)
+    assert prepared.padded == pytest.approx(black, abs=0.02)
 
 
 @pytest.mark.parametrize("name", ["tight", "ffhq", "dlib-chip"])
@@ -209,7 +209,7 @@ def test_the_same_picture_gives_the_same_pixels(orl, models, name):
     image = orl.image(123)
     first, second = (alignment(name).apply(image, (96, 96)) for _ in range(2))
     assert np.array_equal(first.image, second.image)
-    assert first.invented == second.invented
+    assert first.padded == second.padded
 
 
 def test_of_two_faces_the_larger_more_central_one_is_chosen(orl, models):

@@ -1,4 +1,4 @@
-"""Every kind of picture file has one stated outcome; every kind of damage is an error that names the file."""
+"""Every kind of image file has one stated outcome; every kind of damage is an error that names the file."""
 
 from __future__ import annotations
 
@@ -123,14 +123,14 @@ def test_a_truncated_file_is_an_error_that_names_it(tmp_path, name):
     noise = RNG.integers(0, 256, (40, 40, 3), dtype=np.uint8)
     path = saved(tmp_path / name, noise)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(DataError, match=f"{name} cannot be decoded; expected a whole picture file"):
+    with pytest.raises(DataError, match=f"{name} cannot be decoded; expected a whole image file"):
         decode(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"])
 def test_a_file_that_is_no_picture_is_an_error(tmp_path, content):
     (tmp_path / "a.jpg").write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.jpg is not a picture; expected one of BMP"):
+    with pytest.raises(DataError, match=r"a\.jpg is not an image; expected one of BMP"):
         decode(tmp_path / "a.jpg")
 
 

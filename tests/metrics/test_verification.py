@@ -178,3 +178,19 @@ def test_similarity_is_the_same_by_matrix_and_by_chunks(kind, monkeypatch):
     monkeypatch.setattr(v, "_CHUNK_NUMBERS", 50)
     few = slice(0, 40)
     np.testing.assert_allclose(v.pair_similarity(features, left[few], right[few], kind), dense[few], atol=1e-12)
+
+
+def test_couples_of_people_are_counted_once_in_either_order():
+    first, second = np.array([0, 1, 1, 2, 3, 3]), np.array([1, 0, 2, 1, 3, 0])
+    same = first == second
+    assert v.impostor_couples(first, second, same) == 3  # 0-1, 1-2 and 0-3
+    assert v.impostor_couples(first[same], second[same], same[same]) == 0
+    left, right = np.triu_indices(40, 1)
+    assert v.impostor_couples(left, right, np.zeros(780, dtype=bool)) == 780
+
+
+def test_a_false_accept_rate_needs_ten_couples_of_people_behind_it():
+    assert v.reportable_fars([1e-1, 1e-2, 1e-3], 780) == [1e-1]
+    assert v.reportable_fars([1e-1, 1e-2, 1e-3], 1000) == [1e-1, 1e-2]
+    assert v.reportable_fars([1e-1], 99) == []
+    assert v.reportable_fars([1e-4], 100_000) == [1e-4]

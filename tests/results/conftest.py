@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from ghbench.results.provenance import provenance
-from ghbench.results.schema import ExtractorRecord, MetricValue, Result, TaskRecord
+from ghbench.results.schema import FeatureRecord, MetricRecord, MetricValue, Result, SubjectRecord, TaskRecord
 
 
 @pytest.fixture
@@ -12,29 +12,40 @@ def result():
     return Result(
         digest="0123456789abcdef",
         status="complete",
-        extractor=ExtractorRecord(
+        subject=SubjectRecord(
             name="hand",
             spec_string="hand:x=1",
             version="1",
             package="",
             package_version=None,
-            levels=["a"],
-            dims=[3],
-            policy="concat",
             weights_digest="0",
-            preprocessing={"size": (8, 8), "align": "none"},
-            similarity="cosine",
-            backend="numpy-float32",
-            centred=False,
             training={"supervision": "none"},
             licence="none",
         ),
-        task=TaskRecord(name="orl", version=1, main_metric="accuracy", references=[], untrained="none", protocol={}),
-        align={"name": "none"},
+        features=FeatureRecord(
+            levels=["a"],
+            dims=[3],
+            policy="concat",
+            preprocessing={"size": (8, 8), "align": "none"},
+            align={"name": "none"},
+            similarity="cosine",
+            backend="numpy-float32",
+            centred=False,
+            dtype="float32",
+        ),
+        task=TaskRecord(
+            name="orl",
+            version=1,
+            metrics=[
+                MetricRecord(
+                    name="accuracy", unit="fraction", higher_is_better=True, uncertainty="units", bounds=(0, 1)
+                )
+            ],
+            protocol={},
+        ),
         datasets={},
-        domain="real",
         overlap="none",
-        metrics=[MetricValue(metric="accuracy", value=0.5, unit="fraction", higher_is_better=True, ci=(0.4, 0.6))],
+        metrics=[MetricValue(metric="accuracy", value=0.5, interval=(0.4, 0.6))],
         provenance=provenance("ghbench run", 0),
     )
 

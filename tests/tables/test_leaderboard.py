@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,22 @@ import pytest
 
 from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import Encoder
-from ghbench.results import files, statistics
+from ghbench.results import files, scoring
 from ghbench.results.provenance import provenance
-from ghbench.results.schema import DatasetRecord, ExtractorRecord, MetricValue, Result, TaskRecord
+from ghbench.results.schema import (
+    Counts,
+    DatasetRecord,
+    FeatureRecord,
+    MetricValue,
+    Missing,
+    Result,
+    SubjectRecord,
+    TaskRecord,
+)
 from ghbench.tables import collect, compare, entries_of, rank_table, render, table_of_results, terminal
 from ghbench.tables.rescore import differences
 from ghbench.tables.terminal import print_table
-from ghbench.task import Score, Units
+from ghbench.task import Metric, Reference, Score, Units
 
 
 @dataclass
@@ -27,42 +36,30 @@ class RightOrWrong:
 
     name: str = "exam"
     version: int = 2
-    main_metric: str = "accuracy"
+    metrics: tuple = (Metric("accuracy"), Metric("half"))
     requires: tuple = (Encoder,)
-    references: tuple = ("blind",)
-    untrained: str = "blind"
+    policies: tuple = ("concat",)
+    references: tuple = (Reference("blind", "untrained network", floor=True),)
 
     def protocol(self):
         return {"kind": "exam"}
 
-    def datasets(self):
+    def roles(self):
         return {}
 
-    def evaluate(self, inputs, rng):
+    def evaluate(self, inputs):
         raise AssertionError("results are written by the tests themselves")
 
     def score(self, records, sample_weight=None):
-        found = [
-            (level, records["level"] == level if level else records["level"].isna())
-            for level in records["level"].unique()
-        ]
-        weight = np.ones(len(records)) if sample_weight is None else sample_weight
-        return [
-            Score(metric, float(np.average(records["right"][rows] * scale, weights=weight[rows])), level=level)
-            for level, rows in found
-            for metric, scale in (("accuracy", 1.0), ("half", 0.5))
-        ]
+        right = float(np.average(records["right"], weights=sample_weight))
+        return [Score("accuracy", right), Score("half", right / 2)]
 
     def score_replicates(self, records, multiplicity, metrics=None):
-        found = {}
-        for level, rows in records.groupby("level", dropna=False):
-            rate = multiplicity[:, rows["person"]] @ rows["right"].to_numpy() / 200
-            key = level if isinstance(level, str) else None
-            found |= {("accuracy", key): rate, ("half", key): rate / 2}
-        return found
+        rate = multiplicity[:, records["person"]] @ records["right"].to_numpy() / multiplicity.sum(axis=1)
+        return {("accuracy", None): rate, ("half", None): rate / 2}
 
     def units(self, records):
-        return Units("people", records["person"].to_numpy(), None, 200)
+        return Units("people", records["person"].to_numpy(), None, len(records))
 
 
 @pytest.fixture
@@ -82,37 +79,45 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def right(count, level=None):
-    return pd.DataFrame({"person": np.arange(200), "right": np.arange(200) < count, "level": [level] * 200})
+def right(count, people=200):
+    return pd.DataFrame({"person": np.arange(people), "right": np.arange(people) < count})
+
+
+FACES = {"faces": DatasetRecord(name="f", images=1, content_digest="c", recipe_digest=None)}
 
 
 @pytest.fixture
 def keep(task, home):
     """Write the result of a system that is right about so many of 200 people."""
 
-    def write(name, count, *, digest=None, published=False, version=2, spec=None, created=None, **changes):
+    def write(
+        name, count, *, digest=None, published=False, version=2, spec=None, created=None, align="none", **changes
+    ):
         records = count if isinstance(count, pd.DataFrame) else right(count)
-        metrics = statistics.with_intervals(task.score(records), statistics.replicates(task, records), "people")
+        metrics = scoring.metric_values(task, records, scoring.replicates(task, records))
+        levels = [str(level) for level in records["level"].unique()] if "level" in records else ["a"]
         made = provenance("ghbench run", 0)
         result = Result(
             **{
                 "digest": digest or f"{name:0<64}",
                 "status": "complete",
-                "extractor": ExtractorRecord(
-                    name=name, spec_string=spec or name, version="1", package="", package_version=None, levels=["a"],
-                    dims=[3], policy="concat", weights_digest="0", preprocessing={"align": "none"},
-                    similarity="cosine", backend="numpy-float32", centred=False,
-                    training={"supervision": "none"}, licence="none",
+                "subject": SubjectRecord(
+                    name=name, spec_string=spec or name, version="1", package="", package_version=None,
+                    weights_digest="0", training={"supervision": "none", "domain": "real"}, licence="none",
+                ),
+                "features": FeatureRecord(
+                    levels=levels, dims=[3] * len(levels), policy="each" if "level" in records else "concat",
+                    preprocessing={"align": "none"}, align={"name": align}, similarity="cosine",
+                    backend="numpy-float32", centred=False, dtype="float32",
                 ),
                 "task": TaskRecord(
-                    name="exam", version=version, main_metric="accuracy", references=["blind"], untrained="blind",
+                    name="exam", version=version, metrics=[asdict(metric) for metric in task.metrics],
                     protocol={"kind": "exam"},
                 ),
-                "align": {"name": "none"},
-                "datasets": {"faces": DatasetRecord(name="f", images=1, content_digest="c", recipe_digest=None)},
-                "domain": "real",
+                "datasets": FACES,
                 "overlap": "none",
                 "metrics": metrics,
+                "counts": Counts(records=len(records), unit="people", units=len(records) // len(levels)),
                 "provenance": made.model_copy(update={"created": created or made.created}),
                 **changes,
             }
@@ -132,23 +137,45 @@ def test_rank_counts_who_is_significantly_better_and_noise_shares_a_rank(keep, t
     keep("good", 190), keep("as-good", 189), keep("bad", 60)
     table = table_of(task)
     assert [(row.rank, row.system) for row in table.rows] == [(1, "good"), (1, "as-good"), (3, "bad")]
-    assert table.rows[0].metrics[0].value == 0.95
+    assert table.rows[0].metric("accuracy").value == 0.95
+    assert table.unit == "200 people"
 
 
-def test_rows_no_better_than_the_untrained_network_say_so(keep, task):
+def test_rows_no_better_than_the_rows_to_beat_say_so_and_name_them(keep, task):
     keep("blind", 100), keep("lucky", 102), keep("worse", 20), keep("good", 190)
-    remarks = {row.system: render.remark(row) for row in table_of(task).rows}
-    against = render.AGAINST_UNTRAINED
-    assert remarks == {"good": "", "blind": "", "lucky": against["same"], "worse": against["worse"]}
+    table = table_of(task)
+    assert table.floor == "untrained network"
+    remarks = {row.system: render.remark(row, table.floor) for row in table.rows}
+    assert remarks == {
+        "good": "",
+        "blind": "untrained network",
+        "lucky": "within noise of the best untrained network",
+        "worse": "worse than the best untrained network",
+    }
+
+
+def test_too_few_units_are_sorted_and_not_ranked(keep, task):
+    keep("good", right(5, 7)), keep("bad", right(1, 7))
+    table = table_of(task)
+    assert [(row.rank, row.system) for row in table.rows] == [(None, "good"), (None, "bad")]
+    assert "7 units" in table.unranked
+    assert "not ranked" in render.markdown(table)
+
+
+def test_an_incomplete_result_names_what_it_lacks(keep, task):
+    missing = [Missing(what="same-person", why="dlib is not here", fix="pip install dlib-bin")]
+    keep("net", 150, status="incomplete", missing=missing)
+    assert "pip install dlib-bin" in render.remark(table_of(task).rows[0], None)
 
 
 def test_a_table_of_new_results_holds_the_references_that_are_finished_and_names_the_others(keep, task):
     new = keep("good", 190)
     (note,) = table_of_results("exam", [new]).notes
-    assert note == "Reference rows that are not here: ghbench run --extractor blind --task exam"
+    assert "blind" in note
+    assert "--references" in note
     keep("blind", 100, published=True)
     table = table_of_results("exam", [new])
-    assert [(row.system, row.standing) for row in table.rows] == [("good", "better"), ("blind", "untrained")]
+    assert [(row.system, row.standing) for row in table.rows] == [("good", "better"), ("blind", "floor")]
     assert table.notes == ()
 
 
@@ -159,7 +186,7 @@ def test_one_s_own_row_stands_for_a_published_one_of_the_same_identity(keep, tas
     marks = render.markdown(table).splitlines()
     assert ["published" in line for line in marks[2:4]] == [False, True]
     entries, _ = collect("exam", published=False)
-    assert [entry.result.extractor.name for entry in entries] == ["same"]
+    assert [entry.result.subject.name for entry in entries] == ["same"]
 
 
 def test_older_task_versions_other_images_and_other_protocols_are_left_out_with_a_note(keep, task):
@@ -197,14 +224,22 @@ def test_two_results_of_one_name_are_told_apart(keep, task):
     assert [row.system for row in table_of(task).rows] == ["net #aaaaaaaa", "net #bbbbbbbb"]
 
 
-def test_levels_stand_as_rows_of_their_own(keep, task):
-    levels = pd.concat([right(150, "r4"), right(20, "r8")], ignore_index=True)
+def test_levels_and_policies_of_a_system_stand_below_the_ranked_rows(keep, task):
+    levels = pd.concat([right(150).assign(level="r4"), right(20).assign(level="r8")], ignore_index=True)
     keep("net", levels, spec="net:level=r4+r8,policy=each,x=1")
-    assert [row.system for row in table_of(task).rows] == ["net:x=1 @ r4", "net:x=1 @ r8"]
+    assert [row.system for row in table_of(task).levels] == ["net:x=1 @ r4", "net:x=1 @ r8"]
+    keep("fused", 170, spec="net:level=r4+r8,policy=fuse,x=1")
+    assert [row.system for row in table_of(task).rows] == ["net:level=r4+r8,policy=fuse,x=1"]
+    keep("default", 160, spec="net:x=1")
+    table = table_of(task)
+    assert [row.system for row in table.rows] == ["net:x=1"], "one row a system"
+    assert {row.rank for row in table.levels} == {None}
+    assert len(table.levels) == 3
+    assert "net:x=1 @ r4" in render.markdown(table)
 
 
 def test_another_alignment_than_the_declared_one_is_in_the_name(keep, task):
-    keep("net", 150, align={"name": "tight"})
+    keep("net", 150, align="tight")
     assert table_of(task).rows[0].system == "net --align tight"
 
 
@@ -236,7 +271,7 @@ def test_no_name_or_warning_breaks_out_of_its_cell(keep, task, capsys):
 def test_a_narrow_table_names_the_metrics_that_it_leaves_out(keep, task, capsys, monkeypatch):
     keep("net", 151)
     monkeypatch.setattr(terminal, "_PIPE_WIDTH", 60)
-    monkeypatch.setattr(terminal, "columns", lambda _table: ["accuracy", "error[paste]", "error[blur]", "error[floor]"])
+    monkeypatch.setattr(terminal, "columns", lambda *_: ["accuracy", "error[paste]", "error[blur]", "error[floor]"])
     print_table(table_of(task))
     assert "Not shown here: error[paste], error[blur], error[floor];" in capsys.readouterr().out.replace("\n", " ")
 
@@ -247,9 +282,9 @@ def test_csv_and_json_hold_every_number_unrounded(keep, task):
     row = next(csv.DictReader(io.StringIO(render.comma_separated(table))))
     accuracy = kept.metric("accuracy")
     assert (row["rank"], row["extractor"], row["published"], row["digest"]) == ("1", "net", "False", kept.digest)
-    assert [float(row[f"accuracy{end}"]) for end in ("", "_low", "_high")] == [accuracy.value, *accuracy.ci]
+    assert [float(row[f"accuracy{end}"]) for end in ("", "_low", "_high")] == [accuracy.value, *accuracy.interval]
     content = json.loads(render.as_json(table))
-    assert (content["task"], content["main_metric"]) == ("exam", "accuracy")
+    assert (content["task"], content["metrics"][0]["name"]) == ("exam", "accuracy")
     assert content["rows"][0]["metrics"][0]["value"] == accuracy.value
     assert content["rows"][0]["result"]["digest"] == kept.digest
 
@@ -257,9 +292,10 @@ def test_csv_and_json_hold_every_number_unrounded(keep, task):
 def test_markdown_shows_values_with_intervals_and_explains_itself(keep, task):
     keep("net", 150)
     text = render.markdown(table_of(task))
-    low, high = table_of(task).rows[0].metrics[0].ci
+    low, high = table_of(task).rows[0].metric("accuracy").interval
     assert f"| 1 | `net` | .750 [{low:.3f}, {high:.3f}] |".replace("0.", ".") in text
-    assert "percentile bootstrap over the" in text
+    assert "95 % interval over 200 people" in text
+    assert "need not differ" in text
     assert "Holm over all pairs" in text
 
 
@@ -279,7 +315,7 @@ def test_rescoring_notices_a_changed_number(keep, task):
     metrics = kept.model_dump()["metrics"]
     for change, sentence in (
         ({"value": 0.9}, "accuracy, value: 0.75 now, 0.9 in the file"),
-        ({"ci": None}, "accuracy, low: "),
+        ({"interval": None}, "accuracy, low: "),
         ({"value": None}, "accuracy, value: 0.75 now, None in the file"),
         ({"metric": "precision"}, "precision is only on one side"),
     ):
@@ -294,7 +330,7 @@ def test_rescoring_notices_a_changed_number(keep, task):
 
 @pytest.fixture
 def known_names(monkeypatch):
-    monkeypatch.setattr(sys.modules["ghbench.tables.compare"], "extractor_request", lambda name: name)
+    monkeypatch.setattr(sys.modules["ghbench.tables.compare"], "subject_request", lambda name, _task: name)
 
 
 def test_compare_is_paired_and_signed(keep, known_names):
@@ -306,7 +342,7 @@ def test_compare_is_paired_and_signed(keep, known_names):
     assert found.difference.p_value < 1e-4
     backwards = compare("second", "first", "exam")
     assert backwards.difference.low == pytest.approx(-found.difference.high)
-    assert (found.unit, found.metric) == ("people", "accuracy")
+    assert (found.unit, found.metric) == ("200 people", "accuracy")
 
 
 def test_compare_takes_the_newest_of_several_and_says_what_is_missing(keep, known_names):
@@ -322,5 +358,5 @@ def test_compare_takes_the_newest_of_several_and_says_what_is_missing(keep, know
 
 
 def test_a_value_below_one_is_never_shown_as_one():
-    below = MetricValue(metric="auc", value=0.99996, unit="fraction", higher_is_better=True, ci=(0.9994, 1.0))
+    below = MetricValue(metric="auc", value=0.99996, interval=(0.9994, 1.0))
     assert render.cell(below) == ">.999 [.999, 1.000]"

@@ -31,7 +31,7 @@ def verify():
         people = np.asarray(labels, dtype=np.int64)
         names = [str(person) for person in range(people.max() + 1)]
         dataset = Labelled(targets={"label": Target("label", people, "class", names)})
-        task = VerificationTask("tiny", lambda: dataset, lambda _: pairs, {"pairs": "by hand"}, flip=flip)
+        task = VerificationTask("tiny", lambda: dataset, lambda _: pairs, {"pairs": "by hand"}, folds=True, flip=flip)
         arrays = {level: np.asarray(values, dtype=np.float32) for level, values in features.items()}
         views = {"plain": arrays}
         if flipped is not None:
@@ -48,9 +48,10 @@ def verify():
             similarity=similarity,
             mean=mean,
         )
-        inputs = TaskInputs(spec, tuple(arrays), policy, {"pairs": views}, {"pairs": dataset})
-        records = task.evaluate(inputs, np.random.default_rng(0))
-        scores = {(score.metric, score.level): score for score in task.score(records)}
+        features = {"pairs": views}
+        inputs = TaskInputs(None, spec, {"pairs": dataset}, features, tuple(arrays), policy, None)
+        records = task.evaluate(inputs).records
+        scores = {score.metric: score for score in task.score(records)}
         return SimpleNamespace(task=task, records=records, scores=scores)
 
     return run

@@ -11,7 +11,7 @@ from ghbench import registry
 from ghbench.dataset import DatasetCard, Target
 from ghbench.digests import digest_array
 from ghbench.extractor import Encoder
-from ghbench.task import Role, Score, Units
+from ghbench.task import Evaluation, Metric, Role, Score, Units
 from ghbench.testing import ConformanceError, check_task, pictures
 
 
@@ -44,23 +44,24 @@ class NearestNeighbour:
 
     name = "nearest"
     version = 1
-    main_metric = "accuracy"
+    metrics = (Metric("accuracy"),)
     requires = (Encoder,)
+    policies = ("concat",)
     references = ()
-    untrained = "none"
 
     def protocol(self):
         return {"neighbours": 1, "leave": "one out"}
 
-    def datasets(self):
+    def roles(self):
         return {"test": Role(EightPictures())}
 
-    def evaluate(self, inputs, rng):
+    def evaluate(self, inputs):
         features = np.concatenate(list(inputs.features["test"]["plain"].values()), axis=1)
         distances = np.linalg.norm(features[:, None] - features[None], axis=2)
         np.fill_diagonal(distances, np.inf)
         labels = inputs.datasets["test"].targets["label"].values
-        return pd.DataFrame({"row": np.arange(8), "right": labels[distances.argmin(axis=1)] == labels})
+        right = labels[distances.argmin(axis=1)] == labels
+        return Evaluation(pd.DataFrame({"row": np.arange(8), "right": right}))
 
     def score(self, records, sample_weight=None):
         return [Score("accuracy", float(np.average(records["right"], weights=sample_weight)))]
@@ -83,8 +84,8 @@ class Scribbling(NearestNeighbour):
 class Restless(NearestNeighbour):
     draws = np.random.default_rng(0)
 
-    def evaluate(self, inputs, rng):
-        return super().evaluate(inputs, rng).assign(noise=self.draws.random(8))
+    def evaluate(self, inputs):
+        return Evaluation(super().evaluate(inputs).records.assign(noise=self.draws.random(8)))
 
 
 class NotJson(NearestNeighbour):
@@ -98,7 +99,20 @@ class FewUnits(NearestNeighbour):
 
 
 class OtherMetric(NearestNeighbour):
-    main_metric = "auc"
+    metrics = (Metric("auc"), Metric("accuracy"))
+
+
+class Undeclared(NearestNeighbour):
+    metrics = (Metric("auc"),)
+
+
+class Unexplained(NearestNeighbour):
+    metrics = (Metric("accuracy", uncertainty="error"),)
+
+
+class WrongReplicates(NearestNeighbour):
+    def score_replicates(self, records, multiplicity, metrics=None):
+        return {("accuracy", None): np.full(len(multiplicity), 0.5)}
 
 
 def test_an_honest_task_passes_and_gives_its_scores():
@@ -113,7 +127,10 @@ def test_an_honest_task_passes_and_gives_its_scores():
         (Restless, "equal inputs and seed give other records"),
         (NotJson, "does not survive JSON"),
         (FewUnits, "integers from 0 to 3"),
-        (OtherMetric, "'auc' is not among"),
+        (OtherMetric, "'auc' is not scored"),
+        (Undeclared, "accuracy"),
+        (Unexplained, "standard error"),
+        (WrongReplicates, "score_replicates"),
     ],
 )
 def test_a_broken_task_is_told_which_promise_it_breaks(task, sentence):
