@@ -11,7 +11,7 @@ from ghbench.dataset import DatasetCard, Target
 from ghbench.digests import digest_json
 from ghbench.progress import Progress
 
-from .source import Framed
+from .framed import Framed
 
 VERSION = 1
 _STREAM = 71  # of this module's draws, so that no other draw with the same row is equal

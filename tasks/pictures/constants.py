@@ -15,7 +15,7 @@ from ghbench.extractor import SubjectSpec, TrainingRecord
 from ghbench.generators.first_party import FACES, SIZES
 from ghbench.task import Context, Reference
 
-from .source import Images, Source, images_of
+from .source import Images, Source, images_of, renders_like
 
 if TYPE_CHECKING:
     from ghbench.ghfeat.editing.inversion import Inversions
@@ -25,6 +25,7 @@ Answer = Callable[[Images, Sequence[int], Context], Images]
 INVERTED, INVERSION_STEPS = 50, 500
 """Images that are inverted, the first ones; steps of their optimisation, in bfloat16."""
 _AT_ONCE = 256
+_PERSON = 1  # stream of random numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +113,12 @@ def nearest(targets: Images, training: Images) -> NDArray[np.int64]:
 
 def _of_training(source: Source, name: str, what: str, answer: Answer) -> Constant:
     """A constant that is made of the training images."""
-    names = {True: ("renders-train",), False: (f"{source.spec.name}#train",)}[source.is_rendered]
-    record = TrainingRecord(
-        names, image_digests=None, supervision="unsupervised", domain="in-generator" if source.is_rendered else "real"
-    )
+    if source.is_rendered:
+        record = TrainingRecord(("renders-train",), None, supervision="unsupervised", domain="in-generator")
+    else:
+        # A file's name is no dataset's; such a dataset was made already, to see whether it trains.
+        name = source.spec.name if source.spec.attribute is None else source.dataset.card().name
+        record = TrainingRecord((f"{name}#train",), None, supervision="unsupervised")
     defined_by = [str(source.spec), source.size, source.align, source.training]
     reference = Reference(name, what, floor=True)
     return Constant(reference, answer, defined_by, record, "as the training images")
@@ -142,7 +145,7 @@ def _nearest(source: Source) -> Constant:
 def _random_person(source: Source) -> Constant:
     def answer(targets: Images, rows: Sequence[int], context: Context) -> Images:
         units = source.units(Subset(source.dataset, rows))
-        order = context.rng(*b"person").permutation(len(targets))
+        order = context.rng(_PERSON).permutation(len(targets))
         order = order[np.argsort(units[order], kind="stable")]
         # Images of one person stand together: so far on, somebody else follows.
         others = np.roll(order, np.unique(units, return_counts=True)[1].max())
@@ -180,12 +183,8 @@ def _head(source: Source) -> Constant:
     assert generator is not None
 
     def answer(_targets: Images, rows: Sequence[int], context: Context) -> Images:
-        from ghbench.data.renders import Renders
-
-        whole = source.renders
-        assert whole is not None
-        recipe: dict[str, Any] = {"psi": whole.psi, "mixed": whole.mixed, "size": source.size}
-        drawn = Renders(generator, count=whole.count, first=whole.first, **recipe)
+        assert source.renders is not None
+        drawn = renders_like(source.renders, generator=generator, size=source.size)
         return images_of(Subset(drawn, rows), context.progress)[0]
 
     return _generated(generator, Reference("head", "ceiling: true codes, drawn at this size"), answer, "true codes")

@@ -22,9 +22,12 @@ from ghbench.task import Context, Lack
 
 Floats = NDArray[np.float64]
 Features = Mapping[str, NDArray[np.float32]]
-FACES = "dlib-face"
+FACES, DISTANCES = "dlib-face", "judge"
+"""Extractor that knows faces; name that set distances carry in a report."""
 SAME_PERSON = 0.6
 """Distance of dlib's descriptors below which two images are taken for one person (dlib's own documentation)."""
+
+_HALVES = 2  # stream of random numbers
 
 
 class Judge:
@@ -83,9 +86,9 @@ class Judge:
             np.concatenate([features[name] for name in self.spec.default_levels], axis=1)
             for features in (targets, outputs)
         )
-        order = context.rng(*b"halves").permutation(len(whole))
+        order = context.rng(_HALVES).permutation(len(whole))
         here, there = order[0::2], order[1::2]
-        return distribution_report("judge", whole[here], whole[there], made[there], seed=context.seed)
+        return distribution_report(DISTANCES, whole[here], whole[there], made[there], seed=context.seed)
 
 
 @dataclass(frozen=True)

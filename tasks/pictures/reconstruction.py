@@ -22,7 +22,7 @@ from ghbench.task import Evaluation, Lack, Metric, Policy, Reference, Role, Task
 
 from .constants import INVERTED, Constant, by_name, headed_generator, inverting_generator, reconstruction_constants
 from .decoding import compared, decoded
-from .judges import FaceJudge, Judge, lack
+from .judges import DISTANCES, FaceJudge, Judge, lack
 from .scoring import RatioScores
 from .source import JUDGE, RENDERS, TRAINING_RENDERS, Source, image_source, images_of, task_name
 
@@ -196,15 +196,14 @@ class ReconstructionTask(RatioScores):
         seen, shown = (judge.features(context, images) for images in (targets, outputs))
         tables.append(item_records("perceptual", judge.perceptual(seen, shown), **items))
         report = judge.distances(seen, shown, context)
-        for name, metric in (("kid[judge]", "kid"), ("fd[judge]", "fd")):
-            if name not in report.distances:
-                notes += (
-                    [f"no kid: {report.left_out[name]}"] if metric == "kid" else []
-                )  # few sets are large enough for fd
-                continue
-            estimate, floor = report.distances[name], report.floors[name]
-            tables.append(set_record(metric, estimate.value, estimate.standard_error or np.nan))
-            notes.append(f"{metric} between the two halves of the images themselves: {floor.value:.4g}")
+        for metric in ("kid", "fd"):
+            name = f"{metric}[{DISTANCES}]"
+            if name in report.distances:
+                estimate, floor = report.distances[name], report.floors[name]
+                tables.append(set_record(metric, estimate.value, estimate.standard_error or np.nan))
+                notes.append(f"{metric} between the two halves of the images themselves: {floor.value:.4g}")
+            elif metric == "kid":  # few sets are large enough for the other
+                notes.append(f"no kid: {report.left_out[name]}")
         return tables, tuple(notes)
 
     def _code_records(

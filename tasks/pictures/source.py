@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from ghbench import registry
 from ghbench.data.subset import Subset
-from ghbench.dataset import Dataset, DatasetCard, Drawn, Target, labels
-from ghbench.digests import digest_json
+from ghbench.dataset import Dataset, Drawn, labels
 from ghbench.errors import UsageError, UserError
-from ghbench.extractor import Preprocessing
 from ghbench.generators.first_party import FACES
-from ghbench.imaging import Prepared, alignment, prepare
+from ghbench.imaging import alignment
 from ghbench.progress import Progress
 from ghbench.seeds import RANGES
 from ghbench.spec_string import SpecString, parse
 from ghbench.task import Role
+
+from .framed import Framed
 
 if TYPE_CHECKING:
     from ghbench.data.renders import Renders
@@ -68,58 +68,6 @@ KNOWN: Mapping[str, Known] = {
     "orl": _PEOPLE,
     "real-faces-mini": _PEOPLE,
 }
-
-
-class Framed:
-    """Another dataset's images, padded, aligned and resized; satisfies `ghbench.dataset.Dataset`.
-
-    Args:
-        whole: The other dataset.
-        size: Side of the images.
-        align: Name of the alignment.
-        padding: Black pixels added on each side first.
-    """
-
-    def __init__(self, whole: Dataset, size: int, align: str, padding: int = 0) -> None:
-        self.whole, self._size, self._align, self._padding = whole, size, align, padding
-        self.ids: Sequence[str] = whole.ids
-        # Points and masks are about another frame.
-        self.targets: Mapping[str, Target] = {"label": whole.targets["label"]} if "label" in whole.targets else {}
-        self.splits: Mapping[str, NDArray[np.int64]] = whole.splits
-        self.recipe_digest = whole.recipe_digest
-
-    def card(self) -> DatasetCard:
-        """Licence, citation and source of the whole."""
-        return self.whole.card()
-
-    def __len__(self) -> int:
-        return len(self.whole)
-
-    def prepared(self, row: int) -> Prepared:
-        """One image, uint8 [3, size, size], with what had to be made up for it."""
-        image, wide = self.whole.image(row), (self._padding, self._padding)
-        if self._padding:
-            image = np.pad(image, (wide, wide, (0, 0)))
-        return prepare(image, Preprocessing((self._size, self._size)), self._align)
-
-    def image(self, row: int) -> NDArray[np.uint8]:
-        """One image: uint8 [size, size, 3] RGB."""
-        return np.ascontiguousarray(self.prepared(row).image.transpose(1, 2, 0))
-
-    def identities(self) -> Sequence[str]:
-        """What identifies each row's image: the frame and the image in it."""
-        align = alignment(self._align)
-        frame = [self._size, self._padding, align.name, align.version, align.weights_digest]
-        return tuple(digest_json([frame, identity]) for identity in self.whole.identities())
-
-    def image_digests(self) -> Sequence[str]:
-        """Pixel digests outside the frame, by which training records know the images."""
-        return self.whole.image_digests()
-
-    def draw(self, rows: Sequence[int], progress: Progress) -> None:
-        """Draw images of the whole, see `ghbench.dataset.Drawn`; nothing to do where it is not drawn."""
-        if isinstance(self.whole, Drawn):
-            self.whole.draw(rows, progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,13 +139,10 @@ class Source:
 
     def training_images(self) -> Dataset:
         """What means and neighbours are taken from where `trains`: training seeds, or the split `train`."""
-        from ghbench.data.renders import Renders
-
         whole, renders, count = self.dataset, self.renders, self.training
         if renders is not None:
-            count, seed = TRAINING_RENDERS if count is None else count, RANGES["train"].start
-            recipe: dict[str, Any] = {"psi": renders.psi, "mixed": renders.mixed, "size": renders.size}
-            return Framed(Renders(renders.generator, count=count, first=seed, **recipe), self.size, self.align)
+            drawn = renders_like(renders, count=count or TRAINING_RENDERS, first=RANGES["train"].start)
+            return Framed(drawn, self.size, self.align)
         rows = whole.splits["train"]
         if count is not None and count < len(rows):
             rows = rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]  # spread: files are sorted by class
@@ -205,7 +150,7 @@ class Source:
 
     def describe(self) -> dict[str, Any]:
         """Entries of a protocol."""
-        given = {True: TRAINING_RENDERS, False: "the split train"}[self.is_rendered]
+        given = TRAINING_RENDERS if self.is_rendered else "the split train"
         return {
             "dataset": str(self.spec),
             "size": self.size,
@@ -216,6 +161,14 @@ class Source:
             "training_images": given if self.training is None else self.training,
             "training_overlap": self.known.overlap,
         }
+
+
+def renders_like(renders: Renders, **changes: Any) -> Renders:
+    """Other renders, drawn in the same way but for what changes."""
+    from ghbench.data.renders import Renders
+
+    names = ("generator", "count", "first", "psi", "mixed", "size")
+    return Renders(**{**{name: getattr(renders, name) for name in names}, **changes})
 
 
 def image_source(

@@ -1,31 +1,49 @@
-"""Reconstruction on pictures of the tiny generator and of folders: what is compared, with what beside it."""
+"""Reconstruction of small renders and folders: what is compared, which rows of reference stand beside it."""
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
-from ghbench_tasks.pictures import references as picture_references
-from ghbench_tasks.pictures.reconstruction import ReconstructionTask, reconstruction
-from ghbench_tasks.pictures.references import nearest
-from ghbench_tasks.pictures.sources import PictureSource
+import torch
+from ghbench_tasks.pictures import constants
+from ghbench_tasks.pictures.constants import nearest
+from ghbench_tasks.pictures.decoding import decoded
+from ghbench_tasks.pictures.framed import Framed
+from ghbench_tasks.pictures.judges import FaceJudge
+from ghbench_tasks.pictures.reconstruction import FIRST, reconstruction
+from ghbench_tasks.pictures.source import image_source, images_of
 from PIL import Image
 
-from ghbench.data.imagefolder import ImageFolder
-from ghbench.errors import ProtocolError, UsageError
+from ghbench.data.array_images import ArrayImages
+from ghbench.data.renders import Renders
+from ghbench.data.subset import first_rows
+from ghbench.dataset import Target
+from ghbench.errors import MissingError, ProtocolError, UsageError
 from ghbench.extraction import ExtractionOptions
-from ghbench.ghfeat.editing.inversion import Inversion, Inversions
-from ghbench.metrics.image import mse, psnr
+from ghbench.ghfeat.editing.inversion import Inversions
+from ghbench.metrics.image import mse
+from ghbench.progress import silent
 from ghbench.registry import build
-from ghbench.results import files, statistics
+from ghbench.results import files
 from ghbench.running import runner
 from ghbench.store import FeatureStore
 from ghbench.tables import table_of_results
 from ghbench.task import Task
-from ghbench.testing import pictures
+from ghbench.testing import check_task, pictures
 
-TINY = {"generator": "tiny", "size": 32, "count": 12, "training": 5, "judge": "thumbnail:size=8"}
+RENDERS = "renders:generator=tiny,count={}"
+JUDGE = "thumbnail:size=8"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Networks this small only wait for each other's threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -40,26 +58,43 @@ def options(tmp_path, monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "pictures").mkdir()
-    for row, picture in enumerate(pictures((20, 20), count=6)):
-        Image.fromarray(picture.transpose(1, 2, 0)).save(tmp_path / "pictures" / f"{row}.png")
-    return tmp_path / "pictures"
+    """Six images of two people, each in a split for training and one for testing."""
+    for row, image in enumerate(pictures((20, 20), count=6)):
+        place = tmp_path / "images" / ("train", "test")[row % 2] / "abb"[row // 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.transpose(1, 2, 0)).save(place / f"{row}.png")
+    return tmp_path / "images"
+
+
+def tiny(count=12, **given):
+    return reconstruction(RENDERS.format(count), **{"judge": JUDGE, "training": 5, **given})
 
 
 def values(result):
     return {metric.metric: metric.value for metric in result.metrics}
 
 
+def errors(first, second):
+    return mse(first / 127.5 - 1, np.broadcast_to(second, first.shape) / 127.5 - 1)
+
+
 @pytest.mark.parametrize(
     ("given", "name"),
     [
         ({}, "reconstruction"),
-        ({"on": "orl"}, "reconstruction:on=orl"),
-        ({"psi": 0.7, "mixed": 1.0, "size": 64}, "reconstruction:mixed=1,psi=0.7,size=64"),
-        (TINY, "reconstruction:count=12,generator=tiny,judge=thumbnail:size=8,size=32,training=5"),
+        ({"dataset": "renders:psi=1,count=1000"}, "reconstruction"),
+        ({"dataset": "orl", "size": 128, "align": "ffhq"}, "reconstruction:dataset=orl"),
+        (
+            {"dataset": "renders:psi=0.7", "size": 64, "training": 9},
+            "reconstruction:dataset=renders,dataset.psi=0.7,size=64,training=9",
+        ),
+        (
+            {"dataset": RENDERS.format(12), "judge": JUDGE},
+            "reconstruction:dataset=renders,dataset.count=12,dataset.generator=tiny,judge=thumbnail,judge.size=8",
+        ),
     ],
 )
-def test_tasks_bear_their_canonical_name_and_describe_themselves_without_pictures(given, name):
+def test_tasks_bear_their_canonical_name_and_describe_themselves_without_images(given, name):
     task = reconstruction(**given)
     assert isinstance(task, Task)
     assert task.name == name
@@ -68,153 +103,246 @@ def test_tasks_bear_their_canonical_name_and_describe_themselves_without_picture
     assert json.loads(json.dumps(task.protocol())) == task.protocol()
 
 
+def test_it_keeps_the_contract(options, folder):
+    check_task(tiny())
+    check_task(reconstruction(f"imagefolder:path={folder}", size=16, judge=JUDGE))
+
+
 def test_pixels_at_the_targets_size_come_back_whole(options):
-    result = runner.run("pixels:size=32", reconstruction(**TINY), options)
+    result = runner.run("pixels:size=32", tiny(), options)
     found = values(result)
-    assert (found["mse"], found["ssim"], found["perceptual[thumbnail]"]) == (0, pytest.approx(1), 0)
+    assert (found["mse"], found["ssim"], found["perceptual"]) == (0, pytest.approx(1), 0)
     assert found["psnr"] is None, "infinite"
-    assert result.metric("mse").ci == (0, 0)
-    assert result.metric("mse").ci_method.startswith("95 % percentile bootstrap over pictures")
+    assert result.metric("mse").interval == (0, 0)
+    assert "code-r2" not in found, "it predicts no codes"
 
 
-def test_a_thumbnail_loses_more_the_smaller_it_is_and_less_than_a_constant(options):
-    task = reconstruction(**TINY)
-    small, large = (values(runner.run(f"pixels:size={size}", task, options)) for size in (8, 16))
-    assert 0 < large["mse"] < small["mse"] < small["mse[mean-image]"]
-    assert large["ssim"] > small["ssim"] > small["ssim[mean-image]"]
-    assert large["psnr"] > small["psnr"]
-
-
-def test_the_rows_of_reference_run_and_rank(options):
-    task = reconstruction(**TINY)
-    results = [runner.run(reference, task, options) for reference in task.references]
-    assert [result.extractor.spec_string for result in results] == list(task.references)
-    assert task.references[2].startswith("eigenfaces:colour=true,components=29,fit=renders,fit.count=30,fit.first=0")
-    table = table_of_results(task, results, options.results)
-    assert table.rows[0].system == "pixels:size=16"
-    assert [row.standing for row in table.rows].count("untrained") == 2
-    assert table.notes == ()
-
-
-def test_references_stand_beside_each_result_and_are_what_they_are_called(options):
-    task = reconstruction(**TINY)
-    result = runner.run("pixels:size=16", task, options)
-    found = values(result)
-    seen, training = (
-        build("dataset", f"renders:generator=tiny,size=32,{which}") for which in ("count=12", "count=5,first=0")
-    )
-    targets, others = (dataset.pixels() / 127.5 - 1 for dataset in (seen, training))
-    each = np.stack([mse(targets, np.broadcast_to(one, targets.shape)) for one in others])
-    assert found["mse[nearest-training]"] == pytest.approx(each.min(axis=0).mean())
-    mean = np.broadcast_to(np.round((others.mean(axis=0) + 1) * 127.5) / 127.5 - 1, targets.shape)
-    assert found["mse[mean-image]"] == pytest.approx(mse(targets, mean).mean(), rel=1e-6)
-    assert found["psnr[mean-image]"] == pytest.approx(psnr(targets, mean).mean(), rel=1e-6)
-    assert "mse[g-mean-w]" in found
-    assert "mse[head]" not in found
-    assert "head left out: the generator has no head of this size" in result.warnings
-
-
-def test_inversion_stands_beside_results_once_it_was_computed(options, monkeypatch):
-    monkeypatch.setattr(picture_references, "inverting_generator", lambda _source: "tiny")
-    monkeypatch.setattr(picture_references, "INVERTED", 4)
-    before = runner.run("pixels:size=8", reconstruction(**TINY), options)
-    assert any(note.startswith("inversion left out: not computed yet") for note in before.warnings)
-    targets = build("dataset", "renders:generator=tiny,size=32,count=12").pixels()
-    monkeypatch.setattr(picture_references, "INVERSION_STEPS", 3)
-    Inversions(Inversion("tiny", steps=3, precision="bfloat16")).make(targets[:4])
-    result = runner.run("pixels:size=8", reconstruction(**TINY), replace(options, overwrite=True))
+def test_psnr_is_that_of_the_mean_error_so_that_one_exact_image_does_not_make_it_infinite(options):
+    result = runner.run("pixels:size=8", tiny(), options)
     records = files.load_records(files.path_of(result, options.results), result)
-    found = values(result)
-    shown = Inversions(Inversion("tiny", steps=3, precision="bfloat16")).read(targets[:4])
-    expected = mse(targets[:4] / 127.5 - 1, shown / 127.5 - 1).mean()
-    assert found["mse[inversion]"] == pytest.approx(expected)
-    assert found["mse.as-inverted"] == pytest.approx(records["mse"][:4].mean())
-    assert found["mse"] == pytest.approx(records["mse"].mean())
-    low, high = result.metric("mse.as-inverted").ci
-    assert low < found["mse.as-inverted"] < high
-    assert {"psnr.as-inverted", "ssim.as-inverted", "psnr[inversion]", "ssim[inversion]"} <= set(found)
+    errors = records[records["metric"] == "mse"]["above"]
+    assert values(result)["psnr"] == pytest.approx(10 * np.log10(4 / errors.mean()))
+    task, units = tiny(), tiny().units(records)
+    exact = records.assign(above=np.where(records["row"] == 0, 0.0, records["above"]))
+    found = {score.metric: score.value for score in task.score(exact)}
+    assert np.isfinite(found["psnr"])
+    draws = task.score_replicates(exact, np.ones((1, units.count)), ["psnr"])
+    assert draws["psnr", None] == pytest.approx(found["psnr"])
 
 
-def test_of_few_pictures_there_is_no_kernel_distance_and_the_result_says_why(options):
-    result = runner.run("pixels:size=8", reconstruction(**TINY), options)
-    assert not any(name.startswith("kid") for name in values(result))
-    assert any(
-        note.startswith("kid[thumbnail] left out: 6 and 6 images; it needs 100 in both sets")
-        for note in result.warnings
-    )
-    assert "code-r2 left out: pixels predicts no codes" in result.warnings
+def test_the_reference_rows_run_and_rank_beside_a_system(options):
+    task = tiny()
+    results = runner.run_pairs(["pixels:size=32"], [task], options, references=True)
+    table = table_of_results(task, results, options.results)
+    rows = {row.system: row for row in table.rows}
+    assert set(rows) == {"pixels:size=32", *(reference.name for reference in task.references)}
+    assert {rows[name].what for name in ("pixels:size=8", "nearest-training")} == {
+        "8x8 thumbnail",
+        "the training image with the smallest error",
+    }
+    assert next(row.what for row in table.rows if row.system.startswith("eigenfaces")) == "PCA of 29 numbers"
+    mse_of = {name: row.metric("mse").value for name, row in rows.items()}
+    assert 0 == mse_of["pixels:size=32"] < mse_of["pixels:size=16"] < mse_of["pixels:size=8"] < mse_of["mean-image"]
+    assert rows["pixels:size=8"].standing == rows["mean-image"].standing == "floor"
 
 
-def test_of_enough_pictures_the_kernel_distance_has_its_error_and_its_floor(options):
-    task = reconstruction(**{**TINY, "count": 240})
-    found = runner.run("pixels:size=4", task, options)
-    kid, floor = found.metric("kid[thumbnail]"), found.metric("kid[thumbnail].floor")
+def test_constants_are_what_they_are_called(options):
+    task, found = tiny(), {}
+    for name in ("mean-image", "nearest-training", "g-mean-w"):
+        found[name] = values(runner.run(name, task, options))["mse"]
+    targets = Renders("tiny", count=12, size=32).pixels()
+    others = Renders("tiny", count=5, first=0, size=32).pixels()
+    each = np.stack([errors(targets, one) for one in others])
+    assert found["nearest-training"] == pytest.approx(each.min(axis=0).mean())
+    assert found["mean-image"] == pytest.approx(errors(targets, np.round(others.mean(axis=0))).mean())
+    mean_w = Renders("tiny", count=1, psi=0.0, size=32).pixels()
+    assert found["g-mean-w"] == pytest.approx(errors(targets, mean_w).mean())
+    spec = task.constant("nearest-training").spec()
+    assert (spec.training.datasets, spec.name) == (("renders-train",), "nearest-training")
+    assert task.constant("pixels:size=8") is None
+
+
+def test_another_person_is_never_the_same_one():
+    class Labelled:
+        def __init__(self, people):
+            self.targets = {"label": Target("label", np.array(people), "class", "abcd")}
+
+    source = image_source("orl")
+    for people in ([0, 1, 2, 3], [3, 0, 0, 1, 2, 1], [0, 1]):
+        source.__dict__["dataset"] = data = Labelled(people)
+        answer = constants._random_person(source).answer
+        images = np.arange(len(people), dtype=np.uint8).reshape(-1, 1, 1, 1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(constants, "Subset", lambda whole, rows, data=data: data)
+            context = type("Context", (), {"rng": lambda self, *stream: np.random.default_rng(stream)})()
+            shown = answer(images, range(len(people)), context).ravel()
+        assert sorted(shown) == list(range(len(people)))
+        assert all(people[one] != people[other] for one, other in enumerate(shown))
+
+
+def test_inversion_is_computed_when_its_row_runs_and_compared_on_its_images_alone(options, monkeypatch):
+    monkeypatch.setattr("ghbench_tasks.pictures.constants.headed_generator", lambda _source: "tiny")
+    monkeypatch.setattr("ghbench_tasks.pictures.reconstruction.inverting_generator", lambda _source: "tiny")
+    for module in ("constants", "reconstruction"):
+        monkeypatch.setattr(sys.modules[f"ghbench_tasks.pictures.{module}"], "INVERTED", 4)
+    monkeypatch.setattr(constants, "INVERSION_STEPS", 3)
+    # Of the tiny generator, which the task inverts nothing of by itself.
+    monkeypatch.setattr(constants, "inverting_generator", lambda _source: "tiny")
+    task, told = tiny(6), []
+    watched = replace(options.extraction, progress=lambda *report: told.append(report))
+    result = runner.run("inversion", task, replace(options, extraction=watched))
+    shown = constants.inversions("tiny").read(Renders("tiny", count=4, size=32).pixels())
+    targets = Renders("tiny", count=6, size=32).pixels()
+    assert values(result) == {FIRST: pytest.approx(errors(targets[:4], shown).mean())}
+    assert (result.counts.units, result.status) == (6, "complete")
+    assert (0, 4, "inversion by optimisation, about 25 minutes on two cores") in told
+    monkeypatch.setattr(Inversions, "make", lambda *_, **__: pytest.fail("made again"))
+    monkeypatch.setattr(Inversions, "missing", lambda *_: [])
+    pixels = runner.run("pixels:size=8", task, options)
+    records = files.load_records(files.path_of(pixels, options.results), pixels)
+    own = records[records["metric"] == "mse"]["above"]
+    assert values(pixels)[FIRST] == pytest.approx(own[:4].mean())
+    assert values(pixels)["mse"] == pytest.approx(own.mean())
+
+
+def test_of_few_images_there_is_no_kernel_distance_and_the_result_says_why(options):
+    result = runner.run("pixels:size=8", tiny(), options)
+    assert "kid" not in values(result)
+    assert "no kid: 6 and 6 images; it needs 100 in both sets" in result.warnings
+
+
+def test_of_enough_images_the_kernel_distance_has_its_error_and_its_floor(options, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 256, (240, 3, 32, 32), dtype=np.uint8)
+    monkeypatch.setattr(Renders, "draw", lambda *_: None)
+    monkeypatch.setattr(Renders, "pixels", lambda self, rows: noise[list(rows)])
+    result = runner.run("pixels:size=4", tiny(240), options)
+    kid = result.metric("kid")
     assert kid.standard_error > 0
-    assert kid.ci is None
-    assert abs(floor.value) < 4 * floor.standard_error
+    assert kid.interval is None
+    assert any(note.startswith("kid between the two halves of the images themselves") for note in result.warnings)
+
+
+def test_a_limit_draws_and_decodes_no_more_than_it_names(options, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Renders, "draw", lambda self, rows, progress: drawn.extend(rows))
+    monkeypatch.setattr(Renders, "pixels", lambda self, rows=None: np.full((len(rows), 3, 32, 32), rows[0], np.uint8))
+    result = runner.run("pixels:size=8", tiny(500), replace(options, limit=3))
+    assert set(drawn) == {0, 1, 2}
+    assert (result.counts.units, result.status) == (3, "partial")
+
+
+def test_decoding_goes_in_the_contexts_batches_and_reports_from_the_start(options):
+    class Context:
+        batch_size, told = 2, []
+
+        def progress(self, *report):
+            self.told.append(report)
+
+        def on_device(self, subject):
+            return subject
+
+    subject, context = build("extractor", "pixels:size=16"), Context()
+    features = {"pixels": np.zeros((5, 3 * 16**2), np.float32)}
+    inputs = type("Inputs", (), {"context": context, "subject": subject, "spec": subject.spec(), "levels": ("pixels",)})
+    assert decoded(inputs, features, 32).shape == (5, 3, 32, 32)
+    assert [report[:2] for report in context.told] == [(0, 5), (2, 5), (4, 5), (5, 5)]
 
 
 def test_a_judge_that_shaped_the_extractor_is_refused(options):
     with pytest.raises(ProtocolError, match="cannot also judge"):
-        runner.run("pixels:size=8", reconstruction(**{**TINY, "judge": "pixels:size=8"}), options)
+        runner.run("pixels:size=8", tiny(judge="pixels:size=8"), options)
 
 
 def test_what_cannot_be_decoded_is_refused(options):
     with pytest.raises(UsageError, match="needs the ability Decoder"):
-        runner.run("random-projection", reconstruction(**TINY), options)
-    with pytest.raises(UsageError, match="not decoded by policy 'vote'"):
-        runner.run("pixels:size=8,policy=vote", reconstruction(**TINY), options)
+        runner.run("random-projection", tiny(), options)
+    with pytest.raises(UsageError, match="by policy 'vote'"):
+        runner.run("pixels:size=8,policy=vote", tiny(), options)
 
 
-def test_all_extractors_see_the_frame_that_the_task_sets(options, folder):
-    task = reconstruction(on="imagefolder", path=folder, size=16, judge="thumbnail:size=8", align="tight")
-    pytest.importorskip("dlib")
-    assert runner.run("pixels:size=16", task, options).align["name"] == "tight"
-    with pytest.raises(UsageError, match="aligns its pictures by 'tight'"):
-        runner.run("pixels:size=16", task, options, align="none")
+def test_what_is_missing_here_is_lacking_with_a_fix_and_found_again_later(options, monkeypatch):
+    task = tiny()
+    task.__dict__["_judge"] = judge = build("task", task.name)._judge
+    missing = MissingError("weights are not here", fix="ghbench assets fetch w")
+    monkeypatch.setattr(judge, "encoder", type("Absent", (), {"extract": lambda self, images: _raise(missing)})())
+    result = runner.run("pixels:size=8", task, options)
+    assert result.status == "incomplete"
+    assert [(one.what, one.fix) for one in result.missing] == [("perceptual, kid, fd", "ghbench assets fetch w")]
+    assert "perceptual" not in values(result)
+    monkeypatch.undo()
+    monkeypatch.setenv("GHBENCH_CACHE", str(options.results.parent / "cache"))
+    assert "perceptual" in values(runner.run("pixels:size=8", tiny(), options))
 
 
-def test_a_folder_has_its_own_mean_and_nothing_else_beside_it(options, folder):
-    result = runner.run(
-        "pixels:size=16", reconstruction(on="imagefolder", path=folder, size=16, judge="thumbnail:size=8"), options
-    )
-    beside = {name for name in values(result) if name.startswith("mse[")}
-    assert beside == {"mse[mean-image]"}
-    assert {note.partition(" left out")[0] for note in result.warnings} >= {"nearest-training", "g-mean-w", "head"}
+def _raise(error):
+    raise error
 
 
-def test_replicates_are_what_score_gives_for_the_weights_of_each_draw(options):
-    task = reconstruction(**TINY)
-    runner.run("pixels:size=8", task, options)
-    records = pd.read_parquet(next(options.results.rglob("*.parquet")))
-    # Two pictures a person, one without a face.
-    records["unit"] = records["row"] // 2 + 3
-    records["same-person[dlib-face]"] = [np.nan, *[1.0, 0.0] * 5, 1.0]
-    records["code-error:r8"], records["code-spread:r8"] = records["mse"], 2.0
-    units = task.units(records)
-    assert units.count == 6
-    counts = statistics.multiplicities(units.count, draws=7)
-    draws = task.score_replicates(records, counts)
-    for row, count in enumerate(counts):
-        for score in task.score(records, units.weights(count)):
-            assert draws[score.metric, None][row] == pytest.approx(score.value)
-    plain = {score.metric: score.value for score in task.score(records)}
-    assert plain["same-person[dlib-face]"] == pytest.approx(6 / 11)
-    assert plain["code-r2[r8]"] == pytest.approx(1 - records["mse"].mean() / 2)
-    assert set(task.score_replicates(records, counts, ["mse"])) == {("mse", None)}
+def test_any_dataset_is_seen_in_one_frame_on_its_split_for_tests(options, folder):
+    task = reconstruction(f"imagefolder:path={folder}", size=16, judge=JUDGE)
+    assert [reference.name for reference in task.references] == [
+        "pixels:size=8",
+        "pixels:size=16",
+        "mean-image",
+        "nearest-training",
+    ]
+    result = runner.run("nearest-training", task, options)
+    assert (result.counts.unit, result.counts.units) == ("images", 3)
+    whole = task.source.dataset
+    test, train = (np.stack([whole.prepared(row).image for row in whole.splits[name]]) for name in ("test", "train"))
+    each = np.stack([errors(test, one) for one in train])
+    assert values(result)["mse"] == pytest.approx(each.min(axis=0).mean())
+    with pytest.raises(UsageError, match="'none'"):
+        runner.run("pixels:size=16", task, options, align="tight")
 
 
-def test_people_are_what_is_resampled_where_pictures_say_who_they_show(options, tmp_path):
-    for row, picture in enumerate(pictures((20, 20), count=6)):
-        (tmp_path / "people" / "abb"[row // 2]).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture.transpose(1, 2, 0)).save(tmp_path / "people" / "abb"[row // 2] / f"{row}.png")
-    source = PictureSource("people", 16, "none", lambda: ImageFolder(tmp_path / "people"), faces=False, by_person=True)
-    result = runner.run("pixels:size=8", ReconstructionTask("people", source, "thumbnail:size=8"), options)
-    assert (result.counts.unit, result.counts.units, result.counts.records) == ("people", 2, 6)
-    assert "over people" in result.metric("mse").ci_method
+def test_without_training_images_the_mean_is_that_of_the_evaluated_ones(options, folder):
+    task = reconstruction(f"imagefolder:path={folder}", size=16, judge=JUDGE, training=0)
+    assert "nearest-training" not in {reference.name for reference in task.references}
+    targets, _ = images_of(first_rows(task.source.dataset, 6), silent)
+    targets = targets[task.source.dataset.splits["test"]]
+    expected = errors(targets, np.round(targets.mean(axis=0))).mean()
+    assert values(runner.run("mean-image", task, options))["mse"] == pytest.approx(expected)
 
 
-def test_the_nearest_picture_is_that_of_the_smallest_error():
+def test_a_frame_pads_and_resizes_and_is_known_by_the_image_in_it():
+    whole = ArrayImages(np.full((2, 1, 28, 28), 200, np.uint8) - np.arange(2, dtype=np.uint8).reshape(2, 1, 1, 1), "a")
+    framed = Framed(whole, 32, "none", padding=2)
+    image = framed.image(0)
+    assert image.shape == (32, 32, 3)
+    assert (image[:2].max(), image[2:30, 2:30].min()) == (0, 200)
+    assert framed.image_digests() == whole.image_digests()
+    others = [Framed(whole, 32, "none"), Framed(whole, 16, "none", padding=2)]
+    assert len({one.identities()[0] for one in (framed, *others)}) == 3
+    assert len(set(framed.identities())) == 2
+
+
+def test_known_datasets_have_their_frame_and_their_unit():
+    fashion, orl, default = reconstruction("fashion-mnist"), reconstruction("orl"), reconstruction()
+    assert (fashion.protocol()["training_overlap"], fashion.protocol()["size"]) == ("flag", 32)
+    assert (orl.protocol()["training_overlap"], orl.protocol()["frame"]["align"]) == ("refuse", "ffhq")
+    assert (fashion.unit, orl.unit) == ("images", "people")
+    names = {task: {reference.name for reference in task.references} for task in (fashion, orl, default)}
+    assert "random-person" in names[orl] - names[fashion]
+    assert {metric.name for metric in orl.metrics} - {metric.name for metric in fashion.metrics} == {"same-person"}
+    assert {"head", "inversion", "nearest-training"} <= names[default]
+    assert "inversion" not in {reference.name for reference in reconstruction("renders:psi=0.7").references}
+    assert [reference.what for reference in default.references if "PCA" in reference.what] == [
+        f"PCA of {number} numbers" for number in ("64", "256", "512", "5,120")
+    ]
+
+
+def test_the_face_judge_counts_no_face_as_another_person():
+    judge = FaceJudge(32)
+    features = {
+        "targets": np.array([[0.0, 1], [0.0, 1], [0.0, 1], [0.0, 0]]),
+        "outputs": np.array([[0.5, 1], [0.7, 1], [0.0, 0], [0.0, 1]]),
+    }
+    context = type("Context", (), {"features": lambda self, judge, name: {"face": features[name]}})()
+    np.testing.assert_array_equal(judge.same_person(context, "targets", "outputs"), [1, 0, 0, np.nan])
+
+
+def test_the_nearest_image_is_that_of_the_smallest_error():
     training = pictures((8, 8), count=9)
     noisy = np.clip(training[[4, 0, 7]].astype(int) + 3, 0, 255).astype(np.uint8)
     assert nearest(noisy, training).tolist() == [4, 0, 7]
@@ -225,22 +353,15 @@ def test_the_nearest_picture_is_that_of_the_smallest_error():
 @pytest.mark.parametrize(
     "given",
     [
-        {"on": "faces"},
-        {"on": "orl", "psi": 0.7},
-        {"on": "imagefolder"},
-        {"on": "fashion-mnist", "size": 64},
+        {"dataset": "faces"},
+        {"dataset": "orl:psi=0.7"},
+        {"dataset": "imagefolder"},
         {"size": 8},
-        {"count": 0},
-        {"align": "ffhq"},
+        {"training": -1},
+        {"align": "upside-down"},
+        {"judge": "nobody"},
     ],
 )
 def test_options_that_do_not_fit_are_refused(given):
     with pytest.raises(UsageError):
-        reconstruction(**given)
-
-
-def test_fashion_is_flagged_not_refused_because_its_training_split_is_there_to_learn_from():
-    task = reconstruction(on="fashion-mnist")
-    assert isinstance(task, ReconstructionTask)
-    assert (task.protocol()["training_overlap"], task.protocol()["size"]) == ("flag", 32)
-    assert reconstruction(on="orl").protocol()["training_overlap"] == "refuse"
+        reconstruction(**given).protocol()

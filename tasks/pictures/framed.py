@@ -1,0 +1,66 @@
+"""A dataset in the frame of a task: each image padded, aligned and resized, and identified by all of that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench.dataset import Dataset, DatasetCard, Drawn, Target
+from ghbench.digests import digest_json
+from ghbench.extractor import Preprocessing
+from ghbench.imaging import Prepared, alignment, prepare
+from ghbench.progress import Progress
+
+
+class Framed:
+    """Another dataset's images, padded, aligned and resized; satisfies `ghbench.dataset.Dataset`.
+
+    Args:
+        whole: The other dataset.
+        size: Side of the images.
+        align: Name of the alignment.
+        padding: Black pixels added on each side first.
+    """
+
+    def __init__(self, whole: Dataset, size: int, align: str, padding: int = 0) -> None:
+        self.whole, self._size, self._align, self._padding = whole, size, align, padding
+        self.ids: Sequence[str] = whole.ids
+        # Points and masks are about another frame.
+        self.targets: Mapping[str, Target] = {"label": whole.targets["label"]} if "label" in whole.targets else {}
+        self.splits: Mapping[str, NDArray[np.int64]] = whole.splits
+        self.recipe_digest = whole.recipe_digest
+
+    def card(self) -> DatasetCard:
+        """Licence, citation and source of the whole."""
+        return self.whole.card()
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def prepared(self, row: int) -> Prepared:
+        """One image, uint8 [3, size, size], with what had to be made up for it."""
+        image, wide = self.whole.image(row), (self._padding, self._padding)
+        if self._padding:
+            image = np.pad(image, (wide, wide, (0, 0)))
+        return prepare(image, Preprocessing((self._size, self._size)), self._align)
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """One image: uint8 [size, size, 3] RGB."""
+        return np.ascontiguousarray(self.prepared(row).image.transpose(1, 2, 0))
+
+    def identities(self) -> Sequence[str]:
+        """What identifies each row's image: the frame and the image in it."""
+        align = alignment(self._align)
+        frame = [self._size, self._padding, align.name, align.version, align.weights_digest]
+        return tuple(digest_json([frame, identity]) for identity in self.whole.identities())
+
+    def image_digests(self) -> Sequence[str]:
+        """Pixel digests outside the frame, by which training records know the images."""
+        return self.whole.image_digests()
+
+    def draw(self, rows: Sequence[int], progress: Progress) -> None:
+        """Draw images of the whole, see `ghbench.dataset.Drawn`; nothing to do where it is not drawn."""
+        if isinstance(self.whole, Drawn):
+            self.whole.draw(rows, progress)
