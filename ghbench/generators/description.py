@@ -12,7 +12,7 @@ from ghbench.generator import GeneratorPlugin
 from ghbench.generators.protocol import Generator
 
 
-def described(plugin: GeneratorPlugin) -> dict[str, Any]:
+def generator_description(plugin: GeneratorPlugin) -> dict[str, Any]:
     """Load a generator and describe it: the plugin's spec, the network's sizes, and one row a level.
 
     Raises:

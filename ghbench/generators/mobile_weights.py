@@ -17,7 +17,7 @@ from ghbench.checkpoints.checkpoint import Shape, match_keys
 from ghbench.errors import MissingError, UsageError
 from ghbench.generators.layers import EqualLinear
 from ghbench.generators.mobile_stylegan import CHANNELS, MobileStyleGAN
-from ghbench.generators.native import build, frozen
+from ghbench.generators.native import build, freeze
 
 ASSET = "mobile-stylegan-ffhq"
 TRAIN_HEADS = f"ghbench train heads --generator {ASSET}"
@@ -87,7 +87,7 @@ def build_mobile_stylegan(
     expected = generator.state_dict()
     generator.load_state_dict({name: torch.from_numpy(np.array(state[name])) for name in state if name in expected})
     generator.mapping_network.estimate_w_mean(W_MEAN_SAMPLES)
-    frozen(generator)
+    freeze(generator)
     return generator
 
 

@@ -122,7 +122,7 @@ def rebuild(checkpoint: Checkpoint, part: str) -> nn.Module:
     checkpoints.match_keys(tensors, {key: tuple(value.shape) for key, value in skeleton.state_dict().items()})
     module = build(cls, arguments)
     module.load_state_dict({key: torch.from_numpy(array).float() for key, array in tensors.items()})
-    return frozen(module)
+    return freeze(module)
 
 
 def build(cls: type[nn.Module], arguments: Mapping[str, Any]) -> nn.Module:
@@ -132,7 +132,7 @@ def build(cls: type[nn.Module], arguments: Mapping[str, Any]) -> nn.Module:
         return cls(**arguments)
 
 
-def frozen(module: nn.Module) -> nn.Module:
+def freeze(module: nn.Module) -> nn.Module:
     """The module in evaluation mode, with `requires_grad` off."""
     return module.eval().requires_grad_(requires_grad=False)
 

@@ -72,7 +72,7 @@ def one_line(text: str) -> str:
 def markdown(table: Table) -> str:
     """A table for a README or a paper's repository, with the sentences that explain it."""
     reading, *notes = explanation(table)
-    parts = [_markdown_rows(table, table.rows, ranked=True), "", reading, *map(_escaped, notes)]
+    parts = [_markdown_rows(table, table.rows, ranked=True), "", reading, *map(_escape, notes)]
     if table.levels:
         parts += ["", LEVELS_TITLE, "", _markdown_rows(table, table.levels, ranked=False)]
     return "\n".join(parts) + "\n"
@@ -80,13 +80,13 @@ def markdown(table: Table) -> str:
 
 def _markdown_rows(table: Table, rows: Sequence[Row], *, ranked: bool) -> str:
     names = columns(table, rows)
-    head = [*(["rank"] if ranked else []), "extractor", "numbers", *map(_escaped, names), "supervision", "remarks"]
+    head = [*(["rank"] if ranked else []), "extractor", "numbers", *map(_escape, names), "supervision", "remarks"]
     rule = [*(["---:"] if ranked else []), "---", "---:", *["---"] * (len(names) + 2)]
     lines = [f"| {' | '.join(head)} |", f"|{'|'.join(rule)}|"]
     for row in rows:
         supervision = str(row.entry.result.subject.training.get("supervision", "not stated"))
         cells = [_code(row.system), numbers(row), *(cell(row.metric(name)) for name in names)]
-        cells += [_escaped(supervision), _escaped(_mark(row, table))]
+        cells += [_escape(supervision), _escape(_mark(row, table))]
         lines.append("| " + " | ".join([*([_rank(row)] if ranked else []), *cells]) + " |")
     return "\n".join(lines)
 
@@ -199,7 +199,7 @@ def _short(value: float, digits: int) -> str:
     return text[1:] if text.startswith("0.") else text
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     """Names and warnings come from plugins: they may not break out of their cell, nor bring HTML, links or pictures."""
     marked = re.sub(r"([\\`*_\[\]|])", r"\\\1", one_line(text))
     return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -48,7 +48,7 @@ class Row:
 
     def metric(self, name: str) -> MetricValue | None:
         """The row's metric of that name, None where it has none."""
-        return scoring.named(self.metrics, name, self.level)
+        return scoring.find_value(self.metrics, name, self.level)
 
     @property
     def numbers(self) -> int | None:
@@ -196,7 +196,7 @@ def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
     found = []
     for level in levels if each else {None: None, **levels}:
         metrics = tuple(value for value in result.metrics if value.level == level)
-        value = scoring.named(metrics, main.name, level)
+        value = scoring.find_value(metrics, main.name, level)
         found.append(
             _System(
                 name=_system_name(entry, level),

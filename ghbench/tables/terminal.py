@@ -46,12 +46,12 @@ def _print_rows(
     names = columns(table, rows)
     before = dict(notes)
     hidden: list[str] = []
-    shown = _drawn(table, rows, names, notes, ranked=ranked)
+    shown = _rich_table(table, rows, names, notes, ranked=ranked)
     while len(names) > 1 and _width(console, shown) > console.width:
         hidden.insert(0, names.pop())
         notes.clear()
         notes.update(before)
-        shown = _drawn(table, rows, names, notes, ranked=ranked)
+        shown = _rich_table(table, rows, names, notes, ranked=ranked)
     console.print(shown)
     return hidden
 
@@ -61,7 +61,9 @@ def _width(console: Console, shown: RichTable) -> int:
     return console.measure(shown, options=console.options.update(max_width=10_000)).maximum
 
 
-def _drawn(table: Table, rows: Sequence[Row], names: list[str], notes: dict[str, int], *, ranked: bool) -> RichTable:
+def _rich_table(
+    table: Table, rows: Sequence[Row], names: list[str], notes: dict[str, int], *, ranked: bool
+) -> RichTable:
     shown = RichTable(box=box.SIMPLE_HEAD)
     if ranked:
         shown.add_column("rank", justify="right")

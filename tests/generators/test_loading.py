@@ -11,7 +11,7 @@ from ghbench import registry
 from ghbench.errors import DataError, MissingError, PluginError, UsageError
 from ghbench.generator import GeneratorPlugin
 from ghbench.generators import first_party
-from ghbench.generators.description import described
+from ghbench.generators.description import generator_description
 from ghbench.generators.loading import generator_plugin, load_generator
 from ghbench.generators.native import save_generator
 from ghbench.generators.protocol import Generator
@@ -54,7 +54,7 @@ def test_a_path_is_a_generator_whatever_its_name(tmp_path, monkeypatch):
     save_generator(path, tiny_generator(), licence="mine", extra={"training": {"datasets": ["fashion-mnist"]}})
     for spec in (path, str(path)):
         assert torch.equal(load_generator(spec).const, tiny_generator().const)
-    about = described(generator_plugin(path))
+    about = generator_description(generator_plugin(path))
     assert (about["licence"], about["size"], about["training"]["datasets"]) == ("mine", 32, ("fashion-mnist",))
     monkeypatch.chdir(tmp_path)
     assert load_generator("no suffix at all").resolution == 32
@@ -81,7 +81,7 @@ def test_our_own_weights_are_read_from_the_package(tmp_path, monkeypatch):
 
 
 def test_levels_are_described_with_both_widths():
-    rows = described(generator_plugin("tiny"))["levels"]
+    rows = generator_description(generator_plugin("tiny"))["levels"]
     assert rows[2] == {
         "level": "r8.up", "resolution": 8, "channels": 16, "raw": 16, "canonical": 16, "w_plus_row": 1, "ghfeat": 7,
     }  # fmt: skip
@@ -90,9 +90,9 @@ def test_levels_are_described_with_both_widths():
 @pytest.mark.network
 @pytest.mark.skipif(offline(), reason="GHBENCH_OFFLINE is set")
 def test_published_faces_have_narrower_canonical_codes_and_dcgan_none():
-    rows = described(generator_plugin("mobile-stylegan-ffhq"))["levels"]
+    rows = generator_description(generator_plugin("mobile-stylegan-ffhq"))["levels"]
     assert (sum(row["raw"] for row in rows), sum(row["canonical"] for row in rows)) == (6752, 6016)
-    (row,) = described(generator_plugin("dcgan-faces"))["levels"]
+    (row,) = generator_description(generator_plugin("dcgan-faces"))["levels"]
     assert (row["level"], row["raw"], row["canonical"]) == ("z", None, None)
 
 

@@ -15,7 +15,7 @@ from ghbench.checkpoints import match_keys
 from ghbench.errors import DataError
 from ghbench.generators.conversion.layouts import Place
 from ghbench.generators.layers import channel_table
-from ghbench.generators.native import LARGEST, build, frozen
+from ghbench.generators.native import LARGEST, build, freeze
 
 Arrays = Mapping[str, NDArray[Any]]
 W_MEAN = "mapping_network.w_mean"
@@ -99,7 +99,7 @@ def fill(
             raise DataError(f"{place.name} is not finite", fix="get the file again")
         state[ours] = torch.from_numpy(values)
     module.load_state_dict(state)
-    return frozen(module)
+    return freeze(module)
 
 
 def check_filter(tensors: Arrays, pattern: str) -> None:
