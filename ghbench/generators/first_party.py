@@ -155,7 +155,7 @@ class Shipped:
             colours=architecture["colours"],
             weights_digest=digest_file(self._file()),
             licence=config["licence"],
-            training=TrainingRecord((self.dataset,), image_digests=None, supervision="unsupervised"),
+            training=TrainingRecord((f"{self.dataset}#train",), image_digests=None, supervision="unsupervised"),
             domain=self.domain,
             citation="the architecture: Karras et al. 2019 (StyleGAN), 2020 (StyleGAN2); the weights: ghbench",
             notes=("trained on the training split only", f"trained by: {self.command}"),

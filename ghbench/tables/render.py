@@ -91,7 +91,7 @@ def _markdown_rows(table: Table, rows: Sequence[Row], *, ranked: bool) -> str:
     return "\n".join(lines)
 
 
-LEVELS_TITLE = "Single levels, and other levels and policies of systems above; not ranked."
+LEVELS_TITLE = "Not ranked: single levels, other levels and policies of a system above, rows without the main metric."
 
 
 def numbers(row: Row) -> str:

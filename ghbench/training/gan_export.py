@@ -13,6 +13,7 @@ from ghbench.generators.native import Rebuildable, save_generator
 from ghbench.generators.stylegan1 import StyleGAN1
 from ghbench.generators.stylegan2 import StyleGAN2
 from ghbench.training.card import Card
+from ghbench.training.images import record_name
 
 LICENCE = "Apache-2.0"
 Network = TypeVar("Network", bound=nn.Module)
@@ -44,7 +45,7 @@ def export_gan(
     licence = LICENCE if permissive else f"that of the training images: {data['licence']}"
     extra = {
         "training": {
-            "datasets": [data["dataset"]], "split": data["split"], "content": data["content"],
+            "datasets": [record_name(data)], "split": data["split"], "content": data["content"],
             "images": history["images"], "seed": history["seed"], "supervision": "unsupervised",
         },
         "options": {name: value for name, value in description.items() if name != "data"},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -24,6 +25,15 @@ class InMemory(Protocol):
     def pixels(self) -> NDArray[np.uint8]:
         """uint8 [N, H, W] or [N, H, W, 3]."""
         ...
+
+
+def record_name(data: Mapping[str, Any]) -> str:
+    """How training records name what was seen: `fashion-mnist#train`, without a split for undivided datasets.
+
+    Args:
+        data: What `TrainingImages.describe` says.
+    """
+    return str(data["dataset"] if data["split"] == "all" else f"{data['dataset']}#{data['split']}")
 
 
 class TrainingImages:

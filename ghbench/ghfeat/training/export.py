@@ -12,6 +12,7 @@ from ghbench.ghfeat.files.weights import save_encoder
 from ghbench.ghfeat.network.encoder import Encoder
 from ghbench.ghfeat.training.past import Past
 from ghbench.training.card import Card
+from ghbench.training.images import record_name
 
 RENDERS_ONLY = "trained on renders of its own generator; the paper used real photographs"
 
@@ -46,7 +47,7 @@ def export_encoder(
     data = description["data"]
     rendered = data == "renders"
     record = TrainingRecord(
-        datasets=(*generator.training.datasets, *(() if rendered else (data["dataset"],))),
+        datasets=(*generator.training.datasets, *(() if rendered else (record_name(data),))),
         image_digests=None,
         networks=tuple(digest for digest in (generator.weights_digest, perceptual_digest) if digest),
         supervision="self-supervised" + (", codes of renders" if description["code"] else ""),
