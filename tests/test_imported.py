@@ -1,5 +1,7 @@
 """Features that were made elsewhere: a row like any other, if they are what they claim to be."""
 
+import re
+
 import numpy as np
 import pytest
 from ghbench_tasks.verification.faces import lfw
@@ -62,23 +64,23 @@ def test_rows_are_put_in_order_by_their_ids(tmp_path, dataset, features):
 
 
 @pytest.mark.parametrize(
-    ("arrays", "error", "sentence"),
+    ("arrays", "error", "fact"),
     [
-        (lambda f, ids: {"a": f[1:]}, DataError, "one row for each image"),
-        (lambda f, ids: {"a": f[:, :0]}, DataError, "one row for each image"),
-        (lambda f, ids: {"a": f.astype(int)}, DataError, "expected floating"),
+        (lambda f, ids: {"a": f[1:]}, DataError, "one row"),
+        (lambda f, ids: {"a": f[:, :0]}, DataError, "one row"),
+        (lambda f, ids: {"a": f.astype(int)}, DataError, "int64"),
         (lambda f, ids: {"a": np.where(np.eye(*f.shape), np.nan, f)}, FeatureError, "rows 0, 1, 2, 3, 4"),
-        (lambda f, ids: {"a": f + np.eye(*f.shape) * 1e300}, FeatureError, "beyond float32 in rows 0"),
+        (lambda f, ids: {"a": f + np.eye(*f.shape) * 1e300}, FeatureError, "float32 in rows 0"),
         (lambda f, ids: {"a": f, "ids": np.roll(ids, 1)[:-1]}, DataError, "is missing"),
-        (lambda f, ids: {"a": f, "ids": np.append(ids, ids[0])}, DataError, "stands twice"),
+        (lambda f, ids: {"a": f, "ids": np.append(ids, ids[0])}, DataError, "duplicate"),
         (lambda f, ids: {"ids": ids}, DataError, "holds no features"),
-        (lambda f, ids: {"../../escaped": f}, DataError, "cannot name a level"),
+        (lambda f, ids: {"../../escaped": f}, DataError, "escaped"),
         (lambda f, ids: {"a": np.array([object()] * len(f))}, DataError, "plain arrays"),
     ],
 )
-def test_what_no_honest_number_can_be_made_of_is_refused(tmp_path, dataset, features, arrays, error, sentence):
+def test_what_no_honest_number_can_be_made_of_is_refused(tmp_path, dataset, features, arrays, error, fact):
     path = saved(tmp_path, **arrays(features, np.array(dataset.ids)))
-    with pytest.raises(error, match=sentence):
+    with pytest.raises(error, match=fact):
         import_features(path, "mine", dataset)
     assert not list(tmp_path.rglob("escaped*"))
     assert not (imported_folder() / "mine").exists()
@@ -87,28 +89,28 @@ def test_what_no_honest_number_can_be_made_of_is_refused(tmp_path, dataset, feat
 def test_names_are_names_and_used_once(tmp_path, dataset, features):
     path = saved(tmp_path, a=features)
     for name in ("../x", "a/b", "", ".hidden"):
-        with pytest.raises(UsageError, match="cannot name imported features"):
+        with pytest.raises(UsageError, match=re.escape(repr(name))):
             import_features(path, name, dataset)
     import_features(path, "mine", dataset)
-    with pytest.raises(UsageError, match="exist already"):
+    with pytest.raises(UsageError, match="'mine'"):
         import_features(path, "mine", dataset)
 
 
 def test_they_belong_to_one_state_of_one_dataset_and_are_checked(tmp_path, dataset, features, lfw_tree):
     kept = import_features(saved(tmp_path, a=features), "mine", dataset)
-    with pytest.raises(MissingError, match="no features were imported as 'other'"):
+    with pytest.raises(MissingError, match="'other'"):
         registry.build("extractor", "imported:name=other")
     (kept.folder / "a.npy").write_bytes((kept.folder / "a.npy").read_bytes()[:-1] + b"x")
-    with pytest.raises(DataError, match="changed after the import"):
+    with pytest.raises(DataError, match=r"a\.npy"):
         kept.of(dataset)
     (lfw_tree / "Ann_Lee" / "Ann_Lee_0003.jpg").unlink()
-    with pytest.raises(MissingError, match="not of these images of 'lfw'"):
+    with pytest.raises(MissingError, match="'lfw'"):
         kept.of(Lfw("funneled", lfw_tree))
 
 
 def test_a_file_that_is_no_array_file_is_named(tmp_path, dataset):
-    with pytest.raises(MissingError, match="does not exist"):
+    with pytest.raises(MissingError, match=r"none\.npy"):
         import_features(tmp_path / "none.npy", "mine", dataset)
     (tmp_path / "text.npy").write_text("hello")
-    with pytest.raises(DataError, match=r"no \.npy or \.npz"):
+    with pytest.raises(DataError, match=r"text\.npy"):
         import_features(tmp_path / "text.npy", "mine", dataset)
