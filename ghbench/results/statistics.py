@@ -73,7 +73,7 @@ def interval(value: float, draws: Floats, units: int, bounds: tuple[float, float
     term of Edgeworth's expansion of a studentized mean, skewness / 6 * (2 t^2 + 1): a few hard units carry most of the
     error, and a sample without them has a small standard error too. The bootstrap divides by n where an unbiased
     variance divides by n - 1, hence the inflation by sqrt(n / (n - 1)). Sources: Hall, "The Bootstrap and Edgeworth
-    Expansion" (1992), section 2.6; Johnson, "Modified t tests and confidence intervals for asymmetrical populations",
+    Expansion" (1992), chapter 2; Johnson, "Modified t tests and confidence intervals for asymmetrical populations",
     JASA 73 (1978).
 
     A bounded metric without error (all draws equal, or a value at a bound) gets the exact binomial limits of
