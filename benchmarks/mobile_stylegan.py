@@ -9,7 +9,7 @@ import torch
 from record import interleaved_seconds, write
 
 from ghbench.generators.mobile_stylegan import MobileStyleGAN, SeparableConv
-from ghbench.generators.native import build, frozen
+from ghbench.generators.native import build, freeze
 
 SIZE, BATCH, REPEATS = 128, 16, 7
 SIDE = 4096
@@ -25,7 +25,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     generator = build(MobileStyleGAN, {"size": SIZE})
-    frozen(generator)
+    freeze(generator)
     torch.manual_seed(0)
     codes = {name: code.requires_grad_() for name, code in generator.style_codes(torch.randn(BATCH, 512)).items()}
 

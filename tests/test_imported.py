@@ -46,8 +46,8 @@ def test_imported_features_are_evaluated_like_any_others(tmp_path, dataset, feat
     np.save(tmp_path / "f.npy", features)
     import_features(tmp_path / "f.npy", "mine", dataset)
     result = runner.run("imported:name=mine", lfw(root=lfw_tree), options(tmp_path))
-    assert result.extractor.spec_string == "imported:name=mine"
-    assert result.extractor.dims == [5]
+    assert result.subject.spec_string == "imported:name=mine"
+    assert result.features.dims == [5]
     by_distance = runner.run("imported:name=mine,similarity=l2", lfw(root=lfw_tree), options(tmp_path))
     assert by_distance.digest != result.digest
     with pytest.raises(UsageError, match="option 'similarity'"):

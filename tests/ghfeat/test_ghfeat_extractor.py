@@ -59,7 +59,7 @@ def test_features_are_codes_in_standard_deviations_from_the_generators_mean(enco
 def test_an_encoder_without_statistics_takes_those_of_its_generator(tmp_path):
     path = save_tiny_encoder(tmp_path / "e.safetensors", statistics=False)
     extractor = Ghfeat(str(path))
-    assert extractor.spec().mean is not None
+    assert extractor.spec().centred
     encoder = load_encoder(path).encoder
     with torch.no_grad():
         codes = encoder(torch.from_numpy(IMAGES).float() / 127.5 - 1)
@@ -71,7 +71,7 @@ def test_an_encoder_without_statistics_takes_those_of_its_generator(tmp_path):
 def test_where_no_generator_is_known_features_are_not_called_centred(tmp_path):
     path = save_tiny_encoder(tmp_path / "e.safetensors", statistics=False, generator="")
     extractor = Ghfeat(str(path))
-    assert extractor.spec().mean is None
+    assert not extractor.spec().centred
     extractor.extract(IMAGES)
     with pytest.raises(MissingError, match=r"e\.safetensors"):
         extractor.decode(extractor.extract(IMAGES))

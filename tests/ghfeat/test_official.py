@@ -224,7 +224,7 @@ def test_an_official_pickle_is_an_extractor_with_its_own_generator(official_pick
     assert (spec.preprocessing.size, spec.preprocessing.align) == ((256, 256), "ffhq")
     features = extractor.extract(np.zeros((1, 3, 256, 256), np.uint8))
     # All weights of this generator are 0, so its codes never vary: no number of theirs says anything.
-    assert spec.mean is not None
+    assert spec.centred
     assert not any(values.any() for values in features.values())
     assert extractor.decode(features).shape == (1, 3, 256, 256)
 

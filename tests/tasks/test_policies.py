@@ -7,17 +7,9 @@ from ghbench_tasks.verification.policies import fold_calibrated, vote
 LEARNING = ["vote-z", "fuse", "best"]
 
 
-def test_each_gives_every_level_its_own_row(verify, crowd):
-    done = verify(crowd.pairs, crowd.labels, crowd.levels, policy="each")
-    alone = verify(crowd.pairs, crowd.labels, {"noise": crowd.levels["noise"]})
-    assert len(done.records) == 3 * len(alone.records)
-    assert done.scores["accuracy", "perfect"].value == 1.0
-    assert done.scores["accuracy", "noise"].value == alone.scores["accuracy", None].value < 0.7
-
-
 @pytest.mark.parametrize("policy", ["best", "fuse", "concat"])
 def test_a_perfect_level_among_noise_carries_the_answer(verify, crowd, policy):
-    assert verify(crowd.pairs, crowd.labels, crowd.levels, policy=policy).scores["accuracy", None].value > 0.99
+    assert verify(crowd.pairs, crowd.labels, crowd.levels, policy=policy).scores["accuracy"].value > 0.99
 
 
 @pytest.mark.parametrize("policy", ["concat", "vote", *LEARNING])
@@ -73,5 +65,5 @@ def test_the_labels_of_a_fold_do_not_change_its_own_decisions(verify, crowd, pol
 def test_a_level_that_says_nothing_does_no_harm(verify, crowd):
     levels = {"perfect": crowd.levels["perfect"], "constant": np.zeros((48, 2))}
     for policy in LEARNING:
-        value = verify(crowd.pairs, crowd.labels, levels, policy=policy).scores["accuracy", None].value
+        value = verify(crowd.pairs, crowd.labels, levels, policy=policy).scores["accuracy"].value
         assert value > (0.99 if policy != "vote-z" else 0.6)
