@@ -117,8 +117,8 @@ def _of_training(source: Source, name: str, what: str, answer: Answer) -> Consta
         record = TrainingRecord(("renders-train",), None, supervision="unsupervised", domain="in-generator")
     else:
         # A file's name is no dataset's; such a dataset was made already, to see whether it trains.
-        name = source.spec.name if source.spec.attribute is None else source.dataset.card().name
-        record = TrainingRecord((f"{name}#train",), None, supervision="unsupervised")
+        dataset = source.spec.name if source.spec.attribute is None else source.dataset.card().name
+        record = TrainingRecord((f"{dataset}#train",), None, supervision="unsupervised")
     defined_by = [str(source.spec), source.size, source.align, source.training]
     reference = Reference(name, what, floor=True)
     return Constant(reference, answer, defined_by, record, "as the training images")

@@ -245,9 +245,9 @@ def images_of(dataset: Dataset, progress: Progress, source: Source | None = None
         if source is None:
             images.append(dataset.image(row).transpose(2, 0, 1))
             continue
-        prepared = source.dataset.prepared(row)
-        images.append(prepared.image)
-        fallbacks += prepared.fallback
+        image, fallback = source.dataset.framed(row)
+        images.append(image)
+        fallbacks += fallback
     progress(len(rows), len(rows), label)
     notes = (f"no face was found in {fallbacks} of {len(rows)} images; a fixed box stood in for it",) * bool(fallbacks)
     return np.ascontiguousarray(np.stack(images)), notes
