@@ -1,1 +1,1 @@
-"""First-party baselines: plugins like anybody's, found through the entry points of ghbench's own package."""
+"""First-party baselines: plugins, found through the entry points of ghbench's own package."""

@@ -1,4 +1,4 @@
-"""Backbones of torchvision and timm: two with weights from named assets, and any other by its model name."""
+"""Backbones of torchvision and timm: two with weights from assets, any other by its model name."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ghbench.digests import digest_json
 from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
 
-from .origin import Origin, check_model, is_file_name, start_values
-from .stages import discovered_stages, skeleton, timm_stages
+from .origin import Origin, check_model, initialise, is_file_name
+from .stages import discover_stages, skeleton, timm_stages
 from .taps import Tap, Taps, timm_levels
 from .torch_encoder import TorchEncoder, normalisation
 from .vision_models import IMAGENET_MEAN, IMAGENET_STD, import_timm, import_torchvision
-from .weight_files import fetched_from_hub, fetched_from_url, load_into, read_weights, renamed_by_position
+from .weight_files import fetch_from_hub, fetch_from_url, load_into, read_weights, rename_by_position
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ class MobileNetV2(TorchEncoder):
 
     mean, std = IMAGENET_MEAN, IMAGENET_STD
     asset = ("mobilenet-v2-imagenet1k-v1", "mobilenet_v2-b0353104.pth")
-    # Each stage is read after its last block, before the next one halves the map.
+    # A stage is read after its last block, before the next stage halves the map.
     places: Mapping[str, Tap] = {
         "stage1": Tap("features.1"),
         "stage2": Tap("features.3"),
@@ -62,21 +62,21 @@ class MobileNetV2(TorchEncoder):
 
     def build(self) -> tuple[torch.nn.Module, Levels]:
         """Build the network from the asset."""
-        network = self._trained()
+        network = self._load_network()
         return network, Taps(network, self.places)
 
     def perceptual_module(self) -> torch.nn.Module:
         """Its maps of stages 2 to 4 (a quarter, an eighth and a sixteenth of the side) for perceptual losses.
 
-        A network of its own, without hooks: pictures [N, 3, R, R] in [-1, 1] of any size to features [N, D].
+        A network of its own, without hooks: images [N, 3, R, R] in [-1, 1] of any size to features [N, D].
         """
         from .stage_maps import StageMaps
 
-        blocks = self._trained().features
+        blocks = self._load_network().features
         maps = StageMaps([blocks[:4], blocks[4:7], blocks[7:14]], self.mean, self.std)
         return maps.eval().requires_grad_(requires_grad=False)
 
-    def _trained(self) -> Any:
+    def _load_network(self) -> Any:
         import torch
 
         network = import_torchvision().models.mobilenet_v2(weights=None)
@@ -87,7 +87,7 @@ class MobileNetV2(TorchEncoder):
 class EfficientNetLite0(TorchEncoder):
     """EfficientNet-Lite0 of timm with the ImageNet weights of the TensorFlow release (Tan and Le 2019)."""
 
-    # Not ImageNet's mean and deviation: the TensorFlow release maps pixels to [-1, 1].
+    # Not ImageNet's mean and standard deviation: the TensorFlow release maps pixels to [-1, 1].
     mean, std = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
     asset = ("efficientnet-lite0-imagenet1k", "efficientnet-lite0-57934424.pth")
 
@@ -115,7 +115,7 @@ class EfficientNetLite0(TorchEncoder):
 
         network = import_timm().create_model("tf_efficientnet_lite0", pretrained=False)
         stored = torch.load(assets.path(*self.asset), map_location="cpu", weights_only=True)
-        network.load_state_dict(renamed_by_position(stored, network.state_dict()))
+        network.load_state_dict(rename_by_position(stored, network.state_dict()))
         return network, timm_levels(network, self.spec())
 
 
@@ -126,7 +126,7 @@ class TorchVision(TorchEncoder):
         model: Name, for instance `resnet50`.
         weights: `default` for the best published ones, a published name such as `IMAGENET1K_V1`, `none` for an
             untrained network, or a `.safetensors` or `.pth` file.
-        seed: Seed of the start values, for `weights=none`.
+        seed: Seed of the initial weights, for `weights=none`.
     """
 
     def __init__(self, model: str, weights: str = "default", seed: int = 0) -> None:
@@ -134,68 +134,69 @@ class TorchVision(TorchEncoder):
         self.model, self.weights, self.seed = model, weights, seed
 
     def spec(self) -> ExtractorSpec:
-        """Describe the extractor; this finds the levels on a network without numbers, and the weights file."""
-        return self._described[0]
+        """Describe the extractor; this finds the levels, on the meta device, and the weights file."""
+        return self._spec_and_taps[0]
 
     def build(self) -> tuple[torch.nn.Module, Levels]:
         """Build the network with its weights."""
-        spec, taps = self._described
-        network = start_values(lambda: self._constructed(spec.preprocessing.size[0]), self.seed)
+        spec, taps = self._spec_and_taps
+        network = initialise(lambda: self._construct(spec.preprocessing.size[0]), self.seed)
         if self._file is not None:
             load_into(network, read_weights(self._file), self._file)
         return network, Taps(network, taps)
 
     @cached_property
-    def _described(self) -> tuple[ExtractorSpec, Mapping[str, Tap]]:
+    def _spec_and_taps(self) -> tuple[ExtractorSpec, Mapping[str, Tap]]:
         preset = self._preset.transforms()
         self.mean, self.std = tuple(preset.mean), tuple(preset.std)
         size = preset.crop_size[0]
-        levels, taps = discovered_stages(skeleton(lambda: self._constructed(size)), size)
+        levels, taps = discover_stages(skeleton(lambda: self._construct(size)), size)
         resize = "crop-bicubic" if "bicubic" in str(preset.interpolation).lower() else "crop-bilinear"
         preprocessing = Preprocessing((size, size), resize=resize, normalise=normalisation(self.mean, self.std))
-        swag = self._published is not None and "SWAG" in self._published.name
+        swag = self._published_weights is not None and "SWAG" in self._published_weights.name
         seen = TrainingRecord(
             ("imagenet-1k", "instagram") if swag else ("imagenet-1k",), image_digests=None, supervision="class labels"
         )
         origin = Origin("torchvision", self.model, self._file, self.seed)
         licence = "CC-BY-NC-4.0 (SWAG)" if swag else "BSD-3-Clause (torchvision)"
-        return origin.spec(levels, preprocessing, seen if self._published else None, licence), taps
+        return origin.spec(levels, preprocessing, seen if self._published_weights else None, licence), taps
 
     @cached_property
     def _file(self) -> Path | None:
         if self.weights == "none":
             return None
-        return fetched_from_url(self._published.url) if self._published is not None else Path(self.weights)
+        published = self._published_weights
+        return Path(self.weights) if published is None else fetch_from_url(published.url)
 
     @cached_property
     def _preset(self) -> Any:
-        """Published weights whose preprocessing applies: those chosen, else those that the model is known by."""
-        return self._published if self._published is not None else self._known.DEFAULT
+        """Published weights whose preprocessing applies: the chosen ones, else the model's default."""
+        return self._published_weights if self._published_weights is not None else self._known_weights.DEFAULT
 
     @cached_property
-    def _published(self) -> Any | None:
+    def _published_weights(self) -> Any | None:
         if self.weights == "none" or is_file_name(self.weights):
             return None
         if self.weights == "default":
-            return self._known.DEFAULT
-        names = [entry.name for entry in self._known]
+            return self._known_weights.DEFAULT
+        names = [entry.name for entry in self._known_weights]
         if self.weights not in names:
             raise UsageError(
                 f"{self.model!r} has no weights {self.weights!r}; expected default, none, {', '.join(names)} or a file"
             )
-        return self._known[self.weights]
+        return self._known_weights[self.weights]
 
     @cached_property
-    def _known(self) -> Any:
+    def _known_weights(self) -> Any:
         models = import_torchvision().models
         check_model(self.model, models.list_models(module=models), "torchvision")
         return models.get_model_weights(self.model)
 
-    def _constructed(self, size: int) -> torch.nn.Module:
+    def _construct(self, size: int) -> torch.nn.Module:
         options: dict[str, Any] = {}
         if self.model.startswith("vit_"):
             options["image_size"] = size
-        if self.model in {"googlenet", "inception_v3"}:  # their weights expect [-1, 1], which they make themselves
+        if self.model in {"googlenet", "inception_v3"}:  # their weights expect [-1, 1]; the network converts
             options.update(init_weights=self.weights == "none", transform_input=True)
         network: torch.nn.Module = import_torchvision().models.get_model(self.model, weights=None, **options)
         return network
@@ -208,7 +209,7 @@ class Timm(TorchEncoder):
         model: Name, for instance `convnext_tiny.in12k_ft_in1k`.
         weights: `default` for those that timm publishes under the name, `none` for an untrained network, or a
             `.safetensors` or `.pth` file.
-        seed: Seed of the start values, for `weights=none`.
+        seed: Seed of the initial weights, for `weights=none`.
     """
 
     def __init__(self, model: str, weights: str = "default", seed: int = 0) -> None:
@@ -218,19 +219,19 @@ class Timm(TorchEncoder):
         self.model, self.weights, self.seed = model, weights, seed
 
     def spec(self) -> ExtractorSpec:
-        """Describe the extractor; this finds the levels on a network without numbers, and the weights file."""
+        """Describe the extractor; this finds the levels, on the meta device, and the weights file."""
         return self._spec
 
     def build(self) -> tuple[torch.nn.Module, Levels]:
         """Build the network with its weights."""
         spec = self._spec
         if self.weights == "default":
-            # timm reads its own file, because it knows how to bring old names up to date.
+            # timm reads its own file, because it knows how to translate old names.
             network = import_timm().create_model(
                 self.model, pretrained=True, pretrained_cfg_overlay={"file": str(self._file)}
             )
         else:
-            network = start_values(self._constructed, self.seed)
+            network = initialise(self._construct, self.seed)
             if self._file is not None:
                 load_into(network, read_weights(self._file), self._file)
         return network, timm_levels(network, spec)
@@ -240,10 +241,10 @@ class Timm(TorchEncoder):
         config = self._config
         self.mean, self.std = tuple(config.mean), tuple(config.std)
         _, height, width = config.input_size
-        levels = timm_stages(skeleton(self._constructed), (height, width))
+        levels = timm_stages(skeleton(self._construct), (height, width))
         resize = "crop-bicubic" if config.interpolation == "bicubic" else "crop-bilinear"
         preprocessing = Preprocessing((height, width), resize=resize, normalise=normalisation(self.mean, self.std))
-        # timm's tag says what the weights saw (`in12k_ft_in1k`); it is kept whole, because not all of it is a dataset.
+        # timm's tag names the training data (`in12k_ft_in1k`); it is kept whole, since not all of it is a dataset.
         tag = config.tag or "unknown"
         seen = (*(TIMM_DATASETS[part] for part in tag.split("_") if part in TIMM_DATASETS), f"timm tag {tag}")
         record = TrainingRecord(seen, image_digests=None, supervision="see timm's tag")
@@ -261,9 +262,7 @@ class Timm(TorchEncoder):
                 f"timm publishes no weights for {self.model!r}", fix=f"timm:model={self.model},weights=none"
             )
         named = self._config.hf_hub_filename
-        return fetched_from_hub(
-            self._config.hf_hub_id, (named,) if named else ("model.safetensors", "pytorch_model.bin")
-        )
+        return fetch_from_hub(self._config.hf_hub_id, (named,) if named else ("model.safetensors", "pytorch_model.bin"))
 
     @cached_property
     def _config(self) -> Any:
@@ -276,7 +275,7 @@ class Timm(TorchEncoder):
             raise UsageError(f"timm's model {self.model.partition('.')[0]!r} has no weights tag {tag!r}") from error
         return config
 
-    def _constructed(self) -> torch.nn.Module:
+    def _construct(self) -> torch.nn.Module:
         network: torch.nn.Module = import_timm().create_model(self.model, pretrained=False)
         return network
 

@@ -37,7 +37,7 @@ class DinoV2Small:
                 size=(224, 224), resize="crop-bicubic", normalise=normalisation(IMAGENET_MEAN, IMAGENET_STD)
             ),
             weights_digest=digest_json({"asset": assets.digest(_ASSET, _MEMBER), "cut": _TOKENS}),
-            # The package that ships the graph does not say whether the trunk was tuned for its task, saliency.
+            # The package does not say whether the trunk was fine-tuned for its task, saliency.
             training=TrainingRecord(
                 datasets=("lvd-142m", "imagenet-1k"),
                 image_digests=None,
@@ -68,9 +68,9 @@ def _session() -> Any:
 
 
 def _cut(graph: Any, output: Any) -> None:
-    """Make `output` the only output of an ONNX graph and drop every node and weight that it does not need.
+    """Make `output` the only output of an ONNX graph and drop every node and weight it does not need.
 
-    `onnx.utils.Extractor` cannot: it asks for the declared shape of the output, and this file declares none.
+    `onnx.utils.Extractor` needs the declared shape of the output, which this file lacks.
     """
     needed, nodes = {output.name}, []
     for node in reversed(graph.node):  # ONNX keeps nodes in topological order

@@ -35,7 +35,7 @@ class DlibFace:
                 normalise="inside dlib: less mean (122.782, 117.001, 104.298), / 256",
             ),
             weights_digest=digest_json({"asset": assets.digest(_ASSET, _MEMBER), "jitter": 0}),
-            # King 2017: about 3 million pictures, half of them from these two sets; people of LFW were left out.
+            # King 2017: about 3 million images, half of them from these two datasets; people in LFW were excluded.
             training=TrainingRecord(datasets=("face-scrub", "vgg-face"), image_digests=None, supervision="identities"),
             licence="CC0-1.0",
             similarity="l2",
@@ -49,6 +49,6 @@ class DlibFace:
             dlib = require("dlib", "faces")
             self._network = dlib.face_recognition_model_v1(str(assets.path(_ASSET, _MEMBER)))
         chips = [np.ascontiguousarray(image) for image in images.transpose(0, 2, 3, 1)]
-        # Without jitter dlib describes each chip as it is, once.
+        # Without jitter dlib encodes each chip once, unchanged.
         rows = self._network.compute_face_descriptor(chips, 0) if chips else []
         return {"descriptor": np.asarray(rows, dtype=np.float32).reshape(len(images), 128)}

@@ -1,4 +1,4 @@
-"""Eigenfaces: principal components of faces, grey or in colour, fitted on named data that the record declares."""
+"""Eigenfaces: principal components of faces, grey or in colour, fitted on a named dataset."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecor
 from ghbench.imaging.resize import RESIZES
 from ghbench.spec_string import SpecString
 
-from .pixels import as_pictures, grey
+from .pixels import as_images, grey
 
 _ASSET, _MEMBER = "lfw-subset", "lfw_subset.npy"
-_FACES, _SIDE = 100, 25  # the other 100 pictures of the subset show no faces
+_FACES, _SIDE = 100, 25  # the other 100 images of the subset show no faces
 _RESIZE = "crop-bilinear"
 
 
@@ -30,7 +30,7 @@ class Pca:
     """Principal components.
 
     Args:
-        mean: float64 [P], the mean picture.
+        mean: float64 [P], the mean image.
         axes: float64 [K, P], orthonormal rows by falling variance.
     """
 
@@ -45,8 +45,8 @@ class Eigenfaces:
         fit: Dataset to fit on, with its options as `fit.KEY`; its split `train` if it has one, else all of it. By
             default the 100 faces of LFW that scikit-image ships.
         components: Number of principal components.
-        size: Height and width in pixels; 25, the size of the shipped faces, unless `fit` names other data (then 64).
-        colour: Whether the components are of colour pictures; needs `fit`.
+        size: Height and width in pixels; by default 64, or 25, the size of the shipped faces, without `fit`.
+        colour: Whether to use colour images; needs `fit`.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Eigenfaces:
             raise UsageError(f"components={components} and size={size} must be at least 1 and 2")
 
     def spec(self) -> ExtractorSpec:
-        """Describe the extractor; with `fit=` this reads the fitted images, because their content is the weights."""
+        """Describe the extractor; with `fit=` this reads the images, whose content determines the weights."""
         return ExtractorSpec(
             name="eigenfaces",
             version="1",
@@ -100,9 +100,9 @@ class Eigenfaces:
         return {"components": (centred @ self._pca.axes.T).astype(np.float32)}
 
     def decode(self, features: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
-        """The mean face and as much of each component as a picture has: [N, components] to uint8 [N, 3, S, S]."""
+        """Reconstruct images from their components: [N, components] to uint8 [N, 3, S, S]."""
         rows = self._pca.mean + np.asarray(features["components"], dtype=np.float64) @ self._pca.axes
-        return as_pictures(rows.reshape(len(rows), -1, self.size, self.size))
+        return as_images(rows.reshape(len(rows), -1, self.size, self.size))
 
     @cached_property
     def _pca(self) -> Pca:
@@ -111,12 +111,12 @@ class Eigenfaces:
             rows = faces.reshape(len(faces), -1)
         else:
             resize = RESIZES[_RESIZE].apply
-            pictures = [resize(self._dataset.image(int(row)), (self.size, self.size)) for row in self._rows]
-            rows = self._rows_of(np.stack(pictures).transpose(0, 3, 1, 2))
+            images = [resize(self._dataset.image(int(row)), (self.size, self.size)) for row in self._rows]
+            rows = self._rows_of(np.stack(images).transpose(0, 3, 1, 2))
         return principal_components(rows, self.components)
 
     def _rows_of(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Pictures uint8 [N, 3, S, S] as the rows that components are of, in [0, 1]."""
+        """Images uint8 [N, 3, S, S] flattened to rows in [0, 1]."""
         values = images.astype(np.float32) / np.float32(255) if self.colour else grey(images)
         return values.reshape(len(images), -1)
 
@@ -141,7 +141,7 @@ class Eigenfaces:
     @cached_property
     def _record(self) -> TrainingRecord:
         if self.fit is None:
-            # 25-pixel crops: their digests match no picture of LFW, so the name of the dataset has to speak.
+            # The digests of these 25-pixel crops match no image of LFW, so the overlap is declared by name.
             return TrainingRecord(datasets=("lfw", _ASSET), image_digests=None, supervision="unsupervised")
         card, digests = self._dataset.card(), self._dataset.image_digests()
         return TrainingRecord(
@@ -163,11 +163,11 @@ def principal_components(rows: NDArray[np.floating], count: int) -> Pca:
     """Fit principal components.
 
     Args:
-        rows: [N, P], one picture a row.
+        rows: [N, P], one image a row.
         count: Number of components, below N.
 
     Returns:
-        The components; each axis has its largest entry positive, so that the sign is always the same.
+        The components; the largest entry of each axis is positive, which fixes the sign.
     """
     data = rows.astype(np.float64)
     mean = data.mean(axis=0)

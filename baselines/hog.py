@@ -1,4 +1,4 @@
-"""Histograms of oriented gradients: the best-known hand-made feature."""
+"""Histograms of oriented gradients: the best-known hand-crafted feature."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features that were made elsewhere, as a row like any other."""
+"""Imported features as an extractor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Imported:
     """Features imported by `ghbench cache import`; they exist for one dataset.
 
     Args:
-        name: What they were imported as.
+        name: Their name, given at the import.
         similarity: `cosine` or `l2`.
     """
 
@@ -24,7 +24,7 @@ class Imported:
         self._similarity: Literal["cosine", "l2"] = similarity
 
     def spec(self) -> ExtractorSpec:
-        """Levels and digest as imported; nothing is known of the training."""
+        """Levels and digest as imported; the training is unknown."""
         manifest = self._features.manifest
         levels = tuple(Level(level, dim) for level, dim in manifest.dims.items())
         return ExtractorSpec(

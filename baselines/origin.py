@@ -1,4 +1,4 @@
-"""Where the weights of an open-ended backbone come from, and what its spec says about them."""
+"""Where the weights of a torchvision or timm model come from, and the spec that follows."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A network of a library and where its weights come from.
+    """A library's network and the origin of its weights.
 
     Args:
         library: `torchvision` or `timm`.
         model: The library's name of the network.
         file: The weights file, None for an untrained network.
-        seed: Seed of the start values of an untrained network.
+        seed: Seed of an untrained network.
     """
 
     library: str
@@ -75,13 +75,13 @@ class Origin:
             return digest_json({"architecture": architecture, "file": digest_file(self.file)})
         from importlib.metadata import version
 
-        # Start values come from torch's generator and the library's recipes, which change between versions.
+        # Initial weights depend on torch's random generator and the library, which change between versions.
         versions = {name: version(name) for name in ("torch", self.library)}
         return digest_json({"architecture": architecture, "seed": self.seed, "versions": versions})
 
 
-def start_values(build: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:
-    """Build a network with start values that depend on the seed alone, leaving torch's generator as it was."""
+def initialise(build: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:
+    """Build a network whose initial weights depend on the seed only; torch's random state is restored."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -95,10 +95,10 @@ def is_file_name(weights: str) -> bool:
 
 
 def check_model(model: str, known: Sequence[str], library: str) -> None:
-    """Refuse a model that the library does not have.
+    """Check that the library has a model.
 
     Raises:
-        UsageError: The message names the nearest ones.
+        UsageError: It does not; the message suggests similar names.
     """
     if model not in known:
         near = difflib.get_close_matches(model, known, n=3)

@@ -30,7 +30,7 @@ def grey(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 class Pixels:
-    """Resized RGB pixels, flattened: the row that every learned feature has to beat.
+    """Resized RGB pixels, flattened: the baseline that every learned feature has to beat.
 
     Args:
         size: Height and width in pixels.
@@ -48,8 +48,8 @@ class Pixels:
         return {"pixels": _flat(images)}
 
     def decode(self, features: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
-        """The picture again: [N, 3 * S * S] to uint8 [N, 3, S, S]."""
-        return as_pictures(features["pixels"].reshape(-1, 3, self.size, self.size))
+        """Reconstruct images: [N, 3 * S * S] to uint8 [N, 3, S, S]."""
+        return as_images(features["pixels"].reshape(-1, 3, self.size, self.size))
 
 
 class Thumbnail:
@@ -73,8 +73,8 @@ class Thumbnail:
         return {"thumbnail": grey(images).reshape(len(images), -1)}
 
     def decode(self, features: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
-        """The thumbnail again, in grey: [N, S * S] to uint8 [N, 3, S, S]."""
-        return as_pictures(features["thumbnail"].reshape(-1, 1, self.size, self.size))
+        """Reconstruct the thumbnails, in grey: [N, S * S] to uint8 [N, 3, S, S]."""
+        return as_images(features["thumbnail"].reshape(-1, 1, self.size, self.size))
 
 
 class RandomProjection:
@@ -83,7 +83,7 @@ class RandomProjection:
     The projection keeps distances up to a few per cent (Johnson and Lindenstrauss 1984).
 
     Args:
-        dim: Numbers a feature holds.
+        dim: Feature dimension.
         seed: Seed of the projection.
         size: Height and width in pixels.
     """
@@ -111,7 +111,7 @@ class RandomProjection:
         return self._matrix
 
 
-def as_pictures(values: NDArray[Any]) -> NDArray[np.uint8]:
+def as_images(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Values [N, 1 or 3, H, W] in [0, 1], rounded and clipped, as uint8 [N, 3, H, W]."""
     levels = np.round(np.clip(np.asarray(values, dtype=np.float64), 0, 1) * 255).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(levels, (len(levels), 3, *levels.shape[2:])))

@@ -1,4 +1,4 @@
-"""An untrained network: what the architecture alone gives, and the row that learned features must beat."""
+"""An untrained network: what the architecture alone gives, a baseline for learned features."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class RandomTrunk(TorchEncoder):
         network = import_torchvision().models.resnet18(weights=None)
         convolutions = {name: tuple(value.shape) for name, value in network.named_parameters() if value.ndim == 4}
         drawn = he_weights(convolutions, self.seed)
-        # Normalisation layers keep their start values (scale 1, shift 0, mean 0, variance 1); the classifier is unused.
+        # Normalisation layers keep their defaults (scale 1, shift 0, mean 0, variance 1); the classifier is unused.
         missing = network.load_state_dict({k: torch.from_numpy(v) for k, v in drawn.items()}, strict=False)
         assert not missing.unexpected_keys
         return network, Taps(network, self.places)
@@ -76,7 +76,7 @@ class RandomTrunk(TorchEncoder):
 def he_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, NDArray[np.float32]]:
     """Draw convolution weights as He et al. 2015 (equation 10) do: normal, variance 2 / fan-in.
 
-    NumPy draws them, by sorted name, so that they depend on neither the version of torch nor the order in which a
+    NumPy draws them by sorted name, so that they depend neither on the version of torch nor on the order in which the
     library builds its layers.
 
     Args:

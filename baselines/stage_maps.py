@@ -10,16 +10,16 @@ from torch.nn import functional
 
 
 class StageMaps(nn.Module):
-    """Maps of several stages, each position's channels brought to unit length, side by side in one row.
+    """Maps of several stages, normalised to unit length at each position, concatenated in one row.
 
-    Unit length takes the scale of the weights out (Zhang et al. 2018, equation 1). Maps are weighted such that the mean
-    squared difference of two rows is the mean over stages of the squared distance of two positions, however many
-    numbers a stage has.
+    Unit length removes the scale of the weights (Zhang et al. 2018, equation 1). Maps are weighted such that the mean
+    squared difference of two rows is the mean over stages of the squared distance at a position, whatever the size of a
+    stage.
 
     Args:
-        stages: Parts of the network, one after the other; the output of each is a stage.
-        mean: Mean that is subtracted from pictures in [0, 1], by channel.
-        std: What they are then divided by.
+        stages: Consecutive parts of the network; the output of each is a stage.
+        mean: Mean that is subtracted from images in [0, 1], by channel.
+        std: Standard deviation they are divided by.
     """
 
     mean: Tensor
@@ -32,7 +32,7 @@ class StageMaps(nn.Module):
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pictures [N, 3, R, R] in [-1, 1] to features [N, D]."""
+        """Images [N, 3, R, R] in [-1, 1] to features [N, D]."""
         features = ((images + 1) / 2 - self.mean) / self.std
         maps: list[Tensor] = []
         for stage in self.stages:

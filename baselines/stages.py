@@ -1,4 +1,4 @@
-"""Finding the stages of a network that nobody described, by running its shape alone on the meta device."""
+"""Finds the stages of an unknown network by running it on the meta device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Shapes = list[tuple[str, type, tuple[int, ...]]]
 
 
 def skeleton(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
-    """Build a network on the meta device: shapes without numbers, at no cost.
+    """Build a network on the meta device: shapes without values, at no cost.
 
     Args:
         build: Builds the network on torch's default device.
@@ -35,12 +35,12 @@ def skeleton(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
     return network.eval()
 
 
-def discovered_stages(network: torch.nn.Module, size: int) -> tuple[tuple[Level, ...], dict[str, Tap]]:
+def discover_stages(network: torch.nn.Module, size: int) -> tuple[tuple[Level, ...], dict[str, Tap]]:
     """Find the levels of a classification network.
 
     A stage ends where the next block has a smaller map; networks without maps (vision transformers) are read after
-    each quarter of their blocks. `pooled` is what the last linear layer receives. The last stage is left out if it is
-    as wide as `pooled`, which then is the same, or the same behind a norm.
+    each quarter of their blocks. `pooled` is the input of the last linear layer. The last stage is left out if it is as
+    wide as `pooled`, since it is then the same, up to a norm.
 
     Args:
         network: The network, on the meta device, in eval mode.
@@ -50,7 +50,7 @@ def discovered_stages(network: torch.nn.Module, size: int) -> tuple[tuple[Level,
         Levels in network order, the default one (`pooled`) last, and where to read each.
     """
     head = [name for name, _ in network.named_children()][-1]
-    blocks, final = _observed(network, size, head)
+    blocks, final = _observe_shapes(network, size, head)
     stages = _stage_ends(blocks) or _quarters(blocks)
     if stages and _channels(stages[-1][1][1]) == _channels(final[1]):
         stages.pop()
@@ -68,7 +68,7 @@ def timm_stages(network: Any, size: tuple[int, int]) -> tuple[Level, ...]:
         size: Height and width of its input.
 
     Returns:
-        Levels in network order, `pooled` last; only that one where timm gives no intermediate features.
+        Levels in network order, `pooled` last; only `pooled` if timm gives no intermediate features.
     """
     import torch
 
@@ -89,7 +89,7 @@ def timm_stages(network: Any, size: tuple[int, int]) -> tuple[Level, ...]:
     return (*levels, pooled)
 
 
-def _observed(network: torch.nn.Module, size: int, head: str) -> tuple[Shapes, tuple[str, tuple[int, ...]]]:
+def _observe_shapes(network: torch.nn.Module, size: int, head: str) -> tuple[Shapes, tuple[str, tuple[int, ...]]]:
     """Output shapes of the blocks before the head, in the order of execution, and the input of the last linear layer.
 
     A network without a linear layer (SqueezeNet) is read at the input of its head.
@@ -127,7 +127,7 @@ def _observed(network: torch.nn.Module, size: int, head: str) -> tuple[Shapes, t
 def _blocks(network: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
     """Top-level modules and what is inside containers; a top-level module that has a container counts as one.
 
-    The insides of other modules are not looked at: a branch of a block is not on the way from image to head.
+    Other modules are not entered: a branch of a block is not on the path from image to head.
     """
     import torch
 

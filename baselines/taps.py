@@ -1,4 +1,4 @@
-"""Reading a network's levels while it runs: hooks on its stages, pooled on the spot."""
+"""Reads a network's levels while it runs, by hooks that pool."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Tap:
     Args:
         module: Dotted path of the module.
         side: Whether its input or its output is the level.
-        layout: Where the channels of a feature map stand.
+        layout: Position of the channels in a feature map.
     """
 
     module: str
@@ -58,26 +58,26 @@ class Taps:
         self.network(images)
         return {level: self._seen[level] for level in self.places}
 
-    # Pooling inside the hook matters: activations that work in place overwrite a map soon after the hook saw it.
+    # Pooled inside the hook, because in-place activations overwrite the map afterwards.
     def _output_hook(self, level: str, layout: Layout) -> Any:
         def keep(_module: torch.nn.Module, _inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-            self._seen[level] = pooled(output, layout)
+            self._seen[level] = average_pool(output, layout)
 
         return keep
 
     def _input_hook(self, level: str, layout: Layout) -> Any:
         def keep(_module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-            self._seen[level] = pooled(inputs[0], layout)
+            self._seen[level] = average_pool(inputs[0], layout)
 
         return keep
 
 
-def pooled(features: torch.Tensor, layout: Layout = "NCHW") -> torch.Tensor:
+def average_pool(features: torch.Tensor, layout: Layout = "NCHW") -> torch.Tensor:
     """Global average pooling.
 
     Args:
         features: A map [N, C, H, W] (or [N, H, W, C]), tokens [N, T, D], or vectors [N, D].
-        layout: Where the channels of a map stand.
+        layout: Position of the channels in a map.
 
     Returns:
         [N, C] or [N, D].
@@ -90,11 +90,11 @@ def pooled(features: torch.Tensor, layout: Layout = "NCHW") -> torch.Tensor:
 
 
 def timm_levels(network: Any, spec: ExtractorSpec) -> Levels:
-    """Levels of a timm network by timm's own interface for intermediate features.
+    """Levels of a timm network, through timm's interface for intermediate features.
 
     Args:
         network: A network with `forward_intermediates` and `forward_head`.
-        spec: Its spec: intermediates by number (`stage3`, `block6`), and `pooled`, what the classifier receives.
+        spec: Its spec, with intermediates by number (`stage3`, `block6`), and `pooled`, the classifier's input.
 
     Returns:
         A function from normalised images [N, 3, H, W] to levels [N, D].
@@ -107,7 +107,7 @@ def timm_levels(network: Any, spec: ExtractorSpec) -> Levels:
             final, maps = network.forward_intermediates(images, indices=indices)
         else:
             final, maps = network.forward_features(images), []
-        features = {name: pooled(value) for name, value in zip(names, maps, strict=True)}
+        features = {name: average_pool(value) for name, value in zip(names, maps, strict=True)}
         return {**features, "pooled": network.forward_head(final, pre_logits=True)}
 
     return levels

@@ -1,4 +1,4 @@
-"""What all torch backbones share: built when first used, frozen, float32, channels last, inference mode."""
+"""Base class of the torch backbones: built on first use, frozen, float32, channels last, inference mode."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 CPU_IMAGES = 8
-"""Images that go through the network together on a CPU: few, so that their maps stay in its caches."""
+"""Images a batch on a CPU: few, so that their maps stay in its caches."""
 
 
 class TorchEncoder(ABC):
-    """Runs a frozen network and hands out its pooled levels.
+    """Runs a frozen network and returns its pooled levels.
 
     Attributes:
         mean: Mean that is subtracted from images in [0, 1], by channel.
-        std: What they are then divided by.
+        std: Standard deviation they are divided by.
     """
 
     mean: tuple[float, float, float]
@@ -51,7 +51,7 @@ class TorchEncoder(ABC):
 
         _, levels = self._ready()
         with torch.inference_mode():
-            # A copy: torch warns about arrays that it may not write to, as memory-mapped ones are.
+            # A copy: torch warns about read-only arrays, such as memory-mapped ones.
             whole = torch.from_numpy(np.array(images))
             few = CPU_IMAGES if self._device == "cpu" else max(1, len(images))
             parts = [
@@ -61,14 +61,14 @@ class TorchEncoder(ABC):
             return {name: torch.cat([part[name] for part in parts]).float().cpu().numpy() for name in parts[0]}
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
-        """Bring uint8 [N, 3, H, W] to float32 as the network was trained with."""
+        """Normalise uint8 [N, 3, H, W] to float32 as in the network's training."""
         unit = images.float() / 255
         return (unit - unit.new_tensor(self.mean).view(1, 3, 1, 1)) / unit.new_tensor(self.std).view(1, 3, 1, 1)
 
     def to(self, device: str) -> None:
         """Move the network to `device`, for instance `cuda:0`."""
         self._device = device
-        # Built now, not at the first batch: loading weights is no part of the time that encoding takes.
+        # Built now, not at the first batch: loading weights does not count as encoding time.
         self._ready()[0].to(device)
 
     def _ready(self) -> tuple[torch.nn.Module, Levels]:
@@ -84,7 +84,7 @@ class TorchEncoder(ABC):
 
 
 def normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> str:
-    """Say how images are normalised, for the spec."""
+    """Description of the normalisation, for the spec."""
     return f"divided by 255, less mean {_numbers(mean)}, divided by {_numbers(std)}"
 
 

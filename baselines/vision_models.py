@@ -1,4 +1,4 @@
-"""Importing torchvision and timm, also where torchvision's compiled operators do not fit the installed torch."""
+"""Imports torchvision and timm, even if torchvision's compiled operators do not match the installed torch."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 def import_torchvision() -> Any:
     """Import torchvision.
 
-    The wheel of torchvision that package indexes hand out by default is compiled against a CUDA build of torch. Beside
-    a CPU-only torch its library of compiled operators (non-maximum suppression, RoI pooling...) cannot be loaded.
-    torchvision survives that, but while it is imported it describes the shapes of those operators to torch, torch
-    answers `operator torchvision::nms does not exist`, and the whole import dies, timm's with it. No classification
-    network needs one of those operators. So if exactly this happens, the half-imported modules are dropped and the
-    import is repeated with the descriptions of torchvision's own operators left out; any other error stays an error.
+    torchvision's default wheel is compiled against a CUDA build of torch. With a CPU-only torch its compiled operators
+    (non-maximum suppression, RoI pooling, ...) do not load, and when torchvision then registers their shapes, torch
+    raises `operator torchvision::nms does not exist`, which breaks the import of torchvision and timm. Classification
+    networks need none of these operators. So on exactly this error the half-imported modules are dropped and the
+    import is repeated without these registrations.
 
     Returns:
         The module `torchvision`, with `torchvision.models` imported.
@@ -39,7 +38,7 @@ def import_torchvision() -> Any:
             raise
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
             del sys.modules[name]
-        with _undescribed_operators("torchvision::"):
+        with _ignore_operators("torchvision::"):
             importlib.import_module("torchvision.models")
     return sys.modules["torchvision"]
 
@@ -58,8 +57,8 @@ def import_timm() -> Any:
 
 
 @contextmanager
-def _undescribed_operators(prefix: str) -> Iterator[None]:
-    """Within the block `torch.library.register_fake` ignores operators whose names start with `prefix`."""
+def _ignore_operators(prefix: str) -> Iterator[None]:
+    """Inside the block `torch.library.register_fake` ignores operators whose names start with `prefix`."""
     import torch
 
     register: Callable[..., Any] = torch.library.register_fake

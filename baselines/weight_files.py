@@ -1,4 +1,4 @@
-"""Weight files of any network: the user's own, or those that torchvision and timm name; read as tensors only."""
+"""Weight files, the user's own or those of torchvision and timm, read as tensors only."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _OTHER_WAYS = "weights=none for an untrained network, or weights=FILE for a .saf
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read a state dict without running any code of the file.
+    """Read a state dict without executing anything in the file.
 
     Args:
-        path: A `.safetensors` file, or what `torch.save` wrote; a state dict may stand under `state_dict` or `model`.
+        path: A `.safetensors` or `torch.save` file; the state dict may be under `state_dict` or `model`.
 
     Returns:
-        Tensors by name; a prefix `module.`, left by data-parallel training, is dropped.
+        Tensors by name, without the prefix `module.` of data-parallel training.
 
     Raises:
         MissingError: There is no such file.
-        DataError: The file holds anything but tensors.
+        DataError: The file holds something other than tensors.
     """
     import torch
 
@@ -46,23 +46,23 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     # safetensors' own error derives from Exception directly.
     except Exception as error:
         if isinstance(error, pickle.UnpicklingError):
-            reason = "it holds Python objects beside tensors, which are never run"
+            reason = "it holds Python objects besides tensors, which ghbench never executes"
         else:
             reason = f"{type(error).__name__}: {error}"
-        raise DataError(f"{path} cannot be read as weights: {reason}", fix="save the state dict alone") from error
+        raise DataError(f"{path} cannot be read as weights: {reason}", fix="save only the state dict") from error
     for key in ("state_dict", "model"):
         if isinstance(stored, Mapping) and isinstance(stored.get(key), Mapping):
             stored = stored[key]
     if not isinstance(stored, Mapping) or not all(isinstance(value, torch.Tensor) for value in stored.values()):
-        raise DataError(f"{path} holds no state dict of tensors", fix="save the state dict alone")
+        raise DataError(f"{path} holds no state dict of tensors", fix="save only the state dict")
     return {str(name).removeprefix("module."): value for name, value in stored.items()}
 
 
 def load_into(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Load weights into a network; every tensor must have its place.
+    """Load weights into a network.
 
     Raises:
-        DataError: Names or shapes do not fit.
+        DataError: Names or shapes do not match.
     """
     try:
         network.load_state_dict(weights)
@@ -71,42 +71,44 @@ def load_into(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], pat
         raise DataError(f"{path} does not fit {type(network).__name__}: {first}") from error
 
 
-def renamed_by_position(
+def rename_by_position(
     stored: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    """Give stored tensors the names of a network that has the same tensors in the same order.
+    """Rename stored tensors to those of a network that has the same tensors in the same order.
 
     Args:
-        stored: Tensors of a file, under the names of another implementation.
+        stored: Tensors under the names of another implementation.
         wanted: The network's own state dict.
 
     Returns:
         The stored tensors under the network's names.
 
     Raises:
-        DataError: Number or shape of the tensors differ, so that the order cannot be trusted.
+        DataError: The number or shapes of the tensors differ.
     """
     if len(stored) != len(wanted):
-        raise DataError(f"the weights file holds {len(stored)} tensors, the network {len(wanted)}")
+        raise DataError(f"the weights file has {len(stored)} tensors, the network {len(wanted)}")
     renamed = {}
     for (name, target), (source, tensor) in zip(wanted.items(), stored.items(), strict=True):
         if tensor.shape != target.shape:
-            raise DataError(f"{source} of the weights file is {tuple(tensor.shape)}, {name} is {tuple(target.shape)}")
+            raise DataError(
+                f"{source} in the weights file has shape {tuple(tensor.shape)}, {name} has {tuple(target.shape)}"
+            )
         renamed[name] = tensor
     return renamed
 
 
-def fetched_from_url(url: str) -> Path:
-    """The file that torchvision publishes at `url`, in torch's own cache, downloaded if need be.
+def fetch_from_url(url: str) -> Path:
+    """The file that torchvision publishes at `url`, from torch's cache, downloaded if necessary.
 
     Raises:
-        MissingError: It is not cached and cannot be downloaded.
+        MissingError: It is neither cached nor downloadable.
     """
     import torch
 
     name = Path(urlsplit(url).path).name
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
-    expected = Path(name).stem.rpartition("-")[2]  # such files carry the start of their sha256: resnet18-f37072fd.pth
+    expected = Path(name).stem.rpartition("-")[2]  # the name has the start of the sha256: resnet18-f37072fd.pth
     if not path.is_file():
         if offline():
             raise MissingError(f"the weights {name} are not cached and GHBENCH_OFFLINE is set", fix=_OTHER_WAYS)
@@ -120,19 +122,19 @@ def fetched_from_url(url: str) -> Path:
     return path
 
 
-def fetched_from_hub(repository: str, filenames: tuple[str, ...]) -> Path:
-    """The first of some files that a repository of the model hub has, in the hub's own cache.
+def fetch_from_hub(repository: str, filenames: tuple[str, ...]) -> Path:
+    """The first of several files that a repository on the model hub has, from the hub's cache.
 
     Raises:
-        MissingError: None is cached and none can be downloaded.
+        MissingError: None is cached or downloadable.
     """
     hub = require("huggingface_hub", "backbones")
     reason = ""
     for filename in filenames:
         try:
             return Path(hub.hf_hub_download(repository, filename, local_files_only=offline()))
-        # The hub's client raises errors of half a dozen libraries, depending on what fails on the way.
+        # The hub's client raises errors of half a dozen libraries.
         except Exception as error:  # noqa: BLE001
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    kept = "are not cached and GHBENCH_OFFLINE is set" if offline() else f"cannot be had ({reason})"
+    kept = "are not cached and GHBENCH_OFFLINE is set" if offline() else f"cannot be downloaded ({reason})"
     raise MissingError(f"the weights of {repository} {kept}", fix=_OTHER_WAYS)

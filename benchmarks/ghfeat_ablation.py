@@ -1,6 +1,6 @@
 """The paper's ablation on a small generator: which codes an encoder predicts, with and without spatial alignment.
 
-Trains 18 encoders where they are not trained yet (runs resume; hours), then reconstructs Fashion-MNIST's test split.
+Trains 18 encoders unless they are there (hours; runs resume), then reconstructs Fashion-MNIST's test split.
 """
 
 from __future__ import annotations
@@ -36,11 +36,13 @@ GENERATOR, DATA, SIZE, IMAGES = "stylegan1-fashion32", "fashion-mnist", 32, 50_0
 SPACES = {"w": "W", "w_plus": "W+", "adain": "Y"}
 SEEDS = (0, 1, 2)
 OPTIONS = ("width=0.25", "real=1", "code=0", "grey=0", "degraded=0", "reflected=0")
-"""Real pictures and the generator alone teach, no codes of renders. A narrow trunk makes 18 runs a matter of hours."""
+"""Trained on real images with the generator alone, no codes of renders. A narrow trunk makes 18 runs feasible."""
 FULL = ("adain", True)
 THUMBNAIL = "pixels:size=8"
 T_TWO = 4.303
 """97.5 % point of Student's t with two degrees of freedom: three seeds."""
+AT_ONCE = 16
+"""Images per batch."""
 
 
 def main() -> None:
@@ -51,7 +53,7 @@ def main() -> None:
     targets = source.prepared(source.dataset)
     settings = [*product(SPACES, (True, False))]
     runs = [_run(*setting, seed) for setting in settings for seed in SEEDS]
-    # A process a core: the pictures are small, and threads would wait for each other.
+    # One process per core: the images are small, and threads would wait for each other.
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), torch.set_num_threads, (1,)) as pool:
         found = list(pool.map(_errors, runs, repeat(targets)))
     errors = {
@@ -61,22 +63,22 @@ def main() -> None:
     weights = multiplicities(len(targets)) / len(targets)
     rows, numbers = [], {}
     for name, answers in _references(source, targets).items():
-        told, measured = _summary(_compared(targets, answers)[None], weights)
+        cells, measured = _summary(_image_errors(targets, answers)[None], weights)
         numbers |= {f"{name}:{metric}": summary for metric, summary in measured.items()}
-        rows.append([name, "", *told, "", "", ""])
+        rows.append([name, "", *cells, "", "", ""])
     for (space, sam), values in errors.items():
-        told, measured = _summary(values, weights)
+        cells, measured = _summary(values, weights)
         numbers |= {f"{space}{'+sam' if sam else ''}:{metric}": summary for metric, summary in measured.items()}
-        told = [SPACES[space], "yes" if sam else "no", *told]
-        told.append(" ".join(f"{value:.4f}" for value in values[:, 0].mean(axis=1)))
-        told += ["", ""] if (space, sam) == FULL else _against(values, errors[FULL])
-        rows.append(told)
+        cells = [SPACES[space], "yes" if sam else "no", *cells]
+        cells.append(" ".join(f"{value:.4f}" for value in values[:, 0].mean(axis=1)))
+        cells += ["", ""] if (space, sam) == FULL else _differences(values, errors[FULL])
+        rows.append(cells)
     text = f"""
-Encoders for `{GENERATOR}` (w of 64 numbers), each trained on {IMAGES:,} pictures of Fashion-MNIST's training split,
-mirrored at random, by pixel and perceptual loss alone ({", ".join(OPTIONS)}; compact preset otherwise), with three
-seeds. Reconstructed are the 10,000 pictures of the test split. Y are StyleGAN1's scales and biases by layer, W+ is a w
-a layer, W one w for all: 896, 512 and 64 numbers. Without alignment, pyramid maps are pooled and not mixed. The
-thumbnail is `{THUMBNAIL}` of the task `reconstruction`. Brackets after mse and ssim: 95 % bootstrap over pictures,
+Encoders for `{GENERATOR}` (w of 64 numbers), each trained on {IMAGES:,} images of Fashion-MNIST's training split,
+mirrored at random, with pixel and perceptual loss only ({", ".join(OPTIONS)}; otherwise the compact preset), with three
+seeds each. They reconstruct the 10,000 images of the test split. Y: StyleGAN1's scales and biases by layer; W+: one w
+per layer; W: one w for all layers; 896, 512 and 64 numbers. Without alignment, pyramid maps are pooled but not mixed.
+The thumbnail is `{THUMBNAIL}` of the task `reconstruction`. Brackets after mse and ssim: 95 % bootstrap over images,
 given these three encoders. Brackets after a difference: 95 % by Student's t over the three seeds, paired by seed, not
 corrected for five comparisons; above 0, the full method (Y with alignment) is better.
 """
@@ -101,26 +103,27 @@ def _train(space: str, sam: bool, seed: int) -> None:
 
 
 def _check(path: Path, settings: list[str], seed: int) -> None:
-    """Refuse an encoder that an earlier version of this script trained otherwise."""
+    """Refuse an encoder that was trained with other settings."""
     about = describe_encoder(path)
     wanted = parse_settings(GhfeatOptions, settings) | {"total": IMAGES}
     found = {name: about.about["options"].get(name, value) for name, value in wanted.items()}
-    taught = about.generator_digest == generator_plugin(GENERATOR).spec().weights_digest
-    if found != wanted or about.about["history"]["seed"] != seed or not taught:
-        raise SystemExit(f"{path.parent} was trained otherwise; remove it: rm -r {path.parent}")
+    same_generator = about.generator_digest == generator_plugin(GENERATOR).spec().weights_digest
+    if found != wanted or about.about["history"]["seed"] != seed or not same_generator:
+        raise SystemExit(f"{path.parent} was trained with other settings; fix: rm -r {path.parent}")
 
 
 def _errors(run: str, targets: np.ndarray) -> np.ndarray:
-    """Those of what a run's encoder makes of the targets."""
+    """Errors of a run's reconstructions of the targets, float64 [2, N]."""
     codec = Codec.load(str(locations.cache() / "runs" / run))
-    return _compared(targets, codec.decode(codec.encode(targets)))
+    parts = [targets[start : start + AT_ONCE] for start in range(0, len(targets), AT_ONCE)]
+    return _image_errors(targets, np.concatenate([codec.decode(codec.encode(part)) for part in parts]))
 
 
 def _references(source: PictureSource, targets: np.ndarray) -> dict[str, np.ndarray]:
-    """Answers that need no encoder: by name, uint8 of the targets' shape."""
-    thumbnail, pictures = registry.build("extractor", THUMBNAIL), source.dataset
+    """Reconstructions without an encoder: by name, uint8 of the targets' shape."""
+    thumbnail, images = registry.build("extractor", THUMBNAIL), source.dataset
     wanted = thumbnail.spec().preprocessing
-    seen = np.stack([prepare(pictures.image(row), wanted, source.align).image for row in range(len(pictures))])
+    seen = np.stack([prepare(images.image(row), wanted, source.align).image for row in range(len(images))])
     return {
         "mean training picture": np.broadcast_to(mean_picture(source.training()), targets.shape),
         "8x8 thumbnail, 64 numbers": at_size(thumbnail.decode(thumbnail.extract(seen)), source.size),
@@ -128,26 +131,26 @@ def _references(source: PictureSource, targets: np.ndarray) -> dict[str, np.ndar
 
 
 def _summary(values: np.ndarray, weights: np.ndarray) -> tuple[list[str], dict[str, dict[str, Any]]]:
-    """Means of errors [seeds, 2, N] with intervals over pictures: as cells, and by metric as numbers."""
-    told, measured = [], {}
+    """Means of errors [seeds, 2, N] with intervals over images: as cells, and by metric as numbers."""
+    cells, measured = [], {}
     for metric, digits, errors in zip(("mse", "ssim"), (4, 3), values.swapaxes(0, 1), strict=True):
         each = errors.mean(axis=1)
         low, high = interval(float(each.mean()), weights @ errors.mean(axis=0), weights.shape[1], None)
-        told.append(f"{each.mean():.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
+        cells.append(f"{each.mean():.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
         measured[metric] = {"mean": float(each.mean()), "interval_over_pictures": [low, high]}
         if len(each) > 1:
             measured[metric]["seeds"] = each.tolist()
-    return told, measured
+    return cells, measured
 
 
-def _compared(targets: np.ndarray, made: np.ndarray) -> np.ndarray:
-    """Squared error and structural similarity of each picture, float64 [2, N]."""
+def _image_errors(targets: np.ndarray, made: np.ndarray) -> np.ndarray:
+    """Squared error and structural similarity of each image, float64 [2, N]."""
     parts = [slice(start, start + 500) for start in range(0, len(targets), 500)]
     pairs = [(targets[part] / 127.5 - 1, made[part] / 127.5 - 1) for part in parts]
     return np.stack([np.concatenate([metric(one, two) for one, two in pairs]) for metric in (mse, ssim)])
 
 
-def _against(values: np.ndarray, full: np.ndarray) -> list[str]:
+def _differences(values: np.ndarray, full: np.ndarray) -> list[str]:
     """Differences in mse by seed, and their mean with its interval."""
     each = (values[:, 0] - full[:, 0]).mean(axis=1)
     reach = T_TWO * each.std(ddof=1) / np.sqrt(len(each))

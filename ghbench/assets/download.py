@@ -1,4 +1,4 @@
-"""Fetch one file over HTTP: streamed, resumed where it broke off, checked by sha256."""
+"""Downloads one file over HTTP: streamed, resumed, checked by sha256."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ghbench.version import __version__
 
 ATTEMPTS = 4
 PAUSE = 0.5
-"""Seconds before the second attempt; doubled for each further one."""
+"""Seconds before the second attempt; doubled for each one after."""
 TIMEOUT = (15.0, 60.0)
-"""Seconds to connect, and between two pieces of an answer."""
+"""Seconds to connect, and between two chunks of a response."""
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class _BrokenError(Exception):
-    """A transfer that may go better next time."""
+    """A transfer worth retrying."""
 
 
 class _OneHostAuth(AuthBase):
@@ -46,7 +46,7 @@ class _OneHostAuth(AuthBase):
 
 
 def session(certificates: str | None = None, index: str | None = None) -> requests.Session:
-    """A session that trusts the user's certificates and knows the credentials in the index's address."""
+    """A session with the user's certificates and the credentials in the index's address."""
     opened = requests.Session()
     opened.headers["User-Agent"] = f"ghbench/{__version__}"
     if certificates:
@@ -54,7 +54,7 @@ def session(certificates: str | None = None, index: str | None = None) -> reques
     parts = urlsplit(index or "")
     if parts.hostname and parts.username:
         opened.auth = _OneHostAuth(parts.hostname, unquote(parts.username), unquote(parts.password or ""))
-    # Pages of an index are small: urllib3 may retry them. Files are retried here, since they are resumed.
+    # urllib3 retries the small pages of an index; files are retried here, because they resume.
     for scheme in ("http://", "https://"):
         opened.mount(scheme, HTTPAdapter(max_retries=urllib3.Retry(2, backoff_factor=PAUSE, status_forcelist=_PASSING)))
     return opened
@@ -63,21 +63,21 @@ def session(certificates: str | None = None, index: str | None = None) -> reques
 def download(
     web: requests.Session, url: str, part: Path, *, sha256: str, size: int | None, label: str, progress: Progress
 ) -> None:
-    """Fetch `url` into `part`, beginning where an earlier attempt ended.
+    """Download `url` into `part`, resuming an earlier attempt.
 
     Args:
         web: Session to use.
         url: Address of the file.
-        part: File to fill; an existing one is taken as the beginning of the content. It outlives failures of the
-            network, so that the next call can resume, and is removed when its content is wrong.
+        part: File to fill; an existing one is the start of the content. It is kept on network failures, so that the
+            next call can resume, and removed if its content is wrong.
         sha256: Digest of the whole file.
-        size: Its bytes, None if unknown.
+        size: Its size in bytes, None if unknown.
         label: What to call it in progress reports.
-        progress: Told about every piece.
+        progress: Called for every chunk.
 
     Raises:
-        SourceError: The server does not give the file.
-        DataError: It gives another one.
+        SourceError: The file cannot be downloaded.
+        DataError: The server sends another file.
     """
     part.parent.mkdir(parents=True, exist_ok=True)
     if part.exists() and digest_file(part) == sha256:
@@ -99,13 +99,13 @@ def download(
             return
         part.unlink()
         if not resumed:
-            raise DataError(f"{address}: sha256 is {found}, declared is {sha256}")
-        # The kept beginning may have been bad: once more, from the first byte.
-    raise SourceError(f"{address}: no attempt of {ATTEMPTS} brought the declared content")
+            raise DataError(f"{address}: sha256 is {found}, expected {sha256}")
+        # The part from the earlier attempt may have been wrong: start over.
+    raise SourceError(f"{address}: wrong content in each of {ATTEMPTS} attempts")
 
 
 def reason(error: Exception) -> str:
-    """What went wrong in a few words: the innermost cause, without names of classes and passwords."""
+    """The innermost cause in a few words, without class names and passwords."""
     inner = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
     cause = getattr(inner, "reason", None) or inner
     return without_credentials(re.sub(r"^\w+\([^)]*\): ", "", str(cause)))
@@ -120,12 +120,12 @@ def _transfer(
             return
         part.unlink()
         have = 0
-    # "identity": the file's own bytes, not a representation that the server compressed on the way.
+    # "identity": the file's own bytes, not compressed for the transfer.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with web.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
         if answer.status_code == 416:
             part.unlink(missing_ok=True)
-            raise _BrokenError("the server does not know the rest of a file that was begun")
+            raise _BrokenError("the server cannot resume the download")
         if answer.status_code in _PASSING:
             raise _BrokenError(f"HTTP {answer.status_code} {answer.reason}")
         answer.raise_for_status()

@@ -17,14 +17,14 @@ def get(name: str) -> Asset:
     """The asset of this name.
 
     Raises:
-        UsageError: Nothing is declared under the name; the message gives the nearest ones.
+        UsageError: There is no such asset; the message suggests similar names.
     """
     assets = _read(MANIFEST)
     if name in assets:
         return assets[name]
     near = difflib.get_close_matches(name, assets, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise UsageError(f"no asset is called {name!r}{hint}", fix="ghbench assets list")
+    raise UsageError(f"there is no asset {name!r}{hint}", fix="ghbench assets list")
 
 
 def names() -> list[str]:

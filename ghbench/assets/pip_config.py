@@ -1,4 +1,4 @@
-"""Which package index the user has chosen, read from pip's environment variables and files without running pip."""
+"""The user's package index, read from pip's environment variables and files without running pip."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class IndexChoice:
     """A package index.
 
     Args:
-        url: Address of its simple API; None: the default of the library that reads it.
-        certificates: File or folder of certificate authorities to trust, None for the default.
-        origin: Where the choice was made, for messages.
+        url: Address of its simple API, None for the default index.
+        certificates: File or folder of trusted certificate authorities, None for the default.
+        origin: Where it is configured, for messages.
     """
 
     url: str | None
@@ -30,8 +30,8 @@ class IndexChoice:
 def configured_index() -> IndexChoice:
     """The user's index: `PIP_INDEX_URL`, else pip's configuration files, else none.
 
-    Files count in pip's own order, the first whose `[global]` section names the option wins: the one in
-    `PIP_CONFIG_FILE`, the virtual environment's, the user's, the machine's.
+    Files are read in pip's order, and the first whose `[global]` section sets the option wins: `PIP_CONFIG_FILE`, the
+    virtual environment's, the user's, the machine's.
     """
     settings = _settings()
     certificates = os.environ.get("PIP_CERT") or settings.get("cert", ("", ""))[0] or None
@@ -42,9 +42,9 @@ def configured_index() -> IndexChoice:
 
 
 def configuration_files() -> list[Path]:
-    """Configuration files of pip, the strongest first; not all of them need exist.
+    """Configuration files of pip, highest priority first; not all need exist.
 
-    `PIP_CONFIG_FILE` set to the null device switches all files off, as in pip.
+    As in pip, `PIP_CONFIG_FILE` set to the null device disables them all.
     """
     named = os.environ.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
@@ -55,18 +55,18 @@ def configuration_files() -> list[Path]:
     if sys.platform == "darwin" and not user.parent.is_dir():
         user = Path("~/.config/pip").expanduser() / file
     if named and Path(named).expanduser().exists():
-        # As in pip, a file that is named takes the place of the user's own.
+        # As in pip, it replaces the user's own file.
         return [Path(named).expanduser(), Path(sys.prefix) / file, *_machine_files(file)]
     return [Path(sys.prefix) / file, user, legacy, *_machine_files(file)]
 
 
 def without_credentials(text: str) -> str:
-    """`text` with user names and passwords in addresses blotted out."""
+    """`text` with user names and passwords in addresses masked."""
     return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
 
 
 def _machine_files(file: str) -> list[Path]:
-    """Files for all users; pip reads them the other way round, so that a later one wins."""
+    """Files for all users, in reverse of pip's reading order, in which later ones win."""
     folders = platformdirs.site_config_dir(None, appauthor=False, multipath=True).split(os.pathsep)
     files = [Path(folder) / "pip" / file for folder in folders]
     if sys.platform.startswith("linux"):
@@ -75,7 +75,7 @@ def _machine_files(file: str) -> list[Path]:
 
 
 def _settings() -> dict[str, tuple[str, str]]:
-    """Option -> value and the file that sets it; a file that cannot be read counts as absent, as for pip."""
+    """Value and file of each option; unreadable files are ignored, as in pip."""
     found: dict[str, tuple[str, str]] = {}
     for path in configuration_files():
         parser = configparser.RawConfigParser()

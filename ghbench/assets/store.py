@@ -1,4 +1,4 @@
-"""The cache of assets: one folder an asset, complete and verified or absent; fetched once, by whoever comes first."""
+"""The cache of assets: one folder an asset, complete and verified or absent, fetched on first use."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from filelock import FileLock
 
 from ghbench import atomic
 from ghbench.assets import manifest
-from ghbench.assets.containers import Extracted, Naming, check, declared_names, extract, lenient_names
+from ghbench.assets.containers import ExtractedFile, Naming, check, declared_names, extract, lenient_names
 from ghbench.assets.model import MARKER, NETWORK, Asset, Packaged, Sdist, Source, System, User, Wheel
 from ghbench.assets.source_error import SourceError
-from ghbench.assets.sources import describe, local_folder, obtained
+from ghbench.assets.sources import container_of, describe, local_folder
 from ghbench.digests import digest_file, digest_json
 from ghbench.errors import DataError, MissingError, UsageError, UserError
 from ghbench.locations import cache, offline
@@ -27,24 +27,24 @@ from ghbench.progress import Progress, current
 
 log = logging.getLogger(__name__)
 
-_checked: dict[Path, str] = {}
-"""Folders that this process has found intact -> digest of the declaration they were checked against."""
+_verified: dict[Path, str] = {}
+"""Folders that this process has verified, with the digest of the declaration they match."""
 
 
 def path(name: str, member: str | None = None, *, progress: Progress | None = None) -> Path:
-    """Where an asset lies on this machine; it is fetched if it is not there yet.
+    """Path of an asset on this machine; fetches it if necessary.
 
     Args:
         name: Name in the manifest.
-        member: One of its files, None for the folder of all.
-        progress: Told about downloads; by default whoever `reporting` named.
+        member: One of its files, None for the folder.
+        progress: Receives the progress of downloads; by default the one set by `reporting`.
 
     Returns:
-        Folder in which the members lie under their names, or the file of `member`.
+        The folder with the members, or the file `member`.
 
     Raises:
         UsageError: No such asset or member.
-        MissingError: No source has it; the message lists what was tried.
+        MissingError: No source provides it; the message lists what was tried.
     """
     asset = manifest.get(name)
     _check_member(asset, member)
@@ -62,7 +62,7 @@ def path(name: str, member: str | None = None, *, progress: Progress | None = No
 
 
 def digest(name: str, member: str | None = None) -> str:
-    """Declared sha256 of a member, or of a whole asset; nothing is read but the manifest.
+    """Declared sha256 of a member or a whole asset, from the manifest.
 
     Raises:
         UsageError: No such asset or member, or the manifest declares no digest for it.
@@ -76,7 +76,7 @@ def digest(name: str, member: str | None = None) -> str:
 
 
 def available(name: str) -> bool:
-    """Whether an asset can be used now without the network: it is cached, packaged or on a system path."""
+    """Whether an asset can be used without the network: it is cached, packaged or on a system path."""
     asset = manifest.get(name)
     return _usable(asset) or any(
         local_folder(source, _paths(asset, source)) is not None
@@ -86,18 +86,18 @@ def available(name: str) -> bool:
 
 
 def import_asset(name: str, path: str | Path) -> Path:
-    """Bring an asset that the user has: its file, the archive it comes in, or a folder.
+    """Import an asset from a file, the archive it comes in, or a folder.
 
     Args:
         name: Name in the manifest.
-        path: What the user has.
+        path: File, archive or folder.
 
     Returns:
         Folder of the asset in the cache.
 
     Raises:
-        UsageError: No such asset, or nothing at `path`.
-        DataError: The content is not what the manifest declares.
+        UsageError: No such asset, or no such file.
+        DataError: The content does not match the manifest.
     """
     asset, given = manifest.get(name), Path(path).expanduser()
     if not given.exists():
@@ -107,27 +107,27 @@ def import_asset(name: str, path: str | Path) -> Path:
         if not published and asset.members_are_unpinned and asset.container_digests:
             wanted = " or ".join(f"{file} (sha256 {sha})" for sha, file in asset.container_digests.items())
             raise DataError(f"{given} is not the published archive; expected {wanted}")
-        # What is not the published archive may be laid out in any way; the members' digests decide.
+        # Anything but the published archive may have any layout; the members' digests decide.
         naming = declared_names(asset, {}) if published else lenient_names(asset)
         _land(asset, given, workshop, f"imported from {given}", naming)
     return _folder(asset)
 
 
 def verify(name: str, *, progress: Progress | None = None) -> str:
-    """Hash every file of a cached asset again; one that changed is moved aside and the asset is fetched anew.
+    """Hash every file of a cached asset; if one has changed, the folder is moved aside and the asset fetched again.
 
     Returns:
         `absent`, `intact`, or `repaired`.
 
     Raises:
-        MissingError: It was damaged and no source has it.
+        MissingError: It is damaged and no source provides it.
     """
     asset = manifest.get(name)
     folder = _folder(asset)
     if not folder.exists():
         return "absent"
     with _lock(asset):
-        _checked.pop(folder, None)
+        _verified.pop(folder, None)
         if _intact(asset, every_byte=True):
             return "intact"
         _quarantine(asset)
@@ -153,7 +153,7 @@ def _lock(asset: Asset) -> FileLock:
 
 
 def _declaration(asset: Asset) -> str:
-    """Digest of what the manifest says about the content; a cache made from another declaration is not used."""
+    """Digest of the declared content; a cache made from another declaration is not used."""
     return digest_json(asset.model_dump(mode="json", include={"name", "version", "members", "tree"}))
 
 
@@ -163,18 +163,18 @@ def _check_member(asset: Asset, member: str | None) -> None:
 
 
 def _usable(asset: Asset) -> bool:
-    """Whether the cached folder is complete; all files are looked at once a process, their bytes only if suspect."""
+    """Whether the cached folder is complete; checked once a process, and hashed only where suspicious."""
     folder, declared = _folder(asset), _declaration(asset)
-    if _checked.get(folder) == declared and (folder / MARKER).is_file():
+    if _verified.get(folder) == declared and (folder / MARKER).is_file():
         return True
     if not _intact(asset, every_byte=False):
         return False
-    _checked[folder] = declared
+    _verified[folder] = declared
     return True
 
 
 def _intact(asset: Asset, *, every_byte: bool) -> bool:
-    """Compare the folder with its marker: size and time of every file, and its sha256 where the time has moved."""
+    """Compare the folder with its marker: size and time of every file, and its sha256 if the time has changed."""
     folder = _folder(asset)
     try:
         marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
@@ -186,7 +186,7 @@ def _intact(asset: Asset, *, every_byte: bool) -> bool:
             suspect = every_byte or state.st_mtime_ns != record["mtime_ns"]
             if state.st_size != record["size"] or (suspect and digest_file(folder / name) != record["sha256"]):
                 return False
-            found[name] = Extracted(record["sha256"], record["size"])
+            found[name] = ExtractedFile(record["sha256"], record["size"])
         check(asset, found, str(folder))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError):
         return False
@@ -194,14 +194,14 @@ def _intact(asset: Asset, *, every_byte: bool) -> bool:
 
 
 def _quarantine(asset: Asset) -> None:
-    """Move a folder aside that must not be used; the user may want to look at it, nothing reads it again."""
+    """Move a damaged folder aside, where the user can inspect it."""
     folder = _folder(asset)
-    _checked.pop(folder, None)
+    _verified.pop(folder, None)
     if folder.exists():
         (_room() / ".quarantine").mkdir(exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=_room() / ".quarantine")) / folder.name
         folder.rename(aside)
-        log.warning("%s is not what it should be; it was moved to %s", folder, aside)
+        log.warning("%s does not match the manifest; it was moved to %s", folder, aside)
 
 
 # ---- filling it
@@ -215,7 +215,7 @@ def _fetch(asset: Asset, progress: Progress) -> None:
                 members = _paths(asset, source)
                 incoming = workshop / "container"
                 incoming.mkdir()
-                with obtained(source, members, incoming, _room() / ".partial" / asset.name, progress) as container:
+                with container_of(source, members, incoming, _room() / ".partial" / asset.name, progress) as container:
                     _land(asset, container, workshop, describe(source), declared_names(asset, members))
         except (SourceError, DataError) as error:
             tried.append(f"  {describe(source)}: {error}")
@@ -224,11 +224,11 @@ def _fetch(asset: Asset, progress: Progress) -> None:
     raise MissingError(
         f"asset {asset.name!r} is not on this machine and could not be fetched: {asset.title}. Tried:\n"
         + "\n".join(tried),
-        fix=_mending(asset),
+        fix=_fix(asset),
     )
 
 
-def _mending(asset: Asset) -> str:
+def _fix(asset: Asset) -> str:
     by_hand = [source for source in asset.sources if not isinstance(source, System | Packaged)]
     imported = f"ghbench assets import {asset.name} PATH" + (f"   (PATH: {by_hand[0].filename})" if by_hand else "")
     extra = next((source.extra for source in asset.sources if isinstance(source, Packaged)), None)
@@ -248,19 +248,19 @@ def _mending(asset: Asset) -> str:
 
 
 def _paths(asset: Asset, source: Source) -> dict[str, str]:
-    """Member name -> its path in this source."""
+    """Paths in this source by member name."""
     overrides = {} if isinstance(source, User) else source.paths
     return {name: overrides.get(name, member.path) for name, member in asset.members.items()}
 
 
 def _land(asset: Asset, container: Path, workshop: Path, origin: str, naming: Naming) -> None:
-    """Extract, check, mark, and put the finished folder in its place by one rename."""
+    """Extract, verify, write the marker, and rename the finished folder into place."""
     staging = workshop / "staging"
     staging.mkdir()
     written = extract(container, asset, staging, naming=naming)
     marker: dict[str, Any] = {"schema": 1, "origin": origin, "declaration": _declaration(asset), "files": {}}
     for name, file in sorted(written.items()):
-        # Not every one of thousands of files is synced: one lost in a power cut is found by size and time.
+        # Thousands of files are not synced one by one: a file lost in a power cut is found by size and time.
         marker["files"][name] = {
             "sha256": file.sha256,
             "size": file.size,
@@ -269,14 +269,14 @@ def _land(asset: Asset, container: Path, workshop: Path, origin: str, naming: Na
     atomic.write_text(staging / MARKER, json.dumps(marker, indent=1, sort_keys=True) + "\n")
     _quarantine(asset)
     staging.rename(_folder(asset))
-    _checked[_folder(asset)] = _declaration(asset)
+    _verified[_folder(asset)] = _declaration(asset)
 
 
 @contextmanager
 def _workshop(asset: Asset) -> Iterator[Path]:
-    """A folder on the cache's own disk for half-made things; it is gone afterwards, whatever happens.
+    """A temporary folder on the cache's disk.
 
-    The asset's lock is held, so that what lies there already was left by a process that was killed.
+    The asset's lock is held, so whatever is there was left by a process that was killed.
     """
     folder = _room() / ".making" / asset.name
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Safe readers of foreign checkpoints: plain tensors out, nothing executed."""
+"""Safe readers of other programs' checkpoints: arrays out, nothing executed."""
 
 from ghbench.checkpoints.checkpoint import Checkpoint, match_keys
 from ghbench.checkpoints.native import write

@@ -1,4 +1,4 @@
-"""What every reader returns, and the check of names and shapes that every network makes before it loads."""
+"""What every reader returns, and the check of names and shapes that precedes every load."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ghbench.checkpoints.records import Record, refused
+from ghbench.checkpoints.records import Record, refusal
 from ghbench.checkpoints.torch_tensors import as_array, is_tensor
 from ghbench.errors import DataError
 
@@ -22,15 +22,15 @@ _MAX_CONFIG_DEPTH = 32
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A foreign checkpoint as plain arrays.
+    """A checkpoint as plain arrays.
 
     Args:
-        format: Which format it was, for instance `stylegan2-ada`.
-        tensors: Arrays by `NETWORK/NAME`, both as the file calls them (`G_ema/mapping.fc0.weight`); what belongs to no
-            network (rosinality's `latent_avg`, the constants of an OpenVINO file) has its bare name.
-        config: What the file says about itself, as JSON values.
+        format: The format it was read from, for instance `stylegan2-ada`.
+        tensors: Arrays by `NETWORK/NAME`, in the file's own names (`G_ema/mapping.fc0.weight`); arrays outside any
+            network (rosinality's `latent_avg`, the constants of an OpenVINO file) by `NAME`.
+        config: Configuration stored in the file, as JSON values.
         digest: sha256 of the file.
-        notes: What a reader of the converted file should know.
+        notes: What users of the weights should know.
     """
 
     format: str
@@ -41,11 +41,11 @@ class Checkpoint:
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """Names of the networks in the file, in its order."""
+        """Names of the networks, in file order."""
         return tuple(dict.fromkeys(name.partition("/")[0] for name in self.tensors if "/" in name))
 
     def network(self, name: str) -> dict[str, NDArray[Any]]:
-        """The arrays of one network, by the network's own names.
+        """The arrays of one network, by name.
 
         Raises:
             DataError: The file has no such network.
@@ -58,7 +58,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Content:
-    """What one format's module found in an unpickled file: see `Checkpoint`."""
+    """What a format's module extracts from an unpickled file; fields as in `Checkpoint`."""
 
     tensors: dict[str, NDArray[Any]]
     config: dict[str, Any]
@@ -66,14 +66,14 @@ class Content:
 
 
 def match_keys(tensors: Mapping[str, NDArray[Any]], expected: Mapping[str, Shape]) -> None:
-    """Check that a network's arrays are exactly the expected ones.
+    """Check that a network has exactly the expected arrays.
 
     Args:
         tensors: Arrays by name.
         expected: Shapes by name.
 
     Raises:
-        DataError: Names are missing or extra, or shapes differ; the message lists them with both shapes.
+        DataError: Arrays are missing, extra or of the wrong shape; the message lists them with both shapes.
     """
     problems = [f"missing: {name}, expected {shape}" for name, shape in expected.items() if name not in tensors]
     problems += [
@@ -85,9 +85,9 @@ def match_keys(tensors: Mapping[str, NDArray[Any]], expected: Mapping[str, Shape
     if problems:
         more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
         raise DataError(
-            f"the checkpoint's arrays do not fit ({len(problems)} of {len(expected)} expected names):\n  "
+            f"the checkpoint's arrays do not fit: {len(problems)} problems, {len(expected)} arrays expected\n  "
             + "\n  ".join(problems[:_SHOWN] + more),
-            fix="check that resolution, widths and number of mapping layers are those of this checkpoint",
+            fix="check that the network's resolution, widths and mapping layers are those of this checkpoint",
         )
 
 
@@ -96,13 +96,13 @@ def state_arrays(state: Any, network: str) -> dict[str, NDArray[Any]]:
 
     Args:
         state: Unpickled state dict.
-        network: Put before every name.
+        network: Prefix of every name.
 
     Raises:
-        DataError: It is no dictionary of tensors by name.
+        DataError: It is not a dictionary of tensors by name.
     """
     if not isinstance(state, dict):
-        raise refused(f"{network} is a {type(state).__name__} in place of a state dict")
+        raise refusal(f"{network} is a {type(state).__name__}, not a state dict")
     arrays: dict[str, NDArray[Any]] = {}
     for name, value in state.items():
         place(arrays, network, name, value)
@@ -112,33 +112,33 @@ def state_arrays(state: Any, network: str) -> dict[str, NDArray[Any]]:
 def place(arrays: dict[str, NDArray[Any]], network: str, name: Any, value: Any) -> None:
     """Add one unpickled tensor as `network/name` (or `name` alone, where `network` is empty).
 
-    A file can refer to one dictionary or one name again and again, so both are bounded here.
+    A file can refer to the same dictionary or name over and over, so both are bounded here.
 
     Raises:
-        DataError: The name is unusable or taken, the value is no tensor, or there are too many.
+        DataError: The name is invalid or a duplicate, the value is not a tensor, or there are too many tensors.
     """
     if not isinstance(name, str) or not name.isprintable() or len(name) + len(network) > _MAX_NAME:
-        raise refused(f"{network[:80] or 'the file'} has a tensor without a usable name")
+        raise refusal(f"{network[:80] or 'the file'} has a tensor with an invalid name")
     full = f"{network}/{name}" if network else name
     if full in arrays or len(arrays) >= _MAX_TENSORS:
-        raise refused(f"the tensor {full!r} occurs twice, or there are too many")
+        raise refusal(f"duplicate tensor {full!r}, or too many tensors")
     arrays[full] = as_array(value)
 
 
 def plain(value: Any) -> Any:
-    """An unpickled configuration as JSON values; arrays and foreign objects become their type's name.
+    """An unpickled configuration as JSON values; tensors and other objects become the name of their type.
 
     Raises:
-        DataError: It is larger than any configuration.
+        DataError: It is implausibly large.
     """
     left = _MAX_CONFIG
 
     def convert(part: Any, depth: int) -> Any:
-        # The same list may occur a billion times by reference; the count ends that.
+        # One list can occur a billion times by reference; the count stops that.
         nonlocal left
         left -= 1
         if left < 0 or depth > _MAX_CONFIG_DEPTH:
-            raise refused("a configuration larger than any known one")
+            raise refusal("the configuration is implausibly large")
         if part is None or isinstance(part, (bool, int, float, str)):
             return part
         if isinstance(part, Record) and isinstance(part.state, dict):

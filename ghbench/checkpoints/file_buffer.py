@@ -1,4 +1,4 @@
-"""The bytes of a checkpoint, mapped and not read, so that a large file only takes the memory that is used of it."""
+"""The bytes of a checkpoint, memory-mapped so that only the parts in use take memory."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Buffer = bytes | mmap.mmap
 
 
 @contextmanager
-def opened_buffer(source: Path | bytes | BinaryIO) -> Iterator[Buffer]:
-    """The content of `source`; a file is mapped, not read, so that only what is used takes memory.
+def open_buffer(source: Path | bytes | BinaryIO) -> Iterator[Buffer]:
+    """The content of `source`; files are memory-mapped.
 
     Raises:
         DataError: The file cannot be opened or is empty.

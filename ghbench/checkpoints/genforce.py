@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ghbench.checkpoints.checkpoint import Content, plain, state_arrays
-from ghbench.checkpoints.records import refused
+from ghbench.checkpoints.records import refusal
 
 FORMAT = "genforce"
 _CONVERTED = ("generator", "generator_smooth", "discriminator", "encoder")
@@ -36,11 +36,11 @@ def extract(value: Any) -> Content:
         value: Unpickled checkpoint for which `fits` holds.
 
     Raises:
-        DataError: A network is no state dict.
+        DataError: A network is not a state dict.
     """
     networks = _networks(value)
     if len(networks) > _MAX_NETWORKS or max(map(len, networks)) > _MAX_NAME:
-        raise refused("more networks than any known checkpoint has, or one with an endless name")
+        raise refusal("too many networks, or a network with too long a name")
     tensors: dict[str, NDArray[Any]] = {}
     for name, state in networks.items():
         tensors |= state_arrays(state, name)

@@ -1,4 +1,4 @@
-"""Our own form of every checkpoint: safetensors, with format, configuration, source digest and notes as metadata."""
+"""ghbench's own format: safetensors with source format, configuration, digest and notes as metadata."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _METADATA = "ghbench"
 
 
 def write(path: Path, checkpoint: Checkpoint, *, licence: str, architecture: Mapping[str, Any] | None = None) -> None:
-    """Write a checkpoint as safetensors, whole or not at all.
+    """Write a checkpoint as safetensors, atomically.
 
     Args:
-        path: Where it shall stand.
-        checkpoint: Arrays and what is known about them; its digest becomes the source digest.
-        licence: Under which terms the weights are.
-        architecture: What a network needs to be built again, as JSON values.
+        path: The file to write.
+        checkpoint: Arrays and metadata; its digest becomes the source digest.
+        licence: Licence of the weights.
+        architecture: What is needed to rebuild the networks, as JSON values.
     """
     from safetensors.numpy import save
 
@@ -43,14 +43,14 @@ def write(path: Path, checkpoint: Checkpoint, *, licence: str, architecture: Map
 
 
 def read(path: Path) -> Checkpoint:
-    """Read a safetensors file, ours or anybody's.
+    """Read any safetensors file.
 
     Args:
         path: The file.
 
     Returns:
-        The arrays; of our own files also the original format's name in `config["format"]`, its configuration, source
-        digest, licence and architecture.
+        The arrays; for files written by `write`, `config` holds format, configuration and digest of the source,
+        licence and architecture.
 
     Raises:
         DataError: The file is damaged.
@@ -63,7 +63,7 @@ def read(path: Path) -> Checkpoint:
             metadata = file.metadata() or {}
         about = json.loads(metadata[_METADATA]) if _METADATA in metadata else {"metadata": metadata}
     except (SafetensorError, OSError, *DAMAGE) as error:
-        raise DataError(f"{path} is no readable safetensors file: {error}", fix="get the file again") from error
+        raise DataError(f"{path} is not a readable safetensors file: {error}", fix="get the file again") from error
     if not isinstance(about, dict):
         raise DataError(f"{path} has unreadable metadata", fix="convert the source again: ghbench convert")
     notes = about.pop("notes", [])

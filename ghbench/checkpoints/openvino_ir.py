@@ -1,4 +1,4 @@
-"""OpenVINO IR: the constants of an `.xml` and its `.bin`, by their original names; OpenVINO is not needed."""
+"""OpenVINO IR: the constants of an `.xml` and its `.bin`, by name, without OpenVINO."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.checkpoints.checkpoint import Checkpoint
-from ghbench.checkpoints.file_buffer import Buffer, opened_buffer
+from ghbench.checkpoints.file_buffer import Buffer, open_buffer
 from ghbench.checkpoints.pickled_arrays import element_count
-from ghbench.checkpoints.records import Budget, refused
+from ghbench.checkpoints.records import Budget, refusal
 from ghbench.checkpoints.unpickler import DAMAGE
 from ghbench.digests import digest_file, digest_lines
 from ghbench.errors import DataError, MissingError
@@ -40,24 +40,24 @@ def read(path: Path) -> Checkpoint:
     """Read the constants of a network.
 
     Args:
-        path: The `.xml`; the `.bin` stands beside it under the same name.
+        path: The `.xml`; the `.bin` of the same name must be beside it.
 
     Returns:
-        Arrays by the names of their layers, and the network's own name in `config`.
+        Arrays by layer name, and the network's name in `config`.
 
     Raises:
-        DataError: The files are damaged, do not belong together, or the XML has a document type.
+        DataError: The files are damaged or do not match, or the XML has a document type.
         MissingError: There is no `.bin`.
     """
     binary = path.with_suffix(".bin")
     if not binary.is_file():
         raise MissingError(f"{path.name} needs {binary.name} beside it", fix=f"put {binary.name} into {path.parent}")
-    with opened_buffer(path) as text:
+    with open_buffer(path) as text:
         if len(text) > _MAX_XML:
-            raise refused(f"an XML file of {len(text)} bytes")
+            raise refusal(f"the XML file is too large ({len(text)} bytes)")
         reader = _XmlReader()
         reader.parse(text[:])
-    with opened_buffer(binary) as content:
+    with open_buffer(binary) as content:
         budget = Budget.for_file(len(content))
         tensors = {constant.name: _values(constant, content, budget) for constant in reader.constants.values()}
     digest = digest_lines([digest_file(path), digest_file(binary)])
@@ -65,7 +65,7 @@ def read(path: Path) -> Checkpoint:
 
 
 class _XmlReader:
-    """Walks the XML once. A document type is refused, so no entity can exist that could be expanded."""
+    """Parses the XML. Document types are forbidden, so there are no entities to expand."""
 
     def __init__(self) -> None:
         self.network = ""
@@ -86,15 +86,15 @@ class _XmlReader:
             raise DataError(f"the XML is damaged: {error}", fix="get the file again") from error
 
     def _document_type(self, *_declaration: object) -> None:
-        raise refused("an XML document type, which OpenVINO never writes")
+        raise refusal("the XML has a document type, which OpenVINO never writes")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            raise refused("XML nested too deeply")
+            raise refusal("the XML is nested too deeply")
         if self._depth == 1:
             if tag != "net":
-                raise refused(f"an XML file of <{tag[:80]}> in place of <net>")
+                raise refusal(f"the XML starts with <{tag[:80]}>, not with <net>")
             self.network = attributes.get("name", "")
         elif tag == "layer":
             self._layer = attributes.get("name", "") if attributes.get("type") == "Const" else None
@@ -109,7 +109,7 @@ class _XmlReader:
 
     def _add(self, name: str, attributes: dict[str, str]) -> None:
         if not name or name in self.constants:
-            raise refused(f"two constants of the name {name[:200]!r}, or one without a name")
+            raise refusal(f"constant {name[:200]!r} is a duplicate or has no name")
         shape = tuple(int(size) for size in attributes["shape"].split(",") if size.strip())
         self.constants[name] = _Constant(
             name, attributes["element_type"], shape, int(attributes["offset"]), int(attributes["size"])
@@ -118,12 +118,14 @@ class _XmlReader:
 
 def _values(constant: _Constant, content: Buffer, budget: Budget) -> NDArray[Any]:
     if constant.element_type not in _TYPES:
-        raise refused(f"constant {constant.name[:200]!r} of the unknown type {constant.element_type[:40]!r}")
+        raise refusal(f"constant {constant.name[:200]!r} has the unknown type {constant.element_type[:40]!r}")
     kind = np.dtype(_TYPES[constant.element_type])
     end = constant.offset + constant.size
     if constant.offset < 0 or constant.size < 0 or end > len(content):
-        raise refused(f"constant {constant.name[:200]!r} lies outside its .bin of {len(content)} bytes")
+        raise refusal(f"constant {constant.name[:200]!r} lies outside its .bin of {len(content)} bytes")
     if element_count(constant.shape) * kind.itemsize != constant.size:
-        raise refused(f"constant {constant.name[:200]!r} has another size than its shape {constant.shape}")
+        raise refusal(
+            f"constant {constant.name[:200]!r} has {constant.size} bytes, which do not fit its shape {constant.shape}"
+        )
     budget.spend_bytes(constant.size)
     return np.frombuffer(bytearray(content[constant.offset : end]), dtype=kind).reshape(constant.shape)

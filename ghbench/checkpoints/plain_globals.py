@@ -1,25 +1,25 @@
-"""Allow-listed names of the standard library that every pickle protocol uses for plain containers."""
+"""Stand-ins for the standard-library names that pickles use for plain containers."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ghbench.checkpoints.records import Allowed, Budget, Global, Record, refused
+from ghbench.checkpoints.records import Allowed, Budget, Global, Record, refusal
 
 _KEY_TYPES = (str, bytes, int, float, bool, type(None))
 
 
 def checked_key(key: Any) -> Any:
-    """A dictionary key or set member.
+    """Check a dictionary key or set member: a plain value or a flat tuple of them.
 
-    Only plain values and flat tuples of them: hashing a tuple nested a million times deep would overflow the stack.
+    Hashing a tuple nested a million times deep would overflow the stack.
 
     Raises:
-        DataError: It is anything else.
+        DataError: It is something else.
     """
     if type(key) in _KEY_TYPES or (type(key) is tuple and all(type(part) in _KEY_TYPES for part in key)):
         return key
-    raise refused(f"a dictionary key or set member of type {type(key).__name__}")
+    raise refusal(f"a dictionary key or set member of type {type(key).__name__}")
 
 
 _ITEM_BYTES = 64
@@ -30,15 +30,15 @@ def _dictionary(budget: Budget, arguments: tuple[Any, ...]) -> dict[Any, Any]:
         return {}
     pairs = arguments[0]
     if len(arguments) != 1 or not isinstance(pairs, (list, dict)):
-        raise refused("a dictionary made from something else than pairs")
-    # A list that is used again and again must not become a thousand dictionaries for nothing.
+        raise refusal("a dictionary not made from pairs")
+    # One list must not become a thousand dictionaries free of charge.
     budget.spend_bytes(_ITEM_BYTES * len(pairs))
     if isinstance(pairs, dict):
         return dict(pairs)
     result = {}
     for pair in pairs:
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise refused("a dictionary made from something else than pairs")
+            raise refusal("a dictionary not made from pairs")
         result[checked_key(pair[0])] = pair[1]
     return result
 
@@ -47,49 +47,49 @@ def _set(budget: Budget, arguments: tuple[Any, ...]) -> set[Any]:
     if not arguments:
         return set()
     if len(arguments) != 1 or not isinstance(arguments[0], (list, tuple)):
-        raise refused("a set made from something else than a list")
+        raise refusal("a set not made from a list")
     budget.spend_bytes(_ITEM_BYTES * len(arguments[0]))
     return {checked_key(item) for item in arguments[0]}
 
 
-def _encoded(budget: Budget, arguments: tuple[Any, ...]) -> bytes:
+def _encode_latin1(budget: Budget, arguments: tuple[Any, ...]) -> bytes:
     # Protocol 2 writes bytes as text in latin-1; any other codec (zlib, for instance) is a trick.
     if len(arguments) != 2 or arguments[1] not in ("latin1", "latin-1") or not isinstance(arguments[0], str):
-        raise refused("_codecs.encode with anything but text and latin1")
+        raise refusal("_codecs.encode of something other than text to latin1")
     budget.spend_bytes(len(arguments[0]))
     return arguments[0].encode("latin1")
 
 
 def _bytes(_budget: Budget, arguments: tuple[Any, ...]) -> bytes:
-    # `bytes(n)` would allocate n zeros; pickle only writes the empty call.
+    # `bytes(n)` would allocate n zeros; pickles contain only the empty call.
     if arguments:
-        raise refused("bytes made from a number or an object")
+        raise refusal("bytes made from a number or an object")
     return b""
 
 
-def _reconstructed(budget: Budget, arguments: tuple[Any, ...]) -> Any:
-    # Protocols 0 and 1 write `copyreg._reconstructor(class, base, base_state)` for every plain object.
+def _reconstruct(budget: Budget, arguments: tuple[Any, ...]) -> Any:
+    # Protocols 0 and 1 write `copyreg._reconstructor(class, base, base_state)` for a plain object.
     if len(arguments) != 3 or not isinstance(arguments[0], Global) or not isinstance(arguments[1], Global):
-        raise refused("copyreg._reconstructor with unusual arguments")
+        raise refusal("copyreg._reconstructor with unusual arguments")
     made, base, state = arguments
     if made.call is None or made.name.startswith("copy"):
-        raise refused(f"an object of {made.name}")
+        raise refusal(f"an object of {made.name}")
     if base.name in ("builtins.object", "__builtin__.object") and state is None:
         return made.call(budget, ())
     if base.name in ("builtins.dict", "__builtin__.dict") and isinstance(state, dict):
         return made.call(budget, (state,))
-    raise refused(f"copyreg._reconstructor of {made.name} on {base.name}")
+    raise refusal(f"copyreg._reconstructor of {made.name} on {base.name}")
 
 
 def _namespace(_budget: Budget, arguments: tuple[Any, ...]) -> Record:
     if arguments:
-        raise refused("argparse.Namespace with arguments")
+        raise refusal("argparse.Namespace with arguments")
     return Record("argparse.Namespace")
 
 
 CONTAINERS: Allowed = {
     "collections.OrderedDict": _dictionary,
-    "_codecs.encode": _encoded,
+    "_codecs.encode": _encode_latin1,
     "builtins.set": _set,
     "__builtin__.set": _set,
     "builtins.bytes": _bytes,
@@ -98,8 +98,8 @@ CONTAINERS: Allowed = {
     "__builtin__.dict": _dictionary,
     "builtins.object": None,
     "__builtin__.object": None,
-    "copyreg._reconstructor": _reconstructed,
-    "copy_reg._reconstructor": _reconstructed,
+    "copyreg._reconstructor": _reconstruct,
+    "copy_reg._reconstructor": _reconstruct,
 }
 
 EASY_DICT: Allowed = {

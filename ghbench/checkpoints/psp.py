@@ -20,13 +20,13 @@ def fits(value: Any) -> bool:
 
 
 def extract(value: Any) -> Content:
-    """The networks as `decoder/...` and `encoder/...`, and `latent_avg` where the file has it.
+    """The networks as `decoder/...` and `encoder/...`, and `latent_avg` if present.
 
     Args:
         value: Unpickled checkpoint for which `fits` holds.
 
     Raises:
-        DataError: A name of the two networks stands for something else than a tensor.
+        DataError: Something in one of the networks is not a tensor.
     """
     tensors: dict[str, NDArray[Any]] = {}
     for network in _NETWORKS:
@@ -40,5 +40,5 @@ def extract(value: Any) -> Content:
     if is_tensor(value.get("latent_avg")):
         tensors["latent_avg"] = as_array(value["latent_avg"])
     else:
-        notes.append("the file has no latent_avg: the mean of w is to be sampled")
+        notes.append("the file has no latent_avg: the mean of w is estimated from samples")
     return Content(tensors, {"opts": plain(value.get("opts"))}, tuple(notes))

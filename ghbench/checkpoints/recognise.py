@@ -1,4 +1,4 @@
-"""Which format a file has, by its content and never by its name, and the one door to all readers."""
+"""Reads a checkpoint in any known format, recognised by its content, never by its name."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _FORMATS = (
 
 
 def container(path: Path) -> str:
-    """How a file is packed: `torch`, `pickle`, `openvino` or `safetensors`.
+    """Container of a file: `torch`, `pickle`, `openvino` or `safetensors`.
 
     Raises:
-        DataError: None of these, or unreadable.
+        DataError: The file is unreadable or something else.
     """
     try:
         with path.open("rb") as stream:
@@ -33,7 +33,7 @@ def container(path: Path) -> str:
         raise DataError(f"{path} cannot be read: {error.strerror}", fix="check the path") from error
     if head.startswith((LEGACY_HEAD, ZIP_HEAD)):
         return "torch"
-    # Before the pickles: the length of the header, which stands first, may well begin with the byte 0x80.
+    # Before pickles: a safetensors file starts with the length of its header, whose first byte may be 0x80.
     if head[5:8] == b"\0\0\0" and head[8:9] == b"{":
         return "safetensors"
     if head.startswith(b"\x80"):
@@ -41,22 +41,22 @@ def container(path: Path) -> str:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.lower().startswith((b"<!doctype html", b"<html")):
         raise DataError(
-            f"{path} is a web page, not a checkpoint: the site answered with a page in place of the file",
-            fix="download it in a browser, where a quota or a login may be asked for",
+            f"{path} is a web page, not a checkpoint",
+            fix="download the file in a browser; the site may ask for a login or limit downloads",
         )
     if text.startswith(b"<"):
         return "openvino"
-    raise DataError(f"{path} is no checkpoint that ghbench knows", fix=f"known formats: {_FORMATS}")
+    raise DataError(f"{path} is not a checkpoint that ghbench can read", fix=f"use one of: {_FORMATS}")
 
 
 def read(path: Path | str) -> Checkpoint:
-    """Read anybody's checkpoint as plain arrays, executing nothing of it.
+    """Read a checkpoint as plain arrays; nothing in the file is executed.
 
     Args:
-        path: A file in one of the formats of this folder; its name does not matter.
+        path: A file in any known format; its name does not matter.
 
     Returns:
-        Arrays by the file's own names, configuration, digest and notes.
+        Arrays by the file's own names, with configuration, digest and notes.
 
     Raises:
         DataError: The file is damaged, hostile or of an unknown format.
@@ -74,7 +74,7 @@ def read(path: Path | str) -> Checkpoint:
             case _:
                 kind, content = _pickle_content(load_pickle(path, _PICKLED))
     except DAMAGE as error:
-        # What the readers did not foresee is still a damaged file and not a traceback.
+        # Damage that the readers did not foresee.
         raise DataError(f"{path} is damaged: {type(error).__name__}", fix="get the file again") from error
     return Checkpoint(kind, content.tensors, content.config, digest_file(path), content.notes)
 
@@ -83,7 +83,7 @@ def _torch_content(value: Any) -> tuple[str, Content]:
     for reader in (psp, rosinality, genforce):
         if reader.fits(value):
             return reader.FORMAT, reader.extract(value)
-    raise _unknown(value)
+    raise _unknown_content(value)
 
 
 def _pickle_content(value: Any) -> tuple[str, Content]:
@@ -91,14 +91,14 @@ def _pickle_content(value: Any) -> tuple[str, Content]:
         return stylegan2_ada.FORMAT, stylegan2_ada.extract(value)
     if tensorflow_pickle.fits(value):
         return tensorflow_pickle.extract(value)
-    raise _unknown(value)
+    raise _unknown_content(value)
 
 
-def _unknown(value: Any) -> DataError:
+def _unknown_content(value: Any) -> DataError:
     keys = [key[:40] for key in value if isinstance(key, str)][:8] if isinstance(value, dict) else []
-    found = f"a dictionary of {', '.join(map(repr, keys))}" if keys else f"a {type(value).__name__}"
+    found = f"a dictionary with the keys {', '.join(map(repr, keys))}" if keys else f"a {type(value).__name__}"
     return DataError(
-        f"{found} is none of the known checkpoints: a dictionary with g_ema, G_ema, generator_smooth, models or "
-        "state_dict, or a tuple of three or four TensorFlow networks",
-        fix=f"known formats: {_FORMATS}",
+        f"not a known checkpoint: the file holds {found}; expected a dictionary with g_ema, G_ema, generator_smooth, "
+        "models or state_dict, or a tuple of three or four TensorFlow networks",
+        fix=f"use one of: {_FORMATS}",
     )

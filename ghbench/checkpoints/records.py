@@ -1,4 +1,4 @@
-"""What the unpickler puts in place of foreign classes and functions: names and plain values that can do nothing."""
+"""Inert stand-ins for classes and functions in a pickle, and the budget of a file."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 from ghbench.errors import DataError
 
 
-def refused(reason: str) -> DataError:
-    """The error for a file whose content is refused."""
+def refusal(reason: str) -> DataError:
+    """The error for a file whose content is damaged or forbidden."""
     return DataError(
         f"refused: {reason}",
-        fix="only load checkpoints in a format that the page on checkpoints lists; get the file again from its author",
+        fix="get the file again from its author; docs/generators.md lists the formats that ghbench reads",
     )
 
 
 @dataclass
 class Budget:
-    """What one file may cost, shared by every pickle inside it.
+    """What reading a file may cost, shared by all pickles in it.
 
     Args:
-        opcodes: Pickle instructions that may still be read; large real checkpoints have some ten thousands, and the
-            costliest instruction makes about 300 bytes.
-        array_bytes: Bytes of arrays and storages that may still be declared.
+        opcodes: Pickle instructions left; large real checkpoints have some tens of thousands, and the costliest
+            instruction allocates about 300 bytes.
+        array_bytes: Bytes of arrays and storages left to declare.
     """
 
     opcodes: int = 400_000
@@ -32,28 +32,28 @@ class Budget:
 
     @classmethod
     def for_file(cls, size: int) -> Budget:
-        """The budget of a file of `size` bytes: its arrays cannot honestly be much larger than the file."""
+        """The budget of a file of `size` bytes: its arrays cannot be much larger than the file."""
         return cls(array_bytes=4 * size + 65_536)
 
     def spend_opcode(self) -> None:
-        """Count one pickle instruction.
+        """Charge one pickle instruction.
 
         Raises:
-            DataError: There are too many.
+            DataError: The budget is spent.
         """
         self.opcodes -= 1
         if self.opcodes < 0:
-            raise refused("the pickle has more instructions than any known checkpoint")
+            raise refusal("the pickle has too many instructions")
 
     def spend_bytes(self, count: int) -> None:
-        """Count declared array bytes, before anything of that size is made.
+        """Charge declared array bytes, before they are allocated.
 
         Raises:
-            DataError: The file declares more than it can hold.
+            DataError: The budget is spent.
         """
         self.array_bytes -= count
         if count < 0 or self.array_bytes < 0:
-            raise refused("the arrays that the file declares are larger than the file")
+            raise refusal("the file declares larger arrays than it holds")
 
 
 Call = Callable[[Budget, tuple[Any, ...]], Any]
@@ -61,7 +61,7 @@ Call = Callable[[Budget, tuple[Any, ...]], Any]
 
 @dataclass(frozen=True)
 class Global:
-    """A name from the allow-list; `call` is our own stand-in, or None where the name is only a value."""
+    """A name from the allow-list; `call` is its stand-in, None where the name is only a value."""
 
     name: str
     call: Call | None = None
@@ -69,20 +69,20 @@ class Global:
 
 @dataclass
 class Record:
-    """An object of a foreign class: its name, the arguments it was made with and its state, all inert."""
+    """An object of some class: the class name, constructor arguments and state, all inert."""
 
     kind: str
     arguments: tuple[Any, ...] = ()
     state: Any = field(default=None)
 
     def build(self, state: Any) -> None:
-        """Keep the pickled state, once.
+        """Set the pickled state.
 
         Raises:
-            DataError: It was set before.
+            DataError: It is already set.
         """
         if self.state is not None:
-            raise refused(f"an object of {self.kind} has two states")
+            raise refusal(f"an object of {self.kind} has two states")
         self.state = state
 
 

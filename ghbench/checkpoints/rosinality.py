@@ -16,15 +16,15 @@ def fits(value: Any) -> bool:
 
 
 def extract(value: Any) -> Content:
-    """The averaged generator as `g_ema/...`, the discriminator as `d/...`, and `latent_avg` where the file has it.
+    """The averaged generator as `g_ema/...`, the discriminator as `d/...`, and `latent_avg` if present.
 
-    The raw generator `g` is left out: pictures come from the average.
+    The raw generator `g` is left out: images are made by the average.
 
     Args:
         value: Unpickled checkpoint for which `fits` holds.
 
     Raises:
-        DataError: A network is no state dict.
+        DataError: A network is not a state dict.
     """
     tensors = state_arrays(value["g_ema"], "g_ema")
     if "d" in value:
@@ -33,5 +33,7 @@ def extract(value: Any) -> Content:
     if is_tensor(value.get("latent_avg")):
         tensors["latent_avg"] = as_array(value["latent_avg"])
     else:
-        notes.append("the file has no latent_avg (training checkpoints never do): the mean of w is to be sampled")
+        notes.append(
+            "the file has no latent_avg (training checkpoints never do): the mean of w is estimated from samples"
+        )
     return Content(tensors, {"args": plain(value.get("args"))}, tuple(notes))

@@ -1,4 +1,4 @@
-"""NVlabs stylegan2-ada-pytorch `.pkl`: modules that carry their own source text, which is never executed."""
+"""NVlabs stylegan2-ada-pytorch `.pkl`: modules pickled with their source code, which is never executed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ghbench.checkpoints.checkpoint import Content, place, plain
-from ghbench.checkpoints.records import Allowed, Record, inert, refused
+from ghbench.checkpoints.records import Allowed, Record, inert, refusal
 from ghbench.checkpoints.torch_tensors import NESTED_STORAGE, TENSORS
 
 FORMAT = "stylegan2-ada"
@@ -38,7 +38,7 @@ def extract(value: Any) -> Content:
         value: Unpickled checkpoint for which `fits` holds.
 
     Raises:
-        DataError: A module is not what that repository writes.
+        DataError: A module is not in that repository's layout.
     """
     tensors: dict[str, NDArray[Any]] = {}
     config: dict[str, Any] = {"training_set_kwargs": plain(value.get("training_set_kwargs"))}
@@ -59,43 +59,43 @@ def extract(value: Any) -> Content:
 def _module(value: Any) -> tuple[str, dict[str, Any]]:
     """Class name and state of one persistent object."""
     if not _is_persistent(value) or len(value.arguments) != 1 or not isinstance(value.arguments[0], dict):
-        raise refused("a module that is no persistent class of NVlabs")
+        raise refusal("a module that is not a persistent class of NVlabs")
     meta = value.arguments[0]
     name, state = meta.get("class_name"), meta.get("state")
     if meta.get("type") != "class" or meta.get("version") not in _VERSIONS:
-        raise refused("a persistent class of an unknown version")
+        raise refusal("a persistent class of an unknown version")
     if not isinstance(name, str) or not isinstance(state, dict):
-        raise refused("a persistent class without name or state")
+        raise refusal("a persistent class without name or state")
     return name, state
 
 
 def _module_arrays(root: Any) -> dict[str, NDArray[Any]]:
-    """The state dict of a module tree: what `module.state_dict()` would give, without the module."""
+    """The arrays of a module tree: what `module.state_dict()` would return."""
     arrays: dict[str, NDArray[Any]] = {}
     pending = [("", root, 0)]
     count = 0
     while pending:
         prefix, value, depth = pending.pop()
         count += 1
-        # A module that is its own child, or shared a billion times, must end.
+        # A module may be its own child, or shared a billion times.
         if depth > _MAX_DEPTH or count + len(pending) > _MAX_MODULES:
-            raise refused("a tree of modules larger than any known network")
+            raise refusal("the tree of modules is implausibly large")
         state = _module(value)[1]
         passing = state.get("_non_persistent_buffers_set")
         for kind in ("_parameters", "_buffers"):
-            for name, tensor in _named(state, kind).items():
+            for name, tensor in _parts(state, kind).items():
                 if tensor is None or (kind == "_buffers" and isinstance(passing, set) and name in passing):
                     continue
                 place(arrays, "", f"{prefix}{name}", tensor)
-        children = _named(state, "_modules").items()
+        children = _parts(state, "_modules").items()
         pending += [(f"{prefix}{name}.", child, depth + 1) for name, child in reversed(children) if child is not None]
     return arrays
 
 
-def _named(state: dict[str, Any], kind: str) -> dict[str, Any]:
+def _parts(state: dict[str, Any], kind: str) -> dict[str, Any]:
     part = state.get(kind, {})
     if not isinstance(part, dict) or len(part) > _MAX_PARTS:
-        raise refused(f"a module whose {kind} are no dictionary, or an endless one")
+        raise refusal(f"a module whose {kind} are not a dictionary, or too many")
     if not all(isinstance(name, str) and len(name) <= _MAX_NAME for name in part):
-        raise refused(f"a module whose {kind} have unusable names")
+        raise refusal(f"a module whose {kind} have invalid names")
     return part

@@ -1,6 +1,6 @@
-"""TensorFlow pickles of StyleGAN1, StyleGAN2 and the official GH-Feat: networks that carry their own source text.
+"""TensorFlow pickles of StyleGAN1, StyleGAN2 and the official GH-Feat.
 
-The source text is never looked at; the variables are plain arrays. No TensorFlow is needed.
+The networks carry their source code, which is ignored; the variables are plain arrays. TensorFlow is not needed.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.checkpoints.checkpoint import Content, match_keys, place, plain
-from ghbench.checkpoints.records import Allowed, Record, inert, refused
+from ghbench.checkpoints.records import Allowed, Record, inert, refusal
 from ghbench.checkpoints.tensorflow_tables import expected_encoder, expected_generator
 
 STYLEGAN1, STYLEGAN2, GHFEAT = "tensorflow-stylegan1", "tensorflow-stylegan2", "tensorflow-ghfeat"
 _NETWORK = "dnnlib.tflib.network.Network"
 _NAMES = {3: ("G", "D", "Gs"), 4: ("E", "G", "D", "Gs")}
 _VERSIONS = range(2, 7)
-# A component may be its own, or shared a billion times: few of them, and not deep.
+# A component may contain itself, or be shared a billion times.
 _MAX_DEPTH = 3
 _MAX_COMPONENTS = 8
 _MAX_NAME = 80
@@ -42,10 +42,10 @@ def extract(value: Any) -> tuple[str, Content]:
         value: Unpickled tuple for which `fits` holds: (G, D, Gs) or (E, G, D, Gs).
 
     Returns:
-        Which of the three formats it is, and its content.
+        The format and its content.
 
     Raises:
-        DataError: A network is unreadable, or its variables are not those of its architecture.
+        DataError: A network is unreadable, or its variables do not match its architecture.
     """
     tensors: dict[str, NDArray[Any]] = {}
     config: dict[str, Any] = {}
@@ -69,24 +69,24 @@ def extract(value: Any) -> tuple[str, Content]:
 
 
 def _variables(record: Any, depth: int) -> dict[str, NDArray[Any]]:
-    """Own variables of a network and those of its components, by path."""
+    """Variables of a network and its components, by path."""
     if depth > _MAX_DEPTH or not isinstance(record, Record) or record.kind != _NETWORK:
-        raise refused("a component that is no TensorFlow network")
+        raise refusal("a component that is not a TensorFlow network")
     state = record.state
     if not isinstance(state, dict) or state.get("version") not in _VERSIONS:
-        raise refused("a TensorFlow network of an unknown version")
+        raise refusal("a TensorFlow network of an unknown version")
     own, components = state.get("variables"), state.get("components", {})
     if not isinstance(own, (list, tuple)) or not isinstance(components, dict) or len(components) > _MAX_COMPONENTS:
-        raise refused("a TensorFlow network without variables or components")
+        raise refusal("a TensorFlow network without variables or components")
     arrays: dict[str, NDArray[Any]] = {}
     for pair in own:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not isinstance(pair[0], str):
-            raise refused("a TensorFlow variable without a name")
+            raise refusal("a TensorFlow variable without a name")
         name, values = pair
         place(arrays, "", name, np.asarray(values) if isinstance(values, np.generic) else values)
     for name, component in components.items():
         if not isinstance(name, str) or len(name) > _MAX_NAME:
-            raise refused("a component without a usable name")
+            raise refusal("a component with an invalid name")
         for key, array in _variables(component, depth + 1).items():
             place(arrays, name, key, array)
     return arrays

@@ -13,7 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ghbench.checkpoints.checkpoint import Shape
-from ghbench.checkpoints.records import refused
+from ghbench.checkpoints.records import refusal
 
 _UNITS = (3, 4, 6, 3)
 _WIDTHS = (256, 512, 1024, 2048)
@@ -72,11 +72,11 @@ def generator_table(
     """Shapes of a StyleGAN1 generator, mapping and synthesis.
 
     Args:
-        channels: Feature channels by resolution, 4 and its doubles.
+        channels: Channels by resolution: 4, 8, 16, ...
         z_dim: Size of z.
         w_dim: Size of w.
         mapping_widths: Outputs of the mapping's dense layers, the last one `w_dim`.
-        styled: Whether the layers turn w into their styles; GH-Feat's Y-space synthesis gets styles instead.
+        styled: Whether the layers map w to styles; GH-Feat's Y-space synthesis takes styles instead.
     """
     table: dict[str, Shape] = {"lod": (), "dlatent_avg": (w_dim,), "synthesis/lod": ()}
     inputs = z_dim
@@ -107,22 +107,22 @@ def generator_table(
 
 
 def expected_encoder(variables: Mapping[str, NDArray[Any]]) -> dict[str, Shape]:
-    """The encoder's table for the heads' sizes that the file has.
+    """The encoder's table for the sizes of the file's heads.
 
     Raises:
-        DataError: A head is missing or no matrix.
+        DataError: A head is missing or not a matrix.
     """
     heads = {}
     for name in ("HighLevel", "MidLevel", "LowLevel"):
         weight = variables.get(f"{name}/weight")
         if weight is None or weight.ndim != 2:
-            raise refused(f"an encoder without a readable {name}/weight")
+            raise refusal(f"an encoder without a readable {name}/weight")
         heads[name] = weight.shape
     return encoder_table(heads)
 
 
 def expected_generator(variables: Mapping[str, NDArray[Any]]) -> dict[str, Shape]:
-    """The generator's table for the sizes that the file's constant, biases and mapping have.
+    """The generator's table for the sizes of the file's constant, biases and mapping.
 
     Raises:
         DataError: These are missing or unreadable.
@@ -134,13 +134,13 @@ def expected_generator(variables: Mapping[str, NDArray[Any]]) -> dict[str, Shape
             channels[int(place[1])] = value.size
     resolutions = sorted(channels)
     if not resolutions or resolutions != [4 * 2**block for block in range(len(resolutions))]:
-        raise refused("a StyleGAN1 generator without readable convolutions at 4, 8, 16 ... pixels")
+        raise refusal("a StyleGAN1 generator without readable convolutions at 4, 8, 16 ... pixels")
     widths: list[int] = []
     while (bias := variables.get(f"mapping/Dense{len(widths)}/bias")) is not None:
         widths.append(bias.size)
     first = variables.get("mapping/Dense0/weight")
     if first is None or first.ndim != 2 or not widths:
-        raise refused("a StyleGAN1 generator without a readable mapping/Dense0")
+        raise refusal("a StyleGAN1 generator without a readable mapping/Dense0")
     styled = any("/StyleMod/" in name for name in variables)
     return generator_table(
         channels, z_dim=first.shape[0], w_dim=widths[-1], mapping_widths=tuple(widths), styled=styled

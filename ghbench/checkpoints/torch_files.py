@@ -1,4 +1,8 @@
-"""What `torch.save` wrote, in the zip format and in the one before it, read without torch and without its unpickler."""
+"""Reads `torch.save` files, zip format and legacy, without torch.
+
+PyTorch's weights-only reader does not replace this one: memory-mapped, it reads past the end of a storage that is
+shorter than declared, and in the legacy format it allocates the declared sizes before it reads the data.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,17 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from ghbench.checkpoints.file_buffer import opened_buffer
+from ghbench.checkpoints.file_buffer import open_buffer
 from ghbench.checkpoints.pickled_arrays import NUMPY
 from ghbench.checkpoints.plain_globals import CONTAINERS, NAMESPACE
-from ghbench.checkpoints.records import Budget, refused
-from ghbench.checkpoints.torch_tensors import TENSORS, Storage, declared_storage, load_legacy
+from ghbench.checkpoints.records import Budget, refusal
+from ghbench.checkpoints.torch_tensors import TENSORS, Storage, load_legacy, storage_by_id
 from ghbench.checkpoints.unpickler import DAMAGE, Unpickler
 from ghbench.errors import DataError
 
 ALLOWED = {**CONTAINERS, **NUMPY, **TENSORS, **NAMESPACE}
 ZIP_HEAD = b"PK\x03\x04"
-# The older format begins with a pickle of protocol 2 that holds PyTorch's magic number.
+# The legacy format starts with a pickle (protocol 2) of PyTorch's magic number.
 LEGACY_HEAD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _MAX_MEMBERS = 100_000
 
@@ -25,17 +29,17 @@ def load_torch_file(path: Path) -> Any:
     """Read a `.pt` or `.pth` file.
 
     Args:
-        path: File in PyTorch's zip format or in the older one.
+        path: File in PyTorch's zip format or the legacy one.
 
     Returns:
-        The saved object, with `Tensor` for every tensor and `Record` for every `argparse.Namespace`.
+        The saved object; tensors are `Tensor`s, an `argparse.Namespace` is a `Record`.
 
     Raises:
-        DataError: The file is damaged or asks for a name that is not allowed.
+        DataError: The file is damaged or asks for a forbidden name.
     """
     budget = Budget.for_file(path.stat().st_size)
-    # By its first bytes: `zipfile.is_zipfile` also finds archives at the end of other files, and can raise.
-    with opened_buffer(path) as buffer:
+    # Not `zipfile.is_zipfile`: it also finds archives at the end of other files, and can raise.
+    with open_buffer(path) as buffer:
         if buffer[: len(ZIP_HEAD)] != ZIP_HEAD:
             return load_legacy(buffer, ALLOWED, budget)
     try:
@@ -51,31 +55,31 @@ def _load_zip(archive: zipfile.ZipFile, size: int, budget: Budget) -> Any:
     members = {entry.filename: entry for entry in archive.infolist()}
     pickles = [name for name in members if name.endswith("/data.pkl")]
     if len(pickles) != 1 or len(members) > _MAX_MEMBERS:
-        raise refused("a zip file that torch.save did not write")
+        raise refusal("the zip file was not written by torch.save")
     root = pickles[0].removesuffix("data.pkl")
     if f"{root}constants.pkl" in members:
-        raise refused("a TorchScript archive, which is a program and not a checkpoint")
+        raise refusal("a TorchScript archive is a program, not a checkpoint")
     left = size
 
     def content(name: str) -> bytes:
-        # PyTorch stores without compression, so nothing in an honest file is larger than the file.
+        # PyTorch does not compress, so the members of an honest file are no larger than the file.
         nonlocal left
         entry = members.get(name)
         if entry is None:
-            raise refused(f"the zip file lacks {name[:200]!r}")
+            raise refusal(f"the zip file has no {name[:200]!r}")
         left -= entry.file_size
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size or left < 0:
-            raise refused(f"{name[:200]!r} is compressed or larger than the file")
+            raise refusal(f"{name[:200]!r} is compressed or larger than the file")
         return archive.read(entry)
 
     if f"{root}byteorder" in members and content(f"{root}byteorder") != b"little":
-        raise refused("a file written on a big-endian machine")
+        raise refusal("the file was written on a big-endian machine")
     storages: dict[str, Storage] = {}
     machine = Unpickler(
         content(pickles[0]),
         ALLOWED,
         budget,
-        persistent=lambda identity: declared_storage(identity, storages, budget),
+        persistent=lambda identity: storage_by_id(identity, storages, budget),
     )
     result = machine.load()
     for key, storage in storages.items():

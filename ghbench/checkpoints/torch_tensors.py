@@ -1,4 +1,4 @@
-"""PyTorch tensors inside a pickle, rebuilt as NumPy views of checked storages; torch itself is not needed."""
+"""PyTorch tensors inside pickles, rebuilt as NumPy arrays from checked storages, without torch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from ghbench.checkpoints.file_buffer import Buffer
 from ghbench.checkpoints.pickled_arrays import element_count
 from ghbench.checkpoints.plain_globals import CONTAINERS
-from ghbench.checkpoints.records import Allowed, Budget, Global, Record, inert, refused
+from ghbench.checkpoints.records import Allowed, Budget, Global, Record, inert, refusal
 from ghbench.checkpoints.unpickler import Unpickler
 
-# bfloat16 has no NumPy type: its storages are read as the upper halves of float32, which is exact.
+# NumPy has no bfloat16: the storage is read as the upper half of float32, which is exact.
 BFLOAT16 = "torch.BFloat16Storage"
 STORAGE_TYPES: dict[str, np.dtype[Any]] = {
     "torch.DoubleStorage": np.dtype("<f8"),
@@ -31,17 +31,17 @@ _TYPE_NAMES = (
     "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool",
 )  # fmt: skip
 
-# How old `torch.save` files and pickled storages begin: a magic number, the protocol, facts about the machine.
+# Legacy `torch.save` files and pickled storages begin with a magic number, the protocol and machine facts.
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 
 
 class Storage:
-    """A storage whose numbers may arrive after the tensors that view it, as in PyTorch's old format.
+    """A storage, possibly filled after the tensors that view it, as in PyTorch's legacy format.
 
     Args:
         kind: Name of the storage's class.
-        count: Number of elements that are declared.
+        count: Declared number of elements.
     """
 
     def __init__(self, kind: str, count: int) -> None:
@@ -56,13 +56,13 @@ class Storage:
         return self.count * self.stored.itemsize
 
     def fill(self, content: bytes) -> None:
-        """Take the numbers.
+        """Set the content.
 
         Raises:
-            DataError: There are more or fewer than declared, or the storage has its numbers.
+            DataError: Its size is not the declared one, or the storage is already filled.
         """
         if len(content) != self.size or self.values is not None:
-            raise refused(f"a storage declares {self.size} bytes and brings {len(content)}")
+            raise refusal(f"a storage of {self.size} declared bytes has {len(content)}")
         values = np.frombuffer(bytearray(content), dtype=self.stored)
         if self.kind == BFLOAT16:
             values = (values.astype(np.uint32) << 16).view(np.float32)
@@ -70,7 +70,7 @@ class Storage:
 
 
 class Tensor:
-    """A strided view of a storage, checked when it is declared and made when the storage has its numbers."""
+    """A strided view of a storage, checked when declared, created once the storage is filled."""
 
     def __init__(self, storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> None:
         self.storage = storage
@@ -83,14 +83,14 @@ class Tensor:
         """The tensor's values, contiguous.
 
         Raises:
-            DataError: The file ended before the storage's numbers.
+            DataError: The storage is not in the file.
         """
-        # Made once: a file may refer to the same tensor under thousands of names.
+        # Cached: a file may refer to the same tensor under thousands of names.
         if self._made is not None:
             return self._made
         values = self.storage.values
         if values is None:
-            raise refused("a tensor whose storage is not in the file")
+            raise refusal("the file lacks the storage of a tensor")
         strides = tuple(stride * values.itemsize for stride in self.strides)
         view = np.lib.stride_tricks.as_strided(values[self.offset :], self.shape, strides)
         self._made = np.require(view, requirements="C")
@@ -99,43 +99,43 @@ class Tensor:
 
 def _tensor(budget: Budget, arguments: tuple[Any, ...]) -> Tensor:
     if not 4 <= len(arguments) <= 7 or not isinstance(arguments[0], Storage):
-        raise refused("a tensor without a storage")
+        raise refusal("a tensor without a storage")
     storage, offset, shape, strides = arguments[:4]
     count = element_count(shape)
     element_count((offset,))
     if not isinstance(strides, tuple) or len(strides) != len(shape):
-        raise refused("a tensor with unreadable strides")
+        raise refusal("a tensor with unreadable strides")
     if not all(type(stride) is int and 0 <= stride < 2**40 for stride in strides):
-        raise refused("a tensor with unreadable strides")
+        raise refusal("a tensor with unreadable strides")
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     if count and (last >= storage.count or count > storage.count):
-        raise refused(f"a tensor of shape {shape} reaches beyond its storage of {storage.count} elements")
+        raise refusal(f"a tensor of shape {shape} reaches beyond its storage of {storage.count} elements")
     if not count and offset > storage.count:
-        raise refused("a tensor that begins beyond its storage")
+        raise refusal("a tensor that begins beyond its storage")
     budget.spend_bytes(count * storage.stored.itemsize)
     return Tensor(storage, offset, shape, strides)
 
 
 def _parameter(_budget: Budget, arguments: tuple[Any, ...]) -> Tensor:
     if not 1 <= len(arguments) <= 4 or not isinstance(arguments[0], Tensor):
-        raise refused("a parameter without a tensor")
+        raise refusal("a parameter without a tensor")
     return arguments[0]
 
 
 def _size(_budget: Budget, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(arguments) != 1 or not isinstance(arguments[0], (tuple, list)):
-        raise refused("torch.Size of something else than numbers")
+        raise refusal("torch.Size of something other than numbers")
     return tuple(arguments[0])
 
 
 def _nested_storage(budget: Budget, arguments: tuple[Any, ...]) -> Storage:
-    # In PyTorch this function unpickles its argument without any restriction. Here the bytes are read by the same
-    # machine with a shorter allow-list, on which this function is not.
+    # PyTorch's function unpickles its argument without restriction. Here the same machine reads it, with a shorter
+    # allow-list that excludes this function.
     if len(arguments) != 1 or not isinstance(arguments[0], bytes):
-        raise refused("torch.storage._load_from_bytes of something else than bytes")
+        raise refusal("torch.storage._load_from_bytes of something other than bytes")
     storage = load_legacy(arguments[0], {}, budget)
     if not isinstance(storage, Storage):
-        raise refused("torch.storage._load_from_bytes of something else than a storage")
+        raise refusal("torch.storage._load_from_bytes of something other than a storage")
     return storage
 
 
@@ -152,96 +152,100 @@ TENSORS: Allowed = {
 NESTED_STORAGE: Allowed = {"torch.storage._load_from_bytes": _nested_storage}
 
 
-def declared_storage(identity: Any, known: dict[str, Storage], budget: Budget) -> Storage:
-    """The storage that a persistent id `("storage", class, key, device, count, ...)` names.
+def storage_by_id(identity: Any, known: dict[str, Storage], budget: Budget) -> Storage:
+    """The storage with the persistent id `("storage", class, key, device, count, ...)`.
 
     Args:
         identity: The pickled id.
-        known: Storages by key, added to.
-        budget: Pays for a new storage's declared size.
+        known: Storages by key; a new one is added.
+        budget: Charged with the declared size of a new storage.
 
     Returns:
-        The storage, perhaps still without its numbers.
+        The storage, possibly not filled yet.
 
     Raises:
-        DataError: It is no id of a storage, or the key stands for two different ones.
+        DataError: It is not the id of a storage, or the key is used for two different ones.
     """
     if not isinstance(identity, tuple) or len(identity) not in (5, 6) or identity[0] != "storage":
-        raise refused("a persistent id that is no PyTorch storage")
+        raise refusal("a persistent id that is not a PyTorch storage")
     kind, key, count = identity[1], identity[2], identity[4]
     if not isinstance(kind, Global) or kind.name not in STORAGE_TYPES or type(key) is not str:
-        raise refused("a persistent id that is no PyTorch storage")
+        raise refusal("a persistent id that is not a PyTorch storage")
     if len(identity) == 6 and identity[5] is not None:
-        raise refused("a view of a storage, which PyTorch has not written since version 0.4")
+        raise refusal("a view of a storage, a feature of PyTorch before 0.4")
     element_count((count,))
     storage = known.get(key)
     if storage is None:
         storage = known[key] = Storage(kind.name, count)
         budget.spend_bytes(storage.size)
     elif (storage.kind, storage.count) != (kind.name, count):
-        raise refused(f"two different storages under the key {key[:80]!r}")
+        raise refusal(f"two different storages with the key {key[:80]!r}")
     return storage
 
 
 def load_legacy(buffer: Buffer, allowed: Allowed, budget: Budget) -> Any:
-    """Read what `torch.save` wrote before the zip format: pickles one after the other, then the storages.
+    """Read PyTorch's legacy format: a sequence of pickles, then the storages.
 
     Args:
         buffer: Content of the file.
         allowed: Names that the object may use besides storages and plain containers.
-        budget: Shared with the file around it.
+        budget: Shared with the enclosing file.
 
     Returns:
-        The object, with `Storage` and `Tensor` in it.
+        The object; storages and tensors in it are `Storage` and `Tensor`.
 
     Raises:
-        DataError: The content is damaged or refused.
+        DataError: The content is damaged or forbidden.
     """
     position = 0
     storages: dict[str, Storage] = {}
 
-    def pickled(names: Allowed) -> Any:
+    def next_pickle(names: Allowed) -> Any:
         nonlocal position
         machine = Unpickler(
             buffer,
             names,
             budget,
             position=position,
-            persistent=lambda identity: declared_storage(identity, storages, budget),
+            persistent=lambda identity: storage_by_id(identity, storages, budget),
         )
         value = machine.load()
         position = machine.position
         return value
 
-    if pickled({}) != LEGACY_MAGIC or pickled({}) != LEGACY_PROTOCOL:
-        raise refused("bytes that torch.save did not write")
-    machine_facts = pickled({})
+    if next_pickle({}) != LEGACY_MAGIC or next_pickle({}) != LEGACY_PROTOCOL:
+        raise refusal("the bytes were not written by torch.save")
+    machine_facts = next_pickle({})
     if not isinstance(machine_facts, dict) or machine_facts.get("little_endian") is not True:
-        raise refused("a file written on a big-endian machine")
-    result = pickled({**STORAGES, **CONTAINERS, **allowed})
-    keys = pickled({})
+        raise refusal("the file was written on a big-endian machine")
+    result = next_pickle({**STORAGES, **CONTAINERS, **allowed})
+    keys = next_pickle({})
     if not isinstance(keys, list) or not all(type(key) is str and key in storages for key in keys):
-        raise refused("storages that no tensor declares")
+        raise refusal("storages that no tensor refers to")
     for key in keys:
         storage = storages[key]
         count = int.from_bytes(buffer[position : position + 8], "little")
         position += 8
         if count != storage.count or position + storage.size > len(buffer):
-            raise refused(f"the storage {key[:80]!r} is cut off or not as declared")
+            raise refusal(f"the storage {key[:80]!r} is truncated or not of the declared size")
         storage.fill(buffer[position : position + storage.size])
         position += storage.size
     return result
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether `value` is a number array of either kind."""
+    """Whether `value` is a `Tensor` or a NumPy array."""
     return isinstance(value, (Tensor, np.ndarray))
 
 
 def as_array(value: Any) -> NDArray[Any]:
-    """The numbers of a `Tensor` or NumPy array."""
+    """The values of a `Tensor` or NumPy array.
+
+    Raises:
+        DataError: `value` is something else.
+    """
     if isinstance(value, Tensor):
         return value.array()
     if isinstance(value, np.ndarray):
         return value
-    raise refused(f"a {value.kind if isinstance(value, Record) else type(value).__name__} in place of a tensor")
+    raise refusal(f"expected a tensor, got a {value.kind if isinstance(value, Record) else type(value).__name__}")

@@ -1,8 +1,8 @@
-"""A pickle reader that cannot execute anything: our own stack machine over an allow-list of inert stand-ins.
+"""A pickle reader that cannot execute anything: a stack machine with an allow-list of inert stand-ins.
 
-Python's `pickle` imports whatever name a file asks for and calls it. This reader does not use it: a name outside the
-allow-list is refused, an allowed name stands for a function of ours that checks its arguments, and everything else
-becomes a plain container or a `Record`. Sizes are checked against what is left of the file before anything is made.
+Python's `pickle` imports and calls whatever a file names. Here a name outside the allow-list is an error, an allowed
+one is a function of ours that checks its arguments, and all else becomes a plain container or a `Record`. Sizes are
+checked against the rest of the file before anything is allocated.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ghbench.checkpoints.file_buffer import Buffer, opened_buffer
+from ghbench.checkpoints.file_buffer import Buffer, open_buffer
 from ghbench.checkpoints.pickled_arrays import ArrayType, fill_array
 from ghbench.checkpoints.plain_globals import checked_key
-from ghbench.checkpoints.records import Allowed, Budget, Global, Record, refused
+from ghbench.checkpoints.records import Allowed, Budget, Global, Record, refusal
 from ghbench.errors import DataError
 
 MAX_DEPTH = 200
@@ -27,7 +27,7 @@ MAX_INTEGER_BYTES = 255
 MAX_TEXT = 64 * 2**20
 
 _MARK = object()
-# What a wrong byte can raise inside a checked stand-in or a struct format: all of it means a damaged file.
+# What a wrong byte can raise in a stand-in or in `struct`; all of it means a damaged file.
 DAMAGE = (
     ArithmeticError, AttributeError, BufferError, EOFError, LookupError, MemoryError, RecursionError, TypeError,
     ValueError, struct.error,
@@ -39,17 +39,16 @@ def load_pickle(source: Path | bytes | BinaryIO, allowed: Allowed, *, budget: Bu
 
     Args:
         source: File, bytes or an open binary stream.
-        allowed: Names (`module.name`) that may occur, each with the function of ours that stands in for it, or None
-            where the name is only a value.
-        budget: What the pickle may cost; by default it follows from the file's size.
+        allowed: Stand-ins by name (`module.name`); None where the name is only a value.
+        budget: What the pickle may cost; derived from the file's size by default.
 
     Returns:
         Plain containers, numbers, text, bytes, NumPy arrays and `Record`s.
 
     Raises:
-        DataError: The file is damaged, too large for itself, or asks for a name that is not allowed.
+        DataError: The file is damaged, declares more than it holds, or asks for a forbidden name.
     """
-    with opened_buffer(source) as buffer:
+    with open_buffer(source) as buffer:
         return Unpickler(buffer, allowed, budget or Budget.for_file(len(buffer))).load()
 
 
@@ -60,8 +59,8 @@ class Unpickler:
         buffer: Content of the file.
         allowed: See `load_pickle`.
         budget: Shared by all pickles of a file.
-        persistent: Stand-in for persistent ids; without it they are refused.
-        position: Where the pickle starts; after `load` it is where it ended.
+        persistent: Loads persistent ids; None forbids them.
+        position: Where the pickle starts; after `load`, where it ended.
     """
 
     def __init__(
@@ -96,11 +95,11 @@ class Unpickler:
                 self.budget.spend_opcode()
                 step = _STEPS.get(code)
                 if step is None:
-                    raise refused(f"pickle instruction {bytes([code])!r}, which no known checkpoint uses")
+                    raise refusal(f"unknown pickle instruction {bytes([code])!r}")
                 step(self)
             result = self._pop()
             if self._stack or self._marks:
-                raise refused("the pickle leaves objects behind")
+                raise refusal("the pickle leaves objects on its stack")
         except DataError:
             raise
         except DAMAGE as error:
@@ -112,7 +111,7 @@ class Unpickler:
 
     # Reading.
 
-    # Cut-off files end in `_bytes`, so every instruction is checked against the end in one place.
+    # All reads go through `_bytes`, the one place that checks for the end of the file.
     def _byte(self) -> int:
         return self._bytes(1)[0]
 
@@ -120,7 +119,7 @@ class Unpickler:
         end = self.position + count
         if count < 0 or end > len(self.buffer):
             raise DataError(
-                f"the pickle is cut off: {count} bytes are declared at byte {self.position} of {len(self.buffer)}",
+                f"the pickle is truncated: {count} bytes declared at byte {self.position} of {len(self.buffer)}",
                 fix="get the file again",
             )
         content = self.buffer[self.position : end]
@@ -133,12 +132,12 @@ class Unpickler:
     def _line(self, longest: int = MAX_LINE) -> bytes:
         end = self.buffer.find(b"\n", self.position, self.position + longest)
         if end < 0:
-            raise refused("a line of text in the pickle is cut off or too long")
+            raise refusal("a line of the pickle is truncated or too long")
         return self._bytes(end + 1 - self.position)[:-1]
 
     def _text(self, count: int) -> str:
         if count > MAX_TEXT:
-            raise refused(f"a text of {count} bytes")
+            raise refusal(f"a text of {count} bytes")
         return str(self._bytes(count), "utf-8", "surrogatepass")
 
     # The stack.
@@ -149,12 +148,12 @@ class Unpickler:
     def _pop(self) -> Any:
         floor = self._marks[-1] + 1 if self._marks else 0
         if len(self._stack) <= floor:
-            raise refused("the pickle takes more from its stack than there is")
+            raise refusal("the pickle pops from an empty stack")
         return self._stack.pop()
 
     def _since_mark(self) -> list[Any]:
         if not self._marks:
-            raise refused("the pickle looks for a mark that it never set")
+            raise refusal("the pickle pops to a mark that it never set")
         start = self._marks.pop()
         items = self._stack[start + 1 :]
         del self._stack[start:]
@@ -162,7 +161,7 @@ class Unpickler:
 
     def _mark(self) -> None:
         if len(self._marks) >= MAX_MARKS:
-            raise refused("the pickle is nested too deeply")
+            raise refusal("the pickle is nested too deeply")
         self._marks.append(len(self._stack))
         self._stack.append(_MARK)
 
@@ -186,14 +185,14 @@ class Unpickler:
     def _append(self, items: list[Any]) -> None:
         target = self._pop()
         if type(target) is not list:
-            raise refused(f"items appended to a {type(target).__name__}")
+            raise refusal(f"items appended to a {type(target).__name__}")
         target.extend(items)
         self._push(target)
 
     def _set_items(self, items: list[Any]) -> None:
         target = self._pop()
         if type(target) is not dict or len(items) % 2:
-            raise refused(f"keys set on a {type(target).__name__}")
+            raise refusal(f"keys set on a {type(target).__name__}")
         for key, value in zip(items[::2], items[1::2], strict=True):
             target[checked_key(key)] = value
         self._push(target)
@@ -206,7 +205,7 @@ class Unpickler:
     def _add_items(self, items: list[Any]) -> None:
         target = self._pop()
         if type(target) is not set:
-            raise refused(f"members added to a {type(target).__name__}")
+            raise refusal(f"members added to a {type(target).__name__}")
         target.update(checked_key(item) for item in items)
         self._push(target)
 
@@ -218,7 +217,7 @@ class Unpickler:
     def _find(self, module: Any, name: Any) -> Global:
         full = f"{module}.{name}" if type(module) is str and type(name) is str else "a name that is not text"
         if full not in self.allowed:
-            raise refused(f"the file asks for {full[:200]!r}, which no known checkpoint needs")
+            raise refusal(f"the file asks for {full[:200]!r}")
         return Global(full, self.allowed[full])
 
     def _global(self) -> None:
@@ -230,10 +229,10 @@ class Unpickler:
 
     def _call(self, function: Any, arguments: Any) -> None:
         if type(arguments) is not tuple:
-            raise refused("a call without a tuple of arguments")
+            raise refusal("a call whose arguments are not a tuple")
         if type(function) is not Global or function.call is None:
             name = function.name if type(function) is Global else type(function).__name__
-            raise refused(f"a call of {name}, which is only a value")
+            raise refusal(f"a call of {name}, which is not a function")
         self._push(function.call(self.budget, arguments))
 
     def _reduce(self) -> None:
@@ -255,36 +254,36 @@ class Unpickler:
         elif type(target) is np.ndarray:
             fill_array(target, state, self.budget)
         elif type(target) is not dict or type(state) is not dict:
-            # Attributes of a dictionary (an OrderedDict's `_metadata`) are dropped; nothing else may have any.
-            raise refused(f"a state for a {type(target).__name__}")
+            # A dictionary's attributes (an OrderedDict's `_metadata`) are dropped; nothing else may have any.
+            raise refusal(f"a state for a {type(target).__name__}")
         self._push(target)
 
     def _persistent_id(self, identity: Any) -> None:
         if self.persistent is None:
-            raise refused("persistent ids, which this format does not have")
+            raise refusal("persistent ids are not part of this format")
         self._push(self.persistent(identity))
 
     # Numbers and text.
 
     def _integer(self, count: int) -> None:
         if count > MAX_INTEGER_BYTES:
-            raise refused(f"an integer of {count} bytes")
+            raise refusal(f"an integer of {count} bytes")
         self._push(int.from_bytes(self._bytes(count), "little", signed=True))
 
     def _integer_line(self) -> None:
         line = self._line()
         if len(line) > MAX_INTEGER_BYTES:
-            raise refused(f"an integer of {len(line)} digits")
-        # INT writes the booleans of protocol 0 as 00 and 01; LONG ends in L.
+            raise refusal(f"an integer of {len(line)} digits")
+        # Protocol 0 writes booleans as INT 00 and 01; LONG ends in L.
         self._push({b"00": False, b"01": True}[line] if line in (b"00", b"01") else int(line.removesuffix(b"L")))
 
     def _version(self) -> None:
         if (version := self._byte()) > 5:
-            raise refused(f"pickle protocol {version}")
+            raise refusal(f"pickle protocol {version}")
 
 
 def _check_depth(root: Any) -> None:
-    """Refuse graphs that are deeper than any checkpoint, so that later code may walk them."""
+    """Limit the depth of the object graph, so that later code may walk it."""
     seen: set[int] = set()
     level = [root]
     for _ in range(MAX_DEPTH):
@@ -302,11 +301,10 @@ def _check_depth(root: Any) -> None:
         if not below:
             return
         level = below
-    raise refused("the pickle is nested too deeply")
+    raise refusal("the pickle is nested too deeply")
 
 
-# One function an instruction, by its byte. Missing on purpose: EXT1/2/4, NEWOBJ_EX, Python 2's STRING, out-of-band
-# buffers.
+# Instructions by byte. Left out on purpose: EXT1/2/4, NEWOBJ_EX, Python 2's STRING, out-of-band buffers.
 _STEPS: dict[int, Callable[[Unpickler], Any]] = {
     ord(code): step
     for code, step in {

@@ -1,4 +1,4 @@
-"""The command line: one module a verb; it holds no logic of its own, and imports what a verb needs when it runs."""
+"""The command line: one module per verb, without logic of its own; heavy imports happen when a verb runs."""
 
 from ghbench.cli.main import app, main
 

@@ -1,4 +1,4 @@
-"""`ghbench assets`: weights and data from outside: what is declared, what is here, fetch, import, verify."""
+"""`ghbench assets`: external weights and data: list, fetch, path, import, verify."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ghbench.errors import MissingError, UserError
 if TYPE_CHECKING:
     from ghbench.assets import Asset
 
-app = typer.Typer(name="assets", help="Weights and data from outside.", no_args_is_help=True)
+app = typer.Typer(name="assets", help="External weights and data.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_assets(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every member's digest.")] = False,
 ) -> None:
-    """List declared assets, and which of them can be used now without a network."""
+    """List all assets, and which of them are available without a network."""
     from ghbench import assets
 
     declared = [assets.get(name) for name in assets.names()]
     if as_json:
-        print_json([_described(asset) for asset in declared])
+        print_json([_description(asset) for asset in declared])
         return
     rows = []
     for asset in declared:
@@ -37,7 +37,7 @@ def list_assets(
 
 @app.command("fetch")
 def fetch(names: Annotated[list[str], typer.Argument(metavar="NAME...", show_default=False)]) -> None:
-    """Fetch assets into the cache and print their folders; what is there already is not fetched again."""
+    """Fetch assets into the cache unless they are there, and print their folders."""
     from ghbench import assets
 
     for name in names:
@@ -55,9 +55,9 @@ def fetch(names: Annotated[list[str], typer.Argument(metavar="NAME...", show_def
 @app.command("path")
 def path(
     name: Annotated[str, typer.Argument(show_default=False)],
-    member: Annotated[str | None, typer.Argument(help="One file of it; without: the folder of all.")] = None,
+    member: Annotated[str | None, typer.Argument(help="One of its files; default: their folder.")] = None,
 ) -> None:
-    """Print where an asset lies; it is fetched if it is not there yet."""
+    """Print the path of an asset, and fetch it first if necessary."""
     from ghbench import assets
 
     with watched():
@@ -67,17 +67,17 @@ def path(
 @app.command("import")
 def import_asset(
     name: Annotated[str, typer.Argument(show_default=False)],
-    path: Annotated[Path, typer.Argument(help="The file, the archive or the folder that you have.")],
+    path: Annotated[Path, typer.Argument(help="Your file, archive or folder.")],
 ) -> None:
-    """Bring an asset that you have; it is checked against the declared digests."""
+    """Import your copy of an asset; it is checked against the declared digests."""
     from ghbench import assets
 
     say(assets.import_asset(name, path))
 
 
 @app.command("verify")
-def verify(name: Annotated[str | None, typer.Argument(help="Without: every cached asset.")] = None) -> None:
-    """Hash cached files again; a damaged asset is moved aside and fetched anew."""
+def verify(name: Annotated[str | None, typer.Argument(help="Default: every cached asset.")] = None) -> None:
+    """Hash cached files again; damaged assets are moved aside and fetched again."""
     from ghbench import assets
 
     failures: list[UserError] = []
@@ -93,7 +93,7 @@ def verify(name: Annotated[str | None, typer.Argument(help="Without: every cache
     _raise(failures)
 
 
-def _described(asset: Asset) -> dict[str, Any]:
+def _description(asset: Asset) -> dict[str, Any]:
     from ghbench import assets
 
     computed = {"size": asset.size, "digest": asset.digest, "available": assets.available(asset.name)}

@@ -1,4 +1,4 @@
-"""Progress bars below a line that says what they are for."""
+"""Progress bars below a headline."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rich.text import Text
 
 
 class Bars(Progress):
-    """rich's bars, with a line above them."""
+    """rich's progress bars below a headline."""
 
     _line = ""
 
     def head(self, line: str) -> None:
-        """Show this line above the bars from now on; it is cut where the terminal ends."""
+        """Set the line above the bars; it is cut at the terminal's width."""
         self._line = line
         self.refresh()
 

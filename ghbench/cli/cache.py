@@ -1,4 +1,4 @@
-"""`ghbench cache`: stored features: what is there, is it intact, away with it, and features made elsewhere."""
+"""`ghbench cache`: stored features: list, verify, clear, import."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command("list")
 def list_features(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all parts of each key.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with each complete key.")] = False,
 ) -> None:
     """List stored features."""
     from ghbench.store import default_store
@@ -43,7 +43,7 @@ def list_features(
 
 @app.command("verify")
 def verify() -> None:
-    """Read every shard and compare it with its digest; damaged ones are made again at the next run."""
+    """Check every shard against its digest; the next run extracts damaged ones again."""
     from ghbench.store import default_store
     from ghbench.store.inspection import damaged_shards
 
@@ -61,13 +61,13 @@ def clear(
     dataset: Annotated[str | None, typer.Option(help="Only features of this dataset.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All features of all extractors.")] = False,
 ) -> None:
-    """Delete stored features; imported ones and assets are kept."""
+    """Delete stored features; imported features and assets are kept."""
     from ghbench.errors import UsageError, UserError
     from ghbench.store import default_store
     from ghbench.store.inspection import describe_folder
 
     if not (extractor or dataset or everything):
-        raise UsageError("say what to delete: --extractor NAME, --dataset NAME or --all")
+        raise UsageError("nothing to delete", fix="--extractor NAME, --dataset NAME or --all")
     store = default_store()
     kept: list[str] = []
     matched = False
@@ -82,18 +82,20 @@ def clear(
             else:
                 say(folder.name)
     if not matched:
-        complain("no stored features match; `ghbench cache list` shows what is there")
+        complain("no stored features match; `ghbench cache list` lists them")
     if kept:
-        raise UserError("\n".join(kept), fix="let the other run end, or stop it, and give the same command again")
+        raise UserError("\n".join(kept), fix="wait until the other run ends, or stop it, and run this command again")
 
 
 @app.command("import")
 def import_features(
-    features: Annotated[Path, typer.Argument(help=".npy [N, D], or .npz with one such array a level and maybe `ids`.")],
-    name: Annotated[str, typer.Option("--as", help="What to call them.")],
-    dataset: Annotated[str, typer.Option(help="Spec string of the dataset whose rows they are.")],
+    features: Annotated[
+        Path, typer.Argument(help=".npy [N, D], or .npz with such an array per level and optional `ids`.")
+    ],
+    name: Annotated[str, typer.Option("--as", help="Their name.")],
+    dataset: Annotated[str, typer.Option(help="Spec string of the dataset that they were extracted from.")],
 ) -> None:
-    """Bring features that were made elsewhere; evaluate them with --extractor imported:name=NAME."""
+    """Import features that were extracted elsewhere; evaluate them with --extractor imported:name=NAME."""
     from ghbench import registry
     from ghbench.store import imported
 

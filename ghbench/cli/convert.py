@@ -1,4 +1,4 @@
-"""`ghbench convert`: anybody's checkpoint as safetensors."""
+"""`ghbench convert`: converts checkpoints to safetensors."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ghbench.cli.terminal import print_json, say
 
 
 def convert(
-    path: Annotated[Path, typer.Argument(help="The checkpoint; its format is known by its content.")],
+    path: Annotated[Path, typer.Argument(help="The checkpoint; its format is recognised by its content.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors to write.")],
-    network: Annotated[str | None, typer.Option(help="One network of the file; default: all that are of use.")] = None,
+    network: Annotated[str | None, typer.Option(help="One network of the file; default: all useful ones.")] = None,
     licence: Annotated[str | None, typer.Option(help="Terms of the weights, if you know them.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
-    """Convert a checkpoint; nothing in it is executed. The result says how its networks are built."""
+    """Convert a checkpoint without executing anything in it. The result says how to build its networks."""
     from dataclasses import asdict
 
     from ghbench.generators.conversion.converting import convert as converted_file

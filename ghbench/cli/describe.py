@@ -85,11 +85,11 @@ def _dataset(spec: str) -> dict[str, Any]:
 
 
 def _generator(spec: str) -> dict[str, Any]:
-    from ghbench.generators.description import described
+    from ghbench.generators.description import generator_description
     from ghbench.generators.loading import generator_plugin
 
     with watched():
-        return described(generator_plugin(spec))
+        return generator_description(generator_plugin(spec))
 
 
 def _print(description: dict[str, Any], indent: str = "") -> None:

@@ -1,4 +1,4 @@
-"""`ghbench doctor`: what this machine has, what is missing, and the command that mends it."""
+"""`ghbench doctor`: what this machine has, what is missing, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EXTRAS = {
 
 
 def doctor() -> None:
-    """Check versions, extras, folders, assets and plugins; exit code 1 where something is broken, not merely absent."""
+    """Check versions, extras, folders, assets and plugins; exit code 1 if something is broken, not just missing."""
     broken = [*_folders(), *_plugins()]
     _versions()
     _extras()
@@ -45,8 +45,8 @@ def _versions() -> None:
 def _extras() -> None:
     for extra, modules in _EXTRAS.items():
         missing = [module for module in modules if find_spec(module) is None]
-        told = "installed" if not missing else f"lacks {', '.join(missing)}: pip install 'ghbench[{extra}]'"
-        say(f"extra    {extra}: {told}")
+        state = "installed" if not missing else f"lacks {', '.join(missing)}: pip install 'ghbench[{extra}]'"
+        say(f"extra    {extra}: {state}")
 
 
 def _assets() -> None:
@@ -54,8 +54,8 @@ def _assets() -> None:
 
     here = [name for name in assets.names() if assets.available(name)]
     absent = [name for name in assets.names() if name not in here]
-    say(f"assets   here: {', '.join(here) or 'none'}")
-    say(f"assets   fetched when needed, or by `ghbench assets fetch NAME`: {', '.join(absent) or 'none'}")
+    say(f"assets   available: {', '.join(here) or 'none'}")
+    say(f"assets   fetched when needed, or with `ghbench assets fetch NAME`: {', '.join(absent) or 'none'}")
 
 
 def _folders() -> list[str]:
@@ -67,7 +67,7 @@ def _folders() -> list[str]:
         free = shutil.disk_usage(existing).free / 2**30
         say(f"folder   {name}: {folder}, {free:.1f} GB free")
         if not os.access(existing, os.W_OK) or not Path(existing).is_dir():
-            problems.append(f"{existing} cannot be written to; set GHBENCH_{name.upper()}")
+            problems.append(f"{existing} is not writable; fix: set GHBENCH_{name.upper()}")
     return problems
 
 

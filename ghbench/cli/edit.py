@@ -1,4 +1,4 @@
-"""`ghbench edit`: pictures changed through their GH-Feat codes, as labelled grids."""
+"""`ghbench edit`: edits images through their GH-Feat codes, and draws labelled grids."""
 
 from __future__ import annotations
 
@@ -20,50 +20,50 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-PicturesArgument = Annotated[
-    list[str], typer.Argument(metavar="PICTURE...", help="Files, or generated ones: seed:5, seed:0-3, seed:5@0.5.")
+ImagesArgument = Annotated[
+    list[str], typer.Argument(metavar="IMAGE...", help="Files, or generated ones: seed:5, seed:0-3, seed:5@0.5.")
 ]
-Others = Annotated[list[str], typer.Option("--with", help="The other pictures, named alike; may be given many times.")]
+Others = Annotated[list[str], typer.Option("--with", help="The other images, like IMAGE; may be repeated.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")]
-Weights = Annotated[str, typer.Option(help="faces128, fashion32, mnist32, or an encoder's file.")]
+Weights = Annotated[str, typer.Option(help="faces128, fashion32, mnist32, or an encoder file.")]
 GeneratorOption = Annotated[
-    str | None, typer.Option("--generator", "-g", help="Spec string or checkpoint; default: what the encoder names.")
+    str | None, typer.Option("--generator", "-g", help="Spec string or checkpoint; default: the encoder's.")
 ]
 Align = Annotated[str | None, typer.Option(help="Alignment of files: ffhq, none, ...; default: the encoder's.")]
-Refine = Annotated[int, typer.Option(min=0, help="Also show codes refined by this many steps of optimisation.")]
-Perceptual = Annotated[str, typer.Option(help="Network of the refinement's feature term; `none` for pixels alone.")]
+Refine = Annotated[int, typer.Option(min=0, help="Also show codes refined by this many optimisation steps.")]
+Perceptual = Annotated[str, typer.Option(help="Network of the refinement's feature term; `none` for pixels only.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")]
 LevelsOption = Annotated[
-    list[str] | None, typer.Option("--levels", help="r16-r64, r8.conv+rgb, 5-9, all; may be given many times.")
+    list[str] | None, typer.Option("--levels", help="r16-r64, r8.conv+rgb, 5-9, all; may be repeated.")
 ]
 MaskOption = Annotated[
-    str, typer.Option("--mask", help="x0,y0,x1,y1 as shares of the aligned picture, or a PNG, white inside.")
+    str, typer.Option("--mask", help="x0,y0,x1,y1 as shares of the aligned image, or a PNG that is white inside.")
 ]
 Feather = Annotated[float, typer.Option(min=0, max=0.5, help="Width of the mask's fading edge, as a share.")]
 
 
 @app.command("reconstruct")
 def reconstruct(
-    pictures: PicturesArgument, out: Out, weights: Weights = "faces128", generator: GeneratorOption = None,
+    images: ImagesArgument, out: Out, weights: Weights = "faces128", generator: GeneratorOption = None,
     align: Align = None, refine: Refine = 0, perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
 ) -> None:  # fmt: skip
-    """Draw pictures again from their codes.
+    """Reconstruct images from their codes.
 
     ghbench edit reconstruct me.jpg seed:3 --out reconstructed.png
     """
     from ghbench.ghfeat.editing.grids import reconstruct_grid
 
     with _session(out, weights, generator, align, refine, perceptual, device) as session:
-        session.save(reconstruct_grid(session.codec, session.read(pictures), session.encodings))
+        session.save(reconstruct_grid(session.codec, session.read(images), session.encodings))
 
 
 @app.command("mix")
 def mix(
-    pictures: PicturesArgument, others: Others, out: Out, levels: LevelsOption = None, weights: Weights = "faces128",
+    images: ImagesArgument, others: Others, out: Out, levels: LevelsOption = None, weights: Weights = "faces128",
     generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
     perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
 ) -> None:  # fmt: skip
-    """Take the codes of some levels from another picture; without --levels each resolution in turn.
+    """Take the codes of some levels from another image; without --levels, of each resolution in turn.
 
     ghbench edit mix me.jpg --with seed:3 --levels r4-r8 --levels r64-rgb --out mixed.png
     """
@@ -71,17 +71,17 @@ def mix(
 
     with _session(out, weights, generator, align, refine, perceptual, device) as session:
         chosen = session.levels(levels or session.resolutions())
-        inputs, styles = session.read(pictures), session.read(others)
+        inputs, styles = session.read(images), session.read(others)
         session.save(mix_grid(session.codec, inputs, styles, chosen, session.encodings))
 
 
 @app.command("global")
 def edit_global(
-    pictures: PicturesArgument, others: Others, out: Out, levels: LevelsOption = None, weights: Weights = "faces128",
+    images: ImagesArgument, others: Others, out: Out, levels: LevelsOption = None, weights: Weights = "faces128",
     generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
     perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
 ) -> None:  # fmt: skip
-    """Replace the codes of some levels by those of samples or references; of seeds the true codes are taken.
+    """Replace the codes of some levels by those of samples or references; seeds use their true codes.
 
     ghbench edit global me.jpg --with seed:0-5 --levels r16-r32 --out variants.png
     """
@@ -92,17 +92,17 @@ def edit_global(
         raise UsageError("global editing needs levels", fix="--levels r16-r32, for instance")
     with _session(out, weights, generator, align, refine, perceptual, device) as session:
         chosen = session.levels(levels)
-        inputs, references = session.read(pictures), session.read(others)
+        inputs, references = session.read(images), session.read(others)
         session.save(global_grid(session.codec, inputs, references, chosen, session.encodings))
 
 
 @app.command("local")
 def local(
-    pictures: PicturesArgument, others: Others, mask: MaskOption, out: Out, levels: LevelsOption = None,
+    images: ImagesArgument, others: Others, mask: MaskOption, out: Out, levels: LevelsOption = None,
     weights: Weights = "faces128", generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
     perceptual: Perceptual = "mobilenet-v2", feather: Feather = 0.06, device: Device = "auto",
 ) -> None:  # fmt: skip
-    """Take a region of the generator's map at one level from another picture, and go on from there.
+    """Replace a region of the generator's feature map at one level by that of another image.
 
     ghbench edit local me.jpg --with seed:0-5 --mask 0.3,0.6,0.7,0.9 --levels r16.conv --out mouths.png
     """
@@ -111,17 +111,17 @@ def local(
     with _session(out, weights, generator, align, refine, perceptual, device) as session:
         places = session.places(levels)
         region = session.mask(mask, feather)
-        inputs, references = session.read(pictures), session.read(others)
+        inputs, references = session.read(images), session.read(others)
         session.save(local_grid(session.codec, inputs, references, region, places, session.encodings))
 
 
 @app.command("harmonize")
 def harmonize(
-    pictures: PicturesArgument, others: Others, mask: MaskOption, out: Out, weights: Weights = "faces128",
+    images: ImagesArgument, others: Others, mask: MaskOption, out: Out, weights: Weights = "faces128",
     generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
     perceptual: Perceptual = "mobilenet-v2", feather: Feather = 0.06, device: Device = "auto",
 ) -> None:  # fmt: skip
-    """Paste the masked part of another picture, encode once, decode.
+    """Paste the masked part of another image, encode once, decode.
 
     ghbench edit harmonize me.jpg --with seed:3 --mask 0.3,0.6,0.7,0.9 --out harmonized.png
     """
@@ -129,7 +129,7 @@ def harmonize(
 
     with _session(out, weights, generator, align, refine, perceptual, device) as session:
         region = session.mask(mask, feather)
-        backgrounds, foregrounds = session.read(pictures), session.read(others)
+        backgrounds, foregrounds = session.read(images), session.read(others)
         session.save(harmonize_grid(session.codec, backgrounds, foregrounds, region, session.encodings))
 
 
@@ -147,9 +147,9 @@ class _Session:
         return read_inputs(self.codec, names, self.align, complain)
 
     def mask(self, text: str, feather: float) -> Any:
-        from ghbench.ghfeat.editing.masks import feathered, read_mask
+        from ghbench.ghfeat.editing import masks
 
-        return feathered(read_mask(text, self.codec.size), feather)
+        return masks.feather(masks.read_mask(text, self.codec.size), feather)
 
     def levels(self, expressions: Sequence[str]) -> list[Levels]:
         from ghbench.levels import select_levels
@@ -174,7 +174,7 @@ class _Session:
 def _session(
     out: Path, weights: str, generator: str | None, align: str | None, steps: int, perceptual: str, device: str
 ) -> Iterator[_Session]:
-    """What all edits share: the networks, loaded once, and the ways to encode."""
+    """What all edits share: the networks, loaded once, and the encodings."""
     from ghbench.figures.picture_grid import check_png
     from ghbench.ghfeat.extractor import Ghfeat
 
@@ -199,11 +199,11 @@ def _encodings(codec: Codec, steps: int, perceptual: str, watch: Watch) -> list[
 
     network = None if perceptual == "none" else perceptual_network(perceptual)[0].to(codec.device)
 
-    def refined(pictures: Any) -> Any:
-        told = lambda done, total: watch.images(done, total, "refining, steps")  # noqa: E731
-        return refine(codec, pictures, Refinement(steps=steps), perceptual=network, report=told)
+    def refine_codes(images: Any) -> Any:
+        report = lambda done, total: watch.images(done, total, "refining, steps")  # noqa: E731
+        return refine(codec, images, Refinement(steps=steps), perceptual=network, report=report)
 
-    return [plain, Encoding(f"refined, {steps} steps", refined)]
+    return [plain, Encoding(f"refined, {steps} steps", refine_codes)]
 
 
 def _device(name: str) -> str:

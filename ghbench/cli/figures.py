@@ -1,4 +1,4 @@
-"""`ghbench figures`: a task's table, values by level, and ROC curves as pictures."""
+"""`ghbench figures`: plots of a task's table, values by level, and ROC curves."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _MOST_CURVES = 8
 
 def figures(
     task: Annotated[str, typer.Option("--task", "-t", help="Spec string of the task.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write into.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
     kind: Annotated[Literal["png", "svg"], typer.Option("--format", help="File format.")] = "png",
-    published_only: Annotated[bool, typer.Option("--published", help="Leave one's own rows out.")] = False,
+    published_only: Annotated[bool, typer.Option("--published", help="Leave out your own rows.")] = False,
 ) -> None:
-    """Draw a task's ranked table with its intervals, curves over levels and ROC curves; print the files' paths."""
+    """Draw a task's ranked table with intervals, curves over levels and ROC curves, and print the files' paths."""
     from ghbench.cli.terminal import complain, say
     from ghbench.figures import interval_figure, level_figure, roc_figure, save_figure
     from ghbench.results.files import slug
@@ -44,7 +44,7 @@ def figures(
         higher_is_better=table.main.higher_is_better,
     )
     say(str(save_figure(drawn, out / f"{slug(name)}-intervals.{kind}")))
-    values = {row.system: row.metric(table.main.name) for row in _unsupervised(table)}
+    values = {row.system: row.metric(table.main.name) for row in _unsupervised_rows(table)}
     beside = [(name, value.value) for name, value in values.items() if value is not None and value.value is not None]
     for curve in curves_of.values():
         title = f"{table.task}: {table.main.name} by level"
@@ -65,8 +65,8 @@ def _interval(row: Row, table: Table) -> IntervalRow | None:
     return IntervalRow(row.rank, row.system, main.value, *main.interval, row.standing)
 
 
-def _unsupervised(table: Table) -> list[Row]:
-    """Rows that nobody's labels, pictures or codes taught, of the untrained ones the best: what a level has to beat."""
+def _unsupervised_rows(table: Table) -> list[Row]:
+    """Rows trained without labels or codes, and the best untrained row: what a level has to beat."""
     plain = [
         row for row in table.rows if row.entry.result.subject.training.get("supervision") in {"none", "unsupervised"}
     ]
@@ -75,7 +75,7 @@ def _unsupervised(table: Table) -> list[Row]:
 
 
 def _level_curves(table: Table) -> dict[Path, LevelCurve]:
-    """A curve for each result whose levels were judged one by one, by the result's file."""
+    """Curves of results that were evaluated level by level, by the result's file."""
     from ghbench.figures import LevelCurve, LevelPoint
     from ghbench.figures.levels import FEWEST
 

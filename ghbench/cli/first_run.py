@@ -1,4 +1,4 @@
-"""The command that makes the first result of a task."""
+"""The command for the first result of a task."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def command_for(task: Task, spec: str) -> str:
 
     Args:
         task: The task.
-        spec: The spec string that the user gave for it.
+        spec: Its spec string, as the user wrote it.
     """
     references = " --references" if task.references else ""
     return f"ghbench run -e EXTRACTOR -t {shlex.quote(spec)}{references}"

@@ -1,4 +1,4 @@
-"""`ghbench generate`: pictures of a generator as one PNG."""
+"""`ghbench generate`: a grid of generated images."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from ghbench.cli.terminal import say, watched
 def generate(
     generator: Annotated[str, typer.Option("--generator", "-g", help="Spec string, or path of a checkpoint.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")],
-    seeds: Annotated[str, typer.Option(help="One picture each: 0-15, or 3,5,8.")] = "0-15",
+    seeds: Annotated[str, typer.Option(help="One image each: 0-15, or 3,5,8.")] = "0-15",
     psi: Annotated[float, typer.Option(min=-4, max=4, help="Truncation: 1 for none, 0 for the mean.")] = 0.7,
-    size: Annotated[int | None, typer.Option(min=1, max=4096, help="Side of each; default: its own.")] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, max=4096, help="Side of each image; default: the generator's.")
+    ] = None,
     noise: Annotated[
-        Literal["const", "random", "none"], typer.Option(help="Stored, fresh by seed, or none.")
+        Literal["const", "random", "none"], typer.Option(help="Stored noise, new noise by seed, or none.")
     ] = "const",
     label: Annotated[int | None, typer.Option(min=0, help="Class, for a conditional generator.")] = None,
-    columns: Annotated[int | None, typer.Option(min=1, help="Pictures in a row; default: nearly square.")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 4,
+    columns: Annotated[int | None, typer.Option(min=1, help="Images per row; default: nearly square.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 4,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
 ) -> None:
-    """Make pictures of a generator, one a seed; the same seed gives the same picture whatever stands beside it.
+    """Generate one image per seed; the same seed always gives the same image.
 
     ghbench generate -g mobile-stylegan-ffhq --seeds 0-15 --size 256 --out faces.png
     """
@@ -35,7 +37,7 @@ def generate(
     check_png(out)
     numbers = seed_list(seeds)
     with watched() as watch:
-        pictures = pictures_of_seeds(
+        images = pictures_of_seeds(
             on_device(load_generator(generator), device),
             numbers,
             psi=psi,
@@ -45,4 +47,4 @@ def generate(
             batch=batch,
             report=lambda done, total: watch.images(done, total, generator),
         )
-    say(save_png(picture_grid(pictures, columns), out))
+    say(save_png(picture_grid(images, columns), out))

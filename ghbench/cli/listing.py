@@ -1,4 +1,4 @@
-"""`ghbench list`: what is registered, by whom, and what it is, without importing any of it."""
+"""`ghbench list`: registered plugins with package and summary, without importing them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Plural = Literal["extractors", "tasks", "datasets", "generators"]
 def list_plugins(
     kind: Annotated[Plural, typer.Argument(help="What to list.")],
     ready: Annotated[
-        bool, typer.Option("--ready", help="Say which can be used here and now (imports them), and what others need.")
+        bool, typer.Option("--ready", help="Also say which are ready to use (imports them), and what others need.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

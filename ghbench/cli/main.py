@@ -1,4 +1,4 @@
-"""The `ghbench` command: verbs, and how errors leave the process."""
+"""The `ghbench` command: its verbs, error messages and exit codes."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ app.command("describe")(describe.describe)
 app.command("generate")(generate.generate)
 app.command("convert")(convert.convert)
 app.command("doctor")(doctor.doctor)
-app.add_typer(train.app, name="train", help="Generators, heads and encoders; an interrupted run resumes.")
-app.add_typer(edit.app, name="edit", help="Pictures through GH-Feat: reconstruct, mix, global, local, harmonize.")
+app.add_typer(train.app, name="train", help="Train generators, heads and encoders; interrupted runs resume.")
+app.add_typer(edit.app, name="edit", help="Edit images with GH-Feat: reconstruct, mix, global, local, harmonize.")
 app.add_typer(cache.app, name="cache", help="Stored features: list, verify, clear, import.")
-app.add_typer(assets.app, name="assets", help="Weights and data from outside: list, fetch, path, import, verify.")
+app.add_typer(assets.app, name="assets", help="External weights and data: list, fetch, path, import, verify.")
 
 INTERRUPTED = 130
 
 
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and leave.")] = False,
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
     """How good are these features, really? Results on stdout, progress on stderr."""
     if version:
@@ -65,9 +65,9 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; what the user can put right is printed without a traceback and leaves with its exit code.
+    """Run the command line; errors that the user can fix are printed without a traceback and set the exit code.
 
-    Even a bug's traceback is printed by `say`: the message in it may be anybody's.
+    Even a bug's traceback is printed by `say`, since a plugin or file may have written its message.
     """
     try:
         app()
@@ -78,28 +78,28 @@ def main() -> None:
         _say_interrupted()
         sys.exit(INTERRUPTED)
     except SystemExit as leaving:
-        if leaving.code == INTERRUPTED:  # typer turns the interrupt into this, without a word
+        if leaving.code == INTERRUPTED:  # typer silently turns the interrupt into this
             _say_interrupted()
         raise
-    except BrokenPipeError:  # whoever reads our output has seen enough, as in `ghbench list extractors | head -1`
-        _let_go_of_stdout()
+    except BrokenPipeError:  # the reader of our output has closed it, as in `ghbench list extractors | head -1`
+        _flush_stdout()
         sys.exit(1)
-    except Exception as error:  # noqa: BLE001 - the last stop
+    except Exception as error:  # noqa: BLE001 - the last resort
         refused = disk_error(error) if isinstance(error, OSError) else None
         if refused is None:
             say("".join(traceback.format_exception(error)), err=True)
         else:
             complain(refused)
-        _let_go_of_stdout()
+        _flush_stdout()
         sys.exit(1)
 
 
 def _say_interrupted() -> None:
-    complain("interrupted; the same command goes on where it stopped")
+    complain("interrupted; run the same command to resume")
 
 
-def _let_go_of_stdout() -> None:
-    """Write what is still to be written; where that is refused, spare the user Python's complaint at exit."""
+def _flush_stdout() -> None:
+    """Flush stdout; if that fails, redirect it, so that Python does not report the error again at exit."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,6 +1,6 @@
-"""What the terminal shows: text that cannot steer it, and bars on stderr that are silent where nobody watches.
+"""Terminal output: text without control characters, and progress bars on stderr if it is a terminal.
 
-Names, licences and error messages come from plugins and files. All verbs print them through here.
+Names, licences and error messages come from plugins and files. All verbs print them through this module.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
 
 def visible(text: str) -> str:
-    r"""Text whose control characters are spelled out, an escape as `\x1b`; line breaks stay.
+    r"""Text with control characters escaped, for instance as `\x1b`; line breaks stay.
 
-    What has no shape of its own is spelled out too: marks that turn the direction of reading, odd spaces, lone
-    surrogates.
+    Invisible characters are escaped too: direction marks, unusual spaces, lone surrogates.
     """
     return "".join(
         letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode()
@@ -33,12 +32,12 @@ def visible(text: str) -> str:
 
 
 def say(message: object, *, indent: str = "", err: bool = False) -> None:
-    """Print a message; its later lines are indented by two spaces or more, so that none of them looks like our own.
+    """Print a message; later lines are indented by at least two spaces, so that they cannot imitate our own.
 
     Args:
-        message: Its text.
-        indent: What all lines begin with.
-        err: On stderr instead of stdout.
+        message: The message.
+        indent: Prefix of all lines.
+        err: Print to stderr instead of stdout.
     """
     first, *later = visible(str(message)).split("\n")
     lines = [first, *(line if line.startswith("  ") else f"  {line}" for line in later)]
@@ -46,22 +45,22 @@ def say(message: object, *, indent: str = "", err: bool = False) -> None:
 
 
 def complain(message: object) -> None:
-    """Print `ghbench: ` and a message on stderr."""
+    """Print a message to stderr, after `ghbench: `."""
     say(f"ghbench: {message}", err=True)
 
 
 def print_document(text: str) -> None:
-    """Print a finished text for other programs on stdout, with its own line breaks."""
+    """Print a text for other programs to stdout, with its own line breaks."""
     typer.echo(visible(text), nl=False)
 
 
 def print_json(content: object) -> None:
-    """Print JSON on stdout."""
+    """Print JSON to stdout."""
     print_document(json.dumps(content, indent=1) + "\n")
 
 
 def print_columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print aligned columns on stdout, one line a row, no decoration, so that other programs can read them."""
+    """Print aligned columns to stdout, one line per row, so that other programs can read them."""
     table = [tuple(_one_line(cell) for cell in row) for row in ([name.upper() for name in head], *rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
@@ -70,11 +69,11 @@ def print_columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Whom to tell how far the work is.
+    """Callbacks for progress.
 
     Args:
-        images: Takes (images done, images in all, label).
-        pair: Takes a line about the pair that is worked on now.
+        images: Called with (images done, total images, label).
+        pair: Called with a line about the current pair.
     """
 
     images: Progress
@@ -83,12 +82,12 @@ class Watch:
 
 @contextmanager
 def watched() -> Iterator[Watch]:
-    """Show progress on stderr while the block runs, with speed and time left: downloads in bytes, the rest in images.
+    """Show progress on stderr while the block runs: downloads in bytes, all else in images, with speed and time left.
 
-    Downloads report by themselves. Nothing at all is shown where stderr is no terminal.
+    Downloads report by themselves. Nothing is shown unless stderr is a terminal.
 
     Yields:
-        Callbacks for images and for pairs.
+        Callbacks for images and pairs.
     """
     if not sys.stderr.isatty():
         yield Watch(silent, lambda _line: None)
@@ -98,18 +97,18 @@ def watched() -> Iterator[Watch]:
 
     from ghbench.cli.bars import Bars
 
-    # Labels are names of plugins and files: no markup in them.
-    label, told = (TextColumn(f"{{task.{name}}}", markup=False) for name in ("description", "fields[told]"))
-    columns = label, BarColumn(16), TaskProgressColumn(), told, TimeRemainingColumn()
+    # Labels are names of plugins and files, not markup.
+    label, amount = (TextColumn(f"{{task.{name}}}", markup=False) for name in ("description", "fields[amount]"))
+    columns = label, BarColumn(16), TaskProgressColumn(), amount, TimeRemainingColumn()
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
         def draw(done: int, total: int | None, label: str, unit: str) -> None:
             if label not in tasks:
-                tasks[label] = bars.add_task(_one_line(label), total=total, told="")
+                tasks[label] = bars.add_task(_one_line(label), total=total, amount="")
             bars.update(tasks[label], completed=done, total=total)
             found = next(task for task in bars.tasks if task.id == tasks[label])
-            bars.update(tasks[label], told=_told(found, unit))
+            bars.update(tasks[label], amount=_amount(found, unit))
             if total is not None and done >= total:
                 bars.remove_task(tasks.pop(label))
 
@@ -123,8 +122,8 @@ def _one_line(text: str) -> str:
     return visible(text).replace("\n", "\\n")
 
 
-def _told(task: Task, unit: str) -> str:
-    """How far, and how fast: `12.3/37.6 MB, 8.1 MB/s` or `128/400, 42 images/s`."""
+def _amount(task: Task, unit: str) -> str:
+    """Progress and speed: `12.3/37.6 MB, 8.1 MB/s` or `128/400, 42 images/s`."""
     total = "?" if task.total is None else f"{task.total / 1e6:.1f}" if unit == "bytes" else f"{task.total:.0f}"
     if unit == "bytes":
         speed = "" if task.speed is None else f", {task.speed / 1e6:.1f} MB/s"

@@ -1,4 +1,4 @@
-"""`ghbench train`: generators, heads and encoders, all by one loop; every verb resumes where it was interrupted."""
+"""`ghbench train`: trains generators, heads and encoders with one loop; interrupted runs resume."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 Data = Annotated[str, typer.Option(help="Spec string of a dataset: fashion-mnist, imagefolder:path=./faces.")]
-Size = Annotated[int, typer.Option(min=8, max=1024, help="Side of the pictures, a power of two.")]
-Images = Annotated[int, typer.Option(min=1, help="Images shown in all; more than before trains a run further.")]
-Until = Annotated[int, typer.Option(min=0, help="Stop after so many images and export; the same run can go on later.")]
+Size = Annotated[int, typer.Option(min=8, max=1024, help="Side of the images, a power of two.")]
+Images = Annotated[int, typer.Option(min=1, help="Training images in total; a larger number continues a finished run.")]
+Until = Annotated[int, typer.Option(min=0, help="Stop after this many images and export; the run can resume later.")]
 Run = Annotated[str, typer.Option(help="Name of the run in the cache's `runs`, or a path.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of weights, order and chance.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of weights, order and randomness.")]
 Settings = Annotated[
-    list[str] | None, typer.Option("--option", "-o", help="NAME=VALUE of the recipe; may be given many times.")
+    list[str] | None, typer.Option("--option", "-o", help="NAME=VALUE of the recipe; may be repeated.")
 ]
 PrecisionOption = Annotated[
-    Literal["auto", "32-true", "bf16-mixed"], typer.Option(help="auto: bf16 where the processor has it.")
+    Literal["auto", "32-true", "bf16-mixed"], typer.Option(help="auto: bf16 if the processor supports it.")
 ]
 Accelerator = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Devices = Annotated[int, typer.Option(min=1, help="Processes, one a device.")]
+Devices = Annotated[int, typer.Option(min=1, help="Number of devices, one process each.")]
 Compile = Annotated[bool, typer.Option("--compile/--no-compile", help="torch.compile; needs a C++ compiler.")]
-Quality = Annotated[str, typer.Option(help="Extractor whose features compare generated and real; `none`.")]
+Quality = Annotated[str, typer.Option(help="Extractor that compares generated and real images, or `none`.")]
 
 
 @app.command("stylegan2")
@@ -53,7 +53,7 @@ def stylegan1(
     quality: Quality = "efficientnet-lite0", precision: PrecisionOption = "auto", accelerator: Accelerator = "auto",
     devices: Devices = 1, compiled: Compile = False,
 ) -> None:  # fmt: skip
-    """Train a StyleGAN1 on a dataset, at full resolution from the start.
+    """Train a StyleGAN1 on a dataset, without progressive growing.
 
     ghbench train stylegan1 --data fashion-mnist --size 32 --images 300000 --run fashion32-sg1
     """
@@ -66,7 +66,7 @@ def heads(
     run: Run = "heads", images: Images = 64_000, seed: Seed = 0, option: Settings = None,
     precision: PrecisionOption = "auto", accelerator: Accelerator = "auto", compiled: Compile = True,
 ) -> None:  # fmt: skip
-    """Fit the heads with which MobileStyleGAN draws 64, 128 and 256 px. Renders 2,048 faces first.
+    """Train MobileStyleGAN's heads for 64, 128 and 256 px. Renders 2,048 faces first.
 
     ghbench train heads --generator mobile-stylegan-ffhq
     """
@@ -86,15 +86,15 @@ def ghfeat(
     generator: Annotated[str, typer.Option("--generator", "-g", help="Spec string, or path of a checkpoint.")],
     run: Run,
     size: Annotated[int | None, typer.Option(min=32, max=1024, help="Side; default: the generator's.")] = None,
-    data: Annotated[str | None, typer.Option(help="Dataset of real pictures; default: renders.")] = None,
+    data: Annotated[str | None, typer.Option(help="Dataset of real images; default: renders.")] = None,
     preset: Annotated[str, typer.Option(help="compact, or paper.")] = "compact",
-    start: Annotated[str | None, typer.Option(help="An earlier encoder to go on from: file or run.")] = None,
-    discriminator: Annotated[Path | None, typer.Option(help="Checkpoint with the generator's own.")] = None,
+    start: Annotated[str | None, typer.Option(help="An earlier encoder to start from: file or run.")] = None,
+    discriminator: Annotated[Path | None, typer.Option(help="Checkpoint of a discriminator to start from.")] = None,
     images: Images = 100_000, until: Until = 0, seed: Seed = 0, option: Settings = None,
     precision: PrecisionOption = "auto", accelerator: Accelerator = "auto", devices: Devices = 1,
     compiled: Compile = True,
 ) -> None:  # fmt: skip
-    """Train a GH-Feat encoder: a frozen generator is its loss.
+    """Train a GH-Feat encoder with a frozen generator as its loss.
 
     ghbench train ghfeat --generator mobile-stylegan-ffhq --size 128 --run faces128
     """
@@ -114,9 +114,9 @@ def _train_gan(
     from ghbench.training.gan_job import gan_recipe
     from ghbench.training.run_folder import RunFolder
 
-    measured = None if quality == "none" else quality
+    judge = None if quality == "none" else quality
     cache = RunFolder(run).path
-    recipe = gan_recipe(model, data, size, images, option or [], quality=measured, seed=seed, cache=cache)
+    recipe = gan_recipe(model, data, size, images, option or [], quality=judge, seed=seed, cache=cache)
     _train(recipe, run, images, seed, precision, accelerator, devices, compiled)
 
 
@@ -143,6 +143,6 @@ def _train(
         command = shlex.join(["ghbench", *sys.argv[1:]])
         outcome = train(recipe, schedule, folder, machine, command=command, report=report)
     if not outcome.finished:
-        raise KeyboardInterrupt  # which leaves as any interrupted verb does
+        raise KeyboardInterrupt  # handled like any interrupted verb
     if machine.main:
         say(folder.path)

@@ -89,7 +89,7 @@ class ImageFiles:
         Raises:
             DataError: A file cannot be read; the message names it.
         """
-        return self._kept("file_digests", "sha256", _digest_of_file)
+        return self._cached_digests("file_digests", "sha256", _digest_of_file)
 
     def image_digests(self) -> Sequence[str]:
         """Pixel digest of each row; kept in the cache until a file or what decodes it may have changed.
@@ -98,9 +98,9 @@ class ImageFiles:
             DataError: A file cannot be decoded; the message names it.
         """
         decoder = f"decode {DECODE_VERSION} pillow {PIL.__version__}"
-        return self._kept("image_digests", decoder, lambda path: pixel_digest(decode(path)))
+        return self._cached_digests("image_digests", decoder, lambda path: pixel_digest(decode(path)))
 
-    def _kept(self, name: str, way: str, digest: Callable[[Path], str]) -> tuple[str, ...]:
+    def _cached_digests(self, name: str, way: str, digest: Callable[[Path], str]) -> tuple[str, ...]:
         """Digests of all files, from an earlier run where they were made in the same way of the same files."""
         if name not in self._digests:
             kept = locations.cache() / "datasets" / f"{digest_lines([name, way, *map(_status, self.entries)])}.json"

@@ -55,7 +55,7 @@ def check_batch(
         bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
         if len(bad):
             named = [rows[index] for index in bad.tolist()]
-            raise FeatureError(f"extractor {spec.name!r}, level {level.name!r}: NaN or Inf in rows {_listed(named)}")
+            raise FeatureError(f"extractor {spec.name!r}, level {level.name!r}: NaN or Inf in rows {_row_list(named)}")
         checked[level.name] = array
     return checked
 
@@ -81,7 +81,7 @@ def check_repeatable(
         if len(bad):
             named = [rows[index] for index in bad.tolist()]
             raise FeatureError(
-                f"extractor {extractor!r}, level {level!r}: rows {_listed(named)} have other features when they are "
+                f"extractor {extractor!r}, level {level!r}: rows {_row_list(named)} have other features when they are "
                 "encoded again in another batch; expected features that depend on the image alone",
                 fix="evaluation mode, fixed seeds, no statistics over the batch",
             )
@@ -154,6 +154,6 @@ def _span(rows: Sequence[int]) -> str:
     return f"{rows[0]} to {rows[-1]}"
 
 
-def _listed(rows: Sequence[int]) -> str:
+def _row_list(rows: Sequence[int]) -> str:
     shown = ", ".join(str(row) for row in rows[:8])
     return shown if len(rows) <= 8 else f"{shown} and {len(rows) - 8} more"

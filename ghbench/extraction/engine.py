@@ -77,7 +77,7 @@ def extract_features(
                 dataset.draw([row for shard in plan.shards for row in shard.rows], options.progress)
             move(extractor, spec.name, options.device)
             encoder = ShardEncoder(extractor, plan)
-            with closing(_prepared(plan, options)) as prepared, one_core_left_over(), full_float32():
+            with closing(_shards_with_batches(plan, options)) as prepared, one_core_left_over(), full_float32():
                 for shard, shard_batches in prepared:
                     made = encoder.encode(shard, shard_batches)
                     commit_shard(stored, made)
@@ -124,7 +124,7 @@ def encode_images(
         shards=(shard,),
     )
     move(extractor, spec.name, options.device)
-    with closing(_prepared(plan, options)) as prepared, one_core_left_over(), full_float32():
+    with closing(_shards_with_batches(plan, options)) as prepared, one_core_left_over(), full_float32():
         (made,) = [ShardEncoder(extractor, plan).encode(part, part_batches) for part, part_batches in prepared]
     return {level: values.astype(np.float32, copy=False) for level, values in made.features.items()}
 
@@ -162,7 +162,9 @@ def resolve_device(name: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _prepared(plan: Plan, options: ExtractionOptions) -> Generator[tuple[Shard, Iterator[Batch]], None, None]:
+def _shards_with_batches(
+    plan: Plan, options: ExtractionOptions
+) -> Generator[tuple[Shard, Iterator[Batch]], None, None]:
     """Each shard with its batches; one loader runs through all, so that workers never wait for a shard's end."""
     parts = [plan.batch_rows(shard) for shard in plan.shards]
     everything = [rows for part in parts for rows in part]
@@ -177,7 +179,7 @@ def _prepared(plan: Plan, options: ExtractionOptions) -> Generator[tuple[Shard, 
     total, done = sum(len(rows) for rows in everything), 0
     label = f"{plan.spec.name} on {plan.dataset.card().name}"
 
-    def counted(number: int) -> Iterator[Batch]:
+    def with_progress(number: int) -> Iterator[Batch]:
         nonlocal done
         for _ in range(number):
             batch = next(stream)
@@ -188,4 +190,4 @@ def _prepared(plan: Plan, options: ExtractionOptions) -> Generator[tuple[Shard, 
     with closing(stream):
         options.progress(0, total, label)
         for shard, part in zip(plan.shards, parts, strict=True):
-            yield shard, counted(len(part))
+            yield shard, with_progress(len(part))

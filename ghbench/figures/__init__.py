@@ -1,4 +1,4 @@
-"""Every plot, in one look: intervals of a ranked table, values by level, and ROC curves. Needs the extra `report`."""
+"""All plots, in one style: intervals of a ranked table, values by level, ROC curves. Needs the extra `report`."""
 
 from ghbench.figures.intervals import IntervalRow, interval_figure
 from ghbench.figures.levels import LevelCurve, LevelPoint, level_figure

@@ -42,13 +42,13 @@ class IntervalRow:
 def interval_figure(
     rows: Sequence[IntervalRow], metric: str, title: str, unit: str = "", *, higher_is_better: bool = True
 ) -> Any:
-    """Draw a forest plot, rows from top to bottom in the order given.
+    """Draw a forest plot with the rows from top to bottom.
 
     Args:
         rows: Rows of a table, best first.
         metric: Name of the metric.
         title: Title.
-        unit: What the intervals were resampled over, for instance `40 people`.
+        unit: Units that the bootstrap resamples, for instance `40 people`.
         higher_is_better: Direction of the metric.
 
     Returns:
@@ -108,7 +108,7 @@ def _marker(standing: Standing | None) -> dict[str, Any]:
 
 
 def _numbers_beside(axes: Any, rows: Sequence[IntervalRow]) -> None:
-    """Columns of text in line with the rows: rank, value, interval."""
+    """Columns of text aligned with the rows: rank, value, interval."""
     axes.set_axis_off()
     axes.set_xlim(0, 1)
     columns = [(0.10, "rank"), (0.36, "value"), (1.0, "interval")]

@@ -1,4 +1,4 @@
-"""Pictures in rows and columns with a name for each, drawn without matplotlib: equal pictures, equal pixels."""
+"""Grids of images with labelled rows and columns, drawn without matplotlib, so that equal images give equal pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ghbench.figures.style import INK
 
 GAP = 4
 SMALLEST = 128
-"""Smaller pictures are shown with whole pixels repeated until they are at least this large."""
+"""Smaller images are enlarged by repeating pixels, to at least this side."""
 LETTERS = 12
 LINE = 15
 _WIDEST = 132
@@ -24,8 +24,8 @@ class Row:
     """One row of a grid.
 
     Args:
-        label: Its name; line breaks are kept.
-        cells: uint8 [H, W, 3] each, all of one size; None leaves a place empty.
+        label: Its label; line breaks are kept.
+        cells: uint8 [H, W, 3] each, all of one size; None leaves a cell empty.
     """
 
     label: str
@@ -36,24 +36,24 @@ def labelled_grid(columns: Sequence[str], rows: Sequence[Row]) -> NDArray[np.uin
     """Draw a grid.
 
     Args:
-        columns: Their names; line breaks are kept.
+        columns: Labels of the columns; line breaks are kept.
         rows: Each with at most as many cells as there are columns.
 
     Returns:
         uint8 [H, W, 3].
 
     Raises:
-        ValueError: No picture at all, or more cells than columns.
+        ValueError: No image, or more cells than columns.
     """
-    pictures = [cell for row in rows for cell in row.cells if cell is not None]
-    if not pictures or any(len(row.cells) > len(columns) for row in rows):
-        raise ValueError("a grid needs pictures, and a column for each of them")
-    height, width = pictures[0].shape[:2]
+    images = [cell for row in rows for cell in row.cells if cell is not None]
+    if not images or any(len(row.cells) > len(columns) for row in rows):
+        raise ValueError(f"a grid needs images, and at most {len(columns)} of them in a row")
+    height, width = images[0].shape[:2]
     times = max(1, -(-SMALLEST // width))
     height, width = height * times, width * times
     font = ImageFont.load_default(LETTERS)
-    heads = [_fitted(label, font, width) for label in columns]
-    names = [_fitted(row.label, font, _WIDEST) for row in rows]
+    heads = [_wrap(label, font, width) for label in columns]
+    names = [_wrap(row.label, font, _WIDEST) for row in rows]
     left = round(max(font.getlength(line) for lines in names for line in lines)) + 2 * GAP
     top = max(map(len, heads)) * LINE + 2 * GAP
     size = left + len(columns) * (width + GAP), top + len(rows) * (height + GAP)
@@ -62,7 +62,7 @@ def labelled_grid(columns: Sequence[str], rows: Sequence[Row]) -> NDArray[np.uin
     for place, lines in enumerate(heads):
         middle = left + place * (width + GAP) + width / 2
         for number, line in enumerate(lines):
-            # The last lines of all names stand on one height, next to the pictures.
+            # Labels are aligned at the bottom, next to the images.
             y = top - GAP - (len(lines) - number) * LINE
             pen.text((middle - font.getlength(line) / 2, y), line, fill=INK, font=font)
     for place, (row, lines) in enumerate(zip(rows, names, strict=True)):
@@ -76,8 +76,8 @@ def labelled_grid(columns: Sequence[str], rows: Sequence[Row]) -> NDArray[np.uin
     return np.asarray(canvas)
 
 
-def _fitted(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
-    """Lines that are no wider than `width`: broken at spaces, and what is still too long cut in its middle."""
+def _wrap(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    """Break a label at spaces into lines of at most `width` pixels, and shorten lines that are still too long."""
     lines: list[str] = []
     for part in label.split("\n"):
         line = ""
@@ -88,10 +88,10 @@ def _fitted(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, widt
                 longer = word
             line = longer
         lines.append(line)
-    return [_shortened(line, font, width) for line in lines]
+    return [_shorten(line, font, width) for line in lines]
 
 
-def _shortened(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def _shorten(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
     kept = len(line)
     shown = line
     while font.getlength(shown) > width and kept > 2:

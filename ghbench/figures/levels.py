@@ -1,4 +1,4 @@
-"""What each level of an extractor is worth: a metric along the levels, with intervals, beside rows without levels."""
+"""A metric along an extractor's levels, with intervals, and reference lines of rows without levels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ghbench.errors import DataError
 from ghbench.figures.style import BLUE, COLOURS, DASHES, MUTED, styled_figure
 
 FEWEST = 3
-"""Levels that make a curve."""
+"""Fewest levels of a curve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class LevelCurve:
     """One extractor, level by level.
 
     Args:
-        name: What it is called.
+        name: Name of the extractor.
         points: Levels in the extractor's order.
     """
 
@@ -43,10 +43,10 @@ def level_figure(
 
     Args:
         curve: The extractor.
-        references: Names and values of rows without levels; dashed lines.
+        references: Names and values of rows without levels, drawn as dashed lines.
         metric: Name of the metric.
         title: Title.
-        unit: What the intervals were resampled over, for instance `40 people`.
+        unit: Units that the bootstrap resamples, for instance `40 people`.
 
     Returns:
         A `matplotlib.figure.Figure`.

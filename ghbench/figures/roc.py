@@ -1,4 +1,4 @@
-"""ROC curves of several systems, false accept rate on a log axis, shaded where the impostors are too few to say."""
+"""ROC curves of several systems, with the false accept rate on a log axis, shaded where there are too few impostors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RocCurve:
     """The curve of one system.
 
     Args:
-        name: What the system is called.
+        name: Name of the system.
         far: float64 [T] false accept rates, ascending.
         tar: float64 [T] true accept rates.
         area: Area under the curve.
@@ -49,7 +49,7 @@ def roc_curve(
     """The curve of one system's records.
 
     Args:
-        name: What the system is called.
+        name: Name of the system.
         similarity: float64 [N].
         same: bool [N].
         draws: float64 [N] in how many assignments of folds each pair is decided; None: once each.
@@ -101,8 +101,7 @@ def roc_figure(curves: Sequence[RocCurve], title: str) -> Any:
         axes.set_axisbelow(True)
         axes.set_title(title)
         handles, labels = axes.get_legend_handles_labels()
-        shown = [*range(1, len(labels)), 0]  # the shaded stretch is explained last
-        handles, labels = [handles[place] for place in shown], [labels[place] for place in shown]
+        handles, labels = [*handles[1:], handles[0]], [*labels[1:], labels[0]]  # the shaded range comes last
         figure.legend(
             handles, labels, loc="outside right upper", title="system, area under the curve", alignment="left"
         )
@@ -110,7 +109,7 @@ def roc_figure(curves: Sequence[RocCurve], title: str) -> Any:
 
 
 def _steps(curve: RocCurve, floor: float) -> tuple[Floats, Floats]:
-    """The curve from the left edge of a log axis, where FAR = 0 cannot be drawn."""
+    """The curve from the left edge of a log axis, which has no place for FAR = 0."""
     far = np.maximum(curve.far, floor)
     last = np.flatnonzero(curve.far <= floor)[-1]
     return far[last:], curve.tar[last:]

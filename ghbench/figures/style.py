@@ -1,4 +1,4 @@
-"""The one look of all figures, and files that are the same bytes whenever the numbers are the same."""
+"""The common style of all figures, and files whose bytes depend only on the numbers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ DPI = 150
 INK, MUTED, BAND = "#1a1a1a", "#6e6e6e", "#e6e6e6"
 BLUE = "#0072b2"
 COLOURS = (BLUE, "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
-"""Okabe and Ito's colours, which people with any kind of colour vision can tell apart (the yellow is too pale here).
+"""Okabe and Ito's colours for any kind of colour vision, without their yellow, which is too pale here.
 
 Source: M. Okabe and K. Ito, Color Universal Design (2008).
 """
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (6, 2, 1, 2)))
-"""A second sign beside the colour: no two curves share both."""
+"""Line styles: no two curves share both colour and style."""
 
 _SETTINGS = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so figures look the same everywhere
@@ -49,14 +49,14 @@ _SETTINGS = {
 
 @contextmanager
 def styled_figure(width: float, height: float) -> Iterator[Any]:
-    """A figure in the common look; drawing belongs inside the block.
+    """A figure in the common style; draw inside the block.
 
     Args:
         width: Inches.
         height: Inches.
 
     Yields:
-        A `matplotlib.figure.Figure` that no window and no global state knows of.
+        A `matplotlib.figure.Figure` without a window or global state.
 
     Raises:
         MissingError: matplotlib is not installed.
@@ -68,7 +68,7 @@ def styled_figure(width: float, height: float) -> Iterator[Any]:
 
 
 def save_figure(figure: Any, path: Path) -> Path:
-    """Write a figure atomically; equal figures give equal bytes, no date and no version is written into them.
+    """Write a figure atomically; equal figures give equal bytes, as files contain neither date nor version.
 
     Args:
         figure: A `matplotlib.figure.Figure`.
@@ -82,11 +82,11 @@ def save_figure(figure: Any, path: Path) -> Path:
     """
     matplotlib = require("matplotlib", "report")
     kind = path.suffix.removeprefix(".")
-    nameless: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
-    if kind not in nameless:
-        raise UsageError(f"figures are written as .png or .svg, not as {path.name!r}")
+    metadata: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+    if kind not in metadata:
+        raise UsageError(f"cannot write a figure to {path.name!r}; expected .png or .svg")
     content = io.BytesIO()
     with matplotlib.rc_context(_SETTINGS):
-        figure.savefig(content, format=kind, dpi=DPI, metadata=nameless[kind])
+        figure.savefig(content, format=kind, dpi=DPI, metadata=metadata[kind])
     atomic.write_bytes(path, content.getvalue())
     return path

@@ -1,4 +1,4 @@
-"""Generator networks: StyleGAN1 and StyleGAN2, exact to their reference implementations, in plain PyTorch.
+"""Generator networks in plain PyTorch, exact to their reference implementations.
 
-Import what you need from its module: nothing is imported here, so that commands that need no torch stay instant.
+Nothing is imported here, so that commands without torch stay fast; import from the modules.
 """

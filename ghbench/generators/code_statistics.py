@@ -1,4 +1,4 @@
-"""Mean and deviation of every number of a generator's style codes, by which codes are standardised."""
+"""Mean and standard deviation of a generator's style codes, to standardise them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ghbench.generators.protocol import Generator
 
 @dataclass(frozen=True, slots=True)
 class CodeStatistics:
-    """Moments of one level's canonical code over random z.
+    """Moments of a level's canonical code over random z.
 
     Args:
         mean: [code_width], float32.
-        deviation: [code_width], float32, that of the population.
+        deviation: [code_width], float32, population standard deviation.
     """
 
     mean: Tensor
@@ -29,11 +29,11 @@ def code_statistics(
 ) -> dict[str, CodeStatistics]:
     """Moments of the canonical style codes by level.
 
-    Sums are kept in float64, so that the batch size does not show.
+    Sums are in float64, so that the batch size does not matter.
 
     Args:
         generator: A generator without labels.
-        samples: Random z drawn from the standard normal distribution.
+        samples: Number of z, from the standard normal distribution.
         psi: Truncation.
         seed: The same seed gives the same z, whatever the batch size or device.
         batch: Samples mapped at once.
@@ -47,7 +47,7 @@ def code_statistics(
     if samples < 1:
         raise ValueError(f"{samples} samples; expected at least 1")
     drawn = torch.randn(samples, generator.z_dim, generator=torch.Generator().manual_seed(seed)).to(generator.w_mean)
-    # Moments are taken about the first code, which keeps the difference of the two sums accurate.
+    # Moments about the first code keep the difference of the two sums accurate.
     origin: dict[str, Tensor] = {}
     sums: dict[str, Tensor] = {}
     squares: dict[str, Tensor] = {}

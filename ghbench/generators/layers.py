@@ -1,7 +1,7 @@
-"""Layers with an equalised learning rate, the activation, and what else the networks share.
+"""Layers with an equalised learning rate, the activation, and other shared parts of the networks.
 
-Equalised learning rate (Karras et al., "Progressive Growing of GANs", 2018, section 4.1): parameters are kept at unit
-scale and multiplied by gain / sqrt(fan-in) when used.
+Equalised learning rate (Karras et al., "Progressive Growing of GANs", 2018, section 4.1): parameters are stored at unit
+scale and multiplied by gain / sqrt(fan-in) in use.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class EqualLinear(nn.Module):
     """Dense layer with an equalised learning rate.
 
     Args:
-        inputs: Numbers in.
-        outputs: Numbers out.
+        inputs: Input features.
+        outputs: Output features.
         gain: Factor on the weights.
-        rate: Learning-rate multiplier: weights are kept 1/rate times larger, and weights and bias are multiplied by it.
-        bias: What each bias does to the output at the start.
+        rate: Learning-rate multiplier: weights are stored 1/rate times larger, and weights and bias multiplied by it.
+        bias: Initial bias, as added to the output.
     """
 
     def __init__(self, inputs: int, outputs: int, *, gain: float = 1.0, rate: float = 1.0, bias: float = 0.0) -> None:
@@ -42,14 +42,14 @@ class EqualLinear(nn.Module):
 
 
 class EqualConv2d(nn.Module):
-    """Convolution with an equalised learning rate, zero-padded so that stride 1 keeps the size.
+    """Convolution with an equalised learning rate, zero-padded to keep the size at stride 1.
 
     Args:
-        inputs: Channels in.
-        outputs: Channels out.
-        size: Side of the kernel, odd.
+        inputs: Input channels.
+        outputs: Output channels.
+        size: Kernel size, odd.
         gain: Factor on the weights.
-        bias: Whether there is one; it starts at 0.
+        bias: Whether there is a bias, initially 0.
     """
 
     def __init__(self, inputs: int, outputs: int, size: int, *, gain: float = 1.0, bias: bool = True) -> None:
@@ -73,8 +73,8 @@ def activate(features: Tensor, gain: float = math.sqrt(2.0), clamp: float | None
 def rectify(features: Tensor, clamp: float | None = None) -> Tensor:
     """Leaky rectifier of slope 0.2, limited to +-`clamp`, written over `features`.
 
-    A positive gain can as well be applied before. Overwriting matters: for maps of 33 MB on a CPU it measured eleven
-    times as fast as writing into memory that the system first has to hand out.
+    A positive gain can be applied before. For maps of 33 MB on a CPU, overwriting was eleven times as fast as writing
+    to newly allocated memory.
     """
     features = functional.leaky_relu_(features, SLOPE)
     return features if clamp is None else features.clamp(-clamp, clamp)
@@ -85,16 +85,16 @@ def unit_rms(vectors: Tensor, epsilon: float = EPSILON) -> Tensor:
     return vectors * (vectors.square().mean(dim=-1, keepdim=True) + epsilon).rsqrt()
 
 
-def minibatch_deviation(features: Tensor, group: int = 4, maps: int = 1) -> Tensor:
-    """Append maps that hold the mean deviation of the features within groups of images.
+def minibatch_std(features: Tensor, group: int = 4, maps: int = 1) -> Tensor:
+    """Append maps of the mean standard deviation of the features within groups of images.
 
-    The members of a group are strided, not adjacent: with 8 images in groups of 4 the groups are the even and the odd
-    ones (Karras et al. 2018, section 3; groups as in Karras et al. 2019 and 2020).
+    Groups are strided: 8 images in groups of 4 are split into the even and the odd ones (Karras et al. 2018, section 3;
+    groups as in Karras et al. 2019 and 2020).
 
     Args:
         features: [N, C, H, W].
-        group: Images of a group; the largest divisor of N up to this is used.
-        maps: Maps appended, a divisor of C.
+        group: Images a group; the largest divisor of N up to this is used.
+        maps: Appended maps, a divisor of C.
 
     Returns:
         [N, C + maps, H, W].
@@ -102,8 +102,8 @@ def minibatch_deviation(features: Tensor, group: int = 4, maps: int = 1) -> Tens
     count, channels, height, width = features.shape
     size = next(divisor for divisor in range(min(group, count), 0, -1) if count % divisor == 0)
     grouped = features.float().reshape(size, -1, maps, channels // maps, height, width)
-    deviation = (grouped.var(dim=0, unbiased=False) + EPSILON).sqrt().mean(dim=(2, 3, 4))
-    added = deviation.reshape(-1, maps, 1, 1).repeat(size, 1, height, width)
+    std = (grouped.var(dim=0, unbiased=False) + EPSILON).sqrt().mean(dim=(2, 3, 4))
+    added = std.reshape(-1, maps, 1, 1).repeat(size, 1, height, width)
     return torch.cat([features, added.to(features.dtype)], dim=1)
 
 
@@ -115,5 +115,5 @@ def channel_table(channels: Mapping[int, int] | Sequence[tuple[int, int]]) -> di
     """
     table = dict(sorted(dict(channels).items()))
     if list(table) != [4 * 2**step for step in range(len(table))] or not table:
-        raise ValueError(f"channels are given for the resolutions {list(table)}; expected 4, 8, 16, ... without a gap")
+        raise ValueError(f"channels are for resolutions {list(table)}; expected 4, 8, 16, ... without a gap")
     return table

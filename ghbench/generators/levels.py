@@ -1,4 +1,4 @@
-"""The levels of a generator: one for each place where a style enters, named by that place."""
+"""The levels of a generator, one for each layer that takes a style."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class GeneratorLevel:
-    """One place where a style enters.
+    """A layer that takes a style.
 
     Args:
         name: `r4.conv`, `r8.up`, `r8.conv`, ..., `r4.rgb`, ... and `rgb` for the last conversion to colours.
-        resolution: Side of its output in pixels.
+        resolution: Resolution of its output in pixels.
         channels: Channels of its output.
-        code_width: Numbers of its style code.
-        layer: Row of W+ that its style comes from, 0 is the coarsest.
-        number: The layer as GH-Feat counts it: 1 is the finest, rows of W+ is the coarsest.
-        scale_free: Whether a positive factor on its code leaves the picture as it is (demodulated layers).
+        code_width: Dimensions of its style code.
+        layer: Row of W+ for its style, 0 is the coarsest.
+        number: GH-Feat's number of that row: 1 is the finest, the number of rows the coarsest.
+        scale_free: Whether the image is invariant to a positive factor on its code (demodulated layers).
     """
 
     name: str
@@ -33,7 +33,7 @@ def find_level(levels: Iterable[GeneratorLevel], name: str) -> GeneratorLevel:
     """The level of that name.
 
     Raises:
-        KeyError: There is none; the message lists the names.
+        KeyError: There is no such level; the message lists the names.
     """
     by_name = {level.name: level for level in levels}
     if name not in by_name:

@@ -17,7 +17,7 @@ from ghbench.generators import native
 from ghbench.generators.conversion import build_discriminator, build_generator
 from ghbench.generators.conversion.networks import FORMATS
 from ghbench.generators.first_party import FACES
-from ghbench.generators.mobile_weights import built
+from ghbench.generators.mobile_weights import build_mobile_stylegan
 from ghbench.generators.protocol import Generator
 
 SUFFIXES = {".pkl", ".pt", ".pth", ".xml", ".safetensors"}
@@ -27,11 +27,11 @@ IR_FILES = ("MappingNetwork.xml", "SynthesisNetwork.xml")
 
 
 class CheckpointFile:
-    """A generator in anybody's checkpoint, recognised by its content.
+    """A generator in a checkpoint of any known format, recognised by its content.
 
     Args:
         path: The file.
-        network: Which of its networks; None for the best.
+        network: Name of the network in the file, None for the best.
     """
 
     def __init__(self, path: Path, network: str | None = None) -> None:
@@ -39,7 +39,7 @@ class CheckpointFile:
         self._loaded: tuple[Checkpoint, Generator] | None = None
 
     def spec(self) -> GeneratorSpec:
-        """Describe the generator; unlike a plugin's, this one reads the file."""
+        """Describe the generator; unlike other plugins, this reads the file."""
         checkpoint, generator = self._read()
         return GeneratorSpec(
             name=self.path.name,
@@ -65,14 +65,14 @@ class CheckpointFile:
 
 
 def generator_plugin(spec: str | Path) -> GeneratorPlugin:
-    """The plugin that a name with options, or a path, stands for.
+    """The plugin for a name with options, or for a path.
 
     Args:
         spec: `mobile-stylegan-ffhq:size=128`, `./my_file.py:MyGenerator`, or the path of a checkpoint.
 
     Raises:
-        UsageError: No such name or option.
-        PluginError: What the name stands for is no generator.
+        UsageError: There is no such name or option.
+        PluginError: The name is not that of a generator.
     """
     if isinstance(spec, Path) or _is_path(spec):
         return CheckpointFile(Path(spec).expanduser())
@@ -80,11 +80,11 @@ def generator_plugin(spec: str | Path) -> GeneratorPlugin:
 
 
 def recorded_generator(name: str) -> GeneratorPlugin:
-    """The registered generator whose name stands in a file; see `ghbench.registry.build_recorded`.
+    """The registered generator whose name was read from a file; see `ghbench.registry.build_recorded`.
 
     Raises:
-        UsageError: It is not a registered name, or has unknown options.
-        PluginError: What the name stands for is no generator.
+        UsageError: The name is not registered, or an option is unknown.
+        PluginError: The name is not that of a generator.
     """
     return _as_plugin(registry.build_recorded("generator", name), name)
 
@@ -94,16 +94,16 @@ def load_generator(spec: str | Path | GeneratorPlugin) -> Generator:
 
     Args:
         spec: A plugin, a registered name with options (`mobile-stylegan-ffhq:size=128`), or the path of a checkpoint in
-            any format that ghbench reads; its name does not matter.
+            any known format.
 
     Returns:
-        A torch module on the CPU, in evaluation mode, with `requires_grad` off.
+        A frozen torch module on the CPU, in evaluation mode.
 
     Raises:
-        UsageError: No such name or option.
-        MissingError: No such file, or weights that cannot be had.
-        DataError: The file is damaged, hostile, or no generator.
-        PluginError: A plugin failed, or what it gave is no generator.
+        UsageError: There is no such name or option.
+        MissingError: There is no such file, or the weights are not available.
+        DataError: The file is damaged, or holds no generator.
+        PluginError: A plugin failed, or returned something other than a generator.
     """
     plugin = spec if isinstance(spec, GeneratorPlugin) else generator_plugin(spec)
     name = plugin.spec().name if plugin is spec else str(spec)
@@ -114,7 +114,7 @@ def load_generator(spec: str | Path | GeneratorPlugin) -> Generator:
     except Exception as error:
         raise PluginError(f"generator {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
     if not isinstance(generator, Generator):
-        raise PluginError(f"{name!r} gave a {type(generator).__name__} that lacks what generators have")
+        raise PluginError(f"{name!r} returned a {type(generator).__name__}, not a generator; see docs/generators.md")
     return generator
 
 
@@ -122,14 +122,14 @@ def load_discriminator(path: str | Path) -> nn.Module:
     """Load the discriminator of a checkpoint.
 
     Args:
-        path: A checkpoint in any format that ghbench reads.
+        path: A checkpoint in any known format.
 
     Returns:
-        On the CPU, in evaluation mode, with `requires_grad` off; call it with pictures, and labels if it has them.
+        A frozen module on the CPU, in evaluation mode; call it with images, and labels if it is conditional.
 
     Raises:
-        MissingError: No such file.
-        DataError: The file has no discriminator, or its arrays do not fit.
+        MissingError: There is no such file.
+        DataError: The file has no discriminator, or its arrays do not match.
     """
     return build_discriminator(read_file(Path(path).expanduser()))
 
@@ -139,32 +139,32 @@ def read_file(path: Path) -> Checkpoint:
 
     Raises:
         MissingError: There is no such file.
-        DataError: It is damaged, hostile or of an unknown format.
+        DataError: It is damaged or of an unknown format.
     """
     if not path.is_file():
         raise MissingError(
-            f"there is no file {path}", fix="check the path, or name a generator: ghbench list generators"
+            f"there is no file {path}", fix="check the path, or choose a generator: ghbench list generators"
         )
     return checkpoints.read(path)
 
 
 def generator_of(path: Path, checkpoint: Checkpoint, network: str | None = None) -> Generator:
-    """The generator of a checkpoint that was read from a path; an OpenVINO file needs its sibling beside it."""
+    """The generator of a checkpoint read from `path`; for OpenVINO, both files must be in its folder."""
     if checkpoint.format != openvino_ir.FORMAT:
         return build_generator(checkpoint, network)
     siblings = [path.with_name(name) for name in IR_FILES]
     absent = [sibling.name for sibling in siblings if not sibling.is_file()]
     if path.name not in IR_FILES or absent:
         raise DataError(
-            f"{path.name} alone is no generator; of OpenVINO files ghbench knows MobileStyleGAN's two",
-            fix=f"put {' and '.join(IR_FILES)} with their .bin into one folder",
+            f"{path.name} alone is not a generator; of OpenVINO files ghbench loads only MobileStyleGAN's two",
+            fix=f"put {' and '.join(IR_FILES)}, with their .bin files, into one folder",
         )
     mapping, synthesis = (checkpoints.read(sibling).tensors for sibling in siblings)
-    return built(mapping, synthesis)
+    return build_mobile_stylegan(mapping, synthesis)
 
 
 def licence_of(checkpoint: Checkpoint) -> str:
-    """Terms of the weights: what our own files state, and what is known of files of the other formats."""
+    """Licence of the weights: as stated in our own files, else what is known about the format."""
     if checkpoint.format == native.FORMAT:
         return str(checkpoint.config.get("licence") or UNSTATED)
     if checkpoint.format == openvino_ir.FORMAT:
@@ -189,16 +189,16 @@ def _origin(checkpoint: Checkpoint) -> str:
     source = checkpoint.config.get("source_digest")
     if checkpoint.format == native.FORMAT and source:
         return f"converted from {checkpoint.config.get('format')}, sha256 {source}"
-    return f"read from a file of the format {checkpoint.format}"
+    return f"read from a {checkpoint.format} file"
 
 
 def _training(checkpoint: Checkpoint) -> TrainingRecord:
-    """What a file of our own says of its training; foreign ones say nothing."""
-    said: Any = checkpoint.config
+    """Training record of our own files; other formats have none."""
+    record: Any = checkpoint.config
     for key in ("config", "extra", "training"):
-        said = said.get(key) if isinstance(said, dict) else None
+        record = record.get(key) if isinstance(record, dict) else None
     unknown = TrainingRecord(image_digests=None, supervision="not stated", domain="not stated")
-    if not isinstance(said, dict) or not isinstance(said.get("datasets"), list):
+    if not isinstance(record, dict) or not isinstance(record.get("datasets"), list):
         return unknown
-    supervision = str(said.get("supervision", "not stated"))
-    return dataclasses.replace(unknown, datasets=tuple(map(str, said["datasets"])), supervision=supervision)
+    supervision = str(record.get("supervision", "not stated"))
+    return dataclasses.replace(unknown, datasets=tuple(map(str, record["datasets"])), supervision=supervision)

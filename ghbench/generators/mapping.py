@@ -1,4 +1,4 @@
-"""The mapping network: z, and a label, to w; and truncation."""
+"""The mapping network from z and a label to w, and truncation."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ghbench.generators.layers import SLOPE, EqualLinear, activate, unit_rms
 
 
 class MappingNetwork(nn.Module):
-    """Dense layers from z to w (Karras et al. 2019, section 2; trained with a hundredth of the learning rate).
+    """Dense layers from z to w (Karras et al. 2019, section 2; with a learning-rate multiplier of .01).
 
     Args:
-        z_dim: Numbers of z, 0 for a network of labels only.
-        w_dim: Numbers of w.
-        layers: Dense layers.
-        labels: Numbers of a label, 0 for an unconditional network.
-        hidden: Width of the layers between, w_dim by default.
-        gain_on_weights: Where the sqrt(2) of the rectifier goes: on the weights, leaving the bias alone (StyleGAN1), or
-            on the activation (StyleGAN2).
+        z_dim: Dimensions of z, 0 for a network of labels only.
+        w_dim: Dimensions of w.
+        layers: Number of dense layers.
+        labels: Label size, 0 for an unconditional network.
+        hidden: Width of the hidden layers, w_dim by default.
+        gain_on_weights: Whether the rectifier's sqrt(2) is applied to the weights and not the bias (StyleGAN1), or to
+            the activation (StyleGAN2).
     """
 
     w_mean: Tensor
@@ -51,13 +51,13 @@ class MappingNetwork(nn.Module):
         self.register_buffer("w_mean", torch.zeros(w_dim))
 
     def forward(self, z: Tensor | None, labels: Tensor | None = None) -> Tensor:
-        """Map z [N, z_dim] and labels [N, labels] to w [N, w_dim], not truncated.
+        """Map z [N, z_dim] and labels [N, labels] to w [N, w_dim], without truncation.
 
         Raises:
-            ValueError: A label is missing, or given to an unconditional network.
+            ValueError: Labels are missing, or given to an unconditional network.
         """
         if (self.embed is None) != (labels is None or labels.shape[-1] == 0):
-            raise ValueError(f"this network takes labels of {self.labels} numbers")
+            raise ValueError(f"this network takes labels of size {self.labels}")
         parts = [] if z is None else [unit_rms(z)]
         if self.embed is not None:
             parts.append(unit_rms(self.embed(labels)))
@@ -68,13 +68,13 @@ class MappingNetwork(nn.Module):
         return features
 
     def truncate(self, w: Tensor, rows: int, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
-        """Repeat w for every row of W+ and draw the rows towards the mean (Karras et al. 2019, appendix B).
+        """Repeat w for every row of W+ and truncate towards the mean (Karras et al. 2019, appendix B).
 
         Args:
             w: [N, w_dim].
             rows: Rows of W+.
-            psi: 1 leaves w as it is, 0 gives the mean.
-            cutoff: Rows that are truncated, from the coarsest; None for all.
+            psi: 1 keeps w, 0 gives the mean.
+            cutoff: Number of truncated rows, from the coarsest; None for all.
 
         Returns:
             [N, rows, w_dim].
@@ -88,7 +88,7 @@ class MappingNetwork(nn.Module):
 
     @torch.no_grad()
     def estimate_w_mean(self, samples: int = 10_000, seed: int = 0) -> Tensor:
-        """Set `w_mean` [w_dim] to the mean w of seeded random z (and, if there are labels, random one-hot ones)."""
+        """Set `w_mean` [w_dim] to the mean w of seeded random z (and one-hot labels, if conditional)."""
         rng = torch.Generator().manual_seed(seed)
         z = torch.randn(samples, self.z_dim, generator=rng)
         labels = None

@@ -1,6 +1,6 @@
-"""MobileStyleGAN (Belousov 2021): a distilled StyleGAN2 of depthwise convolutions and wavelets, light enough for a CPU.
+"""MobileStyleGAN (Belousov 2021): a distilled StyleGAN2 with depthwise convolutions and wavelets, fast on CPUs.
 
-Layer by layer the network that the `random-face` wheel carries; `mobile_weights` fills it.
+The layers are those of the network in the `random-face` wheel, whose weights `mobile_weights` loads.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from ghbench.generators.style_generator import StyleGenerator
 from ghbench.generators.synthesis import LevelTap, NoiseInput
 
 CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64}
-"""Channels by resolution of the published network; its pictures have twice the last resolution."""
+"""Channels by resolution of the published network, whose images have twice the last resolution."""
 COLOURS = 3
 
 
 def affine(w_dim: int, width: int) -> nn.Linear:
-    """A layer from w to scales that lie about 1 at the start."""
+    """A layer from w to scales, initially around 1."""
     layer = nn.Linear(w_dim, width)
     nn.init.normal_(layer.weight, std=1 / math.sqrt(w_dim))
     nn.init.ones_(layer.bias)
     return layer
 
 
-def rectified(features: Tensor, bias: Tensor) -> Tensor:
-    """Features [N, C, H, W] plus bias [C], through a leaky rectifier of slope 0.2 and no gain."""
+def biased_rectifier(features: Tensor, bias: Tensor) -> Tensor:
+    """Add the bias [C] to features [N, C, H, W] and apply a leaky rectifier of slope 0.2 without gain."""
     return functional.leaky_relu(features + bias.to(features.dtype)[:, None, None], SLOPE)
 
 
 class FirstConv(nn.Module):
-    """The learned constant, and a 3x3 convolution, noise, bias and rectifier on it."""
+    """The learned constant, then a 3x3 convolution, noise, bias and rectifier."""
 
     def __init__(self, channels: int, w_dim: int) -> None:
         super().__init__()
@@ -55,27 +55,27 @@ class FirstConv(nn.Module):
         """Code [N, channels] to features [N, channels, 4, 4]."""
         features = (self.const * code[:, :, None, None]).contiguous(memory_format=torch.channels_last)
         features = functional.conv2d(features, self.weight, padding=1)
-        return rectified(self.noise(features, noise, 0), self.bias)
+        return biased_rectifier(self.noise(features, noise, 0), self.bias)
 
 
 class SeparableConv(nn.Module):
     """Modulated depthwise 3x3 and pointwise convolution, noise, bias and rectifier.
 
-    Demodulation of this network does not depend on the style, so it is part of the pointwise weights.
+    The demodulation of this network does not depend on the style, so it is part of the pointwise weights.
 
     Args:
-        inputs: Channels in.
-        outputs: Channels out.
-        w_dim: Numbers of w.
-        resolution: Side of the output.
-        up: Whether a wavelet step, which leaves a quarter of the channels, comes first.
+        inputs: Input channels.
+        outputs: Output channels.
+        w_dim: Dimensions of w.
+        resolution: Resolution of the output.
+        up: Whether a wavelet step, which quarters the channels, comes first.
     """
 
     def __init__(self, inputs: int, outputs: int, w_dim: int, resolution: int, *, up: bool) -> None:
         super().__init__()
         width = inputs // 4 if up else inputs
         self.inputs, self.up = inputs, up
-        # Where there is a wavelet step, the layer has scales before it and, for what it leaves, after it.
+        # With a wavelet step the layer has scales before and after it.
         self.style = affine(w_dim, inputs + width if up else inputs)
         self.depthwise = nn.Parameter(torch.randn(width, 1, 3, 3) / 3)
         self.pointwise = nn.Parameter(torch.randn(outputs, width) / math.sqrt(width))
@@ -89,13 +89,12 @@ class SeparableConv(nn.Module):
             features = haar_synthesis(features)
         features = functional.conv2d(features, self.depthwise, padding=1, groups=self.depthwise.shape[0])
         features = functional.linear(features.permute(0, 2, 3, 1), self.pointwise).permute(0, 3, 1, 2)
-        return rectified(self.noise(features, noise, row), self.bias)
+        return biased_rectifier(self.noise(features, noise, row), self.bias)
 
     def canonical(self, style: Tensor) -> Tensor:
-        """The code [N, inputs] of a raw style [N, inputs * 5/4] of a layer with a wavelet step; any other unchanged.
+        """The code [N, inputs] for a raw style [N, inputs * 5/4] of a layer with a wavelet step; others are unchanged.
 
-        The scales after the wavelet step act on sums of what the scales before it have acted on, with nothing else
-        between, so they are multiplied into the four bands of their channel.
+        The wavelet step is linear, so the scales after it are multiplied into the four bands of their channel.
         """
         if not self.up or style.shape[-1] != self.style.out_features:
             return style
@@ -113,7 +112,7 @@ class WaveletBlock(nn.Module):
 
 
 class WaveletHead(nn.Module):
-    """Modulated 1x1 convolution to the wavelet bands of the picture, and the wavelet step that makes it."""
+    """Modulated 1x1 convolution to the wavelet bands of the image, and the final wavelet step."""
 
     def __init__(self, inputs: int, w_dim: int) -> None:
         super().__init__()
@@ -124,31 +123,30 @@ class WaveletHead(nn.Module):
 
     def bands(self, pixels: Tensor, code: Tensor) -> Tensor:
         """Features [N, P, inputs] of P pixels and code [N, inputs] to wavelet bands [N, P, 12]."""
-        # Scaling the features costs nothing when compiled: it is part of the pass that rectifies them. Weights scaled
-        # for each picture would make the compiler keep that pass's mask as booleans, which took twelve times as long.
+        # When compiled, scaling the features is free: it is fused with their rectifier. Scaling the weights for each
+        # image made the compiler store the rectifier's mask as booleans, which took twelve times as long.
         return functional.linear(pixels * code.to(pixels.dtype)[:, None], self.weight, self.bias)
 
     def forward(self, features: Tensor, code: Tensor) -> Tensor:
-        """[N, inputs, R, R] and code [N, inputs] to pictures [N, 3, 2R, 2R], float32."""
+        """[N, inputs, R, R] and code [N, inputs] to images [N, 3, 2R, 2R], float32."""
         bands = self.bands(features.permute(0, 2, 3, 1).flatten(1, 2), code).float()
         return haar_synthesis(torch.unflatten(bands, 1, features.shape[2:]).permute(0, 3, 1, 2))
 
 
 class MobileStyleGAN(StyleGenerator):
-    """A MobileStyleGAN generator, whole or cut short.
+    """A MobileStyleGAN generator, whole or shortened.
 
-    A level is a row of W+. The code of an `up` level is what reaches the picture: its scales before and after the
-    wavelet step cannot be told apart (a factor on a channel after the step and its inverse on the four bands before it
-    leave the picture as it is), so the canonical code has their product: 6,016 numbers at 1024 px in place of 6,752.
-    Raw and canonical codes are known by their widths.
+    A level is a row of W+. In an `up` level, a factor on a channel after the wavelet step and its inverse on the
+    channel's four bands before it cancel, so the canonical code is the product of both scales: 6,016 numbers at 1024 px
+    instead of 6,752. Raw and canonical codes are distinguished by their widths.
 
-    The order of channels is the network's own: averages, differences between rows, between columns, and of both.
+    Channels are ordered by wavelet band: averages, differences between rows, between columns, and both.
 
     Args:
-        size: Side of the pictures. Below 1024 the network ends at half that size with a head of its own.
+        size: Image size. Below 1024 the network ends at half that size with a separate head.
         channels: Channels by resolution, multiples of 4, from 4 to at least half of `size`.
-        z_dim: Numbers of z.
-        w_dim: Numbers of w.
+        z_dim: Dimensions of z.
+        w_dim: Dimensions of w.
         mapping_layers: Dense layers of the mapping network.
 
     Raises:
@@ -167,7 +165,7 @@ class MobileStyleGAN(StyleGenerator):
         given = dict(channels)
         table = {resolution: count for resolution, count in sorted(given.items()) if resolution < size}
         if list(table) != [4 * 2**step for step in range(len(table))] or 2 * max(table, default=0) != size:
-            raise ValueError(f"pictures of {size} px need channels at 4, 8, ... {size // 2}; given {list(given)}")
+            raise ValueError(f"size {size} needs channels at 4, 8, ... {size // 2}; got {list(given)}")
         super().__init__(MappingNetwork(z_dim, w_dim, layers=mapping_layers), rows=2 * len(table))
         self.convolutions = self.rows - 1
         self.resolution, self.channels = size, table
@@ -194,13 +192,13 @@ class MobileStyleGAN(StyleGenerator):
         return self._layers[level].style
 
     def canonical(self, styles: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Codes in which the scales before and after a wavelet step are one; canonical codes stay as they are.
+        """Codes with the scales before and after a wavelet step multiplied; canonical codes are unchanged.
 
         Args:
             styles: Raw or canonical codes by level.
 
         Raises:
-            ValueError: A code has another width.
+            ValueError: A code has the wrong width.
         """
         codes = {}
         for name, style in styles.items():
@@ -208,8 +206,8 @@ class MobileStyleGAN(StyleGenerator):
             code = layer.canonical(style) if isinstance(layer, SeparableConv) else style
             if code.shape[-1] != layer.inputs:
                 raise ValueError(
-                    f"the style code of {name} has {style.shape[-1]} numbers; expected {layer.inputs}, or what the "
-                    f"affine layer gives: {layer.style.out_features}"
+                    f"the style code of {name} has width {style.shape[-1]}; expected {layer.inputs}, or "
+                    f"{layer.style.out_features} for a raw code"
                 )
             codes[name] = code
         return codes

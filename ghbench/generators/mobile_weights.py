@@ -1,4 +1,4 @@
-"""The published MobileStyleGAN of faces: from the OpenVINO files of the `random-face` wheel into our network."""
+"""The published MobileStyleGAN of faces: loads the OpenVINO files of the `random-face` wheel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ghbench.checkpoints.checkpoint import Shape, match_keys
 from ghbench.errors import MissingError, UsageError
 from ghbench.generators.layers import EqualLinear
 from ghbench.generators.mobile_stylegan import CHANNELS, MobileStyleGAN
-from ghbench.generators.native import build, frozen
+from ghbench.generators.native import build, freeze
 
 ASSET = "mobile-stylegan-ffhq"
 TRAIN_HEADS = f"ghbench train heads --generator {ASSET}"
@@ -27,7 +27,7 @@ HEAD_SIZES = (64, 128, 256)
 """Sizes for which ghbench trains a head."""
 Arrays = dict[str, NDArray[Any]]
 
-# Names of constants in the files. The folded weights and the noise have no better ones: they are in file order.
+# Names of the constants in the files, in file order.
 _MAPPING = [(str(number), str(number + 1)) for number in range(173, 202, 4)]
 _POINTWISE = {8 * 2**block: (f"Mul_{100 * block + 106}_copy", f"Mul_{100 * block + 139}_copy") for block in range(7)}
 _NOISE = {
@@ -40,38 +40,40 @@ def load_mobile_stylegan(size: int = WHOLE) -> MobileStyleGAN:
     """The published generator of faces, frozen, in float32 on the CPU.
 
     Args:
-        size: Side of the pictures: 1024 as published; 64, 128 or 256 with a head that ghbench trained.
+        size: Image size: 1024 as published; 64, 128 or 256 with a head that ghbench trained.
 
     Raises:
-        UsageError: Another size.
-        MissingError: The wheel cannot be had, or there is no head for this size.
-        DataError: The files are not what they should be.
+        UsageError: There is no such size.
+        MissingError: The wheel, or a head for this size, is not available.
+        DataError: The files are damaged.
     """
     if size not in {*HEAD_SIZES, WHOLE}:
-        raise UsageError(f"MobileStyleGAN of {size} px; expected one of {', '.join(map(str, (*HEAD_SIZES, WHOLE)))}")
+        raise UsageError(
+            f"MobileStyleGAN has no size {size}; expected one of {', '.join(map(str, (*HEAD_SIZES, WHOLE)))}"
+        )
     head = head_state(size) if size != WHOLE else None
     folder = assets.path(ASSET)
     mapping = openvino_ir.read(folder / "MappingNetwork.xml").tensors
     synthesis = openvino_ir.read(folder / "SynthesisNetwork.xml").tensors
-    return built(mapping, synthesis, size, head)
+    return build_mobile_stylegan(mapping, synthesis, size, head)
 
 
-def built(
+def build_mobile_stylegan(
     mapping: Arrays, synthesis: Arrays, size: int = WHOLE, head: Mapping[str, NDArray[Any]] | None = None
 ) -> MobileStyleGAN:
-    """A frozen generator of the files' constants.
+    """A frozen generator with the weights of the files.
 
     Args:
-        mapping: Constants of the mapping network by their names in the file.
-        synthesis: Constants of the synthesis network.
-        size: Side of the pictures.
-        head: State of the `WaveletHead` for a size below 1024; if None, a random one, which is to be trained.
+        mapping: Constants of the mapping network, by name.
+        synthesis: Constants of the synthesis network, by name.
+        size: Image size.
+        head: State of the `WaveletHead` for a size below 1024; None for random weights, to be trained.
 
     Raises:
-        DataError: Constants are missing or of another shape.
+        DataError: Constants are missing or have the wrong shape.
     """
     shapes = constant_shapes()
-    # The files hold hundreds of small constants of their graph besides; they say nothing that is not in our code.
+    # The files also hold hundreds of small constants of their graphs, which our code does not need.
     constants = {name: array for name, array in (mapping | synthesis).items() if name in shapes}
     match_keys(constants, shapes)
     generator = build(MobileStyleGAN, {"size": size})
@@ -81,39 +83,39 @@ def built(
         state |= {f"rgb.{name}": array for name, array in head.items()}
     elif size != WHOLE:
         state |= {name: value.numpy() for name, value in generator.state_dict().items() if name.startswith("rgb.")}
-    # Of a shorter network only what it has; whatever it needs and nobody brought is an error here.
+    # A shorter network takes only what it has; anything missing is an error here.
     expected = generator.state_dict()
     generator.load_state_dict({name: torch.from_numpy(np.array(state[name])) for name in state if name in expected})
     generator.mapping_network.estimate_w_mean(W_MEAN_SAMPLES)
-    frozen(generator)
+    freeze(generator)
     return generator
 
 
 def constant_shapes() -> dict[str, Shape]:
-    """Shape of every constant that makes the published network, by its name in the files."""
+    """Shapes of the published network's constants, by name."""
     shapes: dict[str, Shape] = {}
     for weight, bias in _MAPPING:
         shapes |= {weight: (512, 512), bias: (512,)}
 
-    def modulated(name: str, inputs: int) -> dict[str, Shape]:
+    def modulation_shapes(name: str, inputs: int) -> dict[str, Shape]:
         return {f"{name}.modulation.weight": (inputs, 512), f"{name}.modulation.bias": (1, inputs)}
 
     shapes |= {"m.input.input": (1, 512, 4, 4), "Mul_39_copy": (512, 512, 3, 3), "1531": (1, 1, 4, 4)}
-    shapes |= {"m.conv1.bias": (1, 512, 1, 1)} | modulated("m.conv1.conv", 512)
+    shapes |= {"m.conv1.bias": (1, 512, 1, 1)} | modulation_shapes("m.conv1.conv", 512)
     for block, resolution in enumerate(_POINTWISE):
         inputs, outputs = CHANNELS[resolution // 2], CHANNELS[resolution]
-        shapes |= modulated(f"m.layers.{block}.up", inputs)
+        shapes |= modulation_shapes(f"m.layers.{block}.up", inputs)
         for step, width in enumerate((inputs // 4, outputs)):
             name = f"m.layers.{block}.conv{step + 1}"
-            shapes |= modulated(f"{name}.conv", width) | {f"{name}.conv.weight_dw": (width, 1, 1, 3, 3)}
+            shapes |= modulation_shapes(f"{name}.conv", width) | {f"{name}.conv.weight_dw": (width, 1, 1, 3, 3)}
             shapes |= {_POINTWISE[resolution][step]: (outputs, width, 1, 1), f"{name}.bias": (1, outputs, 1, 1)}
             shapes[_NOISE[resolution][step]] = (1, 1, resolution, resolution)
-    shapes |= modulated("m.layers.6.to_img.conv", 64)
+    shapes |= modulation_shapes("m.layers.6.to_img.conv", 64)
     return shapes | {"m.layers.6.to_img.conv.weight": (12, 64, 1, 1), "m.layers.6.to_img.bias": (1, 12, 1, 1)}
 
 
 def _mapping_state(constants: Arrays, generator: MobileStyleGAN) -> Arrays:
-    """The mapping network's parameters, which ours keeps at unit scale."""
+    """The mapping network's parameters, rescaled to unit scale."""
     state: Arrays = {"mapping_network.w_mean": np.zeros(512, np.float32)}
     for index, ((weight, bias), layer) in enumerate(zip(_MAPPING, generator.mapping_network.layers, strict=True)):
         assert isinstance(layer, EqualLinear)
@@ -123,7 +125,7 @@ def _mapping_state(constants: Arrays, generator: MobileStyleGAN) -> Arrays:
 
 
 def _synthesis_state(constants: Arrays) -> Arrays:
-    """The synthesis network's parameters: factors 1 / sqrt(fan-in) multiplied in, bands of wavelets side by side."""
+    """The synthesis network's parameters: with factors 1 / sqrt(fan-in), and channels ordered by wavelet band."""
     bands = _by_band(512)
     weight = constants["Mul_39_copy"] / np.float32(math.sqrt(512 * 9))
     state = _styles("first", constants, "m.conv1.conv")
@@ -135,7 +137,7 @@ def _synthesis_state(constants: Arrays) -> Arrays:
             ours, theirs = f"blocks.r{resolution}.{layer}", f"m.layers.{block}.conv{step + 1}"
             depthwise = constants[f"{theirs}.conv.weight_dw"][:, 0]
             pointwise = constants[_POINTWISE[resolution][step]][:, :, 0, 0] / np.float32(math.sqrt(9 * len(depthwise)))
-            # What a wavelet step takes next is laid out by band; the last resolution ends in the head.
+            # The input of a wavelet step is ordered by band; the last resolution ends in the head.
             order = _by_band(outputs) if layer == "conv" and resolution != max(_POINTWISE) else slice(None)
             bias = constants[f"{theirs}.bias"].reshape(-1)
             state |= {
@@ -161,35 +163,35 @@ def _styles(ours: str, constants: Arrays, theirs: str) -> Arrays:
 
 
 def _noise(ours: str, scaled: NDArray[Any]) -> Arrays:
-    """Noise and its strength; the file has only their product, and the noise was of unit deviation."""
+    """Noise and its strength from their product; the noise has unit variance."""
     strength = np.sqrt(np.square(scaled, dtype=np.float64).mean()).astype(np.float32)
-    picture = scaled[0, 0] / strength if strength else scaled[0, 0]
-    return {f"{ours}.noise.strength": strength.reshape(1), f"{ours}.noise.const": picture}
+    const = scaled[0, 0] / strength if strength else scaled[0, 0]
+    return {f"{ours}.noise.strength": strength.reshape(1), f"{ours}.noise.const": const}
 
 
 def _by_band(channels: int) -> NDArray[np.intp]:
-    """Where our channels stand in the file: it has the averages, then the three differences of one channel together."""
+    """Indices of our channels in the file, which has averages, then the three differences channel by channel."""
     width = channels // 4
     averages, differences = np.arange(width), width + np.arange(3 * width).reshape(width, 3)
     return np.concatenate([averages, differences.T.reshape(-1)])
 
 
 def head_file() -> Path:
-    """Where the trained heads of all smaller sizes lie."""
+    """Path of the trained heads for all smaller sizes."""
     return Path(__file__).parents[1] / "weights" / "mobile-stylegan-heads" / "model.safetensors"
 
 
 def head_state(size: int) -> Arrays:
-    """State of the trained `WaveletHead` for pictures of that size.
+    """State of the trained `WaveletHead` for an image size.
 
     Raises:
         MissingError: There is none.
-        DataError: The file is damaged or has other shapes.
+        DataError: The file is damaged or has the wrong shapes.
     """
     path = head_file()
     checkpoint = native.read(path) if path.is_file() else None
     if checkpoint is None or f"head{size}" not in checkpoint.networks:
-        raise MissingError(f"no head for MobileStyleGAN pictures of {size} px", fix=TRAIN_HEADS)
+        raise MissingError(f"there is no MobileStyleGAN head for {size} px", fix=TRAIN_HEADS)
     state = checkpoint.network(f"head{size}")
     inputs = CHANNELS[size // 2]
     match_keys(

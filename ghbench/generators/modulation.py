@@ -1,4 +1,4 @@
-"""The modulated convolutions of StyleGAN2 (Karras et al. 2020, section 2.2), in forms fast in plain PyTorch."""
+"""The modulated convolutions of StyleGAN2 (Karras et al. 2020, section 2.2), fast in plain PyTorch."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ghbench.generators.layers import EPSILON
 
 
 def demodulation(weight: Tensor, style: Tensor, scale: float) -> Tensor:
-    """Factors that bring each output channel of a modulated convolution to unit expected deviation.
+    """Factors that give each output channel of a modulated convolution unit expected standard deviation.
 
-    Source: Karras et al. 2020, section 2.2, equation 3. Computed in float32 whatever the surrounding precision.
+    Source: Karras et al. 2020, section 2.2, equation 3. Computed in float32, even under autocast.
 
     Args:
         weight: [O, I, k, k].
@@ -37,13 +37,13 @@ def modulated_conv2d(
     bias: Tensor,
     convolve: Callable[[Tensor, Tensor], Tensor],
 ) -> Tensor:
-    """Convolution whose input and output channels are scaled, differently for each image, plus a bias.
+    """Convolution whose input and output channels are scaled for each image, plus a bias.
 
-    Scaling the channels is the same as scaling the weight for each image (Karras et al. 2020, equations 1 to 3), which
-    needs one group an image. Measured in float32 on two CPU cores over the layers of a 256 px generator, forward and
-    backward, groups take 1.2 to 4.1 times as long for eight images. A single image needs no groups, and its weight is
-    scaled where that touches fewer numbers; but not where the weight is frozen and the style is not, because then the
-    style would ask for the gradient of the weight, which costs as much as another convolution.
+    Scaling the channels is equivalent to scaling the weight for each image (Karras et al. 2020, equations 1 to 3),
+    which needs one group an image and took 1.2 to 4.1 times as long (eight images, float32, two CPU cores, the layers
+    of a 256 px generator, forward and backward). For a single image the weight is scaled if it is the smaller one, but
+    not if it is frozen and gradients are on: the gradient of the style would then need that of the weight, which costs
+    as much as another convolution.
 
     Args:
         images: [N, I, H, W].
@@ -54,7 +54,7 @@ def modulated_conv2d(
         convolve: The convolution, linear, of images and weight to [N, O, H', W'].
 
     Returns:
-        [N, O, H', W'] in the precision of the convolution; nobody else holds it, so it may be overwritten.
+        [N, O, H', W'] in the precision of the convolution; it may be overwritten.
     """
     frozen = torch.is_grad_enabled() and not weight.requires_grad
     if len(images) == 1 and 2 * images.numel() > weight.numel() and not frozen:
@@ -68,7 +68,7 @@ def modulated_conv2d(
 def modulated_colours(images: Tensor, weight: Tensor, style: Tensor) -> Tensor:
     """Modulated 1x1 convolution to a few channels, not demodulated.
 
-    Here the weight of each image is small, so it is the weight that is scaled, and the maps are read only once.
+    The weight is small, so it is scaled instead of the maps, which are then read only once.
 
     Args:
         images: [N, I, H, W].
@@ -80,6 +80,6 @@ def modulated_colours(images: Tensor, weight: Tensor, style: Tensor) -> Tensor:
     """
     count, _, height, width = images.shape
     weights = (weight[:, :, 0, 0] * style[:, None]).to(images.dtype)
-    # Pixels by channels: a view of channels-last maps, and their gradient comes back channels last.
+    # Pixels by channels is a view of channels-last maps, and keeps their gradient channels last.
     pixels = images.permute(0, 2, 3, 1).reshape(count, height * width, -1)
     return torch.bmm(pixels, weights.transpose(1, 2)).transpose(1, 2).reshape(count, -1, height, width)

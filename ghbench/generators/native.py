@@ -1,6 +1,6 @@
-"""Generators as safetensors files that say how to build them again.
+"""Generators as safetensors files that describe how to rebuild them.
 
-The metadata holds the name of one of our own classes and its constructor's arguments, never code.
+The metadata holds the name of one of our classes and its constructor's arguments, never code.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ CLASSES = {
     "StyleGAN2Discriminator": "ghbench.generators.stylegan2_discriminator",
     "StyleGAN1Discriminator": "ghbench.generators.stylegan1_discriminator",
 }
-"""Modules by the names of the classes that a file may ask for."""
+"""Modules of the classes that a file may name."""
 LARGEST = 4096
-"""No known network has larger sides or widths; the numbers of a file are checked by it before anything is made."""
+"""Upper bound of resolutions and widths, checked before a file's network is built."""
 
 
 @runtime_checkable
 class Rebuildable(Protocol):
-    """A module that knows the arguments it was made with."""
+    """A module that knows its constructor's arguments."""
 
     def configuration(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON values."""
@@ -56,19 +56,19 @@ def save_generator(
     extra: Mapping[str, Any] | None = None,
     tensors: Mapping[str, NDArray[Any]] | None = None,
 ) -> None:
-    """Write a generator as safetensors, whole or not at all.
+    """Write a generator as safetensors, atomically.
 
     Args:
-        path: Where it shall stand.
+        path: The file to write.
         generator: A module of one of the classes in `CLASSES`.
-        licence: Terms of the weights.
-        source: The checkpoint that it was converted from, or a line on how it came about.
-        discriminator: The one it was trained with.
-        extra: What else is to be known, as JSON values: training record, citation.
-        tensors: Arrays to keep beside them, by `NETWORK/NAME`: other networks of the source.
+        licence: Licence of the weights.
+        source: The checkpoint it was converted from, or a line on its origin.
+        discriminator: Its discriminator.
+        extra: Further metadata as JSON values: training record, citation.
+        tensors: Further arrays by `NETWORK/NAME`: other networks of the source.
 
     Raises:
-        ValueError: A module of another class.
+        ValueError: A module is of another class.
     """
     modules = {GENERATOR: generator} | ({} if discriminator is None else {DISCRIMINATOR: discriminator})
     arrays = {f"{part}/{name}": array for part, module in modules.items() for name, array in _arrays(module).items()}
@@ -80,63 +80,65 @@ def save_generator(
 
 
 def load_native(path: Path | str) -> Generator:
-    """Load a generator that `save_generator` or `ghbench convert` wrote.
+    """Load a generator written by `save_generator` or `ghbench convert`.
 
     Returns:
-        On the CPU, in evaluation mode, with `requires_grad` off, in float32.
+        Frozen, on the CPU, in evaluation mode, in float32.
 
     Raises:
-        DataError: The file is damaged, has no generator, or its arrays do not fit it.
+        DataError: The file is damaged, has no generator, or its arrays do not match.
     """
     return cast("Generator", rebuild(checkpoints.read(path), GENERATOR))
 
 
 def rebuild(checkpoint: Checkpoint, part: str) -> nn.Module:
-    """Build a network of a native checkpoint again.
+    """Rebuild a network of a native checkpoint.
 
     Args:
-        checkpoint: What `ghbench.checkpoints.read` found in our own file.
+        checkpoint: One of our own files, from `ghbench.checkpoints.read`.
         part: `generator` or `discriminator`.
 
     Raises:
-        DataError: There is none, or its arrays do not fit it.
+        DataError: There is none, or its arrays do not match.
     """
-    described = (checkpoint.config.get("architecture") or {}).get(part)
-    if not isinstance(described, dict):
+    description = (checkpoint.config.get("architecture") or {}).get(part)
+    if not isinstance(description, dict):
         raise DataError(f"the file has no {part} that ghbench can build", fix="convert its source: ghbench convert")
-    name, arguments = described.get("class"), described.get("arguments")
+    name, arguments = description.get("class"), description.get("arguments")
     if name not in CLASSES or not isinstance(arguments, dict):
-        raise DataError(f"the file's {part} is a {str(name)[:80]!r}; known: {', '.join(CLASSES)}")
+        raise DataError(f"the file's {part} has the unknown class {str(name)[:80]!r}; known: {', '.join(CLASSES)}")
     cls = getattr(importlib.import_module(CLASSES[name]), name)
     unknown = sorted(set(arguments) - set(inspect.signature(cls).parameters))
     if unknown or not all(_bounded(value) for value in arguments.values()):
-        raise DataError(f"the file's {part} has arguments that {name} does not take: {', '.join(unknown) or 'sizes'}")
+        raise DataError(f"the file's {part} has invalid arguments of {name}: {', '.join(unknown) or 'sizes'}")
     tensors = checkpoint.network(part)
     try:
         with torch.device("meta"):
             skeleton = cls(**arguments)
     except (TypeError, ValueError, KeyError) as error:
-        raise DataError(f"the file's {part} cannot be built: {error}", fix="convert its source anew") from error
+        raise DataError(
+            f"the file's {part} cannot be built: {error}", fix="convert its source again: ghbench convert"
+        ) from error
     checkpoints.match_keys(tensors, {key: tuple(value.shape) for key, value in skeleton.state_dict().items()})
     module = build(cls, arguments)
     module.load_state_dict({key: torch.from_numpy(array).float() for key, array in tensors.items()})
-    return frozen(module)
+    return freeze(module)
 
 
 def build(cls: type[nn.Module], arguments: Mapping[str, Any]) -> nn.Module:
-    """Make a module whose first values come from a fixed seed, leaving the global random state as it is."""
+    """Build a module with initial weights from a fixed seed; the global random state is unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return cls(**arguments)
 
 
-def frozen(module: nn.Module) -> nn.Module:
+def freeze(module: nn.Module) -> nn.Module:
     """The module in evaluation mode, with `requires_grad` off."""
     return module.eval().requires_grad_(requires_grad=False)
 
 
 def _bounded(value: Any) -> bool:
-    """Whether no number in the value could make a network of absurd size, before anything of that size is made."""
+    """Whether no number in the value is larger than `LARGEST`."""
     if isinstance(value, list):
         return len(value) <= 64 and all(_bounded(part) for part in value)
     return not isinstance(value, int) or value <= LARGEST

@@ -1,4 +1,4 @@
-"""Pictures for seeds: the same seed, the same picture, whatever else is made beside it."""
+"""Images for seeds: a seed gives the same image in every batch."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def seed_list(text: str) -> list[int]:
     """Seeds from `0-15`, `3,5,8` or `0-3,100`.
 
     Raises:
-        UsageError: Not of this form, too many or too large.
+        UsageError: The text is invalid, or the seeds are too many or too large.
     """
     seeds: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,10})(?:-(\d{1,10}))?\s*", part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if last < first or last > LARGEST_SEED:
-            raise UsageError(f"seeds {text!r}; expected for instance 0-15 or 3,5,8, none above {LARGEST_SEED}")
+            raise UsageError(f"invalid seeds {text!r}; expected for instance 0-15 or 3,5,8, none above {LARGEST_SEED}")
         if len(seeds) + last - first >= MOST_SEEDS:
-            raise UsageError(f"{text!r} are more than {MOST_SEEDS} seeds", fix="make several files")
+            raise UsageError(f"{text!r} are more than {MOST_SEEDS} seeds", fix="write several files")
         seeds += range(first, last + 1)
     return seeds
 
@@ -52,55 +52,55 @@ def pictures_of_seeds(
     batch: int = 4,
     report: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> NDArray[np.uint8]:
-    """Make one picture a seed.
+    """Make one image a seed.
 
-    The z of a seed is what NumPy's `RandomState(seed).randn(z_dim)` draws, as in the official StyleGAN programs: a seed
-    stands for the same picture there and here. Fresh noise is drawn by torch's generator with the same seed.
+    The z of a seed is NumPy's `RandomState(seed).randn(z_dim)`, as in the official StyleGAN programs, so that a seed
+    gives the same image there and here. Random noise comes from torch's generator with the same seed.
 
     Args:
         generator: On any device.
         seeds: 0 to 2^32 - 1.
         psi: Truncation.
-        size: Side of the pictures; smaller ones are averaged down, larger ones interpolated. None: the generator's own.
-        noise: The stored noise, fresh noise, or none.
+        size: Image size, averaged down or interpolated up; None for the generator's own.
+        noise: Stored noise, random noise, or none.
         label: Class, for a conditional generator.
-        batch: Pictures at once.
-        report: Told how many pictures are there and how many there shall be.
+        batch: Batch size.
+        report: Called with the number of images done and in total.
 
     Returns:
-        uint8 [N, H, W, 3], grey pictures with three equal channels.
+        uint8 [N, H, W, 3]; grey images have three equal channels.
 
     Raises:
         UsageError: A label is missing, too large, or given to an unconditional generator.
-        DataError: The network gives numbers that are not finite.
+        DataError: The images are not finite.
         PluginError: The network fails.
     """
     mean = generator.w_mean
     chosen = one_label(generator, label)
     made: list[NDArray[np.uint8]] = []
-    # Fresh noise is the seed's own, so these pictures are made one by one.
+    # Random noise depends on the seed, so these images are made one by one.
     step = 1 if noise == "random" else batch
     for start in range(0, len(seeds), step):
         part = seeds[start : start + step]
         z = seeded_z(part, generator.z_dim).to(mean)
-        with torch.random.fork_rng(enabled=noise == "random"), _told_as_plugin_errors():
+        with torch.random.fork_rng(enabled=noise == "random"), _plugin_errors():
             if noise == "random":
                 torch.manual_seed(part[0])
-            ws = generator.mapping(z, psi) if chosen is None else _conditional(generator, z, psi, chosen.to(mean))
+            ws = generator.mapping(z, psi) if chosen is None else _conditional_codes(generator, z, psi, chosen.to(mean))
             images = generator.synthesis(ws, noise=noise)
         if not bool(torch.isfinite(images).all()):
-            raise DataError("the generator's pictures are not finite", fix="check its weights, or take a smaller --psi")
-        made.append(to_uint8(resized(_three_colours(images), size)).transpose(0, 2, 3, 1))
+            raise DataError("the generator's images are not finite", fix="check its weights, or take a smaller --psi")
+        made.append(to_uint8(resize(_three_colours(images), size)).transpose(0, 2, 3, 1))
         report(min(start + step, len(seeds)), len(seeds))
     return np.ascontiguousarray(np.concatenate(made))
 
 
 def on_device(generator: Generator, device: str) -> Generator:
-    """Bring a generator to a device.
+    """Move a generator to a device.
 
     Args:
         generator: A torch module.
-        device: `cpu`, `cuda`, ..., or `auto` for a GPU where there is one.
+        device: `cpu`, `cuda`, ..., or `auto` for a GPU if there is one.
 
     Raises:
         UsageError: There is no such device.
@@ -110,7 +110,7 @@ def on_device(generator: Generator, device: str) -> Generator:
         return generator.to(name) if isinstance(generator, torch.nn.Module) else generator
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
-        raise UsageError(f"the generator cannot be brought to {device!r}: {reason}", fix="--device cpu") from error
+        raise UsageError(f"cannot move the generator to {device!r}: {reason}", fix="--device cpu") from error
 
 
 def one_label(generator: Generator, label: int | None) -> Tensor | None:
@@ -121,7 +121,7 @@ def one_label(generator: Generator, label: int | None) -> Tensor | None:
     """
     classes: int = getattr(generator, "labels", 0)
     if classes and label is None:
-        raise UsageError(f"this generator makes pictures of {classes} classes", fix=f"--label 0 to {classes - 1}")
+        raise UsageError(f"this generator has {classes} classes and needs a label", fix=f"--label 0 to {classes - 1}")
     if label is None:
         return None
     if not classes:
@@ -131,11 +131,11 @@ def one_label(generator: Generator, label: int | None) -> Tensor | None:
     return torch.eye(classes)[label][None]
 
 
-def resized(images: Tensor, size: int | None) -> Tensor:
-    """Pictures [N, C, R, R] at another size [N, C, size, size].
+def resize(images: Tensor, size: int | None) -> Tensor:
+    """Resize images [N, C, R, R] to [N, C, size, size].
 
-    Squares of pixels are averaged where the size divides theirs. Otherwise a filter that counts every pixel is used, a
-    triangle to make them smaller and a cubic to make them larger.
+    Squares of pixels are averaged if the size divides R; otherwise images are interpolated with antialiasing, bilinear
+    to shrink and bicubic to enlarge.
     """
     side = images.shape[-1]
     if size is None or size == side:
@@ -147,17 +147,17 @@ def resized(images: Tensor, size: int | None) -> Tensor:
 
 
 @contextmanager
-def _told_as_plugin_errors() -> Iterator[None]:
-    """Turn whatever anybody's network raises into one line for its user."""
+def _plugin_errors() -> Iterator[None]:
+    """Turn exceptions of a network into one line for its user."""
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise PluginError("the device has too little memory for this many pictures at once", fix="--batch 1") from error
+        raise PluginError("the device has too little memory for this batch", fix="--batch 1") from error
     except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise PluginError(f"the generator failed: {type(error).__name__}: {error}") from error
 
 
-def _conditional(generator: Generator, z: Tensor, psi: float, label: Tensor) -> Tensor:
+def _conditional_codes(generator: Generator, z: Tensor, psi: float, label: Tensor) -> Tensor:
     ws: Tensor = generator.mapping(z, psi, labels=label.expand(len(z), -1))  # type: ignore[call-arg]
     return ws
 

@@ -1,4 +1,4 @@
-"""What a generator is: mapping, synthesis, style codes by level. Nothing to inherit; satisfy the Protocol."""
+"""What a generator is: mapping, synthesis, and style codes by level, as a Protocol."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from torch import Tensor
 from ghbench.generators.levels import GeneratorLevel
 
 Noise = Literal["const", "random", "none"] | Sequence[Tensor | None]
-"""The stored noise, fresh noise, no noise, or one [1 or N, 1, R, R] tensor a convolution (None: no noise there)."""
+"""Stored noise, random noise, no noise, or one [1 or N, 1, R, R] tensor a convolution (None: no noise there)."""
 
 
 @runtime_checkable
 class Generator(Protocol):
-    """A generator that can be walked level by level.
+    """A generator with levels.
 
-    W+ is a float tensor [N, rows, w_dim], one row for each style layer. Pictures are float [N, 3, R, R], nominally in
+    W+ is a float tensor [N, rows, w_dim], one row for each style layer. Images are float [N, 3, R, R], nominally in
     [-1, 1] and not clipped.
     """
 
     @property
     def z_dim(self) -> int:
-        """Numbers of z."""
+        """Dimensions of z."""
         ...
 
     @property
     def levels(self) -> tuple[GeneratorLevel, ...]:
-        """All levels in the order in which the network runs through them, coarse to fine."""
+        """All levels in the network's order, coarse to fine."""
         ...
 
     @property
@@ -41,19 +41,19 @@ class Generator(Protocol):
         ...
 
     def synthesis(self, ws: Tensor, *, noise: Noise = "const") -> Tensor:
-        """Make pictures from W+, or from w [N, w_dim] for all rows."""
+        """Make images from W+, or from w [N, w_dim] repeated for all rows."""
         ...
 
     def style_codes(self, ws: Tensor, *, raw: bool = False) -> dict[str, Tensor]:
         """Style codes by level, each [N, code_width].
 
-        Codes are canonical unless `raw`: what cancels in the picture is divided out, so that it cannot differ between
-        codes of one picture.
+        Codes are canonical unless `raw`: factors that cancel in the image are divided out, so that one image has one
+        code.
         """
         ...
 
     def synthesis_from_styles(self, codes: Mapping[str, Tensor], *, noise: Noise = "const") -> Tensor:
-        """Make pictures from style codes, raw or canonical."""
+        """Make images from style codes, raw or canonical."""
         ...
 
     def features(self, ws: Tensor, level: str, *, noise: Noise = "const") -> Tensor:

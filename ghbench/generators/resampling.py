@@ -1,10 +1,10 @@
-"""Resampling by two with short binomial filters, and smoothing: the signal processing between StyleGAN's layers.
+"""Resampling by two and smoothing with short binomial filters, as between StyleGAN's layers.
 
 The filter is [1, 3, 3, 1] / 8 along each axis, as in the official models of Karras et al. 2020. It is symmetric, so
-convolution and correlation are the same. All pictures are padded with zeros.
+convolution and correlation are the same. All images are padded with zeros.
 
-One depthwise 4x4 convolution is the fastest form on a CPU. Forward and backward, two one-dimensional ones took 1.0 to
-2.7 times as long, sums of shifted pictures 1.8 to 25 times.
+One depthwise 4x4 convolution is fastest on a CPU: forward and backward, two one-dimensional ones took 1.0 to 2.7 times
+as long, sums of shifted images 1.8 to 25 times.
 """
 
 from __future__ import annotations
@@ -76,5 +76,5 @@ def narrow_kernel() -> Tensor:
 
 
 def smooth_narrow(images: Tensor, kernel: Tensor) -> Tensor:
-    """Filter every channel of images [N, C, H, W] with a kernel from `narrow_kernel`; the size stays."""
+    """Filter every channel of images [N, C, H, W] with a kernel from `narrow_kernel`, keeping the size."""
     return smooth(images, kernel, padding=1)

@@ -1,4 +1,4 @@
-"""What all style-based generators share: mapping, style codes by level, and running the synthesis whole or in part."""
+"""Base class of style-based generators: mapping, style codes by level, and synthesis, whole or in part."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ghbench.generators.protocol import Noise
 from ghbench.generators.synthesis import LevelReached, LevelTap
 
 TINIEST = 1e-30
-"""Keeps a style of zeros finite; far below anything that float32 styles reach when squared."""
+"""Keeps a style of zeros finite; far below squared styles."""
 
 
 class StyleGenerator(nn.Module):
-    """A mapping network, and a synthesis network that styles enter level by level.
+    """A mapping network, and a synthesis network with styles by level.
 
     Args:
-        mapping_network: z to w.
+        mapping_network: From z to w.
         rows: Rows of W+.
     """
 
@@ -41,7 +41,7 @@ class StyleGenerator(nn.Module):
 
     @abstractmethod
     def run(self, codes: Mapping[str, Tensor], noise: Noise, tap: LevelTap) -> Tensor:
-        """Run the synthesis network on checked codes and noise, showing every level's output to the tap."""
+        """Run the synthesis network on checked codes and noise, passing every level's output through the tap."""
 
     @property
     def levels(self) -> tuple[GeneratorLevel, ...]:
@@ -56,13 +56,13 @@ class StyleGenerator(nn.Module):
     def mapping(
         self, z: Tensor, psi: float = 1.0, *, labels: Tensor | None = None, cutoff: int | None = None
     ) -> Tensor:
-        """Map z to W+. Always in the precision of the weights: autocast is off here.
+        """Map z to W+, in the precision of the weights, even under autocast.
 
         Args:
             z: [N, z_dim].
             psi: Truncation.
             labels: [N, labels], for a conditional generator.
-            cutoff: Rows that are truncated, from the coarsest; None for all.
+            cutoff: Number of truncated rows, from the coarsest; None for all.
 
         Returns:
             [N, rows, w_dim].
@@ -75,7 +75,7 @@ class StyleGenerator(nn.Module):
 
         Args:
             ws: W+ [N, rows, w_dim], or w [N, w_dim].
-            raw: Leave all as the affine layers give them; else see `canonical`.
+            raw: Whether to return the affine layers' output, instead of canonical codes; see `canonical`.
 
         Returns:
             By level [N, code_width].
@@ -86,10 +86,10 @@ class StyleGenerator(nn.Module):
             return styles if raw else self.canonical(styles)
 
     def canonical(self, styles: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Raw style codes, by level [N, code_width], with what cancels in the picture divided out.
+        """Canonical codes of raw style codes, by level [N, code_width].
 
-        The overall scale of a demodulated layer's style cancels (Karras et al. 2020, equation 3), so canonical codes of
-        these levels have unit root mean square; all others stay as they are.
+        The scale of a demodulated layer's style cancels in the image (Karras et al. 2020, equation 3), so the canonical
+        code of such a level has unit root mean square; other codes are unchanged.
         """
         return {
             name: unit_rms(style, TINIEST) if find_level(self._levels, name).scale_free else style
@@ -99,19 +99,19 @@ class StyleGenerator(nn.Module):
     def synthesis(
         self, ws: Tensor, *, noise: Noise = "const", replacements: Mapping[str, Tensor] | None = None
     ) -> Tensor:
-        """Make pictures from W+.
+        """Make images from W+.
 
         Args:
             ws: W+ [N, rows, w_dim], or w [N, w_dim].
-            noise: `const`, `random`, `none`, or one tensor [1 or N, 1, R, R] for each place where noise enters.
-            replacements: Outputs of levels (as `features` gives them) to use instead of the computed ones.
+            noise: `const`, `random`, `none`, or one tensor [1 or N, 1, R, R] a convolution.
+            replacements: Outputs of levels, as from `features`, to use instead of the computed ones.
 
         Returns:
             [N, colours, R, R] float32, not clipped.
 
         Raises:
-            ValueError: W+ or noise of another shape.
-            KeyError: A replacement for a level that does not exist.
+            ValueError: W+ or noise has the wrong shape.
+            KeyError: A replacement is for an unknown level.
         """
         return self.synthesis_from_styles(self.style_codes(ws, raw=True), noise=noise, replacements=replacements)
 
@@ -122,28 +122,28 @@ class StyleGenerator(nn.Module):
         noise: Noise = "const",
         replacements: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        """Make pictures from the style codes of all levels, raw or canonical; see `synthesis`."""
+        """Make images from the style codes of all levels, raw or canonical; see `synthesis`."""
         for name in replacements or {}:
             find_level(self._levels, name)
-        return self._checked_run(codes, noise, LevelTap(replacements=replacements or {}))
+        return self._run_checked(codes, noise, LevelTap(replacements=replacements or {}))
 
     def features(self, ws: Tensor, level: str, *, noise: Noise = "const") -> Tensor:
-        """Output of a level [N, channels, R, R], the input of what comes next; for `rgb` levels the colours they add.
+        """Output of a level [N, channels, R, R]; for `rgb` levels the colours they add.
 
         Raises:
             KeyError: There is no such level.
-            ValueError: Progressive growing has not come to it (StyleGAN1).
+            ValueError: The level is above the current level of detail (StyleGAN1).
         """
         find_level(self._levels, level)
         tap = LevelTap(stop_at=level)
         with contextlib.suppress(LevelReached):
-            self._checked_run(self.style_codes(ws, raw=True), noise, tap)
+            self._run_checked(self.style_codes(ws, raw=True), noise, tap)
         if tap.reached is None:
-            raise ValueError(f"{level} is not part of the network at level of detail {getattr(self, 'lod', 0):g}")
+            raise ValueError(f"{level} is not in use at level of detail {getattr(self, 'lod', 0):g}")
         return tap.reached
 
     def many_features(self, ws: Tensor, levels: Collection[str], *, noise: Noise = "const") -> dict[str, Tensor]:
-        """Outputs of several levels, and with them of the whole network, from one run; see `features`.
+        """Outputs of several levels from one run of the network; see `features`.
 
         Raises:
             KeyError: There is no such level.
@@ -151,19 +151,19 @@ class StyleGenerator(nn.Module):
         for level in levels:
             find_level(self._levels, level)
         tap = LevelTap(wanted=levels)
-        self._checked_run(self.style_codes(ws, raw=True), noise, tap)
+        self._run_checked(self.style_codes(ws, raw=True), noise, tap)
         return tap.kept
 
     def forward(self, z: Tensor, labels: Tensor | None = None, psi: float = 1.0, noise: Noise = "const") -> Tensor:
-        """Pictures from z [N, z_dim]."""
+        """Images from z [N, z_dim]."""
         return self.synthesis(self.mapping(z, psi, labels=labels), noise=noise)
 
-    def _checked_run(self, codes: Mapping[str, Tensor], noise: Noise, tap: LevelTap) -> Tensor:
+    def _run_checked(self, codes: Mapping[str, Tensor], noise: Noise, tap: LevelTap) -> Tensor:
         missing = [level.name for level in self._levels if level.name not in codes]
         if missing:
             raise KeyError(f"no style code for {', '.join(missing)}")
         if not isinstance(noise, str) and len(noise) != self.convolutions:
-            raise ValueError(f"{len(noise)} noises given; expected {self.convolutions}, one a convolution")
+            raise ValueError(f"got {len(noise)} noise tensors; expected {self.convolutions}, one a convolution")
         return self.run(codes, noise, tap)
 
     def _rows_of(self, ws: Tensor) -> Tensor:

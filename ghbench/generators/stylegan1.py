@@ -20,9 +20,9 @@ from ghbench.generators.synthesis import LevelTap, NoiseInput
 
 
 def adaptive_instance_norm(features: Tensor, code: Tensor) -> Tensor:
-    """Bring each channel of each picture to mean 0 and deviation 1, then scale and shift it.
+    """Normalise each channel of each image to mean 0 and standard deviation 1, then scale and shift it.
 
-    Source: Karras et al. 2019, section 2, equation 1; the code's scale is kept as its difference from 1.
+    Source: Karras et al. 2019, section 2, equation 1; the code holds scales minus 1.
 
     Args:
         features: [N, C, H, W].
@@ -39,7 +39,7 @@ def adaptive_instance_norm(features: Tensor, code: Tensor) -> Tensor:
 
 
 def doubling_weight(weight: Tensor) -> Tensor:
-    """The [O, I, 4, 4] kernel that does a box of 2x2 pixels and a kernel [O, I, 3, 3] at once."""
+    """The [O, I, 4, 4] kernel of a box filter of 2x2 pixels and a kernel [O, I, 3, 3] in one."""
     padded = functional.pad(weight, (1, 1, 1, 1))
     return padded[..., 1:, 1:] + padded[..., :-1, 1:] + padded[..., 1:, :-1] + padded[..., :-1, :-1]
 
@@ -48,10 +48,10 @@ class StyleLayer(nn.Module):
     """Convolution (none in the first layer), noise, bias, rectifier and style.
 
     Args:
-        inputs: Channels in, 0 for the first layer, which has no convolution.
-        outputs: Channels out.
-        w_dim: Numbers of w.
-        resolution: Side of the output.
+        inputs: Input channels, 0 for the first layer, which has no convolution.
+        outputs: Output channels.
+        w_dim: Dimensions of w.
+        resolution: Resolution of the output.
         up: Whether it doubles the size.
         fused: See `StyleGAN1`.
     """
@@ -73,8 +73,8 @@ class StyleLayer(nn.Module):
         if self.weight is not None:
             weight = self.weight * self.scale
             if self.up:
-                # Repeating pixels and convolving is a transposed convolution too, of the turned kernel, with 4/9 of the
-                # multiplications.
+                # Repeating pixels and convolving equals a transposed convolution with the rotated kernel, which takes
+                # 4/9 of the multiplications.
                 weight = doubling_weight(weight if self.fused else weight.flip(2, 3)).transpose(0, 1)
                 features = functional.conv_transpose2d(features, weight, stride=2, padding=1)
                 features = smooth_narrow(features, self.kernel)
@@ -106,25 +106,25 @@ class StyleBlock(nn.Module):
 class StyleGAN1(StyleGenerator):
     """A StyleGAN generator.
 
-    Its style codes are the space that GH-Feat calls Y: scales (differences from 1), then biases. They are canonical as
-    they are, because nothing in them cancels.
+    Its style codes are GH-Feat's Y space: scales minus 1, then biases. Nothing in them cancels, so raw codes are
+    canonical.
 
     Args:
-        channels: Channels by resolution, from 4 to that of the pictures.
-        z_dim: Numbers of z.
-        w_dim: Numbers of w.
+        channels: Channels by resolution, from 4 to the image size.
+        z_dim: Dimensions of z.
+        w_dim: Dimensions of w.
         mapping_layers: Dense layers of the mapping network.
-        mapping_width: Width of the layers between, w_dim by default.
-        fused_from: Resolution from which on upsampling layers hold kernels for a transposed convolution; below, for a
-            convolution of repeated pixels. The kernels of the two are turned by 180 degrees, so weights are made for
-            one of them. The official program has 128.
-        colours: Channels of the pictures.
+        mapping_width: Width of the hidden mapping layers, w_dim by default.
+        fused_from: Lowest resolution whose upsampling kernels are for a transposed convolution; below it they are for a
+            convolution of repeated pixels. The two differ by a rotation of 180 degrees, so weights fit only one. The
+            official program has 128.
+        colours: Image channels.
 
     Attributes:
         lod: Level of detail of progressive growing: 0 for full resolution, 1 for half, fractions blend.
 
     Raises:
-        ValueError: Resolutions are left out.
+        ValueError: Resolutions are missing.
     """
 
     def __init__(
@@ -180,8 +180,8 @@ class StyleGAN1(StyleGenerator):
         features = self.const.expand(codes["r4.const"].shape[0], -1, -1, -1)
         image: Tensor | None = None
         for step, (place, block) in enumerate(self._blocks()):
-            # Share of this resolution's colours in the picture: 1 up to the resolution that the level of detail asks
-            # for, less while it fades in, 0 above (Karras et al. 2018, section 3 and figure 2).
+            # Weight of this resolution's colours: 1 up to the level of detail, a fraction while fading in, 0 above
+            # (Karras et al. 2018, section 3 and figure 2).
             halvings = len(self.blocks) - 1 - step
             share = min(max(halvings + 1 - self.lod, 0.0), 1.0)
             if share > 0:

@@ -1,4 +1,4 @@
-"""The discriminator of StyleGAN (Karras et al. 2019; the one of Karras et al. 2018 with smoothed downsampling)."""
+"""The discriminator of StyleGAN (Karras et al. 2019; that of Karras et al. 2018 with smoothed downsampling)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ghbench.generators.layers import EqualConv2d, EqualLinear, activate, channel_table, minibatch_deviation
+from ghbench.generators.layers import EqualConv2d, EqualLinear, activate, channel_table, minibatch_std
 from ghbench.generators.resampling import narrow_kernel, smooth_narrow
 from ghbench.generators.stylegan1 import doubling_weight
 
 GAIN = math.sqrt(2.0)
-"""Stands on the weights in StyleGAN; the rectifier has none."""
+"""Applied to the weights in StyleGAN; the rectifier has no gain."""
 
 
 class HalvingBlock(nn.Module):
@@ -31,7 +31,7 @@ class HalvingBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """[N, inputs, R, R] to [N, outputs, R/2, R/2]."""
         features = smooth_narrow(activate(self.conv(features), gain=1.0), self.kernel)
-        # A convolution and the mean of 2x2 pixels are one convolution with stride 2, fused or not in the original.
+        # A convolution and the mean of 2x2 pixels are one convolution with stride 2.
         weight = doubling_weight(self.down.weight * self.down.scale) * 0.25
         return activate(functional.conv2d(features, weight, self.down.bias, stride=2, padding=1), gain=1.0)
 
@@ -40,12 +40,12 @@ class StyleGAN1Discriminator(nn.Module):
     """A StyleGAN discriminator at full resolution (no progressive growing).
 
     Args:
-        channels: Channels by resolution, from 4 to that of the pictures.
-        colours: Channels of the pictures.
-        group: Images of a group for the mean deviation.
+        channels: Channels by resolution, from 4 to the image size.
+        colours: Image channels.
+        group: Images a group for the minibatch standard deviation.
 
     Raises:
-        ValueError: Resolutions are left out.
+        ValueError: Resolutions are missing.
     """
 
     def __init__(
@@ -73,23 +73,24 @@ class StyleGAN1Discriminator(nn.Module):
         }
 
     def forward(self, images: Tensor) -> Tensor:
-        """Score pictures.
+        """Score images.
 
         Args:
             images: [N, colours, R, R], nominally in [-1, 1].
 
         Returns:
-            Logits [N, 1], large for real pictures.
+            Logits [N, 1], large for real images.
 
         Raises:
-            ValueError: Pictures of another size.
+            ValueError: Images have the wrong size.
         """
         if images.shape[-2:] != (self.resolution, self.resolution):
-            raise ValueError(f"pictures are {tuple(images.shape)}; expected sides of {self.resolution}")
+            side = self.resolution
+            raise ValueError(f"images have shape {tuple(images.shape)}; expected [N, {self.colours}, {side}, {side}]")
         features = activate(self.from_rgb(images), gain=1.0)
         for block in self.blocks.values():
             features = block(features)
-        features = minibatch_deviation(features, self.group)
+        features = minibatch_std(features, self.group)
         features = activate(self.final_conv(features), gain=1.0)
         output: Tensor = self.logit(activate(self.hidden(features.flatten(1)), gain=1.0))
         return output.float()

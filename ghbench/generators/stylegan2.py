@@ -1,6 +1,6 @@
 """StyleGAN2 (Karras et al. 2020): mapping, and synthesis with skip or residual connections, in plain PyTorch.
 
-Exact to the official PyTorch program and to the common port; see `tests/generators` for the names of their weights.
+Exact to the official PyTorch program and to rosinality's; `conversion` maps the names of their weights.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class StyledConv(nn.Module):
     """Modulated and demodulated 3x3 convolution, noise, bias and rectifier (Karras et al. 2020, figure 2c).
 
     Args:
-        inputs: Channels in.
-        outputs: Channels out.
-        w_dim: Numbers of w.
-        resolution: Side of the output.
+        inputs: Input channels.
+        outputs: Output channels.
+        w_dim: Dimensions of w.
+        resolution: Resolution of the output.
         up: Whether it doubles the size.
-        clamp: Limit of the output, None for none.
+        clamp: Limit of the output, None for no limit.
     """
 
     kernel: Tensor
@@ -58,12 +58,12 @@ class StyledConv(nn.Module):
 
     def forward(self, features: Tensor, style: Tensor, noise: Noise, row: int, gain: float = 1.0) -> Tensor:
         """[N, inputs, H, W] and style [N, inputs] to [N, outputs, R, R]."""
-        # Scale of the weight and gain of the rectifier move into small tensors; noise and rectifier overwrite the maps.
+        # Weight scale and rectifier gain are applied to small tensors; noise and rectifier overwrite the maps.
         root = math.sqrt(2.0)
         factors = demodulation(self.weight, style, self.scale) * (gain * root)
         bias = self.bias * (gain * root)
         output = modulated_conv2d(features, self.weight, style * self.scale, factors, bias, self._convolve)
-        added = self.noise.added(output, noise, row, gain * root)
+        added = self.noise.contribution(output, noise, row, gain * root)
         if added is not None:
             output.add_(added)
         return rectify(output, None if self.clamp is None else self.clamp * gain)
@@ -71,7 +71,7 @@ class StyledConv(nn.Module):
     def _convolve(self, images: Tensor, weight: Tensor) -> Tensor:
         if not self.up:
             return functional.conv2d(images, weight, padding=1)
-        # Convolved with stride 1/2, which gives sides of 2H + 1.
+        # The transposed convolution has outputs of size 2H + 1.
         doubled = functional.conv_transpose2d(images, weight.transpose(0, 1), stride=2)
         return smooth(doubled, self.kernel, padding=1, gain=4.0)
 
@@ -120,17 +120,17 @@ class StyleGAN2(StyleGenerator):
     """A StyleGAN2 generator.
 
     Args:
-        channels: Channels by resolution, from 4 to that of the pictures.
-        z_dim: Numbers of z.
-        w_dim: Numbers of w.
+        channels: Channels by resolution, from 4 to the image size.
+        z_dim: Dimensions of z.
+        w_dim: Dimensions of w.
         mapping_layers: Dense layers of the mapping network.
-        labels: Numbers of a label, 0 for an unconditional generator.
-        architecture: `skip`: colours of all resolutions are added up; `residual`: features are.
-        conv_clamp: Limit of the output of every convolution, for half precision; None for none.
-        colours: Channels of the pictures.
+        labels: Label size, 0 for an unconditional generator.
+        architecture: `skip` adds up the colours of all resolutions, `residual` the features.
+        conv_clamp: Limit of every convolution's output, for half precision; None for no limit.
+        colours: Image channels.
 
     Raises:
-        ValueError: Resolutions are left out, or the architecture is unknown.
+        ValueError: Resolutions are missing, or the architecture is unknown.
     """
 
     kernel: Tensor
@@ -190,8 +190,8 @@ class StyleGAN2(StyleGenerator):
         count = codes["r4.conv"].shape[0]
         features = self.const.expand(count, -1, -1, -1)
         if features.device.type == "cpu":
-            # All that follows keeps this order, in which filters take 0.2 to 0.7 of the time, transposed convolutions
-            # 0.4 to 1.0 (measured over the layers of a 256 px generator).
+            # The layers keep this memory format, in which filters take 0.2 to 0.7 of the time and transposed
+            # convolutions 0.4 to 1.0 (over the layers of a 256 px generator).
             features = features.contiguous(memory_format=torch.channels_last)
         image: Tensor | None = None
         row = 0
@@ -233,7 +233,7 @@ class StyleGAN2(StyleGenerator):
     def _describe(self, name: str, layer: StyledConv | ToColours) -> GeneratorLevel:
         place, _, part = name.partition(".")
         resolution = self.resolution if name == "rgb" else int(place[1:])
-        # Rows of W+: conv of 4 px is 0, then two a resolution; an rgb level shares the row of the convolution after it.
+        # Rows of W+: 0 for conv of 4 px, then two a resolution; an rgb level shares the row of the next convolution.
         row = 2 * (resolution.bit_length() - 3) + {"up": -1, "conv": 0}.get(part, 1)
         return GeneratorLevel(
             name=name,

@@ -1,4 +1,4 @@
-"""The discriminators of StyleGAN2 (Karras et al. 2020, section 4.1): residual, or with skips from the picture."""
+"""The discriminators of StyleGAN2 (Karras et al. 2020, section 4.1): residual, or with input skips."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from ghbench.generators.layers import EqualConv2d, EqualLinear, activate, channel_table, minibatch_deviation
+from ghbench.generators.layers import EqualConv2d, EqualLinear, activate, channel_table, minibatch_std
 from ghbench.generators.mapping import MappingNetwork
 from ghbench.generators.resampling import downsample, filter_kernel, smooth
 
@@ -16,13 +16,13 @@ DiscriminatorArchitecture = Literal["residual", "skip"]
 
 
 class DownBlock(nn.Module):
-    """Two convolutions, the second of which halves the size; with a shortcut in the residual form.
+    """Two convolutions, the second of which halves the size; with a shortcut if residual.
 
     Args:
-        inputs: Channels in.
-        outputs: Channels out.
+        inputs: Input channels.
+        outputs: Output channels.
         residual: Whether there is a shortcut.
-        clamp: Limit of every output, None for none.
+        clamp: Limit of every output, None for no limit.
     """
 
     kernel: Tensor
@@ -37,7 +37,7 @@ class DownBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[N, inputs, R, R] to [N, outputs, R/2, R/2]."""
-        # Both branches of the residual form are halved in variance, so their sum keeps it.
+        # Both branches are halved in variance, so that their sum keeps it.
         gain = 1.0 if self.skip is None else math.sqrt(0.5)
         output = activate(self.conv(features), clamp=self.clamp)
         output = self.down(smooth(output, self.kernel, padding=2), stride=2, padding=0)
@@ -49,16 +49,16 @@ class StyleGAN2Discriminator(nn.Module):
     """A StyleGAN2 discriminator.
 
     Args:
-        channels: Channels by resolution, from 4 to that of the pictures.
-        labels: Numbers of a label, 0 for an unconditional discriminator.
-        label_layers: Dense layers of the network that maps the label.
-        architecture: `residual`, or `skip`: the downsampled picture enters at every resolution.
-        conv_clamp: Limit of the output of every convolution, None for none.
-        colours: Channels of the pictures.
-        group: Images of a group for the mean deviation.
+        channels: Channels by resolution, from 4 to the image size.
+        labels: Label size, 0 for an unconditional discriminator.
+        label_layers: Dense layers of the label's mapping network.
+        architecture: `residual`, or `skip`, where the downsampled image is an input at every resolution.
+        conv_clamp: Limit of every convolution's output, None for no limit.
+        colours: Image channels.
+        group: Images a group for the minibatch standard deviation.
 
     Raises:
-        ValueError: Resolutions are left out, or the architecture is unknown.
+        ValueError: Resolutions are missing, or the architecture is unknown.
     """
 
     kernel: Tensor
@@ -106,20 +106,21 @@ class StyleGAN2Discriminator(nn.Module):
         }
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Score pictures.
+        """Score images.
 
         Args:
             images: [N, colours, R, R], nominally in [-1, 1].
             labels: [N, labels], for a conditional discriminator.
 
         Returns:
-            Logits [N, 1], large for real pictures.
+            Logits [N, 1], large for real images.
 
         Raises:
-            ValueError: Pictures of another size, a missing label, or one given to an unconditional discriminator.
+            ValueError: Images have the wrong size, or labels are missing, or given to an unconditional discriminator.
         """
         if images.shape[-2:] != (self.resolution, self.resolution):
-            raise ValueError(f"pictures are {tuple(images.shape)}; expected sides of {self.resolution}")
+            side = self.resolution
+            raise ValueError(f"images have shape {tuple(images.shape)}; expected [N, {self.colours}, {side}, {side}]")
         features: Tensor | None = None
         for place in [*self.blocks, "r4"]:
             if place in self.from_rgb:
@@ -129,13 +130,13 @@ class StyleGAN2Discriminator(nn.Module):
             if place in self.blocks:
                 features = self.blocks[place](features)
         assert features is not None
-        features = minibatch_deviation(features, self.group)
+        features = minibatch_std(features, self.group)
         features = activate(self.final_conv(features), clamp=self.clamp)
         output: Tensor = self.logit(activate(self.hidden(features.flatten(1))))
-        return self._conditioned(output.float(), labels)
+        return self._project(output.float(), labels)
 
-    def _conditioned(self, output: Tensor, labels: Tensor | None) -> Tensor:
-        """Logits as inner products with the mapped label (projection, as the official program does it)."""
+    def _project(self, output: Tensor, labels: Tensor | None) -> Tensor:
+        """Logits as inner products with the mapped label (projection, as in the official program)."""
         if self.label_mapping is None:
             if labels is not None and labels.shape[-1]:
                 raise ValueError("this discriminator takes no labels")

@@ -1,4 +1,4 @@
-"""What the synthesis networks share: noise, and looking at or replacing the output of a level."""
+"""Parts shared by the synthesis networks: noise, and taps that read or replace a level's output."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ MODES = frozenset({"const", "random", "none"})
 
 
 class NoiseInput(nn.Module):
-    """A noise picture added to all channels, with a learned strength (Karras et al. 2019, section 2).
+    """A noise image added to all channels, with a learned strength (Karras et al. 2019, section 2).
 
     Args:
-        resolution: Side of the picture.
-        channels: Strengths: 1 for one strength in all (StyleGAN2), or one a channel (StyleGAN1).
+        resolution: Resolution of the noise.
+        channels: Number of strengths: 1 (StyleGAN2), or one a channel (StyleGAN1).
     """
 
     const: Tensor
@@ -34,21 +34,21 @@ class NoiseInput(nn.Module):
 
         Args:
             features: Output of the convolution.
-            noise: Which noise.
-            row: This layer's place in a list of explicit noises.
+            noise: Kind of noise.
+            row: This layer's index in a list of noise tensors.
 
         Raises:
-            ValueError: Unknown mode, or an explicit noise of another size.
+            ValueError: The kind is unknown, or the tensor has the wrong shape.
         """
-        added = self.added(features, noise, row)
+        added = self.contribution(features, noise, row)
         return features if added is None else features + added
 
-    def added(self, features: Tensor, noise: Noise, row: int, gain: float = 1.0) -> Tensor | None:
-        """What is added to the features [N, C, R, R], times `gain`: [1 or N, 1 or C, R, R], None for nothing."""
-        picture = self._picture(features, noise, row)
-        return None if picture is None else (picture * (self.strength * gain)[:, None, None]).to(features.dtype)
+    def contribution(self, features: Tensor, noise: Noise, row: int, gain: float = 1.0) -> Tensor | None:
+        """The term to add to features [N, C, R, R], times `gain`: [1 or N, 1 or C, R, R], or None."""
+        image = self._noise_map(features, noise, row)
+        return None if image is None else (image * (self.strength * gain)[:, None, None]).to(features.dtype)
 
-    def _picture(self, features: Tensor, noise: Noise, row: int) -> Tensor | None:
+    def _noise_map(self, features: Tensor, noise: Noise, row: int) -> Tensor | None:
         side = self.resolution
         if isinstance(noise, str):
             if noise not in MODES:
@@ -56,24 +56,24 @@ class NoiseInput(nn.Module):
             if noise == "random":
                 return torch.randn(features.shape[0], 1, side, side, device=features.device)
             return self.const[None, None] if noise == "const" else None
-        picture = noise[row]
-        if picture is not None and picture.shape[1:] != (1, side, side):
-            raise ValueError(f"noise {row} is {tuple(picture.shape)}; expected [1 or N, 1, {side}, {side}]")
-        return picture
+        image = noise[row]
+        if image is not None and image.shape[1:] != (1, side, side):
+            raise ValueError(f"noise {row} is {tuple(image.shape)}; expected [1 or N, 1, {side}, {side}]")
+        return image
 
 
 class LevelReached(Exception):  # noqa: N818 - a way to stop, not an error
-    """Ends a synthesis at the level that was asked for."""
+    """Ends a synthesis at the requested level."""
 
 
 @dataclass(slots=True)
 class LevelTap:
-    """Looks at the outputs of levels while a synthesis runs, and replaces some.
+    """Reads and replaces outputs of levels during a synthesis.
 
     Args:
-        stop_at: Level after which the synthesis can stop.
-        replacements: Outputs used instead of computed ones.
-        wanted: Levels whose outputs are kept.
+        stop_at: Level after which to stop.
+        replacements: Outputs to use instead of the computed ones.
+        wanted: Levels whose outputs to keep.
         reached: The output of `stop_at`.
         kept: The outputs of `wanted`.
     """
@@ -85,7 +85,7 @@ class LevelTap:
     kept: dict[str, Tensor] = field(default_factory=dict)
 
     def __call__(self, name: str, output: Tensor) -> Tensor:
-        """Pass on the output [N, C, R, R] of a level."""
+        """The output [N, C, R, R] of a level, possibly replaced."""
         output = self.replacements.get(name, output)
         if name in self.wanted:
             self.kept[name] = output

@@ -8,10 +8,10 @@ from ghbench.generators.stylegan2 import StyleGAN2
 
 
 def tiny_generator(seed: int = 0) -> StyleGAN2:
-    """A random StyleGAN2 of 32 px, 16 channels everywhere and z and w of 16 numbers; equal seeds, equal weights.
+    """A random StyleGAN2 of 32 px, with 16 channels everywhere and 16 dimensions of z and w, determined by the seed.
 
-    Noise strengths, biases and the mean of w are random too, so that every part of the network matters. Its pictures
-    mean nothing. It is in evaluation mode and lives on the CPU in float32.
+    Noise strengths, biases and the mean of w are random too, so that every part of the network matters. It is frozen,
+    in evaluation mode, on the CPU in float32.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

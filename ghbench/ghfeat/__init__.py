@@ -1,4 +1,4 @@
-"""GH-Feat (Xu et al. 2021): a frozen generator as a learned loss, and the hierarchical features that come out of it.
+"""GH-Feat (Xu et al. 2021): a frozen generator as a learned loss, and the hierarchical features that it yields.
 
-Import what you need from its module: nothing is imported here, so that commands that need no torch stay instant.
+Import what you need from its module: nothing is imported here, so that commands without torch stay fast.
 """

@@ -1,4 +1,4 @@
-"""An encoder and its generator, loaded once: pictures to codes, codes to features, and all the way back."""
+"""An encoder and its generator, loaded once: images to codes, codes to features, and back to images."""
 
 from __future__ import annotations
 
@@ -27,25 +27,23 @@ from ghbench.ghfeat.network.encoder import Encoder
 from ghbench.ghfeat.network.layout import layout_of
 from ghbench.ghfeat.network.statistics import layout_statistics
 
-Pictures = NDArray[np.uint8]
+Images = NDArray[np.uint8]
 """uint8 [N, 3, R, R] RGB of the encoder's size."""
 Codes = Mapping[str, Tensor]
 """By level [N, width], in the space of the encoder's layout."""
 
-AT_ONCE = 16
-"""Pictures that go through a network together."""
 NEVER_VARIES = 1e-6
-"""Measured deviations below this share of the largest are rounding."""
-_NAME_IT = "name it: generator=PATH in the spec string, --generator PATH on the command line"
+"""Measured standard deviations below this share of the largest are rounding errors."""
+_GENERATOR_FIX = "generator=PATH in the spec string, or --generator PATH on the command line"
 
 
 class Codec:
-    """Encodes pictures and decodes codes.
+    """Encodes images and decodes codes, each batch in one pass: callers choose its size.
 
     Args:
-        description: The encoder's.
-        encoder: In evaluation mode.
-        generator: Spec string or path in place of what the encoder's file names.
+        description: Description of the encoder.
+        encoder: The encoder.
+        generator: Spec string or path that replaces the generator named in the encoder's file.
         device: Where both compute.
     """
 
@@ -53,23 +51,23 @@ class Codec:
         self, description: EncoderDescription, encoder: Encoder, generator: str | None = None, device: str = "cpu"
     ) -> None:
         self.description, self.device = description, device
-        self.encoder = _brought(encoder, device).eval().requires_grad_(requires_grad=False)
+        self.encoder = _to_device(encoder, device).eval().requires_grad_(requires_grad=False)
         self.layout, self.size = description.config.layout, description.config.size
         self._typed = generator
         self.generator_name = generator or description.generator
 
     @classmethod
     def load(cls, weights: str = DEFAULT, *, generator: str | None = None, device: str = "cpu") -> Codec:
-        """Load an encoder; its generator follows when it is first needed.
+        """Load an encoder; its generator is loaded when it is first needed.
 
         Args:
-            weights: Name of shipped weights, or path of an encoder's file.
-            generator: Spec string or path of the generator, where it is not where the file says.
+            weights: Name of shipped weights, or path of an encoder file.
+            generator: Spec string or path that replaces the generator named in the encoder's file.
             device: `cpu`, `cuda`, ...
 
         Raises:
-            MissingError: The weights are not there.
-            DataError: They are damaged or no encoder.
+            MissingError: The weights do not exist.
+            DataError: The file is damaged or has no encoder.
             UsageError: There is no such device.
         """
         path = weights_file(weights)
@@ -80,8 +78,8 @@ class Codec:
         """The generator whose codes the encoder predicts.
 
         Raises:
-            MissingError: The encoder's file names none, or it cannot be had.
-            DataError: It is not the one that the encoder learned from.
+            MissingError: The encoder's file names no generator, or it is not available.
+            DataError: It is not the one that the encoder was trained with.
         """
         generator = load_generator(self._plugin)
         self._check(generator)
@@ -89,7 +87,7 @@ class Codec:
 
     @cached_property
     def _plugin(self) -> GeneratorPlugin:
-        """What the user named; else what the encoder's file names, which can only be a registered generator or itself.
+        """What the user named; else what the encoder's file names: a registered generator, or the file itself.
 
         Raises:
             MissingError: See `generator`.
@@ -98,17 +96,17 @@ class Codec:
             return generator_plugin(self._typed)
         about = self.description
         if about.generator is None:
-            raise MissingError(f"{about.path.name} does not say which generator its codes are for", fix=_NAME_IT)
+            raise MissingError(f"{about.path.name} does not name the generator of its codes", fix=_GENERATOR_FIX)
         if about.official:
             return CheckpointFile(about.path)
         try:
             return recorded_generator(about.generator)
         except UsageError as error:
-            raise MissingError(f"{about.path.name}: {error.message}", fix=_NAME_IT) from error
+            raise MissingError(f"{about.path.name}: {error.message}", fix=_GENERATOR_FIX) from error
 
     @cached_property
     def statistics(self) -> dict[str, CodeStatistics] | None:
-        """Mean and deviation of the codes by level; None where neither the encoder nor a generator tells them."""
+        """Mean and standard deviation of the codes by level; None if neither the encoder nor a generator has them."""
         if self.description.standardised:
             return self.encoder.statistics
         if self.generator_name is None:
@@ -120,27 +118,28 @@ class Codec:
         }
 
     @torch.no_grad()
-    def encode(self, pictures: Pictures) -> dict[str, Tensor]:
-        """Codes of pictures uint8 [N, 3, R, R], by level [N, width]."""
-        return _joined([self.encoder(part) for part in self._parts(pictures)])
+    def encode(self, images: Images) -> dict[str, Tensor]:
+        """Codes of images uint8 [N, 3, R, R], by level [N, width]."""
+        codes: dict[str, Tensor] = self.encoder(self._tensor(images))
+        return codes
 
     @torch.no_grad()
-    def features(self, pictures: Pictures) -> dict[str, Tensor]:
-        """Standardised codes of pictures uint8 [N, 3, R, R], by level [N, width]; 0 where a code never varies."""
+    def features(self, images: Images) -> dict[str, Tensor]:
+        """Standardised codes of images uint8 [N, 3, R, R], by level [N, width]; 0 where a code never varies."""
         if not self.description.standardised:
-            return self.standardised(self.encode(pictures))
-        # Straight from the heads: to add a mean and take it off again would cost digits.
-        found = _joined([self.encoder.standardised(part) for part in self._parts(pictures)])
+            return self.standardise(self.encode(images))
+        # Straight from the heads: adding a mean and subtracting it again would cost precision.
+        found = self.encoder.standardised_codes(self._tensor(images))
         return {name: code * (self.encoder.deviation(name) > 0) for name, code in found.items()}
 
-    def standardised(self, codes: Codes) -> dict[str, Tensor]:
-        """(code - mean) / deviation by the generator's statistics, 0 where a code never varies; differentiable."""
+    def standardise(self, codes: Codes) -> dict[str, Tensor]:
+        """(code - mean) / standard deviation of the generator's codes, 0 where a code never varies; differentiable."""
         if self.statistics is None:
             return dict(codes)
         return {name: (code - self.statistics[name].mean) * self._inverse(name) for name, code in codes.items()}
 
-    def restored(self, features: Codes) -> dict[str, Tensor]:
-        """The codes of which these are the standardised ones; levels that are left out stand at their mean."""
+    def unstandardise(self, features: Codes) -> dict[str, Tensor]:
+        """Codes of standardised codes; levels that are left out take their mean."""
         rows = len(next(iter(features.values())))
         codes = {}
         for level in self.layout.levels:
@@ -161,33 +160,32 @@ class Codec:
         ws = rows[0][:, None].expand(-1, self.layout.rows, -1) if self.layout.space == "w" else torch.stack(rows, dim=1)
         return self.generator.style_codes(ws, raw=True)
 
-    def synthesised(self, codes: Codes) -> Tensor:
-        """Pictures [N, 3, R, R] of codes, nominally in [-1, 1], not clipped; differentiable."""
-        images = decode_codes(self.generator, self.layout, codes)
-        return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
+    def synthesise(self, codes: Codes) -> Tensor:
+        """Images [N, 3, R, R] of codes, nominally in [-1, 1], not clipped; differentiable."""
+        return _rgb(decode_codes(self.generator, self.layout, codes))
 
     @torch.no_grad()
-    def decode(self, codes: Codes) -> Pictures:
-        """Pictures uint8 [N, 3, R, R] of codes by level [N, width]."""
-        return np.concatenate([to_uint8(self.synthesised(part)) for part in _split(codes)])
+    def decode(self, codes: Codes) -> Images:
+        """Images uint8 [N, 3, R, R] of codes by level [N, width]."""
+        return to_uint8(self.synthesise(codes))
 
     @torch.no_grad()
     def maps(self, codes: Codes, level: str) -> Tensor:
-        """The generator's output of a level [N, C, r, r]."""
+        """The generator's feature map of a level [N, C, r, r]."""
         tap = LevelTap(wanted={level})
-        self._stepwise().run(self.styles(codes), "const", tap)
+        self._style_generator().run(self.styles(codes), "const", tap)
         return tap.kept[level]
 
     @torch.no_grad()
-    def resumed(self, codes: Codes, level: str, maps: Tensor) -> Pictures:
-        """Pictures uint8 [N, 3, R, R]: as `decode`, with the output of a level replaced by [N, C, r, r]."""
-        images = self._stepwise().synthesis_from_styles(self.styles(codes), replacements={level: maps})
-        return to_uint8(images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images)
+    def decode_from(self, codes: Codes, level: str, maps: Tensor) -> Images:
+        """Images uint8 [N, 3, R, R]: as `decode`, with the feature map of a level replaced by [N, C, r, r]."""
+        images = self._style_generator().synthesis_from_styles(self.styles(codes), replacements={level: maps})
+        return to_uint8(_rgb(images))
 
-    def _stepwise(self) -> StyleGenerator:
+    def _style_generator(self) -> StyleGenerator:
         if not isinstance(self.generator, StyleGenerator):
             raise UsageError(
-                f"a {type(self.generator).__name__} cannot be stopped between its levels",
+                f"a {type(self.generator).__name__} gives no access to its feature maps",
                 fix="local editing needs a StyleGAN1, StyleGAN2 or MobileStyleGAN",
             )
         return self.generator
@@ -198,44 +196,37 @@ class Codec:
         varies = deviation > (0.0 if self.description.standardised else NEVER_VARIES * deviation.max())
         return torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 0.0)
 
-    def _parts(self, pictures: Pictures) -> tuple[Tensor, ...]:
-        if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[1:] != (3, self.size, self.size):
+    def _tensor(self, images: Images) -> Tensor:
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (3, self.size, self.size):
             raise DataError(
-                f"pictures are {pictures.dtype} {pictures.shape}; expected uint8 (N, 3, {self.size}, {self.size})"
+                f"images are {images.dtype} {images.shape}; expected uint8 (N, 3, {self.size}, {self.size})"
             )
-        # A copy: torch warns about arrays that it may not write to, as memory-mapped ones are.
-        return torch.split(from_uint8(np.array(pictures)).to(self.device), AT_ONCE)
+        # A copy: torch warns about read-only arrays, such as memory-mapped ones.
+        return from_uint8(np.array(images)).to(self.device)
 
     def _check(self, generator: Generator) -> None:
         side = max(level.resolution for level in generator.levels)
         found = layout_of(generator, self.layout.space)
         if found != self.layout or side != self.size:
-            raise DataError(
-                f"{self.generator_name} is not the generator whose codes the encoder predicts", fix=_NAME_IT
-            )
+            raise DataError(f"the encoder does not predict codes of {self.generator_name}", fix=_GENERATOR_FIX)
         if self.description.generator_digest is None:
             return
         digest = self._plugin.spec().weights_digest
         if digest != self.description.generator_digest:
             raise DataError(
-                f"{self.generator_name} has other weights than the generator that the encoder learned from: sha256 "
-                f"{digest[:16]}..., expected {self.description.generator_digest[:16]}...",
-                fix=_NAME_IT,
+                f"{self.generator_name} has other weights than the generator that the encoder was trained with: "
+                f"sha256 {digest[:16]}..., expected {self.description.generator_digest[:16]}...",
+                fix=_GENERATOR_FIX,
             )
 
 
-def _brought(encoder: Encoder, device: str) -> Encoder:
+def _to_device(encoder: Encoder, device: str) -> Encoder:
     try:
         return encoder.to(device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
-        raise UsageError(f"the encoder cannot be brought to {device!r}: {reason}", fix="--device cpu") from error
+        raise UsageError(f"cannot move the encoder to {device!r}: {reason}", fix="--device cpu") from error
 
 
-def _joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-
-
-def _split(codes: Codes) -> list[dict[str, Tensor]]:
-    count = len(next(iter(codes.values())))
-    return [{name: code[start : start + AT_ONCE] for name, code in codes.items()} for start in range(0, count, AT_ONCE)]
+def _rgb(images: Tensor) -> Tensor:
+    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.errors import DataError
+from ghbench.errors import DataError, UsageError
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing
 from ghbench.ghfeat.files.description import EncoderDescription, describe_encoder
 from ghbench.ghfeat.files.shipped import DEFAULT, usual_alignment, weights_file
+from ghbench.spec_string import parse, parse_recorded
 
 if TYPE_CHECKING:
     from ghbench.ghfeat.codec import Codec
@@ -21,12 +22,12 @@ CITATION = "Xu et al. 2021, Generative Hierarchical Features from Synthesizing I
 
 
 class Ghfeat:
-    """GH-Feat: the codes by level with which a generator would draw the picture; decodes them too.
+    """GH-Feat: the codes by level from which a generator would draw the image; decodes them too.
 
     Args:
-        weights: `faces128`, `fashion32` or `mnist32`, or the path of an encoder: our own, the authors' pickle, or what
-            `ghbench convert` made of it.
-        generator: Spec string or path of the generator, where it is not where the encoder's file says.
+        weights: `faces128`, `fashion32` or `mnist32`, or the path of an encoder: our own, the authors' pickle, or its
+            conversion by `ghbench convert`.
+        generator: Spec string or path that replaces the generator named in the encoder's file.
     """
 
     def __init__(self, weights: str = DEFAULT, generator: str | None = None) -> None:
@@ -36,8 +37,8 @@ class Ghfeat:
         """Describe the extractor; no torch for our own files.
 
         Raises:
-            MissingError: The weights are not there; the message says how to train them.
-            DataError: They are damaged or no encoder.
+            MissingError: The weights do not exist; the message says how to train them.
+            DataError: The file is damaged or has no encoder.
         """
         about = self._description
         layout = about.config.layout
@@ -63,23 +64,23 @@ class Ghfeat:
         )
 
     def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """Encode a batch: uint8 [N, 3, R, R] to (code - mean) / deviation by level, float32 [N, width]."""
+        """Encode a batch: uint8 [N, 3, R, R] to (code - mean) / standard deviation, by level float32 [N, width]."""
         features = self.codec.features(images)
         return {name: np.asarray(code.float().cpu().numpy()) for name, code in features.items()}
 
     def decode(self, features: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
-        """Draw the pictures of features.
+        """Decode a batch of features to images.
 
         Args:
-            features: By level [N, width], as `extract` gives them; levels that are left out stand at the generator's
+            features: By level [N, width], as `extract` returns them; levels that are left out take the generator's
                 mean.
 
         Returns:
             uint8 [N, 3, R, R].
 
         Raises:
-            DataError: No levels, unknown ones, or another shape.
-            MissingError: The generator cannot be had.
+            DataError: No levels, unknown ones, or a wrong shape.
+            MissingError: The generator is not available.
         """
         import torch
 
@@ -87,15 +88,16 @@ class Ghfeat:
         rows = {len(values) for values in features.values()}
         wrong = [name for name, values in features.items() if np.shape(values)[1:] != (widths.get(name),)]
         if wrong or len(rows) != 1:
-            raise DataError(f"features cannot be decoded: levels {', '.join(wrong) or 'none'} do not fit the encoder")
+            expected = f"[N, width] of some of the levels {', '.join(widths)}"
+            raise DataError(f"cannot decode features of levels {', '.join(wrong or features) or 'none'}: {expected}")
         codec = self.codec
         tensors = {
             name: torch.from_numpy(np.array(values, np.float32)).to(codec.device) for name, values in features.items()
         }
-        return codec.decode(codec.restored(tensors))
+        return codec.decode(codec.unstandardise(tensors))
 
     def features_of_codes(self, generator: str, ws: NDArray[np.float32]) -> dict[str, NDArray[np.float32]] | None:
-        """What the features of pictures should be, from the codes that drew them.
+        """True features of generated images, from the codes that they were drawn from.
 
         Args:
             generator: Registered name of the generator that drew them.
@@ -103,28 +105,27 @@ class Ghfeat:
                 left out.
 
         Returns:
-            By level float32 [N, width]; None where the encoder predicts the codes of another generator.
+            By level float32 [N, width]; None if the encoder predicts the codes of another generator.
 
         Raises:
-            MissingError: The generator cannot be had.
+            MissingError: The generator is not available.
         """
         import torch
 
-        own = self._generator or self._description.generator
-        if own is None or own.partition(":")[0] != generator:
+        if self._generator_name() != generator:
             return None
         codec, layout = self.codec, self._description.config.layout
         with torch.no_grad():
             rows = torch.from_numpy(ws[:, : layout.rows].astype(np.float32)).to(codec.device)
-            features = codec.standardised(layout.codes(codec.generator, rows))
+            features = codec.standardise(layout.codes(codec.generator, rows))
         return {name: np.asarray(code.float().cpu().numpy()) for name, code in features.items()}
 
     def to(self, device: str) -> None:
-        """Move the networks."""
+        """Move the networks to `device`."""
         if device != self._device:
             self._device = device
             self.__dict__.pop("codec", None)
-        # Loaded now, not at the first batch: that is no part of the time that encoding takes.
+        # Loaded now, not at the first batch: loading does not count as encoding time.
         _ = self.codec
 
     @cached_property
@@ -139,3 +140,12 @@ class Ghfeat:
     @cached_property
     def _description(self) -> EncoderDescription:
         return describe_encoder(weights_file(self._weights))
+
+    def _generator_name(self) -> str | None:
+        """Registered name of the generator; None if it is unknown, or anybody's checkpoint."""
+        try:
+            if self._generator is not None:
+                return parse(self._generator).name
+            return parse_recorded(self._description.generator or "").name
+        except UsageError:
+            return None

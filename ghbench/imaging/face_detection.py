@@ -1,14 +1,14 @@
-"""Where the face is: dlib's frontal HOG detector under one fixed rule of scale, choice and fallback.
+"""Face detection: dlib's frontal HOG detector with a fixed rule for scale, choice and fallback.
 
-Scale: the detector finds faces from about 80 pixels on, so an image is doubled (bilinear) until its shorter side
-has at least 160 pixels, three times at most: once for ORL's 112 x 92, never for LFW's 250 x 250. An image with a
-longer side above 2048 pixels is shrunk to that.
+Scale: the detector finds faces of at least about 80 pixels, so an image is doubled (bilinear) until its shorter side
+has at least 160 pixels, at most three times: once for ORL's 112 x 92, never for LFW's 250 x 250. An image whose longer
+side exceeds 2048 pixels is shrunk to that.
 
-Choice: of several faces the largest and most central one, by its area less twice the squared distance of its centre
-from that of the image.
+Choice: of several faces the largest and most central one, by its area minus twice the squared distance between its
+centre and the image's.
 
-Fallback: where no face is found, a square box of 0.8 of the image's shorter side, its centre in the middle across
-and at 0.58 of the height: a face somewhat below the middle, as the detected ones of ORL and LFW are.
+Fallback: if no face is found, a square box of 0.8 of the image's shorter side, centred horizontally and at 0.58 of the
+height: slightly below the middle, like the detected faces of ORL and LFW.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ FALLBACK_CENTRE = (0.5, 0.58)
 
 
 def models_digest(*models: str) -> str:
-    """Digest of the models behind an alignment.
+    """Digest of the models of an alignment.
 
-    The detector is part of dlib's own code, so dlib's version stands for it.
+    The detector is part of dlib's code, so dlib's version represents it.
 
     Args:
-        models: sha256 of each model file that is used beside the detector.
+        models: sha256 of each other model file.
     """
     for package in DETECTOR_PACKAGES:
         try:
@@ -55,9 +55,9 @@ class Face:
 
     Args:
         box: The face box in pixels of `view`.
-        detected: Whether the detector found it; otherwise the box is the fallback box.
-        view: uint8 [h, w, 3], the image at the scale of detection.
-        scale: Pixels of `view` for one pixel of the image.
+        detected: Whether the detector found it; otherwise the box is the fallback.
+        view: uint8 [h, w, 3], the image at the detection scale.
+        scale: Pixels of `view` per pixel of the image.
     """
 
     box: Box
@@ -98,7 +98,7 @@ def find_face(image: NDArray[np.uint8]) -> Face:
 
 
 def detection_scale(height: int, width: int) -> float:
-    """Factor by which an image is scaled before detection, see the rule at the top."""
+    """Factor by which an image is scaled before detection; see the rule at the top."""
     if max(height, width) > MAX_SIDE:
         return MAX_SIDE / max(height, width)
     scale = 1
@@ -122,5 +122,5 @@ def _fallback_box(size: tuple[int, int]) -> Box:
 
 @lru_cache(maxsize=1)
 def _detector() -> Any:
-    """One detector a process; workers make their own."""
+    """One detector per process; workers make their own."""
     return require("dlib", "faces").get_frontal_face_detector()

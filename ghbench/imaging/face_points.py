@@ -1,4 +1,4 @@
-"""Facial landmarks on a found face: 68 points by face-alignment's FAN where its weights lie ready, else by dlib.
+"""Facial landmarks of a face: 68 points by face-alignment's FAN if its weights are on this machine, else by dlib.
 
 Points follow iBUG 300-W: 36-41 the eye on the image's left, 42-47 the other one, 48 and 54 the mouth's corners.
 """
@@ -26,20 +26,20 @@ PREDICTOR_68 = "shape_predictor_68_face_landmarks.dat"
 
 
 def points68(face: Face) -> NDArray[np.float64]:
-    """Find 68 points.
+    """Find 68 landmarks.
 
     Args:
-        face: A found face.
+        face: The face.
 
     Returns:
         float64 [68, 2] x and y in pixels of the image, where pixel i covers the interval from i to i + 1.
 
     Raises:
-        MissingError: Neither face-alignment's weights nor dlib's can be had.
+        MissingError: Neither face-alignment's weights nor dlib's are available.
     """
     weights = fan_weights()
     points = _fan_points(face, weights) if weights is not None else _dlib_points(face)
-    # Both name a pixel by its index; its centre lies half a pixel further.
+    # Both give pixel indices; a pixel's centre is half a pixel further.
     return (points + 0.5) / face.scale
 
 
@@ -52,14 +52,14 @@ def points68_digest() -> str:
 
 
 def dlib_shape(face: Face, predictor: str) -> Any:
-    """Find dlib's own landmark object on a found face, in pixels of `face.view`.
+    """Find landmarks as dlib's own object, in pixels of `face.view`.
 
     Args:
-        face: A found face.
+        face: The face.
         predictor: Member of the asset `dlib-face-models`.
 
     Raises:
-        MissingError: dlib or the model file cannot be had.
+        MissingError: dlib or the model file is not available.
     """
     dlib = require("dlib", "faces")
     left, top, right, bottom = (round(edge) for edge in face.box)
@@ -67,9 +67,9 @@ def dlib_shape(face: Face, predictor: str) -> Any:
 
 
 def fan_weights() -> Path | None:
-    """face-alignment's 2D network in the folder where torch keeps downloads; None if package or file is absent.
+    """face-alignment's 2D network in torch's download folder; None if the package or the file is missing.
 
-    Nothing is downloaded and torch is not imported to find out.
+    This neither downloads anything nor imports torch.
     """
     if importlib.util.find_spec("face_alignment") is None:
         return None
@@ -99,7 +99,7 @@ def _fan(weights: str) -> Any:
     expected = Path(package.api.models_urls["2DFAN-4"]).name
     if expected != weights:
         raise DataError(f"face-alignment's weights are {weights}; this version of the package expects {expected}")
-    # "folder" is the one detector of the package without weights of its own; we hand over our box and never call it.
+    # "folder" is the package's only detector without weights; it is never called, as we pass our own box.
     return package.FaceAlignment(
         package.LandmarksType.TWO_D, device="cpu", flip_input=False, face_detector="folder", compile=False
     )

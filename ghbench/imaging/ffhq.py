@@ -101,7 +101,7 @@ def sample_quad(image: NDArray[np.uint8], quad: Quad, side: int) -> tuple[NDArra
     Returns:
         uint8 [side, side, 3], and the fraction of its pixels whose centres lie outside the image.
     """
-    padded, offset = _padded(image, quad)
+    padded, offset = _pad(image, quad)
     corner, across, down = quad[0], (quad[1] - quad[0]) / side, (quad[2] - quad[0]) / side
     grid = np.arange(side) + 0.5
     places = corner + grid[None, :, None] * across + grid[:, None, None] * down
@@ -122,7 +122,7 @@ def sample_quad(image: NDArray[np.uint8], quad: Quad, side: int) -> tuple[NDArra
     return np.asarray(sampled, dtype=np.uint8), float(outside.mean())
 
 
-def _padded(image: NDArray[np.uint8], quad: Quad) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def _pad(image: NDArray[np.uint8], quad: Quad) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """The image, extended where the square leaves it, and where its origin is now (x, y).
 
     The extension is the image's reflection, which turns into a blur and then into the median colour with distance.

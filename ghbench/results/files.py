@@ -86,7 +86,7 @@ def finished(path: Path) -> Result | None:
     """The result at `path` with its records; None where there is none that this version can read."""
     try:
         result = load(path)
-        _checked_records(path, result)
+        _records_path(path, result)
     except DataError:
         return None
     return result
@@ -98,10 +98,10 @@ def load_records(path: Path, result: Result) -> pd.DataFrame:
     Raises:
         DataError: They are missing, or not the ones that the result was computed from.
     """
-    return pd.read_parquet(_checked_records(path, result))
+    return pd.read_parquet(_records_path(path, result))
 
 
-def _checked_records(path: Path, result: Result) -> Path:
+def _records_path(path: Path, result: Result) -> Path:
     """The file of a result's records, its bytes compared with the recorded digest."""
     records = path.with_suffix(".parquet")
     if not records.is_file():

@@ -181,6 +181,6 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def named(values: Sequence[MetricValue], metric: str, level: str | None = None) -> MetricValue | None:
+def find_value(values: Sequence[MetricValue], metric: str, level: str | None = None) -> MetricValue | None:
     """The value of a metric among others, None where it is not there."""
     return next((value for value in values if value.metric == metric and value.level == level), None)

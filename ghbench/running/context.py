@@ -15,6 +15,7 @@ from ghbench.extraction import ExtractionOptions, extract_features, move, resolv
 from ghbench.extractor import Encoder, Extractor
 from ghbench.imaging import alignment
 from ghbench.progress import Progress
+from ghbench.results import files
 from ghbench.running.keys import feature_key
 from ghbench.store import FeatureStore
 from ghbench.task import AnySubject
@@ -54,7 +55,7 @@ class RunContext:
     @property
     def cache(self) -> Path:
         """Folder for what is worth keeping between runs."""
-        return locations.cache() / "tasks" / self.task.partition(":")[0]
+        return locations.cache() / "tasks" / files.slug(self.task)
 
     def rng(self, *stream: int) -> np.random.Generator:
         """Random numbers from the run's seed; another stream gives others."""

@@ -137,11 +137,11 @@ class OwnModule:
     def _forward(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         import torch
 
-        with torch.inference_mode(), _evaluating(self._module):
+        with torch.inference_mode(), _evaluation_mode(self._module):
             scaled = (torch.from_numpy(images).float() / 255 - self._mean) / self._std
             output = self._module(scaled.to(self._device))
         named = output if isinstance(output, Mapping) else {"features": output}
-        return {level: _pooled(level, values) for level, values in named.items()}
+        return {level: _pool(level, values) for level, values in named.items()}
 
 
 def module_digest(module: Any) -> str:
@@ -178,7 +178,7 @@ def _source(kind: type) -> str:
 
 
 @contextmanager
-def _evaluating(module: Any) -> Iterator[None]:
+def _evaluation_mode(module: Any) -> Iterator[None]:
     """Evaluation mode inside the block; afterwards every part is in the mode it was in, so that training can go on."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
@@ -189,7 +189,7 @@ def _evaluating(module: Any) -> Iterator[None]:
             part.training = mode
 
 
-def _pooled(level: str, values: Any) -> NDArray[np.float32]:
+def _pool(level: str, values: Any) -> NDArray[np.float32]:
     import torch
 
     if not isinstance(values, torch.Tensor) or values.ndim not in {2, 4}:

@@ -1,4 +1,4 @@
-"""The feature store: features by content key, in memory-mapped shards that are verified whenever they are opened."""
+"""The feature store: features by content key, in memory-mapped shards, verified when opened."""
 
 from ghbench.store.feature_store import FeatureStore, ShardNote, StoredFeatures, default_store
 from ghbench.store.key import FeatureKey

@@ -1,7 +1,7 @@
-"""An exact FAISS index over a complete level: derived from the shards, made anew whenever they differ, never the truth.
+"""An exact FAISS index of a complete level: derived from the shards and rebuilt whenever they differ.
 
 stage4/index-cosine.faiss    vectors, normalised for the cosine
-stage4/index-cosine.json     what it was built from, and its own sha256
+stage4/index-cosine.json     digest of the shards, and its own sha256
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ghbench.store.feature_store import StoredFeatures
 
 
 class IndexManifest(BaseModel):
-    """`index-SIMILARITY.json`: an index is believed only if both digests are right."""
+    """`index-SIMILARITY.json`: an index is used only if both digests match."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -68,14 +68,14 @@ class FeatureIndex:
             raise UsageError(f"queries have shape {queries.shape}; expected [Q, {self.dim}]")
         if not 1 <= k <= self.rows:
             raise UsageError(f"k is {k}; expected 1 to {self.rows}, the number of rows")
-        found, rows = self.index.search(_comparable(queries, self.similarity), k)
+        found, rows = self.index.search(_search_vectors(queries, self.similarity), k)
         # FAISS gives squared distances.
         similarities = found if self.similarity == "cosine" else -np.sqrt(np.maximum(found, 0.0))
         return similarities, rows
 
 
 def feature_index(stored: StoredFeatures, level: str, similarity: Similarity = "cosine") -> FeatureIndex:
-    """The index of a complete level: read from its file, or built if that is missing, damaged or of other shards.
+    """The index of a complete level: read from its file, or built if that is missing, damaged or outdated.
 
     Args:
         stored: Features.
@@ -95,9 +95,9 @@ def feature_index(stored: StoredFeatures, level: str, similarity: Similarity = "
     if index is None:
         features = stored.read(level)
         index = (faiss.IndexFlatIP if similarity == "cosine" else faiss.IndexFlatL2)(features.shape[1])
-        index.add(_comparable(features, similarity))
+        index.add(_search_vectors(features, similarity))
         content = faiss.serialize_index(index).tobytes()
-        # Another process may be here too: both write the same bytes, and each file takes its place whole.
+        # Another process may do the same: both write the same bytes, atomically.
         atomic.write_bytes(path, content)
         made_from = IndexManifest(similarity=similarity, shards_digest=shards_digest, sha256=digest_bytes(content))
         manifest.write(made_from, path.with_suffix(".json"))
@@ -112,14 +112,14 @@ def _read(faiss: Any, path: Path, shards_digest: str) -> Any | None:
         content = path.read_bytes()
     except OSError:
         return None
-    # FAISS reads whatever it is given; only bytes that we wrote ourselves may reach it.
+    # FAISS does not validate its input; it only gets bytes that we wrote.
     if digest_bytes(content) != made_from.sha256:
         return None
     return faiss.deserialize_index(np.frombuffer(content, dtype=np.uint8))
 
 
-def _comparable(features: NDArray[Any], similarity: Similarity) -> NDArray[np.float32]:
-    """What FAISS compares: float32 rows, for the cosine of length 1; a row of zeros is alike to nothing."""
+def _search_vectors(features: NDArray[Any], similarity: Similarity) -> NDArray[np.float32]:
+    """Vectors for FAISS: float32, of length 1 for the cosine; zeros stay zeros, similar to nothing."""
     rows = np.ascontiguousarray(features, dtype=np.float32)
     if similarity == "l2":
         return rows

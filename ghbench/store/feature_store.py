@@ -1,4 +1,4 @@
-"""Features on disk: one folder a key, one sub-folder a level, NumPy shards that land whole or not at all.
+"""Features on disk: one folder a key, one sub-folder a level, NumPy shards written atomically.
 
     FEATURES/mobilenet-v2-orl-plain-0123456789abcdef/
       manifest.json             the key in clear
@@ -6,7 +6,7 @@
       stage4/level.json         shards with their sha256, and `complete` when all are there
       stage4/shard-00000.npy
 
-A shard is believed only if its bytes have the recorded sha256; any other goes to `quarantine/` and is missing again.
+A shard is used only if it has the recorded sha256; a damaged one is moved to `quarantine/` and counts as missing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _TAKEN = frozenset({"lock", "manifest.json", "quarantine"})
 
 @dataclass(frozen=True, slots=True)
 class ShardNote:
-    """What is remembered of how a shard was made.
+    """How a shard was made.
 
     Args:
         fallbacks: Images whose face was not detected.
@@ -65,12 +65,12 @@ class FeatureStore:
     root: Path
 
     def open(self, key: FeatureKey, row_ids: Sequence[str], shard_rows: int = SHARD_ROWS) -> StoredFeatures:
-        """The features of a key, whether or not any are there yet.
+        """The features of a key, which may not exist yet.
 
         Args:
             key: The content key.
             row_ids: The dataset's ids, in order.
-            shard_rows: Rows a shard, for keys that are new.
+            shard_rows: Rows a shard, for new keys.
         """
         stored = StoredFeatures(self.root / key.folder, key, tuple(row_ids), shard_rows)
         stored.adopt_shard_rows()
@@ -81,12 +81,12 @@ class FeatureStore:
         return sorted(path.parent for path in self.root.glob("*/manifest.json"))
 
     def remove(self, folder: Path) -> None:
-        """Delete a key that nobody is writing to.
+        """Delete a key's features.
 
         Raises:
             UserError: Another process holds its lock.
         """
-        # Renamed while locked: whoever comes next starts with a new folder and never sees half of the old one.
+        # Renamed while locked: the next process starts with a new folder and never sees half of the old one.
         aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.removed")
         try:
             with FileLock(folder / "lock", timeout=0):
@@ -98,7 +98,7 @@ class FeatureStore:
 
 @dataclass
 class StoredFeatures:
-    """The features of one key: levels, each a [rows, dim] array cut into shards."""
+    """The features of one key: by level a [rows, dim] array in shards."""
 
     folder: Path
     key: FeatureKey
@@ -108,26 +108,22 @@ class StoredFeatures:
     _locked: bool = field(default=False, repr=False)
 
     def adopt_shard_rows(self) -> KeyManifest | None:
-        """Cut into shards as the key on disk is cut, if there is one, and return its manifest.
+        """Adopt the shard size of the key on disk, if there is one, and return its manifest.
 
         Raises:
-            DataError: The folder holds features of other rows.
+            DataError: The folder holds features of other images.
         """
         known = manifest.read(KeyManifest, self.folder / "manifest.json")
         if known is None:
             return None
         if digest_json(known.key) != self.key.digest or known.row_ids_digest != digest_lines(self.row_ids):
-            raise DataError(
-                f"{self.folder} holds features of other images than those asked for", fix=f"rm -r {self.folder}"
-            )
+            raise DataError(f"{self.folder} holds features of other images", fix=f"rm -r {self.folder}")
         self.shard_rows = known.shard_rows
         return known
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the key's lock; whoever waited finds the other's work done.
-
-        The operating system frees the lock of a process that was killed.
+        """Hold the key's lock. The operating system releases it if the process is killed.
 
         Raises:
             UserError: The disk is full, or the folder cannot be written to.
@@ -148,18 +144,18 @@ class StoredFeatures:
             lock.release()
 
     def is_complete(self, level: str) -> bool:
-        """Whether all shards of a level are there and none was found damaged."""
+        """Whether all shards of a level were written and none was found damaged."""
         note = self._level(level)
         return note is not None and note.state == "complete"
 
     def is_ready(self, level: str) -> bool:
-        """Whether a level is complete and every shard has the bytes that were written."""
+        """Whether a level is complete and every shard intact."""
         return self.is_complete(level) and not self.missing_rows(level)
 
     def missing_rows(self, level: str) -> list[tuple[int, int]]:
-        """Row ranges of the shards that are not there, or do not have the bytes that were written.
+        """Row ranges of missing and damaged shards.
 
-        Inside `writing()` a damaged shard is also put into quarantine; a mere reader leaves everything as it is.
+        Inside `writing()` damaged shards are moved to quarantine; readers change nothing.
         """
         note = self._level(level)
         present = {} if note is None else note.shards
@@ -170,28 +166,28 @@ class StoredFeatures:
         ]
 
     def write_shard(self, level: str, start: int, rows: NDArray[Any], note: ShardNote | None = None) -> None:
-        """Put one shard in its place; call inside `writing()`.
+        """Write one shard; call inside `writing()`.
 
         Args:
             level: Level name.
-            start: First row of the shard.
+            start: Its first row.
             rows: float [n, dim], stored in the key's dtype.
             note: How it was made.
 
         Raises:
-            DataError: The level's name cannot name a folder, or the rows are not those of a shard.
+            DataError: The level's name is not a valid folder name, or the rows are not a shard.
             FeatureError: A number is NaN or Inf, or too large for the storage dtype.
             UserError: The disk is full; the shards so far are kept.
         """
         if not _LEVEL_NAME.fullmatch(level) or level in _TAKEN:
             raise DataError(
-                f"level name {level!r} may hold letters, digits and . _ + - only, "
-                f"and not be one of {', '.join(sorted(_TAKEN))}"
+                f"invalid level name {level!r}; expected letters, digits and . _ + -, "
+                f"and none of {', '.join(sorted(_TAKEN))}"
             )
         number = start // self.shard_rows
         if (start, start + len(rows)) not in self._ranges():
-            raise DataError(f"rows {start} to {start + len(rows) - 1} are no shard of {self.folder.name}")
-        content = _npy_bytes(self._as_stored(rows, level, start))
+            raise DataError(f"rows {start} to {start + len(rows) - 1} are not a shard of {self.folder.name}")
+        content = _npy_bytes(self._to_storage(rows, level, start))
         note = note or ShardNote()
         entry = ShardEntry(
             rows=(start, start + len(rows)),
@@ -203,8 +199,8 @@ class StoredFeatures:
         known = self._level(level)
         if known is not None and known.shape[1] != rows.shape[1]:
             raise FeatureError(
-                f"level {level!r} of {self.folder.name} has {known.shape[1]} numbers an image, now it has "
-                f"{rows.shape[1]}; other features need another version",
+                f"level {level!r} of {self.folder.name} had {known.shape[1]} dimensions, now it has {rows.shape[1]}, "
+                "under the same version",
                 fix="raise the version in the extractor's spec",
             )
         with self._disk_errors():
@@ -213,7 +209,7 @@ class StoredFeatures:
         self._verified.add((level, number))
 
     def complete(self, level: str, warnings: Sequence[str] = ()) -> None:
-        """Mark a level complete; the last thing a writer does."""
+        """Mark a level complete, after its last shard."""
         note = self._level(level)
         if note is None or self.missing_rows(level):
             raise DataError(f"level {level!r} of {self.folder.name} is not complete")
@@ -221,12 +217,12 @@ class StoredFeatures:
             self._write_level(level, "complete", note.shape[1], note.shards, list(warnings))
 
     def discard(self, level: str) -> None:
-        """Forget a level whose features turned out to be unusable."""
+        """Delete a level with unusable features."""
         shutil.rmtree(self.folder / level, ignore_errors=True)
         self._verified = {entry for entry in self._verified if entry[0] != level}
 
     def read(self, level: str) -> NDArray[Any]:
-        """All rows of a complete level, in the dataset's order; memory-mapped where it is one shard.
+        """All rows of a complete level, in the dataset's order; memory-mapped if it is one shard.
 
         Returns:
             [rows, dim] in the storage dtype, read-only.
@@ -246,7 +242,7 @@ class StoredFeatures:
         return whole
 
     def read_shard(self, level: str, start: int) -> NDArray[Any]:
-        """Rows of one shard that is there, memory-mapped."""
+        """Rows of one existing shard, memory-mapped."""
         return self._map(level, start // self.shard_rows)
 
     def notes(self, level: str) -> list[ShardEntry]:
@@ -255,12 +251,12 @@ class StoredFeatures:
         return [] if note is None else [note.shards[number] for number in sorted(note.shards)]
 
     def warnings(self, level: str) -> list[str]:
-        """What was noticed when the level was completed."""
+        """Warnings recorded when the level was completed."""
         note = self._level(level)
         return [] if note is None else note.warnings
 
     def levels(self) -> list[str]:
-        """Names of all levels of which anything is there."""
+        """Names of all levels, complete or not."""
         return sorted(path.parent.name for path in self.folder.glob("*/level.json"))
 
     def _ranges(self) -> list[tuple[int, int]]:
@@ -274,14 +270,14 @@ class StoredFeatures:
         if path.is_file() and digest_file(path) == entry.sha256:
             self._verified.add((level, number))
             return True
-        # Only who holds the lock may change anything: another process may be writing this very level.
+        # Only the holder of the lock may change anything: another process may be writing this level.
         if self._locked:
             with self._disk_errors():
                 self._quarantine(level, number)
         return False
 
     def _quarantine(self, level: str, number: int) -> None:
-        """Put a damaged shard aside and forget it; it is evidence of a failing disk, and never read again."""
+        """Move a damaged shard aside; it is evidence of a failing disk and never read again."""
         path = self._shard_path(level, number)
         if path.is_file():
             aside = self.folder / "quarantine"
@@ -296,7 +292,7 @@ class StoredFeatures:
         note = manifest.read(LevelManifest, self.folder / level / "level.json")
         if note is None or note.shape[0] != len(self.row_ids) or note.dtype != self.key.dtype:
             return None
-        # Shards that were cut otherwise, before the key's manifest was lost, are none of ours.
+        # Shards of another size, from before the key's manifest was lost, do not count.
         ranges = dict(enumerate(self._ranges()))
         note.shards = {number: entry for number, entry in note.shards.items() if ranges.get(number) == entry.rows}
         return note
@@ -310,13 +306,13 @@ class StoredFeatures:
         )
 
     def _sweep(self) -> None:
-        """Delete what killed writers left half-written; under the lock nobody else is writing shards or manifests."""
+        """Delete temporary files of killed writers; under the lock there are no other writers."""
         for kind in ("manifest.json", "*/level.json", "*/shard-*"):
             folder, _, name = kind.rpartition("/")
             for path in self.folder.glob(f"{folder}/.{name}.*.tmp" if folder else f".{name}.*.tmp"):
                 path.unlink(missing_ok=True)
 
-    def _as_stored(self, rows: NDArray[Any], level: str, start: int) -> NDArray[Any]:
+    def _to_storage(self, rows: NDArray[Any], level: str, start: int) -> NDArray[Any]:
         with np.errstate(over="ignore"):
             stored = rows.astype(self.key.dtype, copy=False)
         bad = np.flatnonzero(~np.isfinite(stored).all(axis=1))

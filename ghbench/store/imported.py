@@ -1,4 +1,4 @@
-"""Features that were made elsewhere: checked once, kept in the home folder because nothing here can make them again."""
+"""Imported features: checked once, kept in the home folder because ghbench cannot make them again."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ghbench.errors import DataError, FeatureError, MissingError, UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _IDS = "ids"
-_PLAIN = "save floating arrays by numpy.save or numpy.savez; pickled objects are never read"
+_PLAIN = "save floating-point arrays with numpy.save or numpy.savez; pickled objects are never read"
 _SINGLE_LEVEL = "features"
 
 
 class ImportedManifest(BaseModel):
-    """What is known of imported features."""
+    """`manifest.json` of imported features."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -54,8 +54,8 @@ class ImportedFeatures:
         """Features by level, rows in the dataset's order, memory-mapped.
 
         Raises:
-            MissingError: They are of another dataset, or of another state of it.
-            DataError: A file was changed.
+            MissingError: They are of another dataset or another version of it.
+            DataError: A file has changed.
         """
         if content_digest(dataset) != self.manifest.dataset_digest:
             raise MissingError(
@@ -67,42 +67,42 @@ class ImportedFeatures:
         for level, sha256 in self.manifest.files.items():
             path = self.folder / f"{level}.npy"
             if not path.is_file() or digest_file(path) != sha256:
-                raise DataError(f"{path} was changed after the import", fix="import the features again")
+                raise DataError(f"{path} has changed since the import", fix="import the features again")
             found[level] = np.load(path, mmap_mode="r", allow_pickle=False)
         return found
 
 
 def imported_folder() -> Path:
-    """Where imported features live."""
+    """Folder of imported features."""
     return locations.home() / "imported"
 
 
 def import_features(source: Path, name: str, dataset: Dataset) -> ImportedFeatures:
-    """Take in features that were made elsewhere.
+    """Import features made elsewhere.
 
     Args:
         source: `.npy` [N, D] with rows in the dataset's order, or `.npz` with one such array a level and, if the order
             differs, the array `ids` [N] naming each row.
-        name: What to call them; used as `imported:name=NAME`.
-        dataset: What they are features of.
+        name: Their name, for `imported:name=NAME`.
+        dataset: The dataset they belong to.
 
     Returns:
         The imported features.
 
     Raises:
-        UsageError: The name is taken or cannot name a folder.
-        DataError: The file is no array file, or its rows are not those of the dataset.
-        FeatureError: NaN, Inf or numbers beyond float32.
+        UsageError: The name is taken or not a valid folder name.
+        DataError: The file is not an array file, or its rows are not those of the dataset.
+        FeatureError: NaN, Inf or overflow of float32.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name imported features; letters, digits and . _ - only")
     folder = imported_folder() / name
     if (folder / "manifest.json").exists():
-        raise UsageError(f"imported features {name!r} exist already", fix=f"remove {folder}, or choose another name")
+        raise UsageError(f"imported features {name!r} exist already", fix=f"remove {folder} or choose another name")
     levels = _in_dataset_order(_read_arrays(source), dataset, source)
     if not levels:
         raise DataError(f"{source} holds no features; expected one array [{len(dataset)}, D] a level")
-    kept = {level: _checked(array, level, dataset, source) for level, array in levels.items()}
+    kept = {level: _validate(array, level, dataset, source) for level, array in levels.items()}
     files, dims = {}, {}
     for level, array in kept.items():
         content = io.BytesIO()
@@ -126,7 +126,7 @@ def load_imported(name: str) -> ImportedFeatures:
     """Imported features by name.
 
     Raises:
-        MissingError: Nothing of that name was imported.
+        MissingError: There are none of that name.
     """
     folder = imported_folder() / name
     try:
@@ -144,7 +144,7 @@ def _read_arrays(source: Path) -> dict[str, NDArray[Any]]:
     except FileNotFoundError as error:
         raise MissingError(f"{source} does not exist") from error
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{source} is no .npy or .npz file of plain arrays", fix=_PLAIN) from error
+        raise DataError(f"{source} is not a .npy or .npz file of plain arrays", fix=_PLAIN) from error
     if isinstance(loaded, np.ndarray):
         return {_SINGLE_LEVEL: loaded}
     with loaded:
@@ -161,13 +161,13 @@ def _in_dataset_order(arrays: dict[str, NDArray[Any]], dataset: Dataset, source:
     row_of = {name: row for row, name in enumerate(ids)}
     missing = [name for name in dataset.ids if name not in row_of]
     if missing or len(row_of) != len(ids):
-        what = f"id {missing[0]!r} is missing" if missing else "an id stands twice"
+        what = f"id {missing[0]!r} is missing" if missing else "duplicate ids"
         raise DataError(f"{source}: {what}; expected each of the {len(dataset)} ids of {dataset.card().name!r} once")
     order = [row_of[name] for name in dataset.ids]
     return {level: array[order] for level, array in arrays.items()}
 
 
-def _checked(array: NDArray[Any], level: str, dataset: Dataset, source: Path) -> NDArray[np.float32]:
+def _validate(array: NDArray[Any], level: str, dataset: Dataset, source: Path) -> NDArray[np.float32]:
     if not _NAME.fullmatch(level):  # it names a file
         raise DataError(f"{source}: {level!r} cannot name a level; letters, digits and . _ - only")
     if (

@@ -1,4 +1,4 @@
-"""What lies in a store's folders, for those who do not know the keys: `ghbench cache`."""
+"""What is in a store's folders, without knowing the keys: `ghbench cache`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ghbench.store.manifest import KeyManifest, LevelManifest
 
 
 def describe_folder(folder: Path) -> dict[str, Any]:
-    """What a key's folder holds, for `ghbench cache list`: key parts, levels with their state, bytes."""
+    """Content of a key's folder for `ghbench cache list`: key parts, levels with their state, bytes."""
     known = manifest.read(KeyManifest, folder / "manifest.json")
     levels = {}
     for path in sorted(folder.glob("*/level.json")):
         note = manifest.read(LevelManifest, path)
         levels[path.parent.name] = "unreadable" if note is None else note.state
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    # Of a manifest that cannot be read the next run makes a new one; until then the folder's name tells what it is.
+    # The next run replaces an unreadable manifest; until then only the folder's name tells what it is.
     unreadable = dict.fromkeys(FeatureKey.__dataclass_fields__, "?") | {
         "extractor": folder.name,
         "align": {"name": "?"},
@@ -34,7 +34,7 @@ def describe_folder(folder: Path) -> dict[str, Any]:
 
 
 def damaged_shards(folder: Path) -> list[Path]:
-    """Shards of a key whose bytes are not the recorded ones."""
+    """Shards of a key that are missing or lack the recorded sha256."""
     damaged = []
     for path in sorted(folder.glob("*/level.json")):
         note = manifest.read(LevelManifest, path)

@@ -1,4 +1,4 @@
-"""What features are named by: everything that can change a number in them, and nothing else."""
+"""The content key of features: everything that can change them, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FeatureKey:
         view: `plain` or `flipped`.
         backend: Library and precision of the computation.
         dtype: Storage dtype.
-        dataset: Name, for people who read manifests; the digest decides.
+        dataset: Name, for readers; the digest decides.
         dataset_digest: Content digest of the dataset.
         decode_version: Version of the decoding step.
     """
@@ -54,5 +54,5 @@ class FeatureKey:
         return f"{readable[:100]}-{self.digest[:16]}"
 
     def parts(self) -> dict[str, Any]:
-        """All parts as JSON values, written into the manifest in clear."""
+        """All parts as JSON values, for the manifest."""
         return asdict(self)

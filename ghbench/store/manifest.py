@@ -1,4 +1,4 @@
-"""What the store writes beside the shards: the key in clear, and of each level its shards and whether all are there."""
+"""The store's manifests: the key in clear, and for each level its shards and whether it is complete."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class KeyManifest(_Part):
 
 
 class ShardEntry(_Part):
-    """One shard that is wholly on disk."""
+    """One shard on disk."""
 
     rows: tuple[int, int]
     sha256: str
@@ -38,7 +38,7 @@ class ShardEntry(_Part):
 
 
 class LevelManifest(_Part):
-    """`level.json` of a level; `state` turns `complete` last."""
+    """`level.json` of a level; `state` becomes `complete` last."""
 
     schema_version: int = SCHEMA_VERSION
     level: str
@@ -50,7 +50,7 @@ class LevelManifest(_Part):
 
 
 def read(model: type[T], path: Path) -> T | None:
-    """Read a manifest; None where it is missing, half-written or of another schema: what it describes is made anew."""
+    """Read a manifest; None if it is missing, damaged or of another schema: its content is made again."""
     try:
         found = model.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError, ValueError):

@@ -63,7 +63,7 @@ def compare(
     values, draws, counts = [], [], []
     unit: str | None = None
     for entry in chosen:
-        point = scoring.named(entry.result.metrics, metric)
+        point = scoring.find_value(entry.result.metrics, metric)
         if point is None or point.value is None:
             known = sorted({value.metric for value in entry.result.metrics if value.level is None})
             raise UsageError(

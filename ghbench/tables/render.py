@@ -72,7 +72,7 @@ def one_line(text: str) -> str:
 def markdown(table: Table) -> str:
     """A table for a README or a paper's repository, with the sentences that explain it."""
     reading, *notes = explanation(table)
-    parts = [_markdown_rows(table, table.rows, ranked=True), "", reading, *map(_escaped, notes)]
+    parts = [_markdown_rows(table, table.rows, ranked=True), "", reading, *map(_escape, notes)]
     if table.levels:
         parts += ["", LEVELS_TITLE, "", _markdown_rows(table, table.levels, ranked=False)]
     return "\n".join(parts) + "\n"
@@ -80,18 +80,23 @@ def markdown(table: Table) -> str:
 
 def _markdown_rows(table: Table, rows: Sequence[Row], *, ranked: bool) -> str:
     names = columns(table, rows)
-    head = [*(["rank"] if ranked else []), "extractor", *map(_escaped, names), "supervision", "remarks"]
-    rule = [*(["---:"] if ranked else []), *["---"] * (len(names) + 3)]
+    head = [*(["rank"] if ranked else []), "extractor", "numbers", *map(_escape, names), "supervision", "remarks"]
+    rule = [*(["---:"] if ranked else []), "---", "---:", *["---"] * (len(names) + 2)]
     lines = [f"| {' | '.join(head)} |", f"|{'|'.join(rule)}|"]
     for row in rows:
         supervision = str(row.entry.result.subject.training.get("supervision", "not stated"))
-        cells = [_code(row.system), *(cell(row.metric(name)) for name in names)]
-        cells += [_escaped(supervision), _escaped(_mark(row, table))]
+        cells = [_code(row.system), numbers(row), *(cell(row.metric(name)) for name in names)]
+        cells += [_escape(supervision), _escape(_mark(row, table))]
         lines.append("| " + " | ".join([*([_rank(row)] if ranked else []), *cells]) + " |")
     return "\n".join(lines)
 
 
-LEVELS_TITLE = "Single levels, and other levels and policies of systems above; not ranked."
+LEVELS_TITLE = "Not ranked: single levels, other levels and policies of a system above, rows without the main metric."
+
+
+def numbers(row: Row) -> str:
+    """Numbers that the features of one image hold, as text."""
+    return "-" if row.numbers is None else f"{row.numbers:,}"
 
 
 def _rank(row: Row) -> str:
@@ -133,7 +138,15 @@ def comma_separated(table: Table) -> str:
     writer = csv.writer(content, lineterminator="\n")
     parts = ("", "_low", "_high", "_standard_error")
     writer.writerow(
-        ["rank", "extractor", *(name + part for name in names for part in parts), "published", "digest", "remarks"]
+        [
+            "rank",
+            "extractor",
+            "numbers",
+            *(name + part for name in names for part in parts),
+            "published",
+            "digest",
+            "remarks",
+        ]
     )
     for row in (*table.rows, *table.levels):
         values: list[float | None] = []
@@ -146,7 +159,7 @@ def comma_separated(table: Table) -> str:
             )
         result = row.entry.result
         about = [row.entry.published, result.digest, remark(row, table.floor)]
-        writer.writerow([row.rank, row.system, *values, *about])
+        writer.writerow([row.rank, row.system, row.numbers, *values, *about])
     return content.getvalue()
 
 
@@ -158,6 +171,7 @@ def as_json(table: Table) -> str:
             "rank": row.rank,
             "system": row.system,
             "level": row.level,
+            "numbers": row.numbers,
             "metrics": [metric.model_dump(mode="json") for metric in row.metrics],
             "against_floor": row.standing,
             "what": row.what,
@@ -185,7 +199,7 @@ def _short(value: float, digits: int) -> str:
     return text[1:] if text.startswith("0.") else text
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     """Names and warnings come from plugins: they may not break out of their cell, nor bring HTML, links or pictures."""
     marked = re.sub(r"([\\`*_\[\]|])", r"\\\1", one_line(text))
     return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -34,11 +34,11 @@ def differences(entry: Entry, task: Task, tolerance: float = 1e-9) -> list[str]:
     again = scoring.metric_values(task, records, draws)
     now = {(metric.metric, metric.level): metric for metric in again}
     then = {(metric.metric, metric.level): metric for metric in result.metrics}
-    lines = [f"{_named(key)} is only on one side" for key in [*then, *now] if key not in now or key not in then]
+    lines = [f"{_label(key)} is only on one side" for key in [*then, *now] if key not in now or key not in then]
     for key in [key for key in then if key in now]:
         for part, value, recorded in zip(_PARTS, _numbers(now[key]), _numbers(then[key]), strict=True):
             if not _agree(value, recorded, tolerance):
-                lines.append(f"{_named(key)}, {part}: {value} now, {recorded} in the file")
+                lines.append(f"{_label(key)}, {part}: {value} now, {recorded} in the file")
     return lines
 
 
@@ -55,5 +55,5 @@ def _agree(value: float | None, recorded: float | None, tolerance: float) -> boo
     return math.isclose(value, recorded, rel_tol=0, abs_tol=tolerance)
 
 
-def _named(key: tuple[str, str | None]) -> str:
+def _label(key: tuple[str, str | None]) -> str:
     return key[0] if key[1] is None else f"{key[0]} @ {key[1]}"

@@ -48,7 +48,16 @@ class Row:
 
     def metric(self, name: str) -> MetricValue | None:
         """The row's metric of that name, None where it has none."""
-        return scoring.named(self.metrics, name, self.level)
+        return scoring.find_value(self.metrics, name, self.level)
+
+    @property
+    def numbers(self) -> int | None:
+        """Numbers that the features of one image hold, None for a subject without features."""
+        features = self.entry.result.features
+        if features is None:
+            return None
+        dims = dict(zip(features.levels, features.dims, strict=True))
+        return sum(dims.values()) if self.level is None else dims.get(self.level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +196,7 @@ def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
     found = []
     for level in levels if each else {None: None, **levels}:
         metrics = tuple(value for value in result.metrics if value.level == level)
-        value = scoring.named(metrics, main.name, level)
+        value = scoring.find_value(metrics, main.name, level)
         found.append(
             _System(
                 name=_system_name(entry, level),

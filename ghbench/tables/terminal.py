@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from ghbench.tables.render import LEVELS_TITLE, cell, columns, explanation, one_line, remark
+from ghbench.tables.render import LEVELS_TITLE, cell, columns, explanation, numbers, one_line, remark
 from ghbench.tables.table import Row, Table
 
 _PIPE_WIDTH = 200
@@ -46,12 +46,12 @@ def _print_rows(
     names = columns(table, rows)
     before = dict(notes)
     hidden: list[str] = []
-    shown = _drawn(table, rows, names, notes, ranked=ranked)
+    shown = _rich_table(table, rows, names, notes, ranked=ranked)
     while len(names) > 1 and _width(console, shown) > console.width:
         hidden.insert(0, names.pop())
         notes.clear()
         notes.update(before)
-        shown = _drawn(table, rows, names, notes, ranked=ranked)
+        shown = _rich_table(table, rows, names, notes, ranked=ranked)
     console.print(shown)
     return hidden
 
@@ -61,18 +61,21 @@ def _width(console: Console, shown: RichTable) -> int:
     return console.measure(shown, options=console.options.update(max_width=10_000)).maximum
 
 
-def _drawn(table: Table, rows: Sequence[Row], names: list[str], notes: dict[str, int], *, ranked: bool) -> RichTable:
+def _rich_table(
+    table: Table, rows: Sequence[Row], names: list[str], notes: dict[str, int], *, ranked: bool
+) -> RichTable:
     shown = RichTable(box=box.SIMPLE_HEAD)
     if ranked:
         shown.add_column("rank", justify="right")
     shown.add_column("extractor", overflow="fold", no_wrap=True)
+    shown.add_column("numbers", justify="right", no_wrap=True)
     for name in names:
         shown.add_column(escape(one_line(name)), no_wrap=True)
     shown.add_column("images/s", justify="right", no_wrap=True)
     for row in rows:
         values = [cell(row.metric(name)) for name in names]
         rank = ["-" if row.rank is None else str(row.rank)] if ranked else []
-        shown.add_row(*map(escape, [*rank, _name(row, table, notes), *values, _speed(row)]))
+        shown.add_row(*map(escape, [*rank, _name(row, table, notes), numbers(row), *values, _speed(row)]))
     return shown
 
 

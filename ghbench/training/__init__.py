@@ -1,1 +1,1 @@
-"""One training loop for everything that ghbench trains, and the recipes of the generators."""
+"""The training loop, and the recipes for generators."""

@@ -1,4 +1,4 @@
-"""The moving average of a network's weights, which is what gets used after training."""
+"""The moving average of a network's weights, used after training."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class MovingAverage:
     zero at the start as in Karras et al. 2020.
 
     Args:
-        source: The module that is trained.
-        half_life: Images after which an old value counts half.
-        ramp: Upper bound of the half-life as a share of the images shown so far.
+        source: The trained module.
+        half_life: Half-life in images.
+        ramp: Upper bound of the half-life as a fraction of the images shown so far.
     """
 
     def __init__(self, source: nn.Module, half_life: float, ramp: float = 0.05) -> None:
@@ -27,7 +27,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, images_shown: int, batch: int) -> None:
-        """Take in the weights after a step of `batch` images."""
+        """Update with the weights after a step of `batch` images."""
         half_life = max(min(self.half_life, images_shown * self.ramp), 1e-8)
         decay = 0.5 ** (batch / half_life)
         targets = [parameter.detach() for parameter in self.module.parameters()]

@@ -1,4 +1,4 @@
-"""The card that lies beside trained weights: what they are, what taught them, how to make them again."""
+"""The card of trained weights: what they are, what they were trained on, how to reproduce them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Card:
         what: What the network does and how to use it.
         data: What it was trained on.
         licence: Licence of the weights.
-        taught_by: Weights of others that taught it.
+        taught_by: Other weights used in training.
         options: Options of the training.
         history: Images, steps, seed, hours, command, metrics and machine.
-        limits: What a user must know before trusting it.
+        limits: Known limitations.
     """
 
     title: str

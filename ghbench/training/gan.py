@@ -30,43 +30,43 @@ from ghbench.training.recipe import Batch, Recipe
 
 Model = Literal["stylegan2", "stylegan1"]
 GENTLE = Strengths(flip=False, turn=0.1, luma_flip=False)
-"""Augmentation that leaves digits and clothes what they are: up to 18 degrees, no mirror, no negative."""
+"""Augmentation that preserves digits and clothes: rotation up to 18 degrees, no flip, no inversion."""
 
 
 class Quality(Protocol):
-    """Measures how far generated pictures are from real ones."""
+    """Measures the distance of generated images to real ones."""
 
     def measure(self, make: Callable[[int], NDArray[np.uint8]], *, final: bool) -> Mapping[str, float]:
-        """Metrics of the pictures uint8 [N, 3, R, R] that `make(N)` gives."""
+        """Metrics of the images uint8 [N, 3, R, R] that `make(N)` returns."""
         ...
 
     def to(self, device: str) -> None:
-        """Compute there from now on."""
+        """Move the extractor to `device`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class GanOptions:
-    """Options of the recipe; the defaults suit pictures of 32 px on a small machine.
+    """Options of the recipe; the defaults are for 32 px on a small machine.
 
     Args:
         model: Which generation of StyleGAN.
-        size: Side of the pictures, a power of two.
-        channels: Channels at full resolution; doubled with each halving of the resolution, up to `most_channels`.
-        most_channels: Upper bound of the channels.
-        z_dim: Numbers of z.
-        w_dim: Numbers of w.
+        size: Image size, a power of two.
+        channels: Channels at full resolution; they double as the resolution halves, up to `most_channels`.
+        most_channels: Maximum number of channels.
+        z_dim: Dimensions of z.
+        w_dim: Dimensions of w.
         mapping_layers: Dense layers of the mapping network.
-        colours: Colours that are trained: 1 for grey pictures, or 3. What is exported always has three.
-        batch: Pictures of a step.
+        colours: Colour channels in training, 1 for grey images or 3. The exported network always has 3.
+        batch: Images a step.
         rate: Learning rate of Adam (betas 0 and .99).
-        r1_gamma: Weight of R1, of which half multiplies the penalty.
+        r1_gamma: Weight of R1; the penalty is multiplied by half of it.
         r1_every: Steps between R1 steps (lazy regularisation, Karras et al. 2020, section 3.1).
-        path_weight: Weight of path-length regularisation, 0 for none.
+        path_weight: Weight of path-length regularisation, 0 to disable it.
         path_every: Steps between path-length steps.
-        mixing: Share of pictures made from two w's (style mixing).
-        mirror: Whether real pictures are mirrored at random.
-        augment_target: Share of real pictures that D should be sure of, steered by adaptive augmentation; 0 for none.
+        mixing: Fraction of images with style mixing (made from two w's).
+        mirror: Whether real images are flipped at random.
+        augment_target: Target of adaptive augmentation, E[sign D(real)]; 0 disables it.
         half_life: Half-life of the moving average, in images.
     """
 
@@ -100,16 +100,16 @@ class GanOptions:
         wrong += [] if self.colours in {1, 3} else ["colours"]
         if wrong:
             values = ", ".join(f"{name}={getattr(self, name)}" for name in wrong)
-            raise UsageError(f"{values} cannot be trained with", fix="leave it out for the default")
+            raise UsageError(f"invalid options: {values}", fix="leave them out for the defaults")
 
     def channel_table(self) -> dict[int, int]:
         """Channels by resolution.
 
         Raises:
-            UsageError: The size is no power of two from 8 up.
+            UsageError: The size is not a power of two from 8 up.
         """
         if self.size < 8 or self.size & (self.size - 1):
-            raise UsageError(f"size={self.size} is no power of two", fix="--size 32, 64, 128 ...")
+            raise UsageError(f"size={self.size} is not a power of two from 8 up", fix="--size 32, 64, 128 ...")
         places = [4 * 2**step for step in range(self.size.bit_length() - 2)]
         return {place: min(self.channels * self.size // place, self.most_channels) for place in places}
 
@@ -122,9 +122,9 @@ class GanRecipe(Recipe):
 
     Args:
         options: Options.
-        images: Real pictures.
-        quality: Measures the distance of generated to real pictures; None for no such metrics.
-        seed: Seed of the initial weights and of the pictures in the grids.
+        images: Real images.
+        quality: Measures the distance of generated to real images, None to measure nothing.
+        seed: Seed of the initial weights and the images in the grids.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class GanRecipe(Recipe):
             "discriminator": _adam(self.discriminator, options.rate, options.r1_every),
         }
         self.path_mean = torch.zeros(())
-        self.chance = _controller(options.augment_target) if options.augment_target else None
+        self.augmentation = _controller(options.augment_target) if options.augment_target else None
 
     def describe(self) -> Mapping[str, Any]:
         """Options and data."""
@@ -153,8 +153,8 @@ class GanRecipe(Recipe):
         """Compile the two losses."""
         self.machine = machine
         self.path_mean = self.path_mean.to(machine.device)
-        if self.chance is not None:
-            self.chance.to(machine.device)
+        if self.augmentation is not None:
+            self.augmentation.to(machine.device)
         if self.quality is not None:
             self.quality.to(str(machine.device))
         for network in self.networks.values():
@@ -163,10 +163,10 @@ class GanRecipe(Recipe):
         self._discriminator_loss = machine.compile(self._discriminator_loss_of)
 
     def step(self, batch: Batch) -> Mapping[str, Tensor]:
-        """One step of each network, and the regularisers when it is their turn."""
+        """One step of each network, and of the regularisers when due."""
         options, machine, device = self.options, self.machine, self.machine.device
         count = len(batch.rows)
-        probability = torch.zeros((), device=device) if self.chance is None else self.chance.p
+        probability = torch.zeros((), device=device) if self.augmentation is None else self.augmentation.p
         with machine.autocast():
             loss = self._generator_loss(*self._latents(count, device), probability)
         losses = {"G": loss.detach()}
@@ -181,51 +181,51 @@ class GanRecipe(Recipe):
         machine.update(self.optimisers["discriminator"], loss)
         if batch.step % options.r1_every == 0:
             losses["r1"] = self._r1_step(real, probability)
-        if self.chance is not None:
+        if self.augmentation is not None:
             # Processes must agree on the probability, so their signs are averaged.
-            self.chance.observe(machine.mean(sign), batch.total)
-            losses["p"] = self.chance.p
+            self.augmentation.observe(machine.mean(sign), batch.total)
+            losses["p"] = self.augmentation.p
         return losses
 
     def pictures(self) -> NDArray[np.uint8]:
-        """64 pictures of the averaged generator at psi 1."""
+        """64 images of the averaged generator at psi 1."""
         z = torch.randn(64, self.options.z_dim, generator=torch.Generator().manual_seed(self.seed))
         return picture_grid(self._render(z).transpose(0, 2, 3, 1), columns=8)
 
     def evaluate(self, *, final: bool) -> Mapping[str, float]:
-        """Distances of generated to real pictures at psi 1."""
-        return {} if self.quality is None else self.quality.measure(self._made, final=final)
+        """Distances of generated to real images at psi 1."""
+        return {} if self.quality is None else self.quality.measure(self._samples, final=final)
 
     def state(self) -> Mapping[str, Any]:
         """Path-length mean and augmentation probability."""
-        chance = {} if self.chance is None else dict(self.chance.state_dict())
-        return {"path_mean": self.path_mean, "chance": chance}
+        augmentation = {} if self.augmentation is None else dict(self.augmentation.state_dict())
+        return {"path_mean": self.path_mean, "chance": augmentation}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` gave."""
+        """Load what `state` returned."""
         self.path_mean = state["path_mean"]
-        if self.chance is not None:
-            self.chance.load_state_dict(state["chance"])
+        if self.augmentation is not None:
+            self.augmentation.load_state_dict(state["chance"])
 
     def export(self, folder: Path, history: Mapping[str, Any]) -> None:
         """Write `model.safetensors` (averaged generator, discriminator) and `card.md`."""
         export_gan(folder, self.averages["generator"].module, self.discriminator, self.describe(), history)
 
     def _generator_loss_of(self, z: Tensor, other: Tensor, cut: Tensor, probability: Tensor) -> Tensor:
-        fakes = self.generator.synthesis(self._mixed(z, other, cut), noise="random")
-        return generator_loss(self.discriminator(self._augmented(fakes, probability)))
+        fakes = self.generator.synthesis(self._mix(z, other, cut), noise="random")
+        return generator_loss(self.discriminator(self._augment(fakes, probability)))
 
     def _discriminator_loss_of(
         self, z: Tensor, other: Tensor, cut: Tensor, real: Tensor, probability: Tensor
     ) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            fakes = self.generator.synthesis(self._mixed(z, other, cut), noise="random")
-        fake_logits = self.discriminator(self._augmented(fakes, probability))
-        real_logits = self.discriminator(self._augmented(real, probability))
+            fakes = self.generator.synthesis(self._mix(z, other, cut), noise="random")
+        fake_logits = self.discriminator(self._augment(fakes, probability))
+        real_logits = self.discriminator(self._augment(real, probability))
         return discriminator_loss(fake_logits, real_logits), real_logits.detach().sign().mean()
 
-    def _mixed(self, z: Tensor, other: Tensor, cut: Tensor) -> Tensor:
-        """W+ whose rows from `cut` [N] on come from the other z."""
+    def _mix(self, z: Tensor, other: Tensor, cut: Tensor) -> Tensor:
+        """Style mixing: W+ whose rows from `cut` [N] on come from the other z."""
         one, two = self.generator.mapping(z), self.generator.mapping(other)
         rows = torch.arange(one.shape[1], device=z.device)
         return torch.where((rows < cut[:, None])[:, :, None], one, two)
@@ -244,22 +244,22 @@ class GanRecipe(Recipe):
             real = torch.where((torch.rand(len(real), device=device) < 0.5)[:, None, None, None], real.flip(3), real)
         return real
 
-    def _augmented(self, images: Tensor, probability: Tensor) -> Tensor:
-        return images if self.chance is None else augment(images, probability, strengths=GENTLE)
+    def _augment(self, images: Tensor, probability: Tensor) -> Tensor:
+        return images if self.augmentation is None else augment(images, probability, strengths=GENTLE)
 
     def _r1_step(self, real: Tensor, probability: Tensor) -> Tensor:
-        # Second derivatives: not compiled, and in float32.
+        # Needs second derivatives: not compiled, in float32.
         images = real.detach().requires_grad_()
-        penalty = r1_penalty(self.discriminator(self._augmented(images, probability)), images)
+        penalty = r1_penalty(self.discriminator(self._augment(images, probability)), images)
         weight = self.options.r1_gamma / 2 * self.options.r1_every
         self.machine.update(self.optimisers["discriminator"], penalty * weight)
         return penalty.detach()
 
     def _path_step(self, count: int, device: torch.device) -> Tensor:
-        ws = self._mixed(*self._latents(count, device))
+        ws = self._mix(*self._latents(count, device))
         images = self.generator.synthesis(ws, noise="random")
         lengths = path_lengths(images, ws, torch.randn_like(images))
-        # The same in all processes, and never NaN: a mean that is lost once would stay lost.
+        # Equal in all processes, and never NaN, from which the mean would not recover.
         mean = self.machine.mean(lengths.mean().detach())
         self.path_mean = torch.where(torch.isfinite(mean), self.path_mean.lerp(mean, 0.01), self.path_mean)
         penalty = (lengths - self.path_mean).square().mean()
@@ -267,7 +267,7 @@ class GanRecipe(Recipe):
         self.machine.update(self.optimisers["generator"], penalty * weight)
         return penalty.detach()
 
-    def _made(self, count: int) -> NDArray[np.uint8]:
+    def _samples(self, count: int) -> NDArray[np.uint8]:
         z = torch.randn(count, self.options.z_dim, generator=torch.Generator().manual_seed(self.seed + 1))
         return self._render(z)
 
@@ -281,10 +281,10 @@ class GanRecipe(Recipe):
 
 
 def make_networks(options: GanOptions) -> tuple[StyleGAN1 | StyleGAN2, nn.Module]:
-    """Generator and discriminator with fresh weights from PyTorch's default generator.
+    """Generator and discriminator, initialised from PyTorch's default random generator.
 
     Raises:
-        UsageError: A size that cannot be.
+        UsageError: The size is not a power of two from 8 up.
     """
     table = options.channel_table()
     z_dim, w_dim, layers = options.z_dim, options.w_dim, options.mapping_layers
@@ -296,12 +296,12 @@ def make_networks(options: GanOptions) -> tuple[StyleGAN1 | StyleGAN2, nn.Module
 
 
 def _controller(target: float) -> AdaptiveProbability:
-    # Faster than the paper's, for runs of a hundredth of its length; below .8, beyond which augmentation can leak into
-    # the generated pictures (Karras et al. 2020, section 2.2).
+    # Faster than the paper's, because runs are a hundred times shorter; above .8 augmentation can leak into the
+    # generated images (Karras et al. 2020, section 2.2).
     return AdaptiveProbability(target=target, images=100_000, maximum=0.8)
 
 
 def _adam(network: nn.Module, rate: float, lazy: int) -> torch.optim.Adam:
-    """Adam, corrected for a regulariser that takes a step of its own every `lazy` steps (Karras et al. 2020, B)."""
+    """Adam, corrected for a regulariser with its own step every `lazy` steps (Karras et al. 2020, appendix B)."""
     share = lazy / (lazy + 1) if lazy else 1.0
     return torch.optim.Adam(network.parameters(), lr=rate * share, betas=(0.0, 0.99**share), eps=1e-8)

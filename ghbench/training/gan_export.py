@@ -1,4 +1,4 @@
-"""A finished StyleGAN as weights and a card."""
+"""Exports a trained StyleGAN: weights and card."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ghbench.generators.native import Rebuildable, save_generator
 from ghbench.generators.stylegan1 import StyleGAN1
 from ghbench.generators.stylegan2 import StyleGAN2
 from ghbench.training.card import Card
+from ghbench.training.images import record_name
 
 LICENCE = "Apache-2.0"
 Network = TypeVar("Network", bound=nn.Module)
@@ -28,10 +29,10 @@ def export_gan(
     """Write `model.safetensors` and `card.md`.
 
     Args:
-        folder: Where to.
-        generator: The averaged generator; its mean w is measured here over 10,000 samples.
-        discriminator: The discriminator it was trained with.
-        description: Options and data, as the recipe describes them.
+        folder: Where to write.
+        generator: The averaged generator; its mean w is estimated here from 10,000 samples.
+        discriminator: Its discriminator.
+        description: Options and data, from the recipe.
         history: Images, steps, seed, hours, command, metrics and machine.
     """
     assert isinstance(generator, (StyleGAN1, StyleGAN2))
@@ -39,12 +40,12 @@ def export_gan(
     if generator.colours == 1:
         generator, discriminator = in_colour(generator), in_colour(discriminator)
     data = description["data"]
-    # A network trained on pictures is under our licence only where theirs lets us say so.
-    named = data["dataset"] in {"fashion-mnist", "mnist-10k"}
-    licence = LICENCE if named else f"that of the training pictures: {data['licence']}"
+    # Our licence applies only where the licence of the training images permits it.
+    permissive = data["dataset"] in {"fashion-mnist", "mnist-10k"}
+    licence = LICENCE if permissive else f"that of the training images: {data['licence']}"
     extra = {
         "training": {
-            "datasets": [data["dataset"]], "split": data["split"], "content": data["content"],
+            "datasets": [record_name(data)], "split": data["split"], "content": data["content"],
             "images": history["images"], "seed": history["seed"], "supervision": "unsupervised",
         },
         "options": {name: value for name, value in description.items() if name != "data"},
@@ -57,23 +58,23 @@ def export_gan(
     Card(
         title=f"{description['model']} of {description['size']} px, trained on {data['dataset']}",
         what=(
-            f"Generator and discriminator at full resolution. Levels and widths of their codes: "
+            f"Generator and discriminator at full resolution. Levels with the widths of their style codes: "
             f"{', '.join(f'{name} {width}' for name, width in widths.items())}. Use it with "
             f"`ghbench generate --generator model.safetensors`."
         ),
-        data=f"{data['dataset']}, split {data['split']}: {data['images']:,} pictures (content {data['content'][:16]})",
+        data=f"{data['dataset']}, split {data['split']}: {data['images']:,} images (content {data['content'][:16]})",
         licence=licence,
-        taught_by="nobody else's weights",
+        taught_by="no other weights",
         options=extra["options"],
         history=history,
     ).write(folder / "card.md")
 
 
 def in_colour(network: Network) -> Network:
-    """A grey generator or discriminator as one for three equal colours: the same pictures, the same logits.
+    """Convert a grey generator or discriminator to three equal colour channels, with unchanged images and logits.
 
     Args:
-        network: Rebuildable, with one colour.
+        network: Rebuildable, with one colour channel.
     """
     arguments = cast("Rebuildable", network).configuration()
     coloured = type(network)(**{**arguments, "colours": 3})
@@ -83,7 +84,7 @@ def in_colour(network: Network) -> Network:
             axis = next(axis for axis, side in enumerate(wanted.shape) if side != state[name].shape[axis])
             state[name] = state[name].repeat_interleave(3, dim=axis)
             if axis == 1:
-                # Inputs: three equal ones add up, and the equalised learning rate divides by the root of their number.
+                # Three equal inputs add up, and the equalised learning rate divides by the root of their number.
                 state[name] = state[name] / math.sqrt(3.0)
     coloured.load_state_dict(state)
     return coloured.eval()

@@ -1,4 +1,4 @@
-"""From what a user writes to a StyleGAN in training: options by name, data by spec string."""
+"""A StyleGAN recipe from command-line options: settings by name, data by spec string."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ghbench.training.settings import parse_settings
 
 MEASURED, BRIEFLY_MEASURED = 5_000, 200
 WORTHWHILE = 50_000
-"""Images of a run from which on it is measured in full."""
+"""Minimum images of a run for a full measurement."""
 
 
 def gan_recipe(
@@ -32,21 +32,21 @@ def gan_recipe(
     seed: int = 0,
     cache: Path | None = None,
 ) -> GanRecipe:
-    """A StyleGAN ready to train.
+    """A StyleGAN recipe, ready to train.
 
     Args:
         model: `stylegan2` or `stylegan1`.
-        data: Spec string of a dataset; its split `train`, or all of it where it has no splits.
-        size: Side of the pictures.
-        total: Images of the whole run. Runs too short to be good are measured on fewer pictures, which takes seconds
-            instead of minutes and gives no Frechet distance.
+        data: Spec string of a dataset; the split `train`, or all of it if it has no splits.
+        size: Image size.
+        total: Images of the whole run. Short runs are measured on fewer images, which takes seconds instead of minutes
+            and gives no Frechet distance.
         settings: `name=value` for fields of `GanOptions`.
-        quality: Spec string of the extractor by which generated and real pictures are compared; None for none.
-        seed: Seed of weights and chance.
-        cache: Folder for the features of real pictures.
+        quality: Spec string of the extractor that compares generated and real images, None to measure nothing.
+        seed: Seed of the weights and of all randomness.
+        cache: Folder for the features of real images.
 
     Raises:
-        UsageError: An option or a value that is not known.
+        UsageError: An option or value is invalid.
     """
     dataset = cast("Dataset", registry.build("dataset", data))
     images = TrainingImages(dataset, size)
@@ -67,6 +67,6 @@ def _is_grey(dataset: Dataset) -> bool:
 
 
 def _sample(images: TrainingImages) -> NDArray[np.uint8]:
-    """As many pictures as are compared at most, chosen by a fixed seed, in both halves of a comparison."""
+    """The most images that a comparison needs for both of its halves, chosen with a fixed seed."""
     rows = np.random.default_rng(0).permutation(len(images))[: 2 * MEASURED]
     return images.uint8(np.sort(rows))

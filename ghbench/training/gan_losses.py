@@ -1,4 +1,4 @@
-"""Losses of adversarial training, as functions of logits, pictures and W+."""
+"""Losses of adversarial training."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def discriminator_loss(fake_logits: Tensor, real_logits: Tensor) -> Tensor:
 
 
 def r1_penalty(real_logits: Tensor, images: Tensor) -> Tensor:
-    """Squared gradient of D on real pictures (Mescheder et al. 2018, equation 9, without its factor gamma / 2).
+    """Squared gradient of D on real images (Mescheder et al. 2018, equation 9, without its factor gamma / 2).
 
     Args:
         real_logits: D(x), [N, 1].
-        images: x, [N, C, R, R], which must require gradients.
+        images: x, [N, C, R, R], with gradients required.
 
     Returns:
-        Mean over pictures of the sum over pixels, scalar; differentiable.
+        Scalar, mean over images of the sum over pixels; differentiable.
     """
     (gradient,) = torch.autograd.grad(real_logits.sum(), images, create_graph=True)
     return gradient.float().square().sum(dim=(1, 2, 3)).mean()
@@ -36,8 +36,8 @@ def path_lengths(images: Tensor, ws: Tensor, noise: Tensor) -> Tensor:
 
     Args:
         images: G(ws), [N, C, R, R].
-        ws: W+ [N, rows, w_dim], which must require gradients.
-        noise: y, standard normal, like the pictures.
+        ws: W+ [N, rows, w_dim], with gradients required.
+        noise: y, standard normal, of the images' shape.
 
     Returns:
         [N]: root of the mean over rows of the squared length; differentiable.

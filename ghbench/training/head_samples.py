@@ -1,6 +1,6 @@
-"""What the heads of a short MobileStyleGAN are fitted on: pixels of features, and what the picture has there.
+"""Training samples for the heads of a short MobileStyleGAN: pixels of features and of images at the same places.
 
-Taken once from all renders, in shards that survive a kill, so that fitting itself takes minutes.
+They are sampled once from all renders, in shards that survive a kill, so that fitting takes minutes.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ BATCH = 16
 
 
 def feeding_level(size: int) -> str:
-    """The level whose features the head for pictures of that size takes."""
+    """The level whose features are the input of the head for that image size."""
     return f"r{size // 2}.conv"
 
 
 def style_row(size: int) -> int:
-    """The row of W+ that modulates the head for pictures of that size."""
+    """The row of W+ that modulates the head for that image size."""
     return 2 * (size.bit_length() - 4) + 1
 
 
 class HeadSamples:
-    """Pixels of features and of pictures.
+    """Sampled pixels of features and images.
 
     Args:
         renders: Finished renders, at least as large as the largest size.
-        sizes: Sides of the heads' pictures.
-        pixels: Pixels of each head's features taken from a picture, at random places.
+        sizes: Image sizes of the heads.
+        pixels: Pixels sampled from an image for each head, at random places.
     """
 
     def __init__(self, renders: RenderShards, sizes: tuple[int, ...], pixels: int) -> None:
@@ -54,49 +54,49 @@ class HeadSamples:
         trunk: Callable[[Tensor], Mapping[str, Tensor]],
         report: Callable[[int, int], None],
     ) -> None:
-        """Take the samples that are not there yet.
+        """Sample what is missing.
 
         Args:
             generator: The short network of the largest size.
-            trunk: W+ [16, rows, w_dim] to the features that feed the heads, by level.
-            report: Told how many pictures are done and how many there are.
+            trunk: Maps W+ [16, rows, w_dim] to the heads' input features, by level.
+            report: Called with the number of images done and in total.
         """
         shards = self.renders.recipe.shards()
-        pictures = self.renders.read()
+        images = self.renders.read()
         for seeds in shards:
             first = seeds.start - self.renders.recipe.first_seed
             if self._read(seeds) is None:
-                arrays = self._taken(generator, trunk, seeds, pictures[first : first + len(seeds)])
+                arrays = self._samples(generator, trunk, seeds, images[first : first + len(seeds)])
                 stream = io.BytesIO()
                 np.savez(stream, allow_pickle=False, **arrays)
                 write_bytes(self._file(seeds), stream.getvalue())
             report(first + len(seeds), self.renders.recipe.count)
 
     def read(self) -> dict[str, Tensor]:
-        """All samples of N pictures, in the order of their seeds.
+        """All samples of N images, in the order of their seeds.
 
         Returns:
             `features64` float16 [N, pixels, C], `bands64` float32 [N, pixels, 12], `w64` float32 [N, w_dim], and so on
             for each size.
 
         Raises:
-            FileNotFoundError: Some were not taken yet.
+            FileNotFoundError: Some are missing.
         """
         shards = []
         for seeds in self.renders.recipe.shards():
             arrays = self._read(seeds)
             if arrays is None:
-                raise FileNotFoundError(f"no samples of pictures {seeds.start} to {seeds.stop - 1} in {self.path}")
+                raise FileNotFoundError(f"no samples of images {seeds.start} to {seeds.stop - 1} in {self.path}")
             shards.append(arrays)
         return {name: torch.from_numpy(np.concatenate([shard[name] for shard in shards])) for name in shards[0]}
 
     @torch.no_grad()
-    def _taken(
+    def _samples(
         self,
         generator: MobileStyleGAN,
         trunk: Callable[[Tensor], Mapping[str, Tensor]],
         seeds: range,
-        pictures: NDArray[np.uint8],
+        images: NDArray[np.uint8],
     ) -> dict[str, NDArray[np.generic]]:
         parts: dict[str, list[Tensor]] = {}
         device = generator.w_mean.device
@@ -105,7 +105,7 @@ class HeadSamples:
             filled = wanted + wanted[-1:] * (BATCH - len(wanted))
             ws = recipe_codes(self.renders.recipe, generator, filled)
             features = trunk(ws)
-            targets = from_uint8(pictures[start : start + len(wanted)]).to(device)
+            targets = from_uint8(images[start : start + len(wanted)]).to(device)
             for size in self.sizes:
                 bands = _pixels(haar_analysis(area_average(targets, size)))
                 places = torch.from_numpy(self._places(wanted, bands.shape[1], size)).to(device)[..., None]

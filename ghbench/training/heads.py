@@ -1,7 +1,7 @@
-"""Heads that end MobileStyleGAN early: pictures of 64, 128 and 256 px for a small part of the work.
+"""Heads that end MobileStyleGAN early: images of 64, 128 and 256 px at a fraction of the cost.
 
-Only the head for 1024 px was published. A head of ours is a modulated 1x1 convolution like it, fitted to reproduce what
-the whole network draws, averaged down.
+Only the head for 1024 px was published. Ours are modulated 1x1 convolutions like it, fitted to reproduce the whole
+network's images, averaged down.
 """
 
 from __future__ import annotations
@@ -48,17 +48,17 @@ class HeadOptions:
     """Options of the recipe.
 
     Args:
-        renders: Pictures that the heads are fitted on.
-        least_psi: Their truncation is uniform from this ...
-        most_psi: ... to this.
-        mixed: Share of them that is style-mixed. The second z begins at the row of the smallest head at the latest:
-            what comes after a head's row, its network cannot know.
-        pixels: Pixels of each head's features that are kept of a picture.
-        evaluated: Pictures of the final evaluation, for each psi.
-        batch: Pictures of a step.
-        rate: Learning rate of Adam for the modulation; that of the weights is in proportion to them.
+        renders: Images that the heads are fitted on.
+        least_psi: Smallest truncation psi; psi is uniform from here ...
+        most_psi: ... to here.
+        mixed: Fraction of renders with style mixing. The second z starts at the smallest head's row at the latest,
+            since a shortened network does not see later rows.
+        pixels: Pixels sampled from an image for each head.
+        evaluated: Images of the final evaluation for each psi.
+        batch: Images a step.
+        rate: Learning rate of Adam for the modulation; that of the weights is proportional to their scale.
         decay: Weight decay of the modulation.
-        images: Pictures shown in the run, over which the rate falls to 0.
+        images: Images of the run, over which the rate falls to 0.
     """
 
     renders: int = 2048
@@ -72,16 +72,16 @@ class HeadOptions:
     decay: float = 0.0
     images: int = 64_000
 
-    def fitted(self) -> RenderRecipe:
-        """The renders that the heads are fitted on. In bfloat16, whose error is 18 dB below that of the heads."""
+    def training_renders(self) -> RenderRecipe:
+        """Renders that the heads are fitted on, in bfloat16, whose error is 18 dB below that of the heads."""
         return RenderRecipe(
             ASSET, assets.digest(ASSET), first_seed=seeds_for("train", self.renders).start, count=self.renders,
             psi=(self.least_psi, self.most_psi), mixed=self.mixed, crossovers=style_row(min(HEAD_SIZES)),
             size=max(HEAD_SIZES), precision="bfloat16",
         )  # fmt: skip
 
-    def held_out(self, psi: float) -> RenderRecipe:
-        """Renders of seeds that nothing is fitted on."""
+    def held_out_renders(self, psi: float) -> RenderRecipe:
+        """Renders of held-out seeds."""
         return RenderRecipe(
             ASSET, assets.digest(ASSET), first_seed=seeds_for("monitoring", self.evaluated).start,
             count=self.evaluated, psi=(psi, psi), size=max(HEAD_SIZES),
@@ -89,12 +89,12 @@ class HeadOptions:
 
 
 class HeadRecipe(Recipe):
-    """Fit of the heads: least squares without modulation first, then Adam with it.
+    """Fits the heads: least squares without modulation first, then Adam with it.
 
     Args:
         whole: The published generator.
         short: The network cut to the largest head's size.
-        folder: Where renders and samples are kept.
+        folder: Folder for renders and samples.
         options: Options.
     """
 
@@ -128,17 +128,17 @@ class HeadRecipe(Recipe):
         return {**asdict(self.options), "weights": assets.digest(ASSET)}
 
     def gather(self, machine: Machine, report: Report = lambda _done, _total: None) -> None:
-        """Render and sample what is missing; `prepare` does it where nobody has.
+        """Render and sample what is missing; `prepare` calls this unless it was called before.
 
         Args:
-            machine: Where it happens.
-            report: Told how many pictures are there and how many there shall be, for each set of them.
+            machine: Where to compute.
+            report: Called with the number of images done and in total, for each set of renders.
         """
         self.machine = machine
         self.whole.to(machine.device)
         self.short.to(machine.device)
         self._features: Callable[[Tensor], dict[str, Tensor]] = machine.compile(self._features_of)
-        renders = [self.options.fitted(), *map(self.options.held_out, EVALUATED_PSI)]
+        renders = [self.options.training_renders(), *map(self.options.held_out_renders, EVALUATED_PSI)]
         for recipe in renders:
             made = RenderShards(recipe, self.folder)
             made.make(self.whole, drawing(self.whole, recipe, compiled=machine.compiled), report, batch=4)
@@ -147,7 +147,7 @@ class HeadRecipe(Recipe):
         self.samples = samples.read()
 
     def prepare(self, machine: Machine) -> None:
-        """Begin with least squares, unless the run is a resumed one."""
+        """Start with least squares, unless the run resumes."""
         if not self.samples:
             self.gather(machine)
         if not self.scales:
@@ -159,7 +159,7 @@ class HeadRecipe(Recipe):
         self._loss = machine.compile(head_loss)
 
     def step(self, batch: Batch) -> Mapping[str, Tensor]:
-        """One step of all heads; they share nothing, so their losses are added."""
+        """One step of all heads; they share no parameters, so their losses are added."""
         self._set_rates(batch.shown)
         rows = torch.from_numpy(batch.rows)
         losses = {}
@@ -171,30 +171,30 @@ class HeadRecipe(Recipe):
         return losses
 
     def evaluate(self, *, final: bool) -> Mapping[str, float]:
-        """Mean PSNR on held-out seeds by size and psi; on a few of them unless `final`."""
+        """Mean PSNR on held-out seeds by size and psi; on a few seeds unless `final`."""
         found: dict[str, float] = {}
         for psi in EVALUATED_PSI:
             count = self.options.evaluated if final else min(32, self.options.evaluated)
-            per_size = self._psnr(self.options.held_out(psi), count)
+            per_size = self._psnr(self.options.held_out_renders(psi), count)
             found |= {f"psnr_{size}px_psi{psi:g}": float(np.mean(values)) for size, values in per_size.items()}
         return found
 
     def pictures(self) -> NDArray[np.uint8]:
-        """Held-out pictures at psi 1, in columns of 256 px: the whole network's, then the heads', smallest first."""
-        recipe = self.options.held_out(1.0)
+        """Held-out images at psi 1, at 256 px: in columns the whole network, then the heads, smallest first."""
+        recipe = self.options.held_out_renders(1.0)
         shown = min(4, self.options.evaluated)
-        drawn = self._drawn(recipe_codes(recipe, self.short, seeds_for("monitoring", shown)))
+        drawn = self._draw(recipe_codes(recipe, self.short, seeds_for("monitoring", shown)))
         scaled = [functional.interpolate(images, 256, mode="nearest") for images in drawn.values()]
         columns = [RenderShards(recipe, self.folder).read()[:shown], *map(to_uint8, scaled)]
         cells = np.stack(columns, axis=1).reshape(-1, COLOURS, 256, 256)
         return picture_grid(cells.transpose(0, 2, 3, 1), columns=len(columns))
 
     def state(self) -> Mapping[str, Any]:
-        """Scales of the weights that least squares found, to which their rates are in proportion."""
+        """Scales of the least-squares weights, to which their learning rates are proportional."""
         return {"scales": self.scales}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` gave."""
+        """Load what `state` returned."""
         self.scales = dict(state["scales"])
 
     def export(self, folder: Path, history: Mapping[str, Any]) -> None:
@@ -229,8 +229,8 @@ class HeadRecipe(Recipe):
             group["lr"] = options.rate * scale * share
 
     @torch.no_grad()
-    def _drawn(self, ws: Tensor) -> dict[int, Tensor]:
-        """Pictures of all heads, in float32, by size; for `BATCH` codes at once, as the compiled function wants it."""
+    def _draw(self, ws: Tensor) -> dict[int, Tensor]:
+        """Images of all heads by size, in float32; padded to `BATCH` codes, because the function is compiled."""
         count = len(ws)
         filled = torch.cat([ws, ws[-1:].expand(BATCH - count, -1, -1)])
         features = self._features(filled)
@@ -243,19 +243,19 @@ class HeadRecipe(Recipe):
         return drawn
 
     def _psnr(self, recipe: RenderRecipe, count: int) -> dict[int, list[float]]:
-        pictures = RenderShards(recipe, self.folder).read()
+        renders = RenderShards(recipe, self.folder).read()
         values: dict[int, list[float]] = {size: [] for size in HEAD_SIZES}
         for start in range(0, count, BATCH):
             seeds = range(recipe.first_seed + start, recipe.first_seed + min(start + BATCH, count))
-            drawn = self._drawn(recipe_codes(recipe, self.short, seeds))
-            expected = from_uint8(pictures[start : start + len(seeds)]).to(self.machine.device)
+            drawn = self._draw(recipe_codes(recipe, self.short, seeds))
+            expected = from_uint8(renders[start : start + len(seeds)]).to(self.machine.device)
             for size, images in drawn.items():
                 values[size] += psnr(images, area_average(expected, size)).tolist()
         return values
 
 
 def head_loss(head: WaveletHead, features: Tensor, w: Tensor, bands: Tensor) -> Tensor:
-    """Mean squared error of a head's wavelet bands, which is that of its pixels because the wavelets are orthonormal.
+    """Mean squared error of a head's wavelet bands, equal to that of its pixels since the wavelets are orthonormal.
 
     Args:
         head: The head.
@@ -268,10 +268,10 @@ def head_loss(head: WaveletHead, features: Tensor, w: Tensor, bands: Tensor) -> 
 
 @torch.no_grad()
 def least_squares(head: WaveletHead, features: Tensor, bands: Tensor) -> None:
-    """Give a head the weights that fit best without modulation: all its scales are 1.
+    """Set a head to its least-squares fit without modulation (all scales 1).
 
     Args:
-        head: Is changed.
+        head: Changed in place.
         features: [N, P, C], half precision.
         bands: [N, P, 12].
     """
@@ -290,17 +290,17 @@ def least_squares(head: WaveletHead, features: Tensor, bands: Tensor) -> None:
 
 
 def psnr(images: Tensor, expected: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio [N] in dB of pictures [N, C, H, W] clipped to [-1, 1]; the range of data is 2."""
+    """Peak signal-to-noise ratio [N] in dB of images [N, C, H, W] clipped to [-1, 1]; the data range is 2."""
     error = (images.clamp(-1, 1) - expected.clamp(-1, 1)).square().mean(dim=(1, 2, 3))
     return 10 * torch.log10(4 / error)
 
 
 def head_card(options: HeadOptions, history: Mapping[str, Any]) -> Card:
-    """The card of fitted heads."""
+    """The card of the heads."""
     return Card(
-        title="Heads for MobileStyleGAN pictures of 64, 128 and 256 px",
+        title="Heads for MobileStyleGAN images of 64, 128 and 256 px",
         what=(
-            "MobileStyleGAN stops after 32, 64 or 128 px and these heads turn its features into pictures of twice that "
+            "MobileStyleGAN stops after 32, 64 or 128 px and these heads turn its features into images of twice that "
             "size: a 1x1 convolution, modulated by the row of W+ that follows, to twelve wavelet bands. "
             "`ghbench generate --generator mobile-stylegan-ffhq:size=128` uses them."
         ),
@@ -314,8 +314,8 @@ def head_card(options: HeadOptions, history: Mapping[str, Any]) -> Card:
         options=asdict(options),
         history=history,
         limits=(
-            f"The metrics are the mean PSNR against the whole network's pictures, averaged down and clipped, on "
-            f"{options.evaluated} seeds from {seeds_for('monitoring', 1).start:,} up that were not fitted on. "
-            "What finer rows of W+ would add cannot be drawn by a shorter network."
+            f"The metrics are the mean PSNR against the whole network's images, averaged down and clipped, on "
+            f"{options.evaluated} held-out seeds from {seeds_for('monitoring', 1).start:,} up. A shortened network "
+            "cannot draw what the finer rows of W+ add."
         ),
     )

@@ -1,4 +1,4 @@
-"""From what a user writes to heads in training."""
+"""A recipe for heads from command-line options."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from ghbench import assets
 from ghbench.checkpoints import openvino_ir
 from ghbench.errors import UsageError
-from ghbench.generators.mobile_weights import ASSET, HEAD_SIZES, built
+from ghbench.generators.mobile_weights import ASSET, HEAD_SIZES, build_mobile_stylegan
 from ghbench.training.heads import HeadOptions, HeadRecipe
 from ghbench.training.settings import parse_settings
 
@@ -19,22 +19,22 @@ def heads_recipe(
     folder: Path,
     settings: Sequence[str] = (),
 ) -> HeadRecipe:
-    """Heads ready to be fitted.
+    """A recipe for heads, ready to train.
 
     Args:
         generator: Name of the generator.
-        images: Pictures shown in the run.
-        folder: Where renders and samples are kept.
+        images: Images of the run.
+        folder: Folder for renders and samples.
         settings: `name=value` for fields of `HeadOptions`.
 
     Raises:
-        UsageError: Another generator, or an option that is not known.
-        MissingError: The generator's weights cannot be had.
+        UsageError: The generator is another one, or an option is unknown.
+        MissingError: The generator's weights are not available.
     """
     if generator != ASSET:
-        raise UsageError(f"{generator!r} needs no heads of ours", fix=f"--generator {ASSET}")
+        raise UsageError(f"ghbench trains no heads for {generator!r}", fix=f"--generator {ASSET}")
     options = HeadOptions(**{**parse_settings(HeadOptions, settings, taken=("images",)), "images": images})
     mapping = openvino_ir.read(assets.path(ASSET, "MappingNetwork.xml")).tensors
     synthesis = openvino_ir.read(assets.path(ASSET, "SynthesisNetwork.xml")).tensors
-    short = built(mapping, synthesis, max(HEAD_SIZES))
-    return HeadRecipe(built(mapping, synthesis), short, folder, options)
+    short = build_mobile_stylegan(mapping, synthesis, max(HEAD_SIZES))
+    return HeadRecipe(build_mobile_stylegan(mapping, synthesis), short, folder, options)

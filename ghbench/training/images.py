@@ -1,9 +1,10 @@
-"""Training images by row, as float batches: small sets from memory, others decoded when needed."""
+"""Training images by row, as float batches: small datasets from memory, others decoded on demand."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,24 +20,33 @@ RESIZE = "crop-bilinear"
 
 @runtime_checkable
 class InMemory(Protocol):
-    """A dataset that lies in memory as one array."""
+    """A dataset held in memory as one array."""
 
     def pixels(self) -> NDArray[np.uint8]:
         """uint8 [N, H, W] or [N, H, W, 3]."""
         ...
 
 
+def record_name(data: Mapping[str, Any]) -> str:
+    """How training records name what was seen: `fashion-mnist#train`, without a split for undivided datasets.
+
+    Args:
+        data: What `TrainingImages.describe` says.
+    """
+    return str(data["dataset"] if data["split"] == "all" else f"{data['dataset']}#{data['split']}")
+
+
 class TrainingImages:
     """One split of a dataset at one size.
 
-    Grey pictures a few pixels smaller than asked for (28 of 32) get a black border and keep their pixels; all others
-    are cropped to a square and resized with antialiasing.
+    Grey images slightly smaller than `size` (28 of 32) are padded with black; all others are cropped to a square and
+    resized with antialiasing.
 
     Args:
         dataset: Any dataset.
-        size: Side in pixels.
-        split: Name of a split; None for `train`, or for all rows of a dataset that is not divided.
-        threads: Decoders.
+        size: Image size in pixels.
+        split: Name of a split; None for `train`, or for all rows of a dataset without splits.
+        threads: Decoding threads.
 
     Raises:
         UsageError: The dataset has splits, but none of that name.
@@ -58,14 +68,14 @@ class TrainingImages:
             )
         if not len(self.rows):
             raise DataError(f"the split {self.split!r} of {dataset.card().name} is empty")
-        self._pixels = self._framed() if isinstance(dataset, InMemory) else None
+        self._pixels = self._load_pixels() if isinstance(dataset, InMemory) else None
         self._pool = None if self._pixels is not None else ThreadPoolExecutor(threads)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def describe(self) -> dict[str, str | int]:
-        """What a run and a card say about the images."""
+        """Facts about the images for runs and cards."""
         card = self.dataset.card()
         return {
             "dataset": card.name, "split": self.split, "images": len(self), "licence": card.licence,
@@ -77,17 +87,17 @@ class TrainingImages:
         if self._pixels is not None:
             return self._pixels[rows]
         assert self._pool is not None
-        return np.stack(list(self._pool.map(self._decoded, self.rows[rows])))
+        return np.stack(list(self._pool.map(self._decode, self.rows[rows])))
 
     def batch(self, rows: NDArray[np.int64], device: torch.device) -> Tensor:
         """Images [n, 3, size, size] in [-1, 1], float32."""
         return torch.from_numpy(self.uint8(rows)).to(device).float() / 127.5 - 1.0
 
-    def _decoded(self, row: int) -> NDArray[np.uint8]:
+    def _decode(self, row: int) -> NDArray[np.uint8]:
         image = resize_step(RESIZE).apply(self.dataset.image(int(row)), (self.size, self.size))
         return np.ascontiguousarray(image.transpose(2, 0, 1))
 
-    def _framed(self) -> NDArray[np.uint8]:
+    def _load_pixels(self) -> NDArray[np.uint8]:
         assert isinstance(self.dataset, InMemory)
         pixels = self.dataset.pixels()[self.rows]
         missing = self.size - pixels.shape[1]
@@ -95,4 +105,4 @@ class TrainingImages:
             before, after = missing // 2, missing - missing // 2
             framed = np.pad(pixels, ((0, 0), (before, after), (before, after)))
             return np.broadcast_to(framed[:, None], (len(framed), 3, self.size, self.size))
-        return np.stack([self._decoded(int(row)) for row in self.rows])
+        return np.stack([self._decode(int(row)) for row in self.rows])

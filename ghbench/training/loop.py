@@ -1,4 +1,4 @@
-"""The one training loop: sample order, chance, averages, checkpoints, log, grids, interruption."""
+"""The training loop: sample order, seeds, averages, checkpoints, log, grids, interruption."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from ghbench.training.recipe import Batch, Recipe
 from ghbench.training.run_folder import RunFolder
 
 Report = Callable[[int, int, str], None]
-"""Takes images shown, images in all, and a line with losses and speed."""
+"""Called with images shown, images in total, and a line with losses and speed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When things happen.
+    """Length of a run, and when to log, save and evaluate.
 
     Args:
-        images: Images shown in all.
-        seed: Seed of sample order and of all chance.
+        images: Images of the run.
+        seed: Seed of the sample order and of all randomness.
         checkpoint_minutes: Minutes between checkpoints.
         log_every: Images between lines of the log.
-        pictures_every: Images between grids, 0 for none but the last.
-        evaluate_every: Images between evaluations, 0 for none but the last.
-        until: Images after which to stop early, measure and export; 0 for all. The run may be gone on with later.
+        pictures_every: Images between grids, 0 for the last only.
+        evaluate_every: Images between evaluations, 0 for the last only.
+        until: Images after which to stop early, measure and export; 0 for all. You can resume the run later.
     """
 
     images: int
@@ -58,8 +58,8 @@ class Outcome:
 
     Args:
         shown: Images shown so far.
-        finished: Whether all are that this call was for.
-        metrics: Final metrics; empty when interrupted.
+        finished: Whether this call showed all its images.
+        metrics: Final metrics, empty if interrupted.
     """
 
     shown: int
@@ -77,26 +77,26 @@ def train(
     report: Report = lambda _shown, _total, _line: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Train until all images are shown, or until interrupted; the same call resumes.
+    """Train until all images are shown or the run is interrupted; the same call resumes it.
 
-    An interrupted and resumed run sees the same images in the same order with the same chance as one that was never
-    interrupted, and ends with the same weights (bit for bit on one machine with one number of threads).
+    A resumed run sees the same images in the same order with the same seeds as an uninterrupted one, and ends with the
+    same weights (bit for bit on one machine with one number of threads).
 
     Args:
-        recipe: What is trained.
-        schedule: For how long, and what happens when.
-        folder: Where the run keeps its files.
-        machine: Where it runs.
-        command: The command that started it, for the card.
-        report: Told about progress after each step.
-        stop: Asked after each step whether to stop; SIGINT and SIGTERM stop as well.
+        recipe: What to train.
+        schedule: How long, and when to log, save and evaluate.
+        folder: The run's folder.
+        machine: Where to compute.
+        command: The command that started the run, for the card.
+        report: Called with the progress after each step.
+        stop: Whether to stop, called after each step; SIGINT and SIGTERM stop as well.
 
     Raises:
-        UsageError: The folder holds a run with other settings, or another process trains it.
-        DataError: Losses were not finite in four lines of the log on end, or no checkpoint can be read.
+        UsageError: The run was started with other settings, or another process is training it.
+        DataError: Losses were not finite in four consecutive log lines, or no checkpoint is readable.
     """
     if recipe.batch % machine.world:
-        raise UsageError(f"a batch of {recipe.batch} cannot be shared by {machine.world} processes")
+        raise UsageError(f"a batch of {recipe.batch} cannot be split over {machine.world} processes")
     machine.launch()
     lock = folder.lock() if machine.main else None
     try:
@@ -159,8 +159,8 @@ class _Session:
             self._restore(state)
         if self.schedule.until and self.shown >= self.schedule.until + recipe.batch:
             raise UsageError(
-                f"{self.folder.path} is at {self.shown:,} images already, beyond {self.schedule.until:,}",
-                fix="leave --until out, or --run OTHER",
+                f"{self.folder.path} has already seen {self.shown:,} images, more than {self.schedule.until:,}",
+                fix="leave --until out, or choose another name: --run OTHER",
             )
         machine.share(recipe.networks.values())
         if machine.main:
@@ -188,42 +188,42 @@ class _Session:
     def _milestones(self, speed: float) -> None:
         schedule, recipe, shown = self.schedule, self.recipe, self.shown
 
-        def passed(every: int) -> bool:
+        def due(every: int) -> bool:
             return every > 0 and shown // every > (shown - recipe.batch) // every
 
-        if passed(schedule.log_every):
+        if due(schedule.log_every):
             means = {name: float(total) / self.steps_since_log for name, total in self.sums.items()}
             self.sums, self.steps_since_log = {}, 0
             self.bad = self.bad + 1 if self.machine.any(not all(map(math.isfinite, means.values()))) else 0
             if self.bad > 3:
                 raise DataError(
-                    f"the losses of {recipe.name} have not been finite for a while: {means}",
-                    fix="lower the learning rate or train with --precision 32-true; the last checkpoints are kept",
+                    f"the losses of {recipe.name} are not finite: {means}",
+                    fix="lower the learning rate or use --precision 32-true; the last checkpoints are kept",
                 )
             if self.machine.main:
-                line = {"shown": shown, "images_per_second": round(speed, 2), **_rounded(means)}
+                line = {"shown": shown, "images_per_second": round(speed, 2), **_round(means)}
                 self.folder.log({**line, "hours": round(self.seconds_now / 3600, 4)})
-                told = "  ".join(f"{name} {value:.3g}" for name, value in means.items())
-                self.report(shown, schedule.end, f"{told}  {speed:.0f} images/s")
+                summary = "  ".join(f"{name} {value:.3g}" for name, value in means.items())
+                self.report(shown, schedule.end, f"{summary}  {speed:.0f} images/s")
         elif self.machine.main:
             self.report(shown, schedule.end, "")
-        if self.machine.main and passed(schedule.pictures_every):
-            self._picture()
-        if passed(schedule.evaluate_every) and shown < schedule.end and self.machine.main:
+        if self.machine.main and due(schedule.pictures_every):
+            self._save_grid()
+        if due(schedule.evaluate_every) and shown < schedule.end and self.machine.main:
             self._save()
             self.report(shown, schedule.end, "measuring")
             metrics = recipe.evaluate(final=False)
             if metrics:
-                self.folder.log({"shown": shown, "event": "evaluation", **_rounded(metrics)})
+                self.folder.log({"shown": shown, "event": "evaluation", **_round(metrics)})
 
     def _finish(self) -> Outcome:
         metrics: Mapping[str, float] = {}
         if self.machine.main:
-            self._picture()
-            self.report(self.shown, self.schedule.end, "measuring the finished network")
+            self._save_grid()
+            self.report(self.shown, self.schedule.end, "measuring the trained network")
             metrics = self.recipe.evaluate(final=True)
             event = "finished" if self.schedule.end == self.schedule.images else "stopped"
-            self.folder.log({"shown": self.shown, "event": event, **_rounded(metrics)})
+            self.folder.log({"shown": self.shown, "event": event, **_round(metrics)})
             facts = {
                 "images": self.shown, "steps": self.step, "seed": self.schedule.seed, "command": self.command,
                 "hours": round(self.seconds_now / 3600, 3), "metrics": dict(metrics), **self.machine.describe(),
@@ -231,10 +231,10 @@ class _Session:
             self.recipe.export(self.folder.path, facts)
         return Outcome(self.shown, finished=True, metrics=metrics)
 
-    def _picture(self) -> None:
+    def _save_grid(self) -> None:
         image = self.recipe.pictures()
         if image is not None:
-            self.folder.picture(self.shown, image)
+            self.folder.save_grid(self.shown, image)
 
     def _save(self) -> None:
         if not self.machine.main:
@@ -262,25 +262,27 @@ class _Session:
         recipe.restore(state["recipe"])
 
 
-def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+def _round(values: Mapping[str, float]) -> dict[str, float]:
     return {name: float(f"{value:.6g}") for name, value in values.items()}
 
 
 @contextmanager
 def _interruptions() -> Iterator[Callable[[], bool]]:
-    """Turn SIGINT and SIGTERM into a question; a second signal acts as usual."""
+    """A function that tells whether SIGINT or SIGTERM has arrived; a second signal acts as usual."""
     caught: list[int] = []
     before: dict[signal.Signals, Any] = {}
 
     def note(number: int, _frame: object) -> None:
         caught.append(number)
-        sys.stderr.write("\nstopping after this step; once more to stop at once, back to the last checkpoint\n")
+        sys.stderr.write(
+            "\nstopping after this step; interrupt again to stop now and lose the work since the last checkpoint\n"
+        )
         signal.signal(number, before[signal.Signals(number)])
 
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             before[number] = signal.signal(number, note)
-    except ValueError:  # not the main thread: the caller's own `stop` is all there is
+    except ValueError:  # not the main thread; the caller's `stop` still works
         before = {}
     try:
         yield lambda: bool(caught)

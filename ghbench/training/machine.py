@@ -1,4 +1,4 @@
-"""Where a training runs: device, precision, processes and compilation, through Lightning Fabric."""
+"""Device, precision, processes and compilation of a run, through Lightning Fabric."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Machine:
-    """A thin layer over Fabric that recipes compute on.
+    """A thin layer over Fabric.
 
-    Gradients are averaged over processes by hand, after the backward pass: adversarial recipes run several networks
-    through one loss, which wrapped modules do not allow.
+    Gradients are averaged over processes explicitly, after the backward pass: adversarial losses involve several
+    networks, which wrapped modules do not allow.
 
     Args:
         accelerator: `auto`, `cpu`, `cuda` or `mps`.
-        devices: Processes, or `auto`.
-        precision: `auto` takes bf16 where the processor multiplies bf16 matrices natively, else float32.
-        compiled: Whether recipes compile their functions.
+        devices: Number of processes, or `auto`.
+        precision: `auto` is bf16 where the processor supports it natively, else float32.
+        compiled: Whether recipes compile their losses.
 
     Raises:
         MissingError: The extra `train` is not installed.
-        UsageError: No such accelerator here, or not so many devices.
+        UsageError: This machine lacks the accelerator or has too few devices.
     """
 
     def __init__(
@@ -86,38 +86,38 @@ class Machine:
         return self.rank == 0
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """The run's precision for the forward passes in the block."""
+        """Context in which forward passes use the run's precision."""
         return self.fabric.autocast()
 
     def compile(self, function: Function) -> Function:
-        """The function compiled whole, or as it is where compilation is off or there is no C++ compiler."""
+        """Compile the function as one graph, unless compilation is off or there is no C++ compiler."""
         if not self.compiled:
             return function
         return torch.compile(function, fullgraph=True, dynamic=False)  # type: ignore[return-value]
 
     def share(self, networks: Iterable[nn.Module]) -> None:
-        """Give all processes the weights of the first."""
+        """Copy the weights of the first process to all others."""
         if self.world > 1:
             for network in networks:
                 for tensor in (*network.parameters(), *network.buffers()):
                     tensor.data.copy_(self.fabric.broadcast(tensor.data, src=0))
 
     def update(self, optimiser: Optimizer, loss: Tensor) -> bool:
-        """One step down the gradient of the mean loss over all processes.
+        """One optimiser step on the mean loss over all processes.
 
         Args:
-            optimiser: Whose parameters move; gradients of all others are left alone.
+            optimiser: Its parameters are updated; no other gradients are computed.
             loss: Scalar.
 
         Returns:
-            False if a gradient was not finite, and nothing moved.
+            False if a gradient was not finite and the step was skipped.
         """
         parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
         gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
         return self.apply(optimiser, gradients)
 
     def apply(self, optimiser: Optimizer, gradients: Iterable[Tensor | None]) -> bool:
-        """One optimiser step with given gradients [one a parameter], averaged over processes; see `update`."""
+        """One optimiser step with the given gradients, one a parameter, averaged over processes; see `update`."""
         parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
         used = [(p, g) for p, g in zip(parameters, gradients, strict=True) if g is not None]
         if self.world > 1 and used:
@@ -146,7 +146,7 @@ class Machine:
         return bool(self.mean(torch.tensor(float(flag), device=self.device)) > 0) if self.world > 1 else flag
 
     def describe(self) -> dict[str, str]:
-        """What the log says about the machine."""
+        """Facts about the machine for the log."""
         return {
             "device": str(self.device), "processes": str(self.world), "precision": self.precision,
             "compiled": str(self.compiled), "threads": str(torch.get_num_threads()), "torch": torch.__version__,
@@ -155,14 +155,14 @@ class Machine:
 
 
 def _has_compiler(accelerator: str) -> bool:
-    """Whether compiled functions can be made; on a CPU this takes a C++ compiler."""
+    """Whether functions can be compiled; on a CPU this needs a C++ compiler."""
     if accelerator != "cpu":
         return True
     return any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "c++", "clang++"))
 
 
 def native_bf16(accelerator: str = "auto") -> bool:
-    """Whether bf16 matrix products run natively here: on an emulating processor they are far slower than float32."""
+    """Whether bf16 matrix products run natively; where emulated, they are far slower than float32."""
     if accelerator in {"auto", "cuda", "gpu"} and torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     try:

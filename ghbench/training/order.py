@@ -1,4 +1,4 @@
-"""Which training image comes when: a pure function of the seed and of the images shown; resuming cannot change it."""
+"""The order of training images: a pure function of the seed and the images shown, so that resuming keeps it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def rows_at(items: int, first: int, count: int, seed: int) -> NDArray[np.int64]:
 
     Args:
         items: Rows of the training set, at least 1.
-        first: Images shown before.
-        count: Images wanted.
-        seed: Seed of the run; every epoch has its own permutation.
+        first: Images shown so far.
+        count: Number of rows.
+        seed: Seed of the run; each epoch has its own permutation.
 
     Returns:
         int64 [count].
@@ -31,12 +31,12 @@ def rows_at(items: int, first: int, count: int, seed: int) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=2)
 def _epoch(items: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Order of one epoch; kept, because every step of it asks for a few rows."""
+    """Order of one epoch, cached because each step needs only a few rows."""
     order = np.random.default_rng([seed, epoch]).permutation(items)
     order.flags.writeable = False
     return order
 
 
 def step_seed(seed: int, step: int, rank: int = 0) -> int:
-    """Seed of all chance within one step of one process."""
+    """Seed of all randomness in one step of one process."""
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)

@@ -1,4 +1,4 @@
-"""How good a generator's images are while it trains: distances to real images on any extractor's features."""
+"""Quality of generated images during training: distances to real images on an extractor's features."""
 
 from __future__ import annotations
 
@@ -19,28 +19,27 @@ from ghbench.extractor import Encoder, Extractor
 from ghbench.metrics.distribution_report import DistributionReport, distribution_report
 
 Make = Callable[[int], NDArray[np.uint8]]
-"""Makes that many images, all in one call: uint8 [n, C, H, W]."""
+"""Makes n images in one call: uint8 [n, C, H, W]."""
 
 INTERIM = 1_000
-"""Images made while the training goes on: enough for a kernel distance, and quick."""
+"""Images of an interim evaluation: enough for a kernel distance, and quick."""
 
 
 class GeneratorQuality:
-    """Distances of generated to real images; the real ones are encoded once.
+    """Distances of generated to real images; real images are encoded once.
 
     Args:
         extractor: Spec string of a registered extractor; its default levels are used.
-        real: uint8 [N, H, W] or [N, C, H, W], the reference; at the size that is generated, padded as in training.
-        other_real: Other real images of the same form for the floor; None: `real` is divided into two random halves.
-        count: Images compared: generated ones at the end of a training, and at most so many real ones of each set,
-            chosen at random.
+        real: uint8 [N, H, W] or [N, C, H, W], the reference; at the generated size, padded as in training.
+        other_real: Other real images of the same shape for the floor; None to split `real` into two random halves.
+        count: Generated images in the final evaluation, and the most real images of each set, chosen at random.
         seed: Seed of that choice and of the blocks of the kernel distance.
-        device: Where the extractor computes.
-        cache: Folder that keeps the features of real images for a run that is resumed; None: nowhere.
+        device: Device of the extractor.
+        cache: Folder for the features of real images, so that resumed runs reuse them; None for no cache.
 
     Raises:
-        UsageError: No such extractor, or one that does not encode images.
-        DataError: Arrays of another form.
+        UsageError: The extractor does not exist or does not encode images.
+        DataError: The arrays have another shape.
     """
 
     def __init__(
@@ -56,47 +55,47 @@ class GeneratorQuality:
     ) -> None:
         built = registry.build("extractor", extractor)
         if not isinstance(built, Extractor) or not isinstance(built, Encoder):
-            raise UsageError(f"extractor {extractor!r} does not encode images; expected one that does")
+            raise UsageError(f"extractor {extractor!r} does not encode images")
         self._extractor: Encoder = built
         self._spec = built.spec()
         self._count, self._device, self._seed, self._cache = count, device, seed, cache
         rng = np.random.default_rng(seed)
         if other_real is None:
             order = rng.permutation(len(real))
-            self._real = [_some(real, order[half::2][:count]) for half in (0, 1)]
+            self._real = [_select(real, order[half::2][:count]) for half in (0, 1)]
         else:
-            self._real = [_some(images, rng.permutation(len(images))[:count]) for images in (real, other_real)]
+            self._real = [_select(images, rng.permutation(len(images))[:count]) for images in (real, other_real)]
         self._features: list[NDArray[np.float32]] | None = None
 
     def rehearse(self) -> None:
-        """Encode one image: what the extractor lacks must be known before hours of training, not after them.
+        """Encode one image, to find missing packages or weights before hours of training, not after.
 
         Raises:
-            MissingError: A package or weights are not here.
+            MissingError: A package or weights are missing.
         """
         self._encode(self._real[0][:1])
 
     def to(self, device: str) -> None:
-        """Compute there from now on."""
+        """Move the extractor to `device`."""
         self._device = device
 
     @property
     def name(self) -> str:
-        """The name that the distances carry."""
+        """Name of the extractor, used in the metrics."""
         return str(self._spec.name)
 
     def report(self, make: Make, count: int = 5_000) -> DistributionReport:
-        """Make images and compare them.
+        """Generate images and compare them with real ones.
 
         Args:
-            make: Called once.
-            count: Images to make; under 5,000 there is no Frechet distance.
+            make: Makes the images; called once.
+            count: Number of images; below 5,000 there is no Frechet distance.
 
         Returns:
             Distances with their floors.
 
         Raises:
-            DataError: `make` gave another number or form of images.
+            DataError: `make` returned images of another number or shape.
         """
         real, other_real = self._real_features()
         images = make(count)
@@ -105,24 +104,24 @@ class GeneratorQuality:
         return distribution_report(self.name, real, other_real, self._encode(images), seed=self._seed)
 
     def measure(self, make: Make, *, final: bool) -> Mapping[str, float]:
-        """The numbers of `report` for a training's log: of all images at its end, of fewer on the way.
+        """Metrics for the log: on all images at the end of training, on fewer before.
 
         Args:
-            make: Called once.
-            final: Whether the training is over.
+            make: Makes the images; called once.
+            final: Whether training is over.
 
         Returns:
-            `fd[NAME]`, `fd[NAME].floor`, `kid[NAME]`, `kid[NAME].error` ..., as far as they can be reported.
+            `fd[NAME]`, `fd[NAME].floor`, `kid[NAME]`, `kid[NAME].error` ..., where available.
         """
         return self.report(make, self._count if final else min(INTERIM, self._count)).flat()
 
     def _real_features(self) -> list[NDArray[np.float32]]:
         if self._features is None:
-            self._features = [self._kept(images) for images in self._real]
+            self._features = [self._encode_once(images) for images in self._real]
         return self._features
 
-    def _kept(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Features of real images, from the cache if they are there."""
+    def _encode_once(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Features of real images, cached."""
         if self._cache is None:
             return self._encode(images)
         spec = self._spec
@@ -148,8 +147,8 @@ class GeneratorQuality:
         return np.concatenate(list(features.values()), axis=1)
 
 
-def _some(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """The chosen images as [N, C, H, W]."""
+def _select(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Select images by row, as [N, C, H, W]."""
     if images.ndim not in {3, 4}:
         raise DataError(f"got real images of shape {images.shape}; expected [N, H, W] or [N, C, H, W]")
     chosen = images[np.sort(rows)]

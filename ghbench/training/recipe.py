@@ -1,4 +1,4 @@
-"""What a recipe is: the networks, and one step of their training. The loop does everything else."""
+"""What a recipe is: networks, and one training step. The loop does the rest."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Batch:
     """One step's share of the data for one process.
 
     Args:
-        step: Steps made before.
+        step: Steps before this one.
         shown: Images shown before this step, by all processes.
-        positions: int64 [n], the places of this batch in the endless sequence of the run; seeds for generated data.
+        positions: int64 [n], positions of the batch in the run's endless sequence; seeds for generated data.
         rows: int64 [n], rows of the training set; empty for recipes without one.
         total: Images of this step in all processes.
     """
@@ -37,15 +37,15 @@ class Batch:
 
 
 class Recipe(ABC):
-    """What is trained, and how.
+    """What to train, and how.
 
     Attributes:
         name: Name on the command line.
-        items: Rows of the training set, 0 where the data is made by code.
-        batch: Images of a step, in all processes together.
-        networks: Trained networks by name; saved and restored by the loop.
-        optimisers: By name; saved and restored.
-        averages: Moving averages by name of the network; updated, saved and restored by the loop.
+        items: Rows of the training set, 0 for generated data.
+        batch: Images a step, over all processes.
+        networks: Trained networks by name; the loop saves and restores them.
+        optimisers: Optimisers by name; the loop saves and restores them.
+        averages: Moving averages by network name; the loop updates, saves and restores them.
     """
 
     name: ClassVar[str]
@@ -57,40 +57,40 @@ class Recipe(ABC):
 
     @abstractmethod
     def describe(self) -> Mapping[str, Any]:
-        """Everything that decides what comes out, as JSON values; a run resumes only under the same description."""
+        """Everything that determines the result, as JSON values; a run resumes only with the same description."""
 
     @abstractmethod
     def prepare(self, machine: Machine) -> None:
-        """Called once when the networks are on the device and hold their weights: compile what is to be compiled."""
+        """Called once, when the networks are on the device with their weights; compile here."""
 
     @abstractmethod
     def step(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Train on one batch. All chance comes from PyTorch's default generator, which the loop seeds before each step.
+        """Train on one batch. All randomness must come from PyTorch's default generator, which the loop seeds.
 
         Returns:
             Scalars for the log.
         """
 
     def pictures(self) -> NDArray[np.uint8] | None:
-        """A grid of pictures uint8 [H, W, 3] that shows how far the training is; None for none."""
+        """A grid of images uint8 [H, W, 3] that shows the progress of training, None for no grid."""
         return None
 
     def evaluate(self, *, final: bool) -> Mapping[str, float]:  # noqa: ARG002
-        """Metrics of the averaged weights; `final` at the end of the run, where the full number of images is used."""
+        """Metrics of the averaged weights; `final` at the end of the run, on the full number of images."""
         return {}
 
     def state(self) -> Mapping[str, Any]:
-        """What else must survive an interruption: tensors, numbers, text."""
+        """Further state to save in checkpoints: tensors, numbers, text."""
         return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - most recipes have nothing more to restore
-        """Take back what `state` gave."""
+        """Load what `state` returned."""
 
     @abstractmethod
     def export(self, folder: Path, history: Mapping[str, Any]) -> None:
-        """Write the finished weights and their card into `folder`.
+        """Write the trained weights and their card into `folder`.
 
         Args:
             folder: The run's folder.
-            history: Images shown, seed, hours, command and the final metrics, for the card.
+            history: Images shown, seed, hours, command and final metrics, for the card.
         """

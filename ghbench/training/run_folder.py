@@ -1,4 +1,4 @@
-"""The folder of a run: its description, log, checkpoints and grids. Every file in it is whole or absent."""
+"""The folder of a run: description, log, checkpoints and grids, written atomically."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ghbench.atomic import atomic_file, write_text
 from ghbench.errors import DataError, UsageError
 
 KEPT = 2
-"""Checkpoints that stay: the newest, and the one before for the case that a disk damages the newest."""
+"""Checkpoints to keep: the newest, and the one before in case the newest is damaged."""
 
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -29,40 +29,42 @@ class RunFolder:
     """Files of one run.
 
     Args:
-        name: Name of the run below the cache folder's `runs`, or a path.
+        name: Name of the run, a folder in the cache's `runs`, or a path.
 
     Raises:
-        UsageError: The name cannot be a folder's.
+        UsageError: The name is not a valid folder name.
     """
 
     def __init__(self, name: str | Path) -> None:
         if isinstance(name, str) and "/" not in name:
             if not _RUN_NAME.fullmatch(name):
-                raise UsageError(f"{name!r} is no name for a run", fix="letters, digits, `.`, `_` and `-`, or a path")
+                raise UsageError(f"invalid run name {name!r}", fix="use letters, digits, `.`, `_` and `-`, or a path")
             self.path = locations.cache() / "runs" / name
         else:
             self.path = Path(name).expanduser().absolute()
         self.log_path = self.path / "log.jsonl"
 
     def lock(self) -> FileLock:
-        """The run's lock, to be held while it trains.
+        """Acquire the run's lock.
 
         Raises:
-            UsageError: Another process trains this run.
+            UsageError: Another process is training this run.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / ".lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise UsageError(f"another process is training in {self.path}", fix="wait for it, or --run OTHER") from None
+            raise UsageError(
+                f"another process is training in {self.path}", fix="wait for it, or choose another name: --run OTHER"
+            ) from None
         return lock
 
     def settle(self, description: Mapping[str, Any]) -> None:
-        """Write the run's description, or compare it with the one that the run began with.
+        """Write the run's description, or check that it has not changed.
 
         Raises:
-            UsageError: The run began with other settings; the message lists them.
+            UsageError: The run was started with other settings; the message lists them.
         """
         path = self.path / "run.json"
         text = json.dumps(description, indent=1, sort_keys=True)
@@ -76,14 +78,14 @@ class RunFolder:
         now = json.loads(text)
         names = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
         if names:
-            lines = [f"{name}: {before.get(name)!r} then, {now.get(name)!r} now" for name in names]
+            lines = [f"{name}: was {before.get(name)!r}, now {now.get(name)!r}" for name in names]
             raise UsageError(
-                f"{self.path} began with other settings\n  " + "\n  ".join(lines),
-                fix="--run OTHER begins a new run",
+                f"{self.path} was started with other settings\n  " + "\n  ".join(lines),
+                fix="restore the settings, or start a new run: --run OTHER",
             )
 
     def save(self, shown: int, state: Mapping[str, Any]) -> Path:
-        """Write a checkpoint and drop the oldest ones.
+        """Write a checkpoint and delete old ones.
 
         Args:
             shown: Images shown so far.
@@ -101,10 +103,10 @@ class RunFolder:
         return sorted(self.path.glob("state-*.pt"))
 
     def load(self) -> dict[str, Any] | None:
-        """The newest checkpoint that can be read, None if there is none. Reads tensors only; executes nothing.
+        """The newest readable checkpoint, None if there are no checkpoints. Nothing in it is executed.
 
         Raises:
-            DataError: There are checkpoints, and none can be read.
+            DataError: There are checkpoints, but none is readable.
         """
         found = self.checkpoints()
         for path in reversed(found):
@@ -112,12 +114,12 @@ class RunFolder:
                 state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
             except Exception as error:  # noqa: BLE001 - a damaged file raises whatever its bytes lead to
                 warnings.warn(
-                    f"{path.name} cannot be read ({type(error).__name__}); taking the one before", stacklevel=2
+                    f"cannot read {path.name} ({type(error).__name__}); using the checkpoint before it", stacklevel=2
                 )
             else:
                 return state
         if found:
-            raise DataError(f"no checkpoint in {self.path} can be read", fix=f"rm -r {self.path} begins anew")
+            raise DataError(f"no checkpoint in {self.path} can be read", fix=f"start over: rm -r {self.path}")
         return None
 
     def log(self, line: Mapping[str, Any]) -> None:
@@ -126,7 +128,7 @@ class RunFolder:
             stream.write(json.dumps(line) + "\n")
 
     def history(self) -> list[dict[str, Any]]:
-        """All lines of the log; a line that an interruption cut short is left out."""
+        """All lines of the log, except those truncated by an interruption."""
         lines = []
         if self.log_path.exists():
             for text in self.log_path.read_text(encoding="utf-8").splitlines():
@@ -137,11 +139,11 @@ class RunFolder:
         return lines
 
     def rewind(self, shown: int) -> None:
-        """Drop the log's lines about images after `shown`: a resumed run writes them again."""
+        """Delete the log's lines after `shown` images; a resumed run writes them again."""
         kept = [line for line in self.history() if line.get("shown", 0) <= shown]
         write_text(self.log_path, "".join(json.dumps(line) + "\n" for line in kept))
 
-    def picture(self, shown: int, image: NDArray[np.uint8]) -> None:
+    def save_grid(self, shown: int, image: NDArray[np.uint8]) -> None:
         """Save a grid uint8 [H, W, 3] as `pictures/SHOWN.png`."""
         with atomic_file(self.path / "pictures" / f"{shown:010d}.png") as stream:
             Image.fromarray(image).save(stream, format="PNG")

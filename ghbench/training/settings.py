@@ -1,4 +1,4 @@
-"""Options of a recipe as `name=value` texts."""
+"""Options of a recipe from `name=value` strings."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from ghbench.errors import UsageError
 
 
 def parse_settings(cls: type[Any], settings: Sequence[str], *, taken: Sequence[str] = ()) -> dict[str, Any]:
-    """Values for a dataclass of numbers, texts and booleans from `name=value` texts.
+    """Values for a dataclass of numbers, strings and booleans from `name=value` strings.
 
     Args:
-        cls: The dataclass; the type of each value is that of the field's default.
-        settings: The texts.
-        taken: Fields that are set elsewhere.
+        cls: The dataclass; a value has the type of its field's default.
+        settings: The strings.
+        taken: Fields set elsewhere.
 
     Raises:
-        UsageError: No such field, or a value of another type.
+        UsageError: There is no such field, or the value has another type.
     """
     defaults = {field.name: field.default for field in dataclasses.fields(cls) if field.name not in taken}
     values: dict[str, Any] = {}
     for setting in settings:
         name, separator, text = setting.partition("=")
         if not separator or name not in defaults:
-            raise UsageError(f"{setting!r} sets nothing", fix=f"NAME=VALUE with a name of {', '.join(defaults)}")
+            raise UsageError(f"unknown option {setting!r}", fix=f"NAME=VALUE, with NAME one of {', '.join(defaults)}")
         kind: Any = type(defaults[name])
         try:
             values[name] = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)

@@ -39,7 +39,7 @@ def fold_calibrated(policy: str, levels: Floats, same: NDArray[np.bool_], fold: 
     return np.stack([combine(levels, same, fold != k) for k in range(int(fold.max()) + 1)])
 
 
-def _standardised(levels: Floats, same: NDArray[np.bool_], training: NDArray[np.bool_]) -> Floats:
+def _z_norm(levels: Floats, same: NDArray[np.bool_], training: NDArray[np.bool_]) -> Floats:
     """Similarities in deviations from the mean of the training impostors, level by level (z-norm)."""
     impostors = levels[:, training & ~same]
     deviation = impostors.std(axis=1, keepdims=True)
@@ -48,11 +48,11 @@ def _standardised(levels: Floats, same: NDArray[np.bool_], training: NDArray[np.
 
 
 def _vote_z(levels: Floats, same: NDArray[np.bool_], training: NDArray[np.bool_]) -> Floats:
-    return vote(_standardised(levels, same, training))
+    return vote(_z_norm(levels, same, training))
 
 
 def _best(levels: Floats, same: NDArray[np.bool_], training: NDArray[np.bool_]) -> Floats:
-    scaled = _standardised(levels, same, training)
+    scaled = _z_norm(levels, same, training)
     rates = []
     for similarity in scaled[:, training]:
         order = np.argsort(-similarity, kind="stable")
@@ -65,7 +65,7 @@ def _best(levels: Floats, same: NDArray[np.bool_], training: NDArray[np.bool_]) 
 def _fuse(levels: Floats, same: NDArray[np.bool_], training: NDArray[np.bool_]) -> Floats:
     from sklearn.linear_model import LogisticRegression
 
-    scaled = _standardised(levels, same, training).T
+    scaled = _z_norm(levels, same, training).T
     model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=1000)
     model.fit(scaled[training], same[training])
     fused: Floats = model.decision_function(scaled)

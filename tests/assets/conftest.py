@@ -28,7 +28,7 @@ def cache_folder(tmp_path, monkeypatch, request):
     for variable in ("PIP_INDEX_URL", "PIP_CERT"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr("ghbench.assets.download.PAUSE", 0.0)
-    monkeypatch.setattr(store, "_checked", {})
+    monkeypatch.setattr(store, "_verified", {})
     return tmp_path / "cache" / "assets"
 
 

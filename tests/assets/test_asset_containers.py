@@ -45,7 +45,7 @@ def test_every_kind_of_container_gives_the_same_member(unpack, archives, tmp_pat
 def test_unsafe_paths_condemn_the_whole_archive(unpack, archives, kind, path):
     entries = [(path, b"evil"), ("pkg/a.bin", CONTENT)]
     archive = archives.zip(entries) if kind == "zip" else archives.tar(entries)
-    with pytest.raises(DataError, match="unsafe path"):
+    with pytest.raises(DataError, match="unsafe"):
         unpack(f"box.{kind}", archive)
 
 
@@ -53,14 +53,14 @@ def test_unsafe_paths_condemn_the_whole_archive(unpack, archives, kind, path):
 def test_a_member_that_is_a_link_or_device_in_a_tar_is_refused(unpack, archives, kind):
     info = tarfile.TarInfo("pkg/a.bin")
     info.type, info.linkname = kind, "/etc/passwd"
-    with pytest.raises(DataError, match="link or a device"):
+    with pytest.raises(DataError, match="link"):
         unpack("box.tar.gz", archives.tar([(info, b"")]))
 
 
 def test_a_member_that_is_a_link_in_a_zip_is_refused(unpack, archives):
     info = zipfile.ZipInfo("pkg/a.bin")
     info.external_attr = 0o120777 << 16
-    with pytest.raises(DataError, match="link or a device"):
+    with pytest.raises(DataError, match="link"):
         unpack("box.zip", archives.zip([(info, b"/etc/passwd")]))
 
 
@@ -68,19 +68,19 @@ def test_a_member_that_is_a_link_in_a_zip_is_refused(unpack, archives):
 def test_a_member_never_writes_more_than_its_declared_size(unpack, archives, tmp_path, kind):
     entries = [("pkg/a.bin", bytes(8 << 20))]
     archive = archives.zip(entries) if kind == "zip" else archives.tar(entries, "bz2")
-    with pytest.raises(DataError, match="larger than the declared 8000 bytes"):
+    with pytest.raises(DataError, match="8000 bytes"):
         unpack(f"bomb.{kind}", archive)
     assert (tmp_path / "out" / "a.bin").stat().st_size <= len(CONTENT)
 
 
 def test_entries_that_nobody_wants_count_against_the_cap_too(unpack, archives, monkeypatch):
     monkeypatch.setattr(containers, "LARGEST_CONTAINER", 1 << 20)
-    with pytest.raises(DataError, match="unpacks to more than"):
+    with pytest.raises(DataError, match="1048576"):
         unpack("bomb.tar.gz", archives.tar([("pad", bytes(4 << 20)), ("pkg/a.bin", CONTENT)]))
 
 
 def test_a_member_that_occurs_twice_is_refused(unpack, archives):
-    with pytest.raises(DataError, match="two entries"):
+    with pytest.raises(DataError, match=r"duplicate.*a\.bin"):
         unpack("box.tar.gz", archives.tar([("pkg/a.bin", CONTENT), ("./pkg/a.bin", CONTENT)]))
 
 
@@ -90,7 +90,7 @@ def test_a_changed_member_is_refused(unpack, archives):
 
 
 def test_a_missing_member_is_named(unpack, archives):
-    with pytest.raises(DataError, match=r"does not hold a\.bin"):
+    with pytest.raises(DataError, match=r"a\.bin"):
         unpack("box.zip", archives.zip([("pkg/b.bin", CONTENT)]))
 
 
@@ -128,7 +128,7 @@ def test_a_tree_takes_only_what_its_pattern_names_and_checks_all_of_it(declare, 
 
     declare(text.format("0" * 64))
     (tmp_path / "again").mkdir()
-    with pytest.raises(DataError, match="the files' digest"):
+    with pytest.raises(DataError, match="0" * 64):
         containers.extract(box, manifest.get("t"), tmp_path / "again")
 
 

@@ -68,14 +68,14 @@ def test_a_spoilt_beginning_is_thrown_away_once(server, fetch):
 
 def test_a_tampered_file_is_refused_and_removed(server, fetch):
     server.files["/f"] = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
-    with pytest.raises(DataError, match=f"declared is {DIGEST}"):
+    with pytest.raises(DataError, match=DIGEST):
         fetch()
     assert not fetch.part().exists()
 
 
 def test_a_file_larger_than_declared_is_cut_off(server, fetch):
     server.files["/f"] = CONTENT * 20
-    with pytest.raises(DataError, match="larger than the declared 300000 bytes"):
+    with pytest.raises(DataError, match="300000 bytes"):
         fetch()
     assert not fetch.part().exists()
 

@@ -62,7 +62,7 @@ def test_an_index_that_promises_another_digest_is_not_even_asked_for_the_file(se
     box = archives.zip([("pkg/a.bin", CONTENT)])
     monkeypatch.setenv("PIP_INDEX_URL", server.index("toy", "toy-1.0-py3-none-any.whl", box, digest="0" * 64))
     toy(CONTENT, packaged_file("wheel", "toy-1.0-py3-none-any.whl", box))
-    with pytest.raises(MissingError, match=r"the index promises sha256 0000.*index from PIP_INDEX_URL"):
+    with pytest.raises(MissingError, match=r"sha256 0000.*PIP_INDEX_URL"):
         assets.path("toy")
     assert [path for path, _ in server.requests] == ["/simple/toy/"]
 
@@ -73,7 +73,7 @@ def test_an_index_without_the_project_or_the_file_says_so(server, toy, archives,
     index = server.index("toy" if listed else "other", "toy-2.0-py3-none-any.whl", box)
     monkeypatch.setenv("PIP_INDEX_URL", index)
     toy(CONTENT, packaged_file("wheel", "toy-1.0-py3-none-any.whl", box))
-    with pytest.raises(MissingError, match=r"no file toy-1\.0-py3-none-any\.whl" if listed else "No details .*'toy'"):
+    with pytest.raises(MissingError, match=r"toy-1\.0-py3-none-any\.whl" if listed else "No details .*'toy'"):
         assets.path("toy")
 
 
@@ -142,7 +142,7 @@ def test_a_tool_that_fails_or_is_missing_is_quoted(toy, archives, tool, monkeypa
     with pytest.raises(MissingError, match="Unable to locate package toy"):
         assets.path("toy")
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    with pytest.raises(MissingError, match="apt-get is not installed"):
+    with pytest.raises(MissingError, match="apt-get"):
         assets.path("toy")
 
 
@@ -181,7 +181,7 @@ USER = 'kind = "user"\nfilename = "toy.tgz"\nhint = "ask its author"'
 @pytest.mark.parametrize("shape", ["archive", "folder", "file"])
 def test_the_user_brings_an_archive_a_folder_or_the_file(toy, archives, tmp_path, shape):
     toy(CONTENT, USER)
-    with pytest.raises(MissingError, match="only you can bring it: ask its author") as caught:
+    with pytest.raises(MissingError, match="ask its author") as caught:
         assets.path("toy")
     assert caught.value.fix == "ghbench assets import toy PATH   (PATH: toy.tgz)"
 
@@ -215,6 +215,6 @@ def test_a_tree_without_digests_is_taken_only_from_the_published_archive(declare
     (tmp_path / "faces.tgz").write_bytes(box)
     (tmp_path / "folder" / "Ann").mkdir(parents=True)
     (tmp_path / "folder" / "Ann" / "Ann_0001.jpg").write_bytes(b"face")
-    with pytest.raises(Exception, match=r"not the published archive; expected faces\.tgz"):
+    with pytest.raises(Exception, match=r"expected faces\.tgz"):
         assets.import_asset("t", tmp_path / "folder")
     assert (assets.import_asset("t", tmp_path / "faces.tgz") / "Ann" / "Ann_0001.jpg").read_bytes() == b"face"

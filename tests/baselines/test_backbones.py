@@ -70,14 +70,14 @@ def test_the_random_trunk_is_he_initialised_by_numpy_and_never_changes():
 
 
 def test_position_loading_refuses_files_that_do_not_fit():
-    from ghbench_baselines.weight_files import renamed_by_position
+    from ghbench_baselines.weight_files import rename_by_position
 
     wanted = {"x": torch.zeros(2, 3), "y": torch.zeros(4)}
-    assert list(renamed_by_position({"p": torch.ones(2, 3), "q": torch.ones(4)}, wanted)) == ["x", "y"]
-    with pytest.raises(DataError, match="holds 1 tensors, the network 2"):
-        renamed_by_position({"p": torch.ones(2, 3)}, wanted)
-    with pytest.raises(DataError, match=r"q of the weights file is \(5,\), y is \(4,\)"):
-        renamed_by_position({"p": torch.ones(2, 3), "q": torch.ones(5)}, wanted)
+    assert list(rename_by_position({"p": torch.ones(2, 3), "q": torch.ones(4)}, wanted)) == ["x", "y"]
+    with pytest.raises(DataError, match=r"1 tensors.* 2"):
+        rename_by_position({"p": torch.ones(2, 3)}, wanted)
+    with pytest.raises(DataError, match=r"q .*\(5,\).* y .*\(4,\)"):
+        rename_by_position({"p": torch.ones(2, 3), "q": torch.ones(5)}, wanted)
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_position_loading_refuses_files_that_do_not_fit():
     ],
 )
 def test_stages_are_found_where_the_map_shrinks(model, levels, first_and_last):
-    from ghbench_baselines.stages import discovered_stages, skeleton
+    from ghbench_baselines.stages import discover_stages, skeleton
     from ghbench_baselines.vision_models import import_torchvision
 
     net = skeleton(lambda: import_torchvision().models.get_model(model, weights=None))
-    found, taps = discovered_stages(net, 224)
+    found, taps = discover_stages(net, 224)
     assert ", ".join(f"{level.name} {level.dim}" for level in found) == levels
     places = [tap.module for tap in taps.values()]
     assert (places[0], places[-1]) == first_and_last
@@ -128,7 +128,7 @@ def test_a_weights_file_with_code_in_it_is_refused(tmp_path):
 
     torch.save(Payload(), tmp_path / "bad.pth")
     extractor = registry.build("extractor", f"torchvision:model=shufflenet_v2_x0_5,weights={tmp_path / 'bad.pth'}")
-    with pytest.raises(DataError, match="never run"):
+    with pytest.raises(DataError, match="Python objects"):
         extractor.extract(pictures((224, 224), count=1))
     assert not (tmp_path / "was-run").exists()
 
@@ -136,7 +136,7 @@ def test_a_weights_file_with_code_in_it_is_refused(tmp_path):
 def test_a_weights_file_of_another_network_is_refused(tmp_path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "other.pth")
     extractor = registry.build("extractor", f"torchvision:model=shufflenet_v2_x0_5,weights={tmp_path / 'other.pth'}")
-    with pytest.raises(DataError, match="does not fit ShuffleNetV2"):
+    with pytest.raises(DataError, match="ShuffleNetV2"):
         extractor.extract(pictures((224, 224), count=1))
 
 
@@ -168,10 +168,10 @@ def test_a_hub_that_fails_is_a_missing_error(monkeypatch):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("torchvision:model=resnet81", "did you mean .*resnet18"),
-        ("torchvision:model=resnet18,weights=IMAGENET9", "expected default, none, IMAGENET1K_V1 or a file"),
-        ("timm:model=resnet18.nobody", "no weights tag 'nobody'"),
-        ("timm:model=resnet18,weights=best", "expected default, none or"),
+        ("torchvision:model=resnet81", "resnet18"),
+        ("torchvision:model=resnet18,weights=IMAGENET9", "IMAGENET1K_V1"),
+        ("timm:model=resnet18.nobody", "'nobody'"),
+        ("timm:model=resnet18,weights=best", "weights=best"),
     ],
 )
 def test_unknown_models_and_weights_are_named(spec, message):
@@ -196,7 +196,7 @@ def test_weights_that_timm_publishes_are_loaded_from_the_file_that_was_digested(
 
     net = import_timm().create_model("test_vit", pretrained=False).eval()
     save_file(net.state_dict(), tmp_path / "model.safetensors")
-    monkeypatch.setattr(backbones, "fetched_from_hub", lambda _repository, _names: tmp_path / "model.safetensors")
+    monkeypatch.setattr(backbones, "fetch_from_hub", lambda _repository, _names: tmp_path / "model.safetensors")
     extractor = registry.build("extractor", "timm:model=test_vit")
     spec = extractor.spec()
     assert spec.training.datasets == ("imagenet-1k", "timm tag r160_in1k")

@@ -67,5 +67,5 @@ def test_with_as_many_components_as_pictures_allow_a_fitted_picture_comes_back(t
 
 
 def test_the_default_faces_have_no_colour():
-    with pytest.raises(UsageError, match="needs fit=DATASET"):
+    with pytest.raises(UsageError, match="fit=DATASET"):
         registry.build("extractor", "eigenfaces:colour=true")

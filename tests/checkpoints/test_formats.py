@@ -163,7 +163,7 @@ def test_genforce_and_psp_networks_have_their_own_names(good_files):
     assert found.networks == ("encoder", "decoder")
     assert "convs.0.conv.weight" in found.network("decoder")
     assert found.config["opts"] == {"size": 256}
-    with pytest.raises(DataError, match="no network 'G_ema'"):
+    with pytest.raises(DataError, match=r"G_ema.*encoder, decoder"):
         found.network("G_ema")
 
 
@@ -195,7 +195,7 @@ def test_matching_names_say_nothing():
 
 
 def test_a_long_list_of_wrong_names_is_cut():
-    with pytest.raises(DataError, match="and 88 more"):
+    with pytest.raises(DataError, match="88 more"):
         match_keys({}, {f"layer{index}": (1,) for index in range(100)})
 
 
@@ -205,17 +205,18 @@ def test_unknown_content_is_named(tmp_path):
     with pytest.raises(DataError, match="'epoch', 'weights'"):
         read(path)
     path.write_bytes(pickle.dumps([1, 2]))
-    with pytest.raises(DataError, match="a list"):
+    with pytest.raises(DataError, match="list"):
         read(path)
     for page in (b"<!DOCTYPE html><html>", b"\n<html lang='en'>"):
         path.write_bytes(page)
-        with pytest.raises(DataError, match="is a web page"):
+        with pytest.raises(DataError, match="web page"):
             read(path)
     for content in (b"GIF89a", b"", b"\x89PNG"):
         path.write_bytes(content)
-        with pytest.raises(DataError, match="no checkpoint"):
+        with pytest.raises(DataError) as raised:
             read(path)
-    with pytest.raises(DataError, match="cannot be read"):
+        assert "rosinality" in raised.value.fix
+    with pytest.raises(DataError, match=r"absent\.pt"):
         read(tmp_path / "absent.pt")
 
 

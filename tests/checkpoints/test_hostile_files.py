@@ -72,9 +72,9 @@ def rewritten(source, target, change, compression=zipfile.ZIP_STORED):
 
 ZIP_TRICKS = {
     "a zip bomb": (lambda name, content: content + bytes(2**26) if name.endswith("data/0") else content, "compressed"),
-    "a short storage": (lambda name, content: content[:-1] if name.endswith("data/0") else content, "declares"),
-    "a missing storage": (lambda name, content: None if name.endswith("data/0") else content, "lacks"),
-    "a missing pickle": (lambda name, content: None if name.endswith("data.pkl") else content, "did not write"),
+    "a short storage": (lambda name, content: content[:-1] if name.endswith("data/0") else content, "declared"),
+    "a missing storage": (lambda name, content: None if name.endswith("data/0") else content, "data/0"),
+    "a missing pickle": (lambda name, content: None if name.endswith("data.pkl") else content, r"torch\.save"),
     "another byte order": (lambda name, content: b"big" if name.endswith("byteorder") else content, "big-endian"),
 }
 
@@ -87,7 +87,7 @@ def test_a_zip_file_over_several_disks_is_refused(good_files, tmp_path):
     start = content.find(b"PK\x06\x07")
     kept = content[:end] if start < 0 else content[:start]
     (tmp_path / "x.pt").write_bytes(kept + locator + content[end:])
-    assert re.search("damaged zip file", refusal(tmp_path / "x.pt"))
+    assert re.search("zip file", refusal(tmp_path / "x.pt"))
 
 
 @pytest.mark.parametrize("trick", ZIP_TRICKS)
@@ -131,10 +131,10 @@ def old_version():
 ADA_TRICKS = {
     "shared modules": (shared_modules, "tree of modules"),
     "an unknown version": (old_version, "unknown version"),
-    "a child that is no module": (lambda: files.Persistent("Layer", modules={"a": 3}), "no persistent class"),
-    "a parameter that is no tensor": (lambda: files.Persistent("Layer", {"a": "text"}), "in place of a tensor"),
-    "names that are no text": (lambda: files.Persistent("Layer", {3: None}), "unusable names"),
-    "a name of a megabyte": (lambda: files.Persistent("Layer", {"a" * 2**20: None}), "unusable names"),
+    "a child that is no module": (lambda: files.Persistent("Layer", modules={"a": 3}), "persistent class"),
+    "a parameter that is no tensor": (lambda: files.Persistent("Layer", {"a": "text"}), "tensor.* str"),
+    "names that are no text": (lambda: files.Persistent("Layer", {3: None}), "_parameters"),
+    "a name of a megabyte": (lambda: files.Persistent("Layer", {"a" * 2**20: None}), "_parameters"),
 }
 
 
@@ -169,12 +169,12 @@ def nested_networks():
 
 TENSORFLOW_TRICKS = {
     "objects in place of numbers": (lambda: with_state(variables=[("lod", np.array([{}], object))]), r"numpy\.dtype"),
-    "text in place of numbers": (lambda: with_state(variables=[("lod", "text")]), "in place of a tensor"),
-    "a name twice": (lambda: with_state(variables=[("lod", np.ones(1)), ("lod", np.ones(1))]), "twice"),
+    "text in place of numbers": (lambda: with_state(variables=[("lod", "text")]), "tensor.* str"),
+    "a name twice": (lambda: with_state(variables=[("lod", np.ones(1)), ("lod", np.ones(1))]), "lod"),
     "no variables": (lambda: with_state(variables=None), "without variables"),
     "a version unknown": (lambda: with_state(version="3"), "unknown version"),
-    "components that are no networks": (lambda: with_state(components={"mapping": {}}), "no TensorFlow network"),
-    "components without end": (nested_networks, "no TensorFlow network"),
+    "components that are no networks": (lambda: with_state(components={"mapping": {}}), "TensorFlow network"),
+    "components without end": (nested_networks, "TensorFlow network"),
 }
 
 
@@ -195,13 +195,13 @@ XML_TRICKS = {
     "an offset beyond the file": (lambda text: text.replace('offset="0"', 'offset="999999"'), "outside"),
     "an offset before the file": (lambda text: text.replace('offset="0"', 'offset="-4"'), "outside"),
     "a size beyond the file": (lambda text: text.replace('size="256"', 'size="99999999999"'), "outside"),
-    "a larger shape": (lambda text: text.replace('"1,4,4,4"', '"1000000,4,4,4"'), "another size"),
-    "a negative shape": (lambda text: text.replace('"1,4,4,4"', '"1,-4,-4,4"'), "unreadable shape"),
+    "a larger shape": (lambda text: text.replace('"1,4,4,4"', '"1000000,4,4,4"'), r"\(1000000, 4, 4, 4\)"),
+    "a negative shape": (lambda text: text.replace('"1,4,4,4"', '"1,-4,-4,4"'), "shape"),
     "an offset that is no number": (lambda text: text.replace('offset="0"', 'offset="x"'), "damaged"),
     "no offset": (lambda text: text.replace('offset="0"', ""), "damaged"),
     "an unknown type": (lambda text: text.replace('"f16"', '"string"'), "unknown type"),
-    "two of a name": (lambda text: text.replace("Mul_39_copy", "axes"), "two constants"),
-    "another document": (lambda text: text.replace("net ", "html ").replace("</net>", "</html>"), "in place of <net>"),
+    "two of a name": (lambda text: text.replace("Mul_39_copy", "axes"), "axes"),
+    "another document": (lambda text: text.replace("net ", "html ").replace("</net>", "</html>"), "<html>"),
     "deep nesting": (lambda text: text.replace("<layers>", "<a>" * 9999 + "<layers>"), "nested"),
     "an open end": (lambda text: text[:-3], "damaged"),
 }
@@ -245,7 +245,7 @@ def test_every_format_cut_off_anywhere_is_refused(good_files, tmp_path):
 def test_a_cut_off_bin_is_refused(good_files):
     binary = good_files["openvino-ir"].with_suffix(".bin")
     binary.write_bytes(binary.read_bytes()[:-1])
-    with pytest.raises(DataError, match="outside"):
+    with pytest.raises(DataError, match=r"\.bin"):
         read(good_files["openvino-ir"])
 
 

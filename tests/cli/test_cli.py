@@ -1,4 +1,4 @@
-"""The command line as a shell sees it: exit codes, stdout and stderr apart, and how long one waits."""
+"""The command line as a shell sees it: exit codes, stdout and stderr, and response times."""
 
 import json
 import os
@@ -43,7 +43,7 @@ class Broken(Slow):
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """A home of its own; weights and pictures that were fetched before are found."""
+    """A home of its own, with the weights and images that are already in the cache."""
     folder = tmp_path_factory.mktemp("cli")
     cache = folder / "cache"
     cache.mkdir()
@@ -74,12 +74,12 @@ def tree(lfw_tree):
     return f"lfw:root={lfw_tree}"
 
 
-def test_tables_go_to_stdout_and_nothing_at_all_to_stderr(ghbench, tree):
+def test_tables_go_to_stdout_and_nothing_to_stderr(ghbench, tree):
     done = ghbench("run", "-e", "thumbnail:size=4", "-e", "pixels:size=4", "-t", tree)
     assert done.returncode == 0, done.stderr
     assert f"{tree}: ranked by accuracy" in "".join(done.stdout.split("\n"))
     assert "thumbnail:size=4" in done.stdout
-    assert "\x1b" not in done.stdout  # no colours, no bars, where no one looks
+    assert "\x1b" not in done.stdout  # no colours and no bars unless it is a terminal
     assert done.stderr == ""
     again = ghbench("run", "-e", "thumbnail:size=4", "-t", tree, NO_COLOR="1", FORCE_COLOR="1")
     assert "\x1b" not in again.stdout
@@ -92,7 +92,7 @@ def test_json_is_a_list_of_results(ghbench, tree):
     assert {"metric", "value", "ci"} <= set(result["metrics"][0])
 
 
-def test_the_rows_that_a_task_wants_beside_are_run_on_request(ghbench, tree):
+def test_reference_rows_are_run_on_request(ghbench, tree):
     done = ghbench("run", "-e", "thumbnail:size=4", "-t", tree, "--json", "--limit", "10", "--references")
     ran = [result["extractor"]["spec_string"] for result in json.loads(done.stdout)]
     assert ran[0] == "thumbnail:size=4"
@@ -100,32 +100,32 @@ def test_the_rows_that_a_task_wants_beside_are_run_on_request(ghbench, tree):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "sentence"),
+    ("arguments", "code", "fact"),
     [
-        (["run", "-e", "thumbnail:size=4", "-t", "lfw:root=./nowhere"], 3, "is not a folder"),
+        (["run", "-e", "thumbnail:size=4", "-t", "lfw:root=./nowhere"], 3, "nowhere"),
         (["run", "-e", "{plugins}:Broken", "-t", "{tree}"], 1, "ValueError: no"),
         (
             ["run", "-e", "{plugins}:Broken", "-t", "{tree}", "-t", "lfw:root=./nowhere,version=original"],
             1,
             "ValueError",
         ),
-        (["run", "-e", "thumbnial", "-t", "{tree}"], 2, "did you mean thumbnail"),
-        (["run", "-e", "thumbnail:sise=4", "-t", "{tree}"], 2, "did you mean 'size'"),
-        (["run", "-e", "thumbnail:level=deep", "-t", "{tree}"], 2, "no level 'deep'"),
-        (["run", "-e", "thumbnail", "-t", "{tree}", "--align", "left"], 2, "no alignment is called 'left'"),
+        (["run", "-e", "thumbnial", "-t", "{tree}"], 2, "thumbnail"),
+        (["run", "-e", "thumbnail:sise=4", "-t", "{tree}"], 2, "'size'"),
+        (["run", "-e", "thumbnail:level=deep", "-t", "{tree}"], 2, "'deep'"),
+        (["run", "-e", "thumbnail", "-t", "{tree}", "--align", "left"], 2, "'left'"),
         (["run", "-e", "thumbnail", "-t", "{tree}", "--limit", "0"], 2, "--limit"),
         (["run", "-e", "thumbnail", "-t", "{tree}", "--seed", "-1"], 2, "--seed"),
         (["run", "-t", "{tree}"], 2, "--extractor"),
-        (["describe", "task", "orll"], 2, "did you mean orl"),
-        (["leaderboard", "-t", "orl", "--own", "--published"], 2, "leave nothing"),
-        (["compare", "pixels", "thumbnail:size=5", "-t", "lfw"], 3, "there is no result of"),
-        (["cache", "clear"], 2, "say what to delete"),
+        (["describe", "task", "orll"], 2, "orll"),
+        (["leaderboard", "-t", "orl", "--own", "--published"], 2, "--own"),
+        (["compare", "pixels", "thumbnail:size=5", "-t", "lfw"], 3, "pixels"),
+        (["cache", "clear"], 2, "--all"),
     ],
 )
-def test_each_kind_of_failure_has_its_exit_code_and_no_traceback(ghbench, environment, tree, arguments, code, sentence):
+def test_each_kind_of_failure_has_its_exit_code_and_no_traceback(ghbench, environment, tree, arguments, code, fact):
     filled = [part.format(plugins=environment["PLUGINS"], tree=tree) for part in arguments]
     done = ghbench(*filled)
-    assert (done.returncode, sentence in done.stderr) == (code, True), done.stderr
+    assert (done.returncode, fact in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -137,7 +137,7 @@ def test_wrong_usage_runs_nothing(ghbench, tree, tmp_path):
     assert not (tmp_path / "home").exists()
 
 
-def test_what_failed_stops_no_other_and_the_table_is_printed(ghbench, environment, tree):
+def test_a_failure_stops_no_other_pair_and_the_table_is_printed(ghbench, environment, tree):
     done = ghbench("run", "-e", f"{environment['PLUGINS']}:Broken", "-e", "thumbnail:size=4", "-t", tree)
     assert done.returncode == 1
     assert "thumbnail:size=4" in done.stdout
@@ -148,7 +148,7 @@ def test_what_failed_stops_no_other_and_the_table_is_printed(ghbench, environmen
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_an_interrupted_run_leaves_130_and_a_sentence(environment, tree, workers):
+def test_an_interrupted_run_exits_with_130_and_one_line(environment, tree, workers):
     process = subprocess.Popen(
         [GHBENCH, "run", "-e", f"{environment['PLUGINS']}:Slow", "-t", tree, "--workers", workers],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
@@ -157,7 +157,8 @@ def test_an_interrupted_run_leaves_130_and_a_sentence(environment, tree, workers
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to all of the group
     _, error = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert error.strip() == "ghbench: interrupted; the same command goes on where it stopped"
+    assert error.startswith("ghbench: interrupted")
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize("kind", ["extractors", "tasks", "datasets"])
@@ -169,14 +170,14 @@ def test_lists_are_columns_or_json(ghbench, kind):
     assert all(row["summary"] and not row["summary"].startswith("broken") for row in listed)
 
 
-def test_ready_says_what_is_lacking(ghbench):
+def test_ready_says_what_is_missing(ghbench):
     rows = {row["name"]: row for row in json.loads(ghbench("list", "tasks", "--ready", "--json").stdout)}
-    assert rows["pairs"]["summary"] == "needs options: path=..., images=..."
+    assert "path=..., images=..." in rows["pairs"]["summary"]
     assert rows["lfw"]["ready"] in {"yes", "no"}
 
 
 @pytest.mark.parametrize("what", [("extractor", "thumbnail"), ("task", "lfw"), ("task", "orl")])
-def test_describe_tells_the_same_to_people_and_programs(ghbench, what):
+def test_describe_is_the_same_for_people_and_programs(ghbench, what):
     description = json.loads(ghbench("describe", *what, "--json").stdout)
     text = ghbench("describe", *what)
     assert text.returncode == 0, text.stderr
@@ -216,20 +217,20 @@ def test_the_cache_is_listed_verified_and_cleared(ghbench, tree, tmp_path):
     assert json.loads(ghbench("cache", "list", "--json", **changes).stdout) == []
 
 
-def test_clearing_goes_on_past_a_key_that_is_being_written(ghbench, tree, tmp_path):
+def test_clearing_skips_a_key_that_is_being_written(ghbench, tree, tmp_path):
     changes = {"GHBENCH_CACHE": str(tmp_path / "cache"), "GHBENCH_HOME": str(tmp_path / "home")}
     ghbench("run", "-e", "pixels:size=4", "-e", "thumbnail:size=4", "-t", tree, **changes)
     first, second = sorted((tmp_path / "cache" / "features").glob("*-*"))
     with FileLock(first / "lock"):
         cleared = ghbench("cache", "clear", "--all", **changes)
     assert (cleared.returncode, cleared.stdout) == (1, f"{second.name}\n")
-    assert f"{first.name} is being written to by another process" in cleared.stderr
-    assert "mend it: let the other run end" in cleared.stderr
+    assert first.name in cleared.stderr
+    assert "fix: " in cleared.stderr
     assert (first.is_dir(), second.exists()) == (True, False)
     assert ghbench("cache", "clear", "--all", **changes).returncode == 0
 
 
-def test_without_results_leaderboard_and_verify_name_the_command_that_makes_some(ghbench, tree, tmp_path):
+def test_without_results_leaderboard_and_verify_name_the_command_to_run(ghbench, tree, tmp_path):
     home = {"GHBENCH_HOME": str(tmp_path / "home")}
     command = "ghbench run -e pixels -e random-trunk"
     table = ghbench("leaderboard", "-t", tree, "--own", "--format", "json", **home)
@@ -237,7 +238,6 @@ def test_without_results_leaderboard_and_verify_name_the_command_that_makes_some
     assert command in table.stderr
     own = ghbench("verify", "-t", tree, "--own", **home)
     assert (own.returncode, own.stdout) == (3, "")
-    assert "there is no own result of lfw" in own.stderr
     assert command in own.stderr
     assert f"-t {tree}" in own.stderr
     published = ghbench("verify", "-t", tree, **home)
@@ -276,14 +276,14 @@ def test_a_run_on_cached_features_is_quick_and_without_torch(orl, ghbench, envir
     assert done.stdout == "False\n", done.stderr
 
 
-def test_the_version_is_told(ghbench):
+def test_the_version_is_printed(ghbench):
     assert ghbench("--version").stdout.startswith("ghbench 0.")
 
 
-def test_clearing_what_is_not_there_says_so(ghbench):
+def test_clearing_nothing_says_so(ghbench):
     done = ghbench("cache", "clear", "--extractor", "pixls")
     assert (done.returncode, done.stdout) == (0, "")
-    assert "no stored features match" in done.stderr
+    assert "ghbench cache list" in done.stderr
 
 
 def test_a_p_value_is_not_told_beyond_what_it_says():

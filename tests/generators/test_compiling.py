@@ -1,4 +1,4 @@
-"""Every synthesis network goes through `torch.compile` whole: no graph breaks, the same pictures."""
+"""Every synthesis network goes through `torch.compile` whole: no graph breaks, the same images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the files that other programs write to the pictures that those programs make, and to our own files."""
+"""From the files that other programs write to the images that those programs make, and to our own files."""
 
 import json
 
@@ -149,10 +149,10 @@ CHANGES = {
     "extra: synthesis.surplus, found (2,)": lambda found: found.update({"synthesis.surplus": np.zeros(2, np.float32)}),
     "not finite": lambda found: found["synthesis.b8.conv1.weight"].fill(np.nan),
     "without a gap": lambda found: found.pop("synthesis.b8.conv1.bias"),
-    "no mapping.fc0.weight": lambda found: found.pop("mapping.fc0.weight"),
-    "is not the filter [1, 3, 3, 1]": lambda found: found["synthesis.b8.resample_filter"].fill(1),
+    "mapping.fc0.weight": lambda found: found.pop("mapping.fc0.weight"),
+    "[1, 3, 3, 1]": lambda found: found["synthesis.b8.resample_filter"].fill(1),
     "StyleGAN3": lambda found: found.update({"synthesis.input.weight": np.zeros(2, np.float32)}),
-    "do not fit": lambda found: found.update({"synthesis.b4.conv1.bias": np.zeros(65_000, np.float32)}),
+    "wrong shape: ": lambda found: found.update({"synthesis.b4.conv1.bias": np.zeros(65_000, np.float32)}),
 }
 
 
@@ -197,7 +197,7 @@ def test_one_network_alone_stays_as_it_is(path, converted):
     assert (report.built, report.plain) == ({}, ("encoder",))
     assert list(found.tensors) == ["encoder/b"]
     assert found.config["licence"] == "mine"
-    with pytest.raises(UsageError, match="no network 'x'"):
+    with pytest.raises(UsageError, match="'x'"):
         converted(network="x")
     with pytest.raises(DataError, match="no generator"):
         load_generator(out)
@@ -211,14 +211,14 @@ def test_a_file_without_a_generator_is_kept_whole(path, converted):
 
 
 def test_wrong_uses_say_what_is_right(path, tmp_path, golden):
-    with pytest.raises(MissingError, match="there is no file"):
+    with pytest.raises(MissingError, match=path.name):
         convert(path, tmp_path / "x.safetensors")
     golden_files.write_ada(path, golden("nv_ada32"))
-    with pytest.raises(UsageError, match="no name for the result"):
+    with pytest.raises(UsageError, match=r"x\.pkl"):
         convert(path, tmp_path / "x.pkl")
     out = tmp_path / "x.safetensors"
     convert(path, out)
-    with pytest.raises(UsageError, match="already converted"):
+    with pytest.raises(UsageError, match=r"x\.safetensors"):
         convert(out, tmp_path / "y.safetensors")
     with pytest.raises(DataError, match="no discriminator"):
         build_discriminator(Checkpoint("rosinality", {"g_ema/x": np.zeros(1)}, {}, ""))

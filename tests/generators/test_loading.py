@@ -11,7 +11,7 @@ from ghbench import registry
 from ghbench.errors import DataError, MissingError, PluginError, UsageError
 from ghbench.generator import GeneratorPlugin
 from ghbench.generators import first_party
-from ghbench.generators.description import described
+from ghbench.generators.description import generator_description
 from ghbench.generators.loading import generator_plugin, load_generator
 from ghbench.generators.native import save_generator
 from ghbench.generators.protocol import Generator
@@ -54,7 +54,7 @@ def test_a_path_is_a_generator_whatever_its_name(tmp_path, monkeypatch):
     save_generator(path, tiny_generator(), licence="mine", extra={"training": {"datasets": ["fashion-mnist"]}})
     for spec in (path, str(path)):
         assert torch.equal(load_generator(spec).const, tiny_generator().const)
-    about = described(generator_plugin(path))
+    about = generator_description(generator_plugin(path))
     assert (about["licence"], about["size"], about["training"]["datasets"]) == ("mine", 32, ("fashion-mnist",))
     monkeypatch.chdir(tmp_path)
     assert load_generator("no suffix at all").resolution == 32
@@ -81,7 +81,7 @@ def test_our_own_weights_are_read_from_the_package(tmp_path, monkeypatch):
 
 
 def test_levels_are_described_with_both_widths():
-    rows = described(generator_plugin("tiny"))["levels"]
+    rows = generator_description(generator_plugin("tiny"))["levels"]
     assert rows[2] == {
         "level": "r8.up", "resolution": 8, "channels": 16, "raw": 16, "canonical": 16, "w_plus_row": 1, "ghfeat": 7,
     }  # fmt: skip
@@ -90,9 +90,9 @@ def test_levels_are_described_with_both_widths():
 @pytest.mark.network
 @pytest.mark.skipif(offline(), reason="GHBENCH_OFFLINE is set")
 def test_published_faces_have_narrower_canonical_codes_and_dcgan_none():
-    rows = described(generator_plugin("mobile-stylegan-ffhq"))["levels"]
+    rows = generator_description(generator_plugin("mobile-stylegan-ffhq"))["levels"]
     assert (sum(row["raw"] for row in rows), sum(row["canonical"] for row in rows)) == (6752, 6016)
-    (row,) = described(generator_plugin("dcgan-faces"))["levels"]
+    (row,) = generator_description(generator_plugin("dcgan-faces"))["levels"]
     assert (row["level"], row["raw"], row["canonical"]) == ("z", None, None)
 
 
@@ -116,24 +116,24 @@ class Failing(Wrong):
 '''
 
 
-def test_what_is_wrong_is_told(tmp_path):
+def test_errors_name_what_is_wrong(tmp_path):
     (tmp_path / "mine.py").write_text(MODULE)
-    with pytest.raises(PluginError, match=r"without spec\(\) and load\(\)"):
+    with pytest.raises(PluginError, match=r"spec\(\)"):
         load_generator(f"{tmp_path}/mine.py:Hollow")
-    with pytest.raises(PluginError, match="gave a int that lacks"):
+    with pytest.raises(PluginError, match="int"):
         load_generator(f"{tmp_path}/mine.py:Wrong")
-    with pytest.raises(PluginError, match="cannot be loaded: KeyError"):
+    with pytest.raises(PluginError, match="KeyError"):
         load_generator(f"{tmp_path}/mine.py:Failing")
-    with pytest.raises(UsageError, match="did you mean tiny"):
+    with pytest.raises(UsageError, match="tiny"):
         load_generator("tinny")
-    with pytest.raises(UsageError, match="no size 100"):
+    with pytest.raises(UsageError, match="100"):
         load_generator("mobile-stylegan-ffhq:size=100")
-    with pytest.raises(MissingError, match="no file"):
+    with pytest.raises(MissingError, match=r"absent\.pkl"):
         load_generator(tmp_path / "absent.pkl")
     (tmp_path / "text.pkl").write_text("<html>")
     with pytest.raises(DataError, match="web page"):
         load_generator(tmp_path / "text.pkl")
     (tmp_path / "net.xml").write_text('<net name="x"><layers/></net>')
     (tmp_path / "net.bin").write_bytes(b"x")
-    with pytest.raises(DataError, match="MobileStyleGAN's two"):
+    with pytest.raises(DataError, match="MobileStyleGAN"):
         load_generator(tmp_path / "net.xml")

@@ -150,7 +150,7 @@ def test_features_of_several_levels_come_from_one_run(generator, ws):
     kept = generator.many_features(ws, ("r16.up", "r8.conv"))
     assert list(kept) == ["r8.conv", "r16.up"]
     assert all(torch.equal(features, generator.features(ws, name)) for name, features in kept.items())
-    with pytest.raises(KeyError, match=r"no level 'r64\.conv'"):
+    with pytest.raises(KeyError, match=r"r64\.conv"):
         generator.many_features(ws, ("r64.conv",))
 
 
@@ -168,11 +168,11 @@ def test_statistics_of_its_codes_are_those_of_canonical_ones(generator):
 
 def test_what_does_not_fit_is_refused(generator, ws):
     codes = generator.style_codes(ws)
-    with pytest.raises(ValueError, match=r"code of r8\.up has 17 numbers; expected 16, .* gives: 20"):
+    with pytest.raises(ValueError, match=r"r8\.up .*17.* 16, .*20"):
         generator.synthesis_from_styles(codes | {"r8.up": torch.ones(2, 17)})
-    with pytest.raises(ValueError, match=r"code of rgb has 1 numbers; expected 8"):
+    with pytest.raises(ValueError, match=r"rgb .* 1; expected 8"):
         generator.synthesis_from_styles(codes | {"rgb": torch.ones(2, 1)})
-    with pytest.raises(ValueError, match="expected 5, one a convolution"):
+    with pytest.raises(ValueError, match="expected 5"):
         generator.synthesis(ws, noise=[None])
-    with pytest.raises(ValueError, match="pictures of 48 px need channels at 4, 8, "):
+    with pytest.raises(ValueError, match=r"48 .* 4, 8, "):
         MobileStyleGAN(48)

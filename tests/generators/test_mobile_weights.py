@@ -7,7 +7,7 @@ import torch
 from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.generators import mobile_weights
 from ghbench.generators.dcgan import DCGAN, load_dcgan
-from ghbench.generators.mobile_weights import built, constant_shapes, load_mobile_stylegan
+from ghbench.generators.mobile_weights import build_mobile_stylegan, constant_shapes, load_mobile_stylegan
 from ghbench.generators.protocol import Generator
 from ghbench.generators.rendering import area_average, seeded_z
 from ghbench.locations import offline
@@ -30,7 +30,7 @@ def generator():
 
 @pytest.fixture(scope="module")
 def references(generator):
-    """Four z that no head was fitted on, and the whole network's pictures of them."""
+    """Four z that no head was fitted on, and the whole network's images of them."""
     z = seeded_z(range(1_000_000, 1_000_004), 512)
     return z, generator.synthesis(generator.mapping(z, 0.7))
 
@@ -76,7 +76,7 @@ class TestPublishedFaces:
         read = [
             mobile_weights.openvino_ir.read(folder / f"{name}Network.xml").tensors for name in ("Mapping", "Synthesis")
         ]
-        short = built(*read, size=64)
+        short = build_mobile_stylegan(*read, size=64)
         ws = short.mapping(torch.zeros(1, 512))
         expected = generator.features(torch.cat([ws, ws], dim=1), "r32.conv")
         assert torch.equal(short.features(ws, "r32.conv"), expected)
@@ -87,7 +87,7 @@ class TestPublishedFaces:
 @needs_network
 @pytest.mark.parametrize(("size", "least"), [(64, 23.0), (128, 25.0), (256, 27.0)])
 def test_shipped_heads_draw_what_the_whole_network_draws(references, size, least):
-    """A few of the 200 pictures whose mean the card states; faces differ by some dB."""
+    """A few of the 200 images whose mean the card states; faces differ by some dB."""
     short, (z, whole) = load_mobile_stylegan(size), references
     expected = area_average(whole, size).clamp(-1, 1)
     error = (short.synthesis(short.mapping(z, 0.7)).clamp(-1, 1) - expected).square().mean(dim=(1, 2, 3))
@@ -110,11 +110,11 @@ def test_every_constant_is_looked_for_under_its_shape(constants):
     wrong["Mul_39_copy"] = np.zeros((3, 3), np.float32)
     del wrong["1531"]
     with pytest.raises(DataError, match=r"missing: 1531, expected \(1, 1, 4, 4\)\n.*wrong shape: Mul_39_copy"):
-        built({}, wrong)
+        build_mobile_stylegan({}, wrong)
 
 
 def test_stored_noise_is_taken_apart_into_noise_of_unit_deviation_and_its_strength(constants):
-    generator = built({}, constants, size=64)
+    generator = build_mobile_stylegan({}, constants, size=64)
     noise = generator.blocks["r16"].conv.noise
     assert torch.allclose(noise.const.square().mean(), torch.tensor(1.0), atol=1e-5)
     assert torch.allclose(noise.const * noise.strength, torch.from_numpy(constants["1613"][0, 0]), atol=1e-6)
@@ -124,7 +124,7 @@ def test_without_a_trained_head_the_mending_command_is_named(monkeypatch, tmp_pa
     monkeypatch.setattr(mobile_weights, "head_file", lambda: tmp_path / "model.safetensors")
     with pytest.raises(MissingError, match="ghbench train heads --generator mobile-stylegan-ffhq"):
         load_mobile_stylegan(128)
-    with pytest.raises(UsageError, match="expected one of 64, 128, 256, 1024"):
+    with pytest.raises(UsageError, match="64, 128, 256, 1024"):
         load_mobile_stylegan(100)
 
 

@@ -65,20 +65,20 @@ def test_half_precision_is_read_as_float32(path):
 
 
 def test_a_network_of_another_class_is_not_saved(path):
-    with pytest.raises(ValueError, match="Linear cannot be saved"):
+    with pytest.raises(ValueError, match="Linear"):
         save_generator(path, torch.nn.Linear(2, 2), licence="")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"class": "os.system"}, "known: StyleGAN2"),
-        ({"class": None}, "known: StyleGAN2"),
-        ({"arguments": {"command": "x"}}, "does not take: command"),
-        ({"arguments": {"channels": [[4, 10**9]]}}, "does not take: sizes"),
+        ({"class": "os.system"}, "StyleGAN2"),
+        ({"class": None}, "StyleGAN2"),
+        ({"arguments": {"command": "x"}}, "command"),
+        ({"arguments": {"channels": [[4, 10**9]]}}, "sizes"),
         ({"arguments": {"channels": [[4, 8], [16, 8]]}}, "without a gap"),
-        ({"arguments": {"channels": "x"}}, "cannot be built"),
-        ({"arguments": {"channels": [[4, 16], [8, 16]]}}, "do not fit"),
+        ({"arguments": {"channels": "x"}}, "generator cannot be built"),
+        ({"arguments": {"channels": [[4, 16], [8, 16]]}}, "fit"),
     ],
 )
 def test_what_a_file_may_ask_for_is_checked(path, change, message):
@@ -95,5 +95,5 @@ def test_what_a_file_may_ask_for_is_checked(path, change, message):
 
 def test_a_file_without_a_generator_is_refused(path):
     save_file({"x": torch.zeros(2)}, path)
-    with pytest.raises(DataError, match="has no generator"):
+    with pytest.raises(DataError, match="no generator"):
         load_native(path)

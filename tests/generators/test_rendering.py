@@ -1,4 +1,4 @@
-"""Renders as a dataset: each picture depends on its own seed only, and a killed run loses one shard at most."""
+"""Renders as a dataset: each image depends on its own seed only, and a killed run loses one shard at most."""
 
 from dataclasses import replace
 

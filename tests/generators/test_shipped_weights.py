@@ -28,7 +28,7 @@ def test_pictures_are_grey_dark_at_the_border_and_differ(name):
 def test_the_card_names_the_command_the_licence_and_the_distances(name):
     card = (shipped_file(name).parent / "card.md").read_text()
     spec = generator_plugin(name).spec()
-    command = next(note for note in spec.notes if note.startswith("made by: ")).removeprefix("made by: ")
+    command = next(note for note in spec.notes if note.startswith("trained by: ")).removeprefix("trained by: ")
     assert f"`{command}`" in card
     assert spec.licence == "Apache-2.0"
     assert "| Licence | Apache-2.0 |" in card

@@ -109,7 +109,7 @@ def test_level_of_detail_blends_neighbouring_resolutions(generator, ws):
     assert close(pictures[0.5], (pictures[0.0] + pictures[1.0]) / 2)
     coarse = pictures[2.0][..., ::4, ::4]
     assert torch.equal(functional.interpolate(coarse, scale_factor=4.0, mode="nearest"), pictures[2.0])
-    with pytest.raises(ValueError, match=r"r16\.conv is not part of the network at level of detail 2"):
+    with pytest.raises(ValueError, match=r"r16\.conv .* 2$"):
         generator.features(ws, "r16.conv")
 
 
@@ -144,5 +144,5 @@ def test_discriminator_in_bf16_stays_near_float32_and_differentiates_twice():
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     gradient.square().sum().backward()
     assert float(discriminator.final_conv.weight.grad.abs().sum()) > 0
-    with pytest.raises(ValueError, match="expected sides of 16"):
+    with pytest.raises(ValueError, match="16, 16"):
         discriminator(torch.zeros(1, 3, 8, 8))

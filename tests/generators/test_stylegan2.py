@@ -170,19 +170,19 @@ def test_conv_clamp_limits_what_each_level_adds():
 def test_what_does_not_fit_is_refused(generator, ws):
     with pytest.raises(ValueError, match=r"expected \[N, 8, 16\]"):
         generator.synthesis(ws[:, :3])
-    with pytest.raises(ValueError, match="expected 7, one a convolution"):
+    with pytest.raises(ValueError, match="expected 7"):
         generator.synthesis(ws, noise=[None])
-    with pytest.raises(ValueError, match=r"noise 6 is .* expected \[1 or N, 1, 32, 32\]"):
+    with pytest.raises(ValueError, match=r"noise 6 .*32, 32\]"):
         generator.synthesis(ws, noise=[None] * 6 + [torch.zeros(1, 1, 8, 8)])
-    with pytest.raises(ValueError, match="expected const, random, none"):
+    with pytest.raises(ValueError, match="const, random, none"):
         generator.synthesis(ws, noise="constant")
-    with pytest.raises(KeyError, match=r"no level 'r64\.conv'; levels: r4\.conv"):
+    with pytest.raises(KeyError, match=r"'r64\.conv'.* r4\.conv"):
         generator.features(ws, "r64.conv")
-    with pytest.raises(KeyError, match=r"no style code for r8\.up"):
+    with pytest.raises(KeyError, match=r"r8\.up"):
         generator.synthesis_from_styles({k: v for k, v in generator.style_codes(ws).items() if k != "r8.up"})
-    with pytest.raises(ValueError, match="takes labels of 0 numbers"):
+    with pytest.raises(ValueError, match="labels"):
         generator.mapping(torch.zeros(1, 16), labels=torch.ones(1, 3))
     with pytest.raises(ValueError, match="without a gap"):
         StyleGAN2({4: 8, 16: 8})
-    with pytest.raises(ValueError, match="expected sides of 8"):
+    with pytest.raises(ValueError, match="8, 8"):
         StyleGAN2Discriminator({4: 8, 8: 8})(torch.zeros(1, 3, 16, 16))

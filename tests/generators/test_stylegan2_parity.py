@@ -1,22 +1,41 @@
 """StyleGAN2 against the arrays of two reference programs: every output, at the limits of `tests/golden/README.md`."""
 
+import re
+
 import pytest
 import torch
 from golden_checkpoints import NVIDIA, checkpoint_of
 
-from ghbench.generators.conversion import build_discriminator, build_generator, rosinality, stylegan2_ada
+from ghbench.generators.conversion import build_discriminator, build_generator
 
 
-def built(name, golden):
+def build(name, golden):
     """Generator and discriminator with the weights of a golden file."""
     checkpoint = checkpoint_of(name, golden(name))
     return build_generator(checkpoint), build_discriminator(checkpoint)
 
 
+def official_level(name, resolution):
+    """Our name of the level whose style the official layer `synthesis.bR.PART.affine` makes."""
+    side, part = re.fullmatch(r"synthesis\.b(\d+)\.(\w+)\.affine", name).groups()
+    ours = {"conv0": "up", "conv1": "conv", "torgb": "rgb"}[part]
+    return "rgb" if ours == "rgb" and int(side) == resolution else f"r{side}.{ours}"
+
+
+def port_level(name, resolution):
+    """Our name of the level whose style rosinality's layer `LAYER.conv.modulation` makes."""
+    layer, number = re.fullmatch(r"(conv1|convs|to_rgb1|to_rgbs)(?:\.(\d+))?\.conv\.modulation", name).groups()
+    number = int(number or 0)
+    if layer in {"to_rgb1", "to_rgbs"}:
+        side = 4 if layer == "to_rgb1" else 8 * 2**number
+        return "rgb" if side == resolution else f"r{side}.rgb"
+    return "r4.conv" if layer == "conv1" else f"r{8 * 2 ** (number // 2)}.{('up', 'conv')[number % 2]}"
+
+
 @pytest.mark.parametrize("name", NVIDIA)
 class TestOfficialProgram:
     def test_sizes_are_read_off_the_shapes(self, name, golden):
-        file, (generator, discriminator) = golden(name), built(name, golden)
+        file, (generator, discriminator) = golden(name), build(name, golden)
         size, w_dim, z_dim, labels, _, _, layers, rows = file["cfg/res_w_z_c_cbase_cmax_nmap_numws"].tolist()
         clamp = float(file["cfg/conv_clamp"])
         found = generator.configuration()
@@ -31,38 +50,38 @@ class TestOfficialProgram:
         assert (found["architecture"], discriminator.architecture) == NVIDIA[name]
 
     def test_mapping_and_truncation(self, name, golden):
-        file, (generator, _) = golden(name), built(name, golden)
+        file, (generator, _) = golden(name), build(name, golden)
         file.check("out/ws", generator.mapping(file["z"], labels=file["c"]))
         file.check("out/ws_psi0.7", generator.mapping(file["z"], 0.7, labels=file["c"]))
         file.check("out/ws_psi0.5_cut4", generator.mapping(file["z"], 0.5, labels=file["c"], cutoff=4))
 
     @pytest.mark.parametrize("noise", ["const", "none"])
     def test_pictures(self, name, noise, golden):
-        file, (generator, _) = golden(name), built(name, golden)
+        file, (generator, _) = golden(name), build(name, golden)
         file.check(f"out/img_{noise}", generator.synthesis(file["out/ws"], noise=noise))
         file.check(f"out/img_distinct_{noise}", generator.synthesis(file["ws_distinct"], noise=noise))
 
     def test_truncated_pictures_from_z(self, name, golden):
-        file, (generator, _) = golden(name), built(name, golden)
+        file, (generator, _) = golden(name), build(name, golden)
         file.check("out/img_psi0.7_const", generator(file["z"], file["c"], psi=0.7))
 
     def test_style_codes(self, name, golden):
-        file, (generator, _) = golden(name), built(name, golden)
+        file, (generator, _) = golden(name), build(name, golden)
         raw = generator.style_codes(file["ws_distinct"], raw=True)
         expected = file.below("out/style/")
-        levels = {key: stylegan2_ada.level_of(key, generator.resolution) for key in expected}
+        levels = {key: official_level(key, generator.resolution) for key in expected}
         assert set(levels.values()) == set(raw)
         for key, level in levels.items():
             file.check(f"out/style/{key}", raw[level])
 
     def test_gradient_with_respect_to_w_plus(self, name, golden):
-        file, (generator, _) = golden(name), built(name, golden)
+        file, (generator, _) = golden(name), build(name, golden)
         ws = file["ws_distinct"].clone().requires_grad_()
         (generator.synthesis(ws) * file["probe"]).sum().backward()
         file.check("out/grad_ws_distinct", ws.grad, gradient=True)
 
     def test_discriminator(self, name, golden):
-        file, (_, discriminator) = golden(name), built(name, golden)
+        file, (_, discriminator) = golden(name), build(name, golden)
         check_discriminator(file, discriminator, file["D_c8"])
 
 
@@ -86,7 +105,7 @@ class TestCommonPort:
 
     @pytest.fixture
     def generator(self, golden):
-        return built("rosinality_sg2", golden)[0]
+        return build("rosinality_sg2", golden)[0]
 
     @pytest.fixture
     def noise(self, file):
@@ -115,7 +134,7 @@ class TestCommonPort:
     def test_style_codes(self, file, generator):
         raw = generator.style_codes(file["wplus"], raw=True)
         expected = file.below("out/style/")
-        levels = {key: rosinality.level_of(key, generator.resolution) for key in expected}
+        levels = {key: port_level(key, generator.resolution) for key in expected}
         assert set(levels.values()) == set(raw)
         for key, level in levels.items():
             file.check(f"out/style/{key}", raw[level])
@@ -126,7 +145,7 @@ class TestCommonPort:
         file.check("out/grad_wplus", ws.grad, gradient=True)
 
     def test_discriminator_and_second_order_gradient(self, file, golden):
-        _, discriminator = built("rosinality_sg2", golden)
+        _, discriminator = build("rosinality_sg2", golden)
         discriminator.requires_grad_()
         penalty = check_discriminator(file, discriminator, None)
         (second,) = torch.autograd.grad(penalty, discriminator.final_conv.weight)

@@ -12,7 +12,7 @@ from ghbench.cli import app
 from ghbench.errors import DataError, MissingError, UsageError
 
 CELL = 132
-"""Side of a picture in a grid, with its gap."""
+"""Side of an image in a grid, with its gap."""
 
 
 @pytest.fixture
@@ -65,19 +65,19 @@ def test_the_same_command_writes_the_same_file(run):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (("reconstruct", "photo.png", "--out", "x.jpg"), UsageError, r"not as 'x\.jpg'"),
-        (("reconstruct", "absent.png", "--out", "x.png"), DataError, r"absent\.png does not exist"),
-        (("reconstruct", "seed:a", "--out", "x.png"), UsageError, "is no seed"),
-        (("reconstruct", "seed:3-1", "--out", "x.png"), UsageError, "seeds '3-1'"),
-        (("reconstruct", "photo.png", "--align", "fhq", "--out", "x.png"), UsageError, "did you mean 'ffhq'"),
+        (("reconstruct", "photo.png", "--out", "x.jpg"), UsageError, r"x\.jpg"),
+        (("reconstruct", "absent.png", "--out", "x.png"), DataError, r"absent\.png"),
+        (("reconstruct", "seed:a", "--out", "x.png"), UsageError, "seed:a"),
+        (("reconstruct", "seed:3-1", "--out", "x.png"), UsageError, "3-1"),
+        (("reconstruct", "photo.png", "--align", "fhq", "--out", "x.png"), UsageError, "ffhq"),
         (("reconstruct", "photo.png", "--device", "nowhere", "--out", "x.png"), UsageError, "nowhere"),
-        (("reconstruct", "seed:0", "-g", "tiny:seed=1", "--out", "x.png"), DataError, "other weights"),
-        (("mix", "photo.png", "--with", "seed:0", "--levels", "r99", "--out", "x.png"), UsageError, "no level 'r99'"),
-        (("global", "photo.png", "--with", "seed:0", "--out", "x.png"), UsageError, "--levels r16-r32"),
-        (("local", "seed:0", "--with", "seed:1", "--mask", "0,0,2,1", "--out", "x.png"), UsageError, "inside the pic"),
+        (("reconstruct", "seed:0", "-g", "tiny:seed=1", "--out", "x.png"), DataError, "tiny:seed=1"),
+        (("mix", "photo.png", "--with", "seed:0", "--levels", "r99", "--out", "x.png"), UsageError, "r99"),
+        (("global", "photo.png", "--with", "seed:0", "--out", "x.png"), UsageError, "--levels"),
+        (("local", "seed:0", "--with", "seed:1", "--mask", "0,0,2,1", "--out", "x.png"), UsageError, "0,0,2,1"),
         (("local", "seed:0", "--with", "seed:1", "--mask", "0,0,1,1", "--levels", "1", "--out", "x.png"), UsageError,
-         "no region"),
-        (("harmonize", "seed:0-2", "--with", "seed:1-2", "--mask", "0,0,1,1", "--out", "x.png"), UsageError, "3 backg"),
+         "'1'"),
+        (("harmonize", "seed:0-2", "--with", "seed:1-2", "--mask", "0,0,1,1", "--out", "x.png"), UsageError, "3 .* 2 "),
     ],
 )  # fmt: skip
 def test_wrong_uses_are_errors_of_the_user(run, arguments, error, message):
@@ -87,7 +87,7 @@ def test_wrong_uses_are_errors_of_the_user(run, arguments, error, message):
     assert not list(Path().glob("x*"))
 
 
-def test_a_truncated_picture_is_named(run):
+def test_a_truncated_image_is_named(run):
     whole = Path("photo.png").read_bytes()
     for length in (0, 20, len(whole) // 2):
         Path("cut.png").write_bytes(whole[:length])
@@ -97,5 +97,6 @@ def test_a_truncated_picture_is_named(run):
 
 def test_weights_that_are_not_here_come_with_the_command_that_makes_them(run, monkeypatch, tmp_path):
     monkeypatch.setattr("ghbench.ghfeat.files.shipped.shipped_file", lambda name: tmp_path / name)
-    with pytest.raises(MissingError, match="make train-ghfeat"):
+    with pytest.raises(MissingError) as raised:
         run("reconstruct", "photo.png", "--out", "x.png", weights=False)
+    assert "make train-ghfeat" in raised.value.fix

@@ -67,7 +67,7 @@ def test_equal_weights_have_equal_files(encoder, tmp_path):
 def test_weights_beyond_float16_are_refused(encoder, tmp_path):
     with torch.no_grad():
         encoder.trunk.stem.conv.weight[0, 0, 0, 0] = 1e6
-    with pytest.raises(ValueError, match=r"trunk\.stem\.conv\.weight has numbers that are not finite in float16"):
+    with pytest.raises(ValueError, match=r"trunk\.stem\.conv\.weight .*float16"):
         save_encoder(tmp_path / "e", encoder, licence="x", record=RECORD, half=True)
     assert not (tmp_path / "e").exists()
 
@@ -75,15 +75,15 @@ def test_weights_beyond_float16_are_refused(encoder, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"depth": 50}, "arrays do not fit"),
-        ({"pyramid_width": 10**9}, "cannot be built"),
-        ({"size": 2**40}, "expected 32, 64, 128"),
-        ({"depth": "18"}, "description of an encoder"),
-        ({"layout": {"space": "w", "levels": [["w", -3, 0]], "rows": 8}}, "description of codes"),
-        ({"colour": 1}, "description of an encoder"),
+        ({"depth": 50}, "trunk"),
+        ({"pyramid_width": 10**9}, "build"),
+        ({"size": 2**40}, "32, 64, 128"),
+        ({"depth": "18"}, "depth 18"),
+        ({"layout": {"space": "w", "levels": [["w", -3, 0]], "rows": 8}}, "levels of codes"),
+        ({"colour": 1}, "colour"),
     ],
 )
-def test_a_file_that_lies_about_its_architecture_is_refused(encoder, tmp_path, change, message):
+def test_a_file_with_a_false_architecture_is_refused(encoder, tmp_path, change, message):
     arrays = {f"encoder/{name}": np.asarray(value.numpy()) for name, value in encoder.state_dict().items()}
     architecture = {"encoder": {**encoder.config.to_json(), **change}}
     record = {"datasets": [], "image_digests": None, "networks": [], "supervision": "none", "domain": "not stated"}

@@ -1,4 +1,4 @@
-"""The extractor: the contract, features in the generator's own units, and pictures back."""
+"""The extractor: the contract, features in the generator's own units, and images back."""
 
 import subprocess
 import sys
@@ -15,9 +15,11 @@ from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.extraction import ExtractionOptions, extract_features
 from ghbench.generators.native import save_generator
 from ghbench.generators.stylegan2 import StyleGAN2
+from ghbench.ghfeat import codec
 from ghbench.ghfeat.extractor import Ghfeat
 from ghbench.ghfeat.files import shipped
 from ghbench.ghfeat.files.weights import load_encoder
+from ghbench.ghfeat.network.decoding import decode_codes
 from ghbench.levels import select_levels
 from ghbench.store import FeatureKey, FeatureStore
 from ghbench.testing import check_extractor
@@ -44,7 +46,7 @@ print(len(registry.build("extractor", "ghfeat:weights={encoder_file}").spec().le
     assert done.stdout.split() == ["11", "False"]
 
 
-def test_features_are_codes_in_deviations_from_the_generators_mean(encoder_file):
+def test_features_are_codes_in_standard_deviations_from_the_generators_mean(encoder_file):
     features = Ghfeat(str(encoder_file)).extract(IMAGES)
     encoder = load_encoder(encoder_file).encoder
     with torch.no_grad():
@@ -71,7 +73,7 @@ def test_where_no_generator_is_known_features_are_not_called_centred(tmp_path):
     extractor = Ghfeat(str(path))
     assert extractor.spec().mean is None
     extractor.extract(IMAGES)
-    with pytest.raises(MissingError, match="does not say which generator"):
+    with pytest.raises(MissingError, match=r"e\.safetensors"):
         extractor.decode(extractor.extract(IMAGES))
     named = Ghfeat(str(path), generator="tiny")
     assert named.decode(named.extract(IMAGES)).shape == IMAGES.shape
@@ -85,10 +87,10 @@ def test_the_papers_numbers_choose_levels(encoder_file):
 
 def test_stored_features_are_decoded_to_what_their_codes_draw(encoder_file, tmp_path, monkeypatch):
     monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     for row, image in enumerate(IMAGES):
-        Image.fromarray(image.transpose(1, 2, 0)).save(tmp_path / "pictures" / f"{row}.png")
-    dataset = ImageFolder(tmp_path / "pictures")
+        Image.fromarray(image.transpose(1, 2, 0)).save(tmp_path / "images" / f"{row}.png")
+    dataset = ImageFolder(tmp_path / "images")
     extractor = Ghfeat(str(encoder_file))
     spec = extractor.spec()
     key = FeatureKey("ghfeat", "1", "", spec.weights_digest, {}, {}, "plain", spec.backend, "float32", "d", "c", 1)
@@ -96,8 +98,8 @@ def test_stored_features_are_decoded_to_what_their_codes_draw(encoder_file, tmp_
     options = ExtractionOptions(workers=0, device="cpu")
     assert extract_features(extractor, spec, dataset, stored, spec.default_levels, "none", options) == len(IMAGES)
     drawn = extractor.decode({name: stored.read(name) for name in spec.default_levels})
-    codec = extractor.codec
-    assert np.abs(drawn.astype(int) - codec.decode(codec.encode(IMAGES))).max() <= 1
+    own = extractor.codec
+    assert np.abs(drawn.astype(int) - own.decode(own.encode(IMAGES))).max() <= 1
     assert drawn.std() > 5
 
 
@@ -108,31 +110,40 @@ def test_decoding_fills_levels_that_are_left_out_with_the_mean(encoder_file):
     np.testing.assert_array_equal(extractor.decode({"r8.conv": features["r8.conv"]}), extractor.decode(kept))
 
 
-@pytest.mark.parametrize("features", [{}, {"r8.conv": np.zeros((2, 3))}, {"r99": np.zeros((2, 16))}])
-def test_what_is_no_feature_of_the_encoder_is_not_decoded(encoder_file, features):
-    with pytest.raises(DataError, match="cannot be decoded"):
+@pytest.mark.parametrize(
+    ("features", "named"),
+    [
+        ({}, "none"),
+        ({"r8.conv": np.zeros((2, 3))}, r"r8\.conv"),
+        ({"r99": np.zeros((2, 16))}, "r99"),
+        ({"r8.conv": np.zeros((2, 16)), "r16.conv": np.zeros((3, 16))}, r"r8\.conv, r16\.conv"),
+    ],
+)
+def test_features_that_do_not_fit_the_encoder_are_refused(encoder_file, features, named):
+    with pytest.raises(DataError, match=named):
         Ghfeat(str(encoder_file)).decode(features)
 
 
 def test_another_generator_than_the_encoders_is_refused(encoder_file, tmp_path):
     features = {"r8.conv": np.zeros((1, 16), np.float32)}
-    with pytest.raises(DataError, match=f"other weights.*expected {GENERATOR[:16]}"):
+    with pytest.raises(DataError, match=GENERATOR[:16]):
         Ghfeat(str(encoder_file), generator="tiny:seed=1").decode(features)
     save_generator(tmp_path / "g.safetensors", StyleGAN2({4: 16, 8: 16, 16: 16}, z_dim=16, w_dim=16), licence="")
-    with pytest.raises(DataError, match="is not the generator"):
+    with pytest.raises(DataError, match=r"g\.safetensors"):
         Ghfeat(str(encoder_file), generator=str(tmp_path / "g.safetensors")).decode(features)
 
 
-def test_weights_that_are_not_here_come_with_the_command_that_makes_them(monkeypatch, tmp_path):
+def test_missing_weights_come_with_the_command_that_trains_them(monkeypatch, tmp_path):
     monkeypatch.setattr(shipped, "shipped_file", lambda name: tmp_path / name)
     for name, folder in shipped.SHIPPED.items():
-        with pytest.raises(MissingError, match=f"{folder} is not in this") as raised:
+        with pytest.raises(MissingError, match=folder) as raised:
             Ghfeat(name).spec()
         assert raised.value.fix.endswith("make train-ghfeat")
-    with pytest.raises(MissingError, match="no encoder"):
+    with pytest.raises(MissingError, match="absent"):
         Ghfeat("absent.safetensors").spec()
-    with pytest.raises(UsageError, match="weights=faces128, fashion32, mnist32"):
+    with pytest.raises(UsageError) as raised:
         Ghfeat("faces").spec()
+    assert "faces128, fashion32, mnist32" in raised.value.fix
 
 
 @pytest.mark.parametrize(
@@ -142,3 +153,18 @@ def test_weights_that_are_not_here_come_with_the_command_that_makes_them(monkeyp
 def test_faces_are_aligned_and_nothing_else_is(tmp_path, generator, align):
     path = save_tiny_encoder(tmp_path / "e.safetensors", generator=generator)
     assert Ghfeat(str(path)).spec().preprocessing.align == align
+
+
+def test_networks_see_the_batch_that_they_are_given(encoder_file, monkeypatch):
+    made, sizes = Ghfeat(str(encoder_file)).codec, []
+
+    def decode_and_count(generator, layout, codes):
+        sizes.append(len(codes["r8.conv"]))
+        return decode_codes(generator, layout, codes)
+
+    made.encoder.trunk.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    monkeypatch.setattr(codec, "decode_codes", decode_and_count)
+    images = np.tile(IMAGES, (8, 1, 1, 1))
+    assert len(made.features(images)["r8.conv"]) == 40
+    assert len(made.decode(made.encode(images))) == 40
+    assert sizes == [40, 40, 40]

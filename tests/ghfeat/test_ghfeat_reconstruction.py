@@ -51,3 +51,10 @@ def test_true_codes_are_the_features_that_draw_the_image(encoder_file, options):
     true = extractor.features_of_codes("tiny", dataset.codes(range(3)))
     assert np.abs(extractor.decode(true).astype(int) - dataset.pixels()).max() <= 2
     assert extractor.features_of_codes("dcgan-faces", dataset.codes(range(3))) is None
+
+
+@pytest.mark.parametrize("generator", ["tiny", "tiny:seed=0", "ghbench/tiny"])
+def test_the_generator_is_known_however_its_spec_string_is_written(encoder_file, generator):
+    codes = Renders("tiny", count=1, size=32).codes([0])
+    assert Ghfeat(str(encoder_file), generator=generator).features_of_codes("tiny", codes) is not None
+    assert Ghfeat(str(encoder_file), generator="./tiny:elsewhere").features_of_codes("tiny", codes) is None

@@ -1,4 +1,4 @@
-"""Codes by optimisation: they draw the picture, none depends on its neighbours, and the cache keeps whole pictures."""
+"""Codes by optimisation: they draw the image, none depends on its neighbours, and the cache keeps whole images."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 
 from ghbench.generators.loading import load_generator
 from ghbench.generators.rendering import from_uint8
-from ghbench.ghfeat.editing.inversion import Inversion, Inversions, invert, restored
+from ghbench.ghfeat.editing.inversion import Inversion, Inversions, invert, unstandardise
 from ghbench.ghfeat.network.decoding import decode_codes
 from ghbench.ghfeat.network.layout import layout_of
 from ghbench.ghfeat.network.statistics import layout_statistics
@@ -26,19 +26,19 @@ def drawn(tmp_path_factory):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_optimised_codes_draw_the_picture_and_the_mean_code_does_not(generator, drawn, precision):
+def test_optimised_codes_draw_the_image_and_the_mean_code_does_not(generator, drawn, precision):
     layout = layout_of(generator)
     statistics = layout_statistics(generator, layout)
     targets = from_uint8(drawn[[0, 1]])
     method = Inversion("tiny", steps=60, rate=0.1, precision=precision)
     units = invert(generator, layout, statistics, targets, method)
     with torch.no_grad():
-        made = decode_codes(generator, layout, restored(units, statistics))
+        made = decode_codes(generator, layout, unstandardise(units, statistics))
         mean = decode_codes(generator, layout, {name: found.mean[None] for name, found in statistics.items()})
     assert (made - targets).square().mean() < 0.1 * (mean - targets).square().mean()
 
 
-def test_a_picture_is_inverted_alike_in_any_company(drawn, tmp_path):
+def test_an_image_is_inverted_alike_in_any_company(drawn, tmp_path):
     together = Inversions(Inversion("tiny", steps=5, batch=5), tmp_path / "together")
     alone = Inversions(Inversion("tiny", steps=5, batch=1), tmp_path / "alone")
     together.make(drawn)
@@ -48,7 +48,7 @@ def test_a_picture_is_inverted_alike_in_any_company(drawn, tmp_path):
     assert (one != other).mean() < 0.01
 
 
-def test_only_missing_pictures_are_inverted_and_half_written_ones_are_missing(drawn, tmp_path):
+def test_only_missing_images_are_inverted_and_half_written_ones_are_missing(drawn, tmp_path):
     kept = Inversions(Inversion("tiny", steps=2, batch=2), tmp_path)
     assert kept.read(drawn) is None
     told = []

@@ -60,10 +60,10 @@ def test_w_is_one_code_and_has_no_number():
 
 
 def test_an_unknown_number_lists_names_and_numbers():
-    with pytest.raises(UsageError, match=r"no level '15'.*also 14, 13"):
+    with pytest.raises(UsageError, match=r"15.*14, 13"):
         select_levels(spec_of(LAYOUT), "15")
 
 
 def test_a_range_of_places_must_still_run_from_coarse_to_fine():
-    with pytest.raises(UsageError, match="runs backwards"):
+    with pytest.raises(UsageError, match="r16-r8"):
         select_levels(spec_of(LAYOUT), "r16-r8")

@@ -31,7 +31,7 @@ def test_adversarial_losses_are_logistic():
     assert float(gan_losses.discriminator_loss(others, scores)) == pytest.approx(expected)
 
 
-def test_r1_sums_over_pixels_and_averages_over_pictures():
+def test_r1_sums_over_pixels_and_averages_over_images():
     weight = torch.randn(1, 3 * 4 * 4)
     discriminator = nn.Linear(48, 1)
     discriminator.weight.data.copy_(weight)
@@ -61,7 +61,7 @@ def test_code_loss_is_one_for_the_mean_code_and_leaves_out_what_never_varies():
 
 def test_a_weight_makes_a_term_the_stated_share():
     assert losses.weight_for_share(pixel=0.2, term=50.0, share=0.5) * 50.0 == pytest.approx(0.1)
-    with pytest.raises(ValueError, match="cannot have a share"):
+    with pytest.raises(ValueError, match=r"0\.0"):
         losses.weight_for_share(0.2, 0.0, 0.5)
 
 

@@ -49,14 +49,14 @@ def test_vgg16_weights_come_from_a_file_by_torchvisions_names(narrow, tmp_path, 
 
 
 def test_wrong_files_and_options_are_named(narrow, tmp_path):
-    with pytest.raises(UsageError, match="takes weights=FILE"):
+    with pytest.raises(UsageError, match="weights=FILE"):
         perceptual_network("vgg16")
-    with pytest.raises(MissingError, match="no weights file"):
+    with pytest.raises(MissingError, match=r"none\.pth"):
         perceptual_network(f"vgg16:weights={tmp_path / 'none.pth'}")
     torch.save({"features.0.weight": torch.ones(3)}, tmp_path / "other.pth")
-    with pytest.raises(DataError, match=r"no VGG16: features\.0\.weight"):
+    with pytest.raises(DataError, match=r"features\.0\.weight"):
         perceptual_network(f"vgg16:weights={tmp_path / 'other.pth'}")
-    with pytest.raises(UsageError, match="offers no network"):
+    with pytest.raises(UsageError, match="pixels"):
         perceptual_network("pixels")
 
 
@@ -68,7 +68,7 @@ def test_mobilenet_v2_offers_features_with_gradients():
     images = (torch.rand(2, 3, 64, 64) * 2 - 1).requires_grad_()
     features = network(images)
     assert features.shape == (2, 24 * 16**2 + 32 * 8**2 + 96 * 4**2)
-    # Every position has length 1, so a picture's mean square is 1 whatever the stages' sizes.
+    # Every position has length 1, so an image's mean square is 1 whatever the stages' sizes.
     torch.testing.assert_close(features.detach().square().mean(dim=1), torch.ones(2), rtol=1e-4, atol=1e-4)
     features.sum().backward()
     assert images.grad.abs().sum() > 0

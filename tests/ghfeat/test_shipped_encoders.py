@@ -1,4 +1,4 @@
-"""The encoders that come along: small files that load, bring unseen pictures back, and say how they were made."""
+"""The encoders that come along: small files that load, bring unseen images back, and say how they were made."""
 
 import numpy as np
 import pytest
@@ -34,16 +34,16 @@ def test_files_are_small_and_name_what_taught_them(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_unseen_pictures_come_back_and_their_codes_with_them(name):
+def test_unseen_images_come_back_and_their_codes_with_them(name):
     codec = Codec.load(name)
     generator = codec.generator
-    pictures = pictures_of_seeds(generator, UNSEEN, psi=0.7).transpose(0, 3, 1, 2)
-    made = codec.decode(codec.encode(pictures))
-    error = np.square((made.astype(float) - pictures) / 127.5).mean()
-    spread = np.square((pictures - pictures.mean(axis=0)) / 127.5).mean()
+    images = pictures_of_seeds(generator, UNSEEN, psi=0.7).transpose(0, 3, 1, 2)
+    made = codec.decode(codec.encode(images))
+    error = np.square((made.astype(float) - images) / 127.5).mean()
+    spread = np.square((images - images.mean(axis=0)) / 127.5).mean()
     assert error < spread / 8
-    found = codec.features(pictures)
-    true = codec.standardised(codec.layout.codes(generator, _codes(generator)))
+    found = codec.features(images)
+    true = codec.standardise(codec.layout.codes(generator, _codes(generator)))
     for level, code in found.items():
         assert (code - true[level]).square().sum() < 0.8 * true[level].square().sum(), level
 

@@ -96,11 +96,11 @@ def test_an_index_of_other_features_is_made_again(tmp_path, values):
 def test_wrong_questions_are_refused(tmp_path, values):
     stored = stored_features(tmp_path, values)
     index = feature_index(stored, "a")
-    with pytest.raises(UsageError, match=r"shape \(1, 4\); expected \[Q, 5\]"):
+    with pytest.raises(UsageError, match=r"\(1, 4\).*\[Q, 5\]"):
         index.search(values[:1, :4], 1)
-    with pytest.raises(UsageError, match="k is 61; expected 1 to 60"):
+    with pytest.raises(UsageError, match=r"61.* 60"):
         index.search(values, 61)
-    with pytest.raises(DataError, match=r"'b' .* is not complete"):
+    with pytest.raises(DataError, match="'b'"):
         feature_index(stored, "b")
 
 

@@ -254,7 +254,7 @@ def test_no_name_or_warning_breaks_out_of_its_cell(keep, task, capsys):
     assert len([line for line in lines if line.startswith("|")]) == 4
     evil = lines[3]
     bars = evil.replace("\\\\", "").replace("\\|", "").count("|")
-    assert bars == lines[0].count("|") == 7
+    assert bars == lines[0].count("|") == 8
     assert "`evil" in evil
     assert evil.count("`") == 2 + evil.count("\\`")
     _, _, remarks = evil.rpartition("none | ")
@@ -293,7 +293,7 @@ def test_markdown_shows_values_with_intervals_and_explains_itself(keep, task):
     keep("net", 150)
     text = render.markdown(table_of(task))
     low, high = table_of(task).rows[0].metric("accuracy").interval
-    assert f"| 1 | `net` | .750 [{low:.3f}, {high:.3f}] |".replace("0.", ".") in text
+    assert f"| 1 | `net` | 3 | .750 [{low:.3f}, {high:.3f}] |".replace(" 0.", " .").replace("[0.", "[.") in text
     assert "95 % interval over 200 people" in text
     assert "need not differ" in text
     assert "Holm over all pairs" in text

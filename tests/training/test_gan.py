@@ -1,4 +1,4 @@
-"""Adversarial training on a handful of pictures: its losses, its resumption, what it writes."""
+"""Adversarial training on a handful of images: its losses, its resumption, what it writes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_border_of_black_and_only_the_split(images):
 
 
 def test_a_split_that_is_not_there(images):
-    with pytest.raises(UsageError, match="no split 'validation'"):
+    with pytest.raises(UsageError, match="'validation'"):
         TrainingImages(images.dataset, 8, split="validation")
 
 
@@ -91,7 +91,7 @@ def test_interrupted_equals_uninterrupted_down_to_the_exported_file(tmp_path, im
         z = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
         made[run] = generator.synthesis(generator.mapping(z, psi=0.7))
         card = (tmp_path / run / "card.md").read_text()
-        assert "that of the training pictures: CC0" in card
+        assert "that of the training images: CC0" in card
         assert "| images | 24 |" in card
     assert made["straight"].shape == (3, 3, 8, 8)
     torch.testing.assert_close(made["straight"], made["interrupted"], rtol=0, atol=0)
@@ -128,7 +128,7 @@ def test_grey_networks_become_three_equal_colours(model):
     ids=str,
 )  # fmt: skip
 def test_options_that_cannot_be(wrong):
-    with pytest.raises(UsageError, match="cannot be trained with"):
+    with pytest.raises(UsageError, match=next(iter(wrong))):
         GanOptions(**wrong)
 
 
@@ -142,7 +142,7 @@ def test_a_path_length_that_is_not_finite_does_not_stay(images, machine):
 
 
 def test_an_accelerator_that_is_not_here():
-    with pytest.raises(UsageError, match="cannot train on accelerator=nope"):
+    with pytest.raises(UsageError, match="accelerator=nope"):
         Machine(accelerator="nope")
 
 

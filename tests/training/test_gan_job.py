@@ -39,5 +39,5 @@ def test_what_does_not_fit_is_refused(setting):
 
 
 def test_an_unknown_dataset_is_named(folder):
-    with pytest.raises(UsageError, match="no dataset is called"):
+    with pytest.raises(UsageError, match="fashion-mnist"):
         gan_recipe("stylegan2", "fashion-mist", 32, 100)

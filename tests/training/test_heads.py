@@ -1,4 +1,4 @@
-"""Heads for shorter networks: fitted on the whole network's pictures, better with modulation than without."""
+"""Heads for shorter networks: fitted on the whole network's images, better with modulation than without."""
 
 import copy
 
@@ -92,14 +92,14 @@ def test_psnr_of_clipped_pictures_with_range_two():
 
 def test_seeds_that_are_evaluated_are_not_fitted_on():
     for psi in heads.EVALUATED_PSI:
-        held_out = HeadOptions().held_out(psi)
+        held_out = HeadOptions().held_out_renders(psi)
         assert (held_out.first_seed, purpose_of(held_out.first_seed, held_out.count)) == (1_000_000, "monitoring")
-    assert purpose_of(HeadOptions().fitted().first_seed, HeadOptions().fitted().count) == "train"
+    assert purpose_of(HeadOptions().training_renders().first_seed, HeadOptions().training_renders().count) == "train"
     for options in (HeadOptions(renders=1_000_001), HeadOptions(evaluated=1_000_001)):
         with pytest.raises(UsageError, match="expected at least one, all of one purpose"):
-            _ = options.fitted(), options.held_out(1.0)
+            _ = options.training_renders(), options.held_out_renders(1.0)
     assert HeadOptions().renders >= 2_000
-    assert HeadOptions().held_out(0.7).count == 200
+    assert HeadOptions().held_out_renders(0.7).count == 200
 
 
 def test_modulation_and_adam_improve_on_least_squares(run):
@@ -124,7 +124,7 @@ def test_metrics_are_those_of_the_finished_short_network(run, networks):
     short.load_state_dict(own)
     values = []
     for seed in range(1_000_000, 1_000_003):
-        z = heads.recipe_codes(OPTIONS.held_out(0.7), whole, [seed])
+        z = heads.recipe_codes(OPTIONS.held_out_renders(0.7), whole, [seed])
         stored = heads.to_uint8(heads.area_average(whole.synthesis(z), 256))
         expected = heads.area_average(heads.from_uint8(stored), 128)
         values.append(psnr(short.synthesis(z[:, : short.rows]), expected).item())

@@ -132,7 +132,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, machine):
     newest = folder.checkpoints()[-1]
     newest.write_bytes(newest.read_bytes()[:100])
     recipe = Line()
-    with pytest.warns(UserWarning, match="cannot be read"):
+    with pytest.warns(UserWarning, match="state-"):
         train(recipe, Schedule(images=80), folder, machine)
     straight = Line()
     train(straight, Schedule(images=80), RunFolder(tmp_path / "straight"), machine)
@@ -144,7 +144,7 @@ def test_when_no_checkpoint_can_be_read_it_says_so(tmp_path, machine):
     train(Line(), Schedule(images=8), folder, machine)
     for path in folder.checkpoints():
         path.write_bytes(b"nothing")
-    with pytest.warns(UserWarning, match="cannot be read"), pytest.raises(DataError, match="no checkpoint"):
+    with pytest.warns(UserWarning, match="state-"), pytest.raises(DataError, match="checkpoint"):
         train(Line(), Schedule(images=80), folder, machine)
 
 
@@ -167,7 +167,7 @@ def test_checkpoints_execute_nothing(tmp_path, machine):
 def test_other_settings_are_refused_and_more_images_are_not(tmp_path, machine):
     folder = RunFolder(tmp_path / "run")
     train(Line(), Schedule(images=8), folder, machine)
-    with pytest.raises(UsageError, match=r"rate: 0\.05 then, 0\.1 now"):
+    with pytest.raises(UsageError, match=r"rate: .*0\.05.* 0\.1"):
         train(Line(rate=0.1), Schedule(images=8), folder, machine)
     assert train(Line(), Schedule(images=16), folder, machine).shown == 16
 
@@ -191,22 +191,22 @@ def test_losses_that_stay_nan_end_the_run(tmp_path, machine):
         def step(self, batch):
             return {"loss": torch.tensor(torch.nan)}
 
-    with pytest.raises(DataError, match="not been finite"):
+    with pytest.raises(DataError, match="not finite"):
         train(Broken(), Schedule(images=400, log_every=4), RunFolder(tmp_path / "run"), machine)
 
 
-def test_the_card_is_told_what_happened(tmp_path, machine):
+def test_the_card_gets_the_history(tmp_path, machine):
     recipe = Line()
     train(recipe, Schedule(images=8, seed=5), RunFolder(tmp_path / "run"), machine, command="ghbench train line")
-    told = recipe.exported
-    assert (told["images"], told["steps"], told["seed"], told["command"]) == (8, 2, 5, "ghbench train line")
-    assert "weight" in told["metrics"]
+    history = recipe.exported
+    assert (history["images"], history["steps"], history["seed"], history["command"]) == (8, 2, 5, "ghbench train line")
+    assert "weight" in history["metrics"]
     assert json.loads((tmp_path / "run" / "run.json").read_text())["recipe"] == "line"
     assert (tmp_path / "run" / "pictures" / "0000000008.png").exists()
 
 
 def test_a_run_name_cannot_leave_the_folder():
-    with pytest.raises(UsageError, match="no name for a run"):
+    with pytest.raises(UsageError, match="run name"):
         RunFolder("..")
 
 

@@ -1,4 +1,4 @@
-"""From foreign checkpoints to our networks: one module a program that wrote them, with its names and layouts."""
+"""From other programs' checkpoints to our networks: one module for each program, with its names and layouts."""
 
 from ghbench.generators.conversion.networks import build_discriminator, build_generator
 

@@ -1,4 +1,4 @@
-"""`ghbench convert`: anybody's checkpoint as one safetensors file that says how to build its networks."""
+"""`ghbench convert`: a checkpoint as one safetensors file that describes how to build its networks."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from ghbench.generators.native import save_generator
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
-    """What a conversion wrote.
+class Conversion:
+    """The result of a conversion.
 
     Args:
         source_format: Format of the source.
-        built: What can be built from the file: classes by `generator` and `discriminator`.
-        plain: Networks that are kept as plain arrays under their own names.
-        licence: What the file says about its terms.
-        notes: What its user should know.
+        built: Classes that can be built from the file, by `generator` and `discriminator`.
+        plain: Networks kept as plain arrays under their own names.
+        licence: Licence stated in the file.
+        notes: What users of the file should know.
     """
 
     source_format: str
@@ -41,30 +41,32 @@ class Converted:
     notes: tuple[str, ...]
 
 
-def convert(path: Path, out: Path, *, network: str | None = None, licence: str | None = None) -> Converted:
+def convert(path: Path, out: Path, *, network: str | None = None, licence: str | None = None) -> Conversion:
     """Convert a checkpoint.
 
-    A generator and a discriminator are written by the names of our networks, all else as it is.
+    Generator and discriminator are written with the names of our networks, everything else unchanged.
 
     Args:
-        path: A checkpoint in any format that ghbench reads.
+        path: A checkpoint in any known format.
         out: The safetensors file to write.
-        network: One network of the file. A generator is converted in place of the file's best one, anything else is
+        network: One network of the file: a generator is converted instead of the file's best one, any other network is
             written alone, as plain arrays. None for all.
-        licence: Terms of the weights; None for what is known of files of this format.
+        licence: Licence of the weights; None for what is known about the format.
 
     Raises:
-        UsageError: `out` has another ending, the source is already converted, or has no such network.
+        UsageError: `out` does not end in .safetensors, or the source is already converted or lacks the network.
         MissingError: There is no such file.
-        DataError: The file is damaged, hostile, or its arrays do not fit.
+        DataError: The file is damaged, or its arrays do not match.
     """
     if out.suffix != ".safetensors" or out.is_dir():
-        raise UsageError(f"{out.name!r} is no name for the result", fix=f"--out {out.stem or 'model'}.safetensors")
+        raise UsageError(
+            f"the output file {out.name!r} must end in .safetensors", fix=f"--out {out.stem or 'model'}.safetensors"
+        )
     checkpoint = read_file(path)
     if checkpoint.format == native.FORMAT and "architecture" in checkpoint.config:
         raise UsageError(f"{path} is already converted", fix="use it as it is")
     mobile = checkpoint.format == openvino_ir.FORMAT and path.name in IR_FILES
-    # Of other OpenVINO networks nothing is known.
+    # Nothing is known about other OpenVINO networks.
     unknown = checkpoint.format == openvino_ir.FORMAT and not mobile
     terms = licence or (UNSTATED if unknown else licence_of(checkpoint))
     if network is not None and network not in generator_names(checkpoint):
@@ -72,11 +74,11 @@ def convert(path: Path, out: Path, *, network: str | None = None, licence: str |
     if not mobile and not generator_names(checkpoint):
         native.write(out, checkpoint, licence=terms)
         plain = checkpoint.networks or ("all arrays",)
-        return Converted(checkpoint.format, {}, plain, terms, checkpoint.notes)
+        return Conversion(checkpoint.format, {}, plain, terms, checkpoint.notes)
     return _whole(path, checkpoint, out, network, terms)
 
 
-def _whole(path: Path, checkpoint: Checkpoint, out: Path, network: str | None, licence: str) -> Converted:
+def _whole(path: Path, checkpoint: Checkpoint, out: Path, network: str | None, licence: str) -> Conversion:
     if checkpoint.format == openvino_ir.FORMAT:
         generator: Any = generator_of(path, checkpoint)
         others: tuple[str, ...] = ()
@@ -89,7 +91,7 @@ def _whole(path: Path, checkpoint: Checkpoint, out: Path, network: str | None, l
         taken = {*generator_names(checkpoint), *(discriminator_names(checkpoint) if discriminator is not None else ())}
         others = tuple(name for name in checkpoint.networks if name not in taken)
         left_out = [name for name in generator_names(checkpoint) if name != chosen]
-        notes = tuple(f"{name} is left out; --network {name} converts it in place of {chosen}" for name in left_out)
+        notes = tuple(f"{name} is left out; --network {name} converts it instead of {chosen}" for name in left_out)
         notes += problem
     tensors: dict[str, NDArray[Any]] = {
         name: array for name, array in checkpoint.tensors.items() if name.startswith(tuple(f"{net}/" for net in others))
@@ -99,11 +101,11 @@ def _whole(path: Path, checkpoint: Checkpoint, out: Path, network: str | None, l
     built = {"generator": type(generator).__name__}
     if discriminator is not None:
         built["discriminator"] = type(discriminator).__name__
-    return Converted(checkpoint.format, built, others, licence, source.notes)
+    return Conversion(checkpoint.format, built, others, licence, source.notes)
 
 
 def _discriminator(checkpoint: Checkpoint) -> tuple[nn.Module | None, tuple[str, ...]]:
-    """The discriminator if it can be built; else why not: a generator is worth converting without it."""
+    """The discriminator, or why it cannot be built: the generator is converted anyway."""
     if not discriminator_names(checkpoint):
         return None, ()
     try:
@@ -113,10 +115,10 @@ def _discriminator(checkpoint: Checkpoint) -> tuple[nn.Module | None, tuple[str,
         return None, (f"the discriminator is kept as plain arrays: {reason}",)
 
 
-def _alone(checkpoint: Checkpoint, out: Path, network: str, licence: str) -> Converted:
+def _alone(checkpoint: Checkpoint, out: Path, network: str, licence: str) -> Conversion:
     if network not in checkpoint.networks:
         there = ", ".join(checkpoint.networks) or "none"
         raise UsageError(f"the file has no network {network!r}", fix=f"choose one of: {there}")
     own = {name: array for name, array in checkpoint.tensors.items() if name.startswith(f"{network}/")}
     native.write(out, replace(checkpoint, tensors=own), licence=licence)
-    return Converted(checkpoint.format, {}, (network,), licence, checkpoint.notes)
+    return Conversion(checkpoint.format, {}, (network,), licence, checkpoint.notes)

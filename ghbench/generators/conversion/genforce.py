@@ -1,4 +1,4 @@
-"""genforce/genforce: names of its StyleGAN1 and of that one's discriminator."""
+"""genforce/genforce: names of its StyleGAN1 and discriminator."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import cast
 
 from ghbench.checkpoints import Checkpoint
 from ghbench.errors import DataError
-from ghbench.generators.conversion.filling import W_MEAN, array, count, filled
-from ghbench.generators.conversion.layouts import BATCHED, PICTURE, SAME, Place
+from ghbench.generators.conversion.filling import W_MEAN, array, count, fill
+from ghbench.generators.conversion.layouts import BATCHED, IMAGE, SAME, Place
 from ghbench.generators.stylegan1 import StyleGAN1
 from ghbench.generators.stylegan1_discriminator import StyleGAN1Discriminator
 
@@ -22,11 +22,11 @@ def generator(checkpoint: Checkpoint, network: str, fused_from: int | None = Non
 
     Args:
         checkpoint: Of the format `genforce`.
-        network: Which of its networks: `generator_smooth` or `generator`.
-        fused_from: See `StyleGAN1`. The file does not say; None is the program's default, 128.
+        network: `generator_smooth` or `generator`.
+        fused_from: See `StyleGAN1`; not stated in the file, None for the program's default, 128.
 
     Raises:
-        DataError: The arrays are not those of this program's StyleGAN1.
+        DataError: The arrays do not match this program's StyleGAN1.
     """
     tensors = checkpoint.network(network)
     if "synthesis.early_layer.const" in tensors:
@@ -44,7 +44,7 @@ def generator(checkpoint: Checkpoint, network: str, fused_from: int | None = Non
         "colours": array(tensors, f"synthesis.output{blocks - 1}.bias", 1).size,
         **({} if fused_from is None else {"fused_from": fused_from}),
     }
-    return cast("StyleGAN1", filled(StyleGAN1, arguments, tensors, _generator_places(blocks, layers), _UNUSED))
+    return cast("StyleGAN1", fill(StyleGAN1, arguments, tensors, _generator_places(blocks, layers), _UNUSED))
 
 
 def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN1Discriminator:
@@ -58,13 +58,13 @@ def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN1Discriminato
         table[side // 2 ** (step + 1)] = array(tensors, f"layer{2 * step + 1}.bias", 1).size
     arguments = {"channels": table, "colours": entry.shape[1]}
     places = _discriminator_places(side, blocks)
-    built = filled(StyleGAN1Discriminator, arguments, tensors, places, _UNUSED_BY_DISCRIMINATOR)
+    built = fill(StyleGAN1Discriminator, arguments, tensors, places, _UNUSED_BY_DISCRIMINATOR)
     return cast("StyleGAN1Discriminator", built)
 
 
 def _blocks(found: int) -> int:
     if not 1 <= found <= _MOST_BLOCKS:
-        raise DataError(f"the network has {found} resolutions; expected a StyleGAN1 of genforce")
+        raise DataError(f"the network has {found} resolutions; expected genforce's StyleGAN1")
     return found
 
 
@@ -81,7 +81,7 @@ def _generator_places(blocks: int, layers: int) -> dict[str, Place]:
         for part in ("weight", "bias", "style.weight", "style.bias"):
             places[f"{here}.{part}"] = Place(f"{there}.{part}", SAME)
         places[f"{here}.noise.strength"] = Place(f"{there}.apply_noise.weight", SAME)
-        places[f"{here}.noise.const"] = Place(f"{there}.apply_noise.noise", PICTURE)
+        places[f"{here}.noise.const"] = Place(f"{there}.apply_noise.noise", IMAGE)
     return places
 
 

@@ -1,4 +1,4 @@
-"""From anybody's checkpoint to one of our networks, whatever its format."""
+"""Builds our networks from a checkpoint of any known format."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ghbench.generators.protocol import Generator
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What a format's files hold.
+    """What files of a format hold.
 
     Args:
-        module: Its functions `generator(checkpoint, network)` and `discriminator(checkpoint, network)`.
-        generators: Its names for generators, the best first: averages make better pictures.
-        discriminators: Its names for discriminators.
-        licence: What is known of the terms of such files; none states them itself.
+        module: Module with `generator(checkpoint, network)` and `discriminator(checkpoint, network)`.
+        generators: Names of generators, the best first: averages make better images.
+        discriminators: Names of discriminators.
+        licence: What is known about the licence; no such file states it.
     """
 
     module: Any
@@ -58,22 +58,20 @@ FORMATS = {
 
 
 def generator_name(checkpoint: Checkpoint, network: str | None = None) -> str:
-    """Which of a checkpoint's networks is to be the generator.
+    """Name of the network to use as the generator.
 
     Args:
-        checkpoint: What `ghbench.checkpoints.read` found.
-        network: The user's choice; None for the format's best.
+        checkpoint: From `ghbench.checkpoints.read`.
+        network: The user's choice, None for the best.
 
     Raises:
-        UsageError: The choice is no generator of this file.
+        UsageError: The choice is not a generator in this file.
         DataError: The file has no generator.
     """
     known = generator_names(checkpoint)
     if network is not None and network not in known:
         there = ", ".join(known) or "none"
-        raise UsageError(
-            f"{network!r} is no generator of this file; generators in it: {there}", fix="choose one of them"
-        )
+        raise UsageError(f"the file has no generator {network!r}", fix=f"choose one of: {there}")
     if not known:
         there = ", ".join(checkpoint.networks) or "none"
         raise DataError(f"the {checkpoint.format} file has no generator; networks in it: {there}")
@@ -81,7 +79,7 @@ def generator_name(checkpoint: Checkpoint, network: str | None = None) -> str:
 
 
 def generator_names(checkpoint: Checkpoint) -> list[str]:
-    """The generators in a checkpoint, the best first."""
+    """Names of the generators in a checkpoint, the best first."""
     if checkpoint.format == native.FORMAT:
         return [part for part in (native.GENERATOR,) if part in _parts(checkpoint)]
     form = FORMATS.get(checkpoint.format)
@@ -89,7 +87,7 @@ def generator_names(checkpoint: Checkpoint) -> list[str]:
 
 
 def discriminator_names(checkpoint: Checkpoint) -> list[str]:
-    """The discriminators in a checkpoint."""
+    """Names of the discriminators in a checkpoint."""
     if checkpoint.format == native.FORMAT:
         return [part for part in (native.DISCRIMINATOR,) if part in _parts(checkpoint)]
     form = FORMATS.get(checkpoint.format)
@@ -100,15 +98,15 @@ def build_generator(checkpoint: Checkpoint, network: str | None = None) -> Gener
     """The generator of a checkpoint, with its weights.
 
     Args:
-        checkpoint: What `ghbench.checkpoints.read` found.
-        network: Its name there; None for the format's best.
+        checkpoint: From `ghbench.checkpoints.read`.
+        network: Its name, None for the best.
 
     Returns:
-        On the CPU, in evaluation mode, with `requires_grad` off, in float32.
+        Frozen, on the CPU, in evaluation mode, in float32.
 
     Raises:
-        UsageError: No generator of this name.
-        DataError: No generator, or its arrays do not fit; the message lists them.
+        UsageError: There is no generator of this name.
+        DataError: There is no generator, or its arrays do not match; the message lists them.
     """
     name = generator_name(checkpoint, network)
     if checkpoint.format == native.FORMAT:

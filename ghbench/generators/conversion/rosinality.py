@@ -1,8 +1,7 @@
-"""rosinality/stylegan2-pytorch, whose generator is also the decoder of pSp and e4e: names, and sizes from shapes."""
+"""rosinality/stylegan2-pytorch, whose generator is also the decoder of pSp and e4e: names and sizes."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -10,8 +9,8 @@ from numpy.typing import NDArray
 
 from ghbench.checkpoints import Checkpoint
 from ghbench.errors import DataError
-from ghbench.generators.conversion.filling import W_MEAN, Arrays, array, check_filter, count, filled
-from ghbench.generators.conversion.layouts import BATCHED, MAP, PICTURE, SAME, Place
+from ghbench.generators.conversion.filling import W_MEAN, Arrays, array, check_filter, count, fill
+from ghbench.generators.conversion.layouts import BATCHED, IMAGE, MAP, SAME, Place
 from ghbench.generators.layers import channel_table
 from ghbench.generators.stylegan2 import StyleGAN2
 from ghbench.generators.stylegan2_discriminator import StyleGAN2Discriminator
@@ -25,14 +24,14 @@ def generator(checkpoint: Checkpoint, network: str) -> StyleGAN2:
 
     Args:
         checkpoint: Of the format `rosinality` or `psp`.
-        network: Which of its networks: `g_ema`, or `decoder`.
+        network: `g_ema` or `decoder`.
 
     Returns:
-        The generator. A file without `latent_avg` gives the mean of w of 10,000 seeded samples; one without stored
-        noise gives seeded noise.
+        The generator. Without `latent_avg` in the file, the mean of w is that of 10,000 seeded samples; without stored
+        noise, the noise is seeded.
 
     Raises:
-        DataError: The arrays are not those of this program's generator.
+        DataError: The arrays do not match this program's generator.
     """
     tensors: dict[str, NDArray[Any]] = dict(checkpoint.network(network))
     check_filter(tensors, _FILTERS)
@@ -49,15 +48,15 @@ def generator(checkpoint: Checkpoint, network: str) -> StyleGAN2:
     }
     places = _generator_places(channel_table(table), layers)
     if count(tensors, r"noises\..*") == 0:
-        # The program stored none before noise became part of its state.
+        # Older files have no noise.
         places = {ours: place for ours, place in places.items() if not place.name.startswith("noises.")}
     mean = checkpoint.tensors.get("latent_avg")
     if mean is None:
         del places[W_MEAN]
     else:
-        # pSp repeats it for every row of W+.
+        # pSp repeats it for each row of W+.
         tensors["latent_avg"] = mean.reshape(-1, mean.shape[-1])[0] if mean.ndim else mean
-    built = cast("StyleGAN2", filled(StyleGAN2, arguments, tensors, places, _FILTERS))
+    built = cast("StyleGAN2", fill(StyleGAN2, arguments, tensors, places, _FILTERS))
     if mean is None:
         built.mapping_network.estimate_w_mean()
     return built
@@ -75,33 +74,13 @@ def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN2Discriminato
         table[side // 2 ** (step + 1)] = array(tensors, f"convs.{step + 1}.conv2.2.bias", 1).size
     arguments = {"channels": table, "colours": entry.shape[1]}
     places = _discriminator_places(side, halvings)
-    return cast("StyleGAN2Discriminator", filled(StyleGAN2Discriminator, arguments, tensors, places, _FILTERS))
-
-
-def level_of(name: str, resolution: int) -> str:
-    """Our name of the level whose style the layer `LAYER.conv.modulation` makes.
-
-    Args:
-        name: The layer's name.
-        resolution: Side of the generator's pictures.
-
-    Raises:
-        ValueError: No such layer.
-    """
-    match = re.fullmatch(r"(conv1|convs|to_rgb1|to_rgbs)(?:\.(\d+))?\.conv\.modulation", name)
-    if match is None:
-        raise ValueError(f"{name!r} is no layer with a style")
-    number = int(match[2] or 0)
-    if match[1] in {"to_rgb1", "to_rgbs"}:
-        side = 4 if match[1] == "to_rgb1" else 8 * 2**number
-        return "rgb" if side == resolution else f"r{side}.rgb"
-    return "r4.conv" if match[1] == "conv1" else f"r{8 * 2 ** (number // 2)}.{('up', 'conv')[number % 2]}"
+    return cast("StyleGAN2Discriminator", fill(StyleGAN2Discriminator, arguments, tensors, places, _FILTERS))
 
 
 def _blocks(tensors: Arrays, pattern: str, each: int) -> int:
     blocks = count(tensors, pattern) // each
     if blocks > _MOST_BLOCKS - 1:
-        raise DataError(f"the network has {blocks} resolutions above 4 pixels; the largest known has 8")
+        raise DataError(f"the network has {blocks} resolutions above 4 px, expected at most {_MOST_BLOCKS - 1}")
     return blocks
 
 
@@ -116,18 +95,18 @@ def _generator_places(table: Mapping[int, int], layers: int) -> dict[str, Place]
         )
         for part, there in convolutions.items():
             here = f"blocks.r{side}.{part}"
-            places |= _modulated(here, there)
+            places |= _modulation_places(here, there)
             places[f"{here}.bias"] = Place(f"{there}.activate.bias", SAME)
             places[f"{here}.noise.strength"] = Place(f"{there}.noise.weight", SAME)
             noise = 2 * step - (part == "up")
-            places[f"{here}.noise.const"] = Place(f"noises.noise_{noise}", PICTURE)
+            places[f"{here}.noise.const"] = Place(f"noises.noise_{noise}", IMAGE)
         there = f"to_rgbs.{step - 1}" if step else "to_rgb1"
-        places |= _modulated(f"blocks.r{side}.rgb", there)
+        places |= _modulation_places(f"blocks.r{side}.rgb", there)
         places[f"blocks.r{side}.rgb.bias"] = Place(f"{there}.bias", MAP)
     return places
 
 
-def _modulated(here: str, there: str) -> dict[str, Place]:
+def _modulation_places(here: str, there: str) -> dict[str, Place]:
     return {
         f"{here}.weight": Place(f"{there}.conv.weight", BATCHED),
         f"{here}.style.weight": Place(f"{there}.conv.modulation.weight", SAME),

@@ -1,14 +1,13 @@
-"""NVlabs/stylegan2-ada-pytorch: names of its generator and discriminator, and what their settings say."""
+"""NVlabs/stylegan2-ada-pytorch: names and settings of its generator and discriminator."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, cast
 
 from ghbench.checkpoints import Checkpoint
 from ghbench.errors import DataError
-from ghbench.generators.conversion.filling import W_MEAN, array, channels, check_filter, count, filled
+from ghbench.generators.conversion.filling import W_MEAN, array, channels, check_filter, count, fill
 from ghbench.generators.conversion.layouts import NUMBER, SAME, Place
 from ghbench.generators.native import LARGEST
 from ghbench.generators.stylegan2 import StyleGAN2
@@ -23,14 +22,16 @@ def generator(checkpoint: Checkpoint, network: str) -> StyleGAN2:
 
     Args:
         checkpoint: Of the format `stylegan2-ada`.
-        network: Which of its networks: `G_ema`.
+        network: `G_ema`.
 
     Raises:
-        DataError: The arrays are not those of a StyleGAN2.
+        DataError: The arrays do not match a StyleGAN2.
     """
     tensors = checkpoint.network(network)
     if any(name.startswith("synthesis.input.") for name in tensors):
-        raise DataError("the file holds a StyleGAN3, which ghbench does not know", fix="use a StyleGAN1 or StyleGAN2")
+        raise DataError(
+            "the file holds a StyleGAN3, which ghbench does not support", fix="use a StyleGAN1 or StyleGAN2"
+        )
     check_filter(tensors, _FILTERS)
     table = channels(tensors, r"synthesis\.b(\d{1,5})\.conv1\.bias")
     layers = count(tensors, r"mapping\.fc\d+\.weight")
@@ -47,7 +48,7 @@ def generator(checkpoint: Checkpoint, network: str) -> StyleGAN2:
         "colours": array(tensors, f"synthesis.b{max(table)}.torgb.bias", 1).size,
     }
     places = _generator_places(table, layers, labels=bool(labels))
-    return cast("StyleGAN2", filled(StyleGAN2, arguments, tensors, places, _FILTERS))
+    return cast("StyleGAN2", fill(StyleGAN2, arguments, tensors, places, _FILTERS))
 
 
 def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN2Discriminator:
@@ -67,29 +68,11 @@ def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN2Discriminato
         "architecture": "residual" if count(tensors, r".*\.skip\.weight") else "skip",
         "conv_clamp": _clamp(settings),
         "colours": array(tensors, f"b{max(table)}.fromrgb.weight", 4).shape[1],
-        # None: all pictures of a batch are one group.
+        # None: all images of a batch are one group.
         "group": group if isinstance(group, int) else LARGEST,
     }
     places = _discriminator_places(table, layers)
-    return cast("StyleGAN2Discriminator", filled(StyleGAN2Discriminator, arguments, tensors, places, _FILTERS))
-
-
-def level_of(name: str, resolution: int) -> str:
-    """Our name of the level whose style the layer `synthesis.bR.PART.affine` makes.
-
-    Args:
-        name: The layer's name.
-        resolution: Side of the generator's pictures.
-
-    Raises:
-        ValueError: No such layer.
-    """
-    match = re.fullmatch(r"synthesis\.b(\d+)\.(\w+)\.affine", name)
-    ours = {theirs: part for part, theirs in _PARTS.items()}
-    if match is None or match[2] not in ours:
-        raise ValueError(f"{name!r} is no layer with a style")
-    part = ours[match[2]]
-    return "rgb" if part == "rgb" and int(match[1]) == resolution else f"r{match[1]}.{part}"
+    return cast("StyleGAN2Discriminator", fill(StyleGAN2Discriminator, arguments, tensors, places, _FILTERS))
 
 
 def _generator_places(table: Mapping[int, int], layers: int, *, labels: bool) -> dict[str, Place]:
@@ -131,7 +114,7 @@ def _mapping(ours: str, layers: int, *, labels: bool) -> dict[str, Place]:
 
 
 def _settings(checkpoint: Checkpoint, network: str) -> dict[str, Any]:
-    """The keyword arguments that the network was made with; empty where the file does not say."""
+    """The network's keyword arguments; empty if not in the file."""
     described = checkpoint.config.get(network)
     settings = described.get("init_kwargs") if isinstance(described, dict) else None
     return settings if isinstance(settings, dict) else {}

@@ -1,4 +1,4 @@
-"""TensorFlow pickles of StyleGAN1, official GH-Feat ones included: variables by NVlabs/stylegan's names."""
+"""TensorFlow pickles of StyleGAN1, including the official GH-Feat: NVlabs/stylegan's variable names."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import cast
 
 from ghbench.checkpoints import Checkpoint
 from ghbench.errors import DataError
-from ghbench.generators.conversion.filling import W_MEAN, array, channels, count, filled
-from ghbench.generators.conversion.layouts import BATCHED, DENSE, KERNEL, PICTURE, SAME, Place
+from ghbench.generators.conversion.filling import W_MEAN, array, channels, count, fill
+from ghbench.generators.conversion.layouts import BATCHED, DENSE, IMAGE, KERNEL, SAME, Place
 from ghbench.generators.stylegan1 import StyleGAN1
 from ghbench.generators.stylegan1_discriminator import StyleGAN1Discriminator
 
@@ -21,17 +21,19 @@ def generator(checkpoint: Checkpoint, network: str) -> StyleGAN1:
 
     Args:
         checkpoint: Of the format `tensorflow-stylegan1` or `tensorflow-ghfeat`.
-        network: Which of its networks: `Gs`, the average, or `G`.
+        network: `Gs`, the average, or `G`.
 
     Raises:
-        DataError: The variables are not those of a StyleGAN1.
+        DataError: The variables do not match a StyleGAN1.
     """
     tensors = checkpoint.network(network)
     table = channels(tensors, r"synthesis/(\d{1,5})x\1/Conv1?/bias")
     layers = count(tensors, r"mapping/Dense\d+/weight")
     first = array(tensors, "mapping/Dense0/weight", 2)
     if count(tensors, r".*/StyleMod/weight") == 0:
-        raise DataError(f"{network} takes styles in place of w, so it has no W+", fix="choose another: --network Gs")
+        raise DataError(
+            f"{network} takes styles instead of w, so it has no W+", fix="choose another network: --network Gs"
+        )
     arguments = {
         "channels": table,
         "z_dim": first.shape[0],
@@ -41,7 +43,7 @@ def generator(checkpoint: Checkpoint, network: str) -> StyleGAN1:
         "fused_from": _fused_from(checkpoint, network),
         "colours": array(tensors, "synthesis/ToRGB_lod0/bias", 1).size,
     }
-    return cast("StyleGAN1", filled(StyleGAN1, arguments, tensors, _generator_places(list(table), layers), _UNUSED))
+    return cast("StyleGAN1", fill(StyleGAN1, arguments, tensors, _generator_places(list(table), layers), _UNUSED))
 
 
 def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN1Discriminator:
@@ -51,12 +53,12 @@ def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN1Discriminato
     table = channels(widths, r"(\d{1,5})x\1/Conv0/bias")
     arguments = {"channels": table, "colours": array(tensors, "FromRGB_lod0/weight", 4).shape[2]}
     places = _discriminator_places(list(table))
-    built = filled(StyleGAN1Discriminator, arguments, tensors, places, _UNUSED_BY_DISCRIMINATOR)
+    built = fill(StyleGAN1Discriminator, arguments, tensors, places, _UNUSED_BY_DISCRIMINATOR)
     return cast("StyleGAN1Discriminator", built)
 
 
 def _fused_from(checkpoint: Checkpoint, network: str) -> int:
-    """From which resolution on kernels are meant for transposed convolutions; `auto`, the default, is 128."""
+    """Lowest resolution with kernels for transposed convolutions; `auto`, the default, is 128."""
     described = checkpoint.config.get(network)
     settings = described.get("static_kwargs") if isinstance(described, dict) else None
     fused = settings.get("fused_scale", "auto") if isinstance(settings, dict) else "auto"
@@ -78,7 +80,7 @@ def _generator_places(sides: list[int], layers: int) -> dict[str, Place]:
                 f"{here}.style.weight": Place(f"{there}/StyleMod/weight", DENSE),
                 f"{here}.style.bias": Place(f"{there}/StyleMod/bias", SAME),
                 f"{here}.noise.strength": Place(f"{there}/Noise/weight", SAME),
-                f"{here}.noise.const": Place(f"synthesis/noise{2 * step + (part == 'conv')}", PICTURE),
+                f"{here}.noise.const": Place(f"synthesis/noise{2 * step + (part == 'conv')}", IMAGE),
             }
         there = f"synthesis/ToRGB_lod{len(sides) - 1 - step}"
         places[f"blocks.r{side}.rgb.weight"] = Place(f"{there}/weight", KERNEL)

@@ -1,4 +1,4 @@
-"""TensorFlow pickles of StyleGAN2 and StyleGAN2-ADA: variables by NVlabs/stylegan2's names."""
+"""TensorFlow pickles of StyleGAN2 and StyleGAN2-ADA: NVlabs/stylegan2's variable names."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from ghbench.checkpoints import Checkpoint
 from ghbench.errors import DataError
-from ghbench.generators.conversion.filling import W_MEAN, array, channels, count, filled
-from ghbench.generators.conversion.layouts import BATCHED, DENSE, KERNEL, LESS_ONE, NUMBER, PICTURE, SAME, TURNED, Place
+from ghbench.generators.conversion.filling import W_MEAN, array, channels, count, fill
+from ghbench.generators.conversion.layouts import BATCHED, DENSE, IMAGE, KERNEL, LESS_ONE, NUMBER, SAME, TURNED, Place
 from ghbench.generators.stylegan2 import StyleGAN2
 from ghbench.generators.stylegan2_discriminator import StyleGAN2Discriminator
 
@@ -19,14 +19,16 @@ def generator(checkpoint: Checkpoint, network: str) -> StyleGAN2:
 
     Args:
         checkpoint: Of the format `tensorflow-stylegan2`.
-        network: Which of its networks: `Gs`, the average, or `G`.
+        network: `Gs`, the average, or `G`.
 
     Raises:
-        DataError: The variables are not those of a StyleGAN2, or its labels enter in the way of 2019.
+        DataError: The variables do not match a StyleGAN2, or it is conditional as in the first StyleGAN2.
     """
     tensors = checkpoint.network(network)
     if "mapping/LabelConcat/weight" in tensors:
-        raise DataError("the network joins labels to z before normalising; only StyleGAN2-ADA's labels are supported")
+        raise DataError(
+            "the network concatenates labels and z before normalising; only StyleGAN2-ADA's labels are supported"
+        )
     _check_filter(checkpoint, network)
     table = channels(tensors, r"synthesis/(\d{1,5})x\1/Conv1?/bias")
     layers = count(tensors, r"mapping/Dense\d+/weight")
@@ -48,7 +50,7 @@ def generator(checkpoint: Checkpoint, network: str) -> StyleGAN2:
     if labels:
         places["mapping_network.embed.weight"] = Place("mapping/LabelEmbed/weight", DENSE)
         places["mapping_network.embed.bias"] = Place("mapping/LabelEmbed/bias", SAME)
-    return cast("StyleGAN2", filled(StyleGAN2, arguments, tensors, places, _UNUSED))
+    return cast("StyleGAN2", fill(StyleGAN2, arguments, tensors, places, _UNUSED))
 
 
 def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN2Discriminator:
@@ -64,7 +66,7 @@ def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN2Discriminato
         "colours": array(tensors, f"{side}x{side}/FromRGB/weight", 4).shape[2],
     }
     places = _discriminator_places(list(table))
-    return cast("StyleGAN2Discriminator", filled(StyleGAN2Discriminator, arguments, tensors, places, _UNUSED))
+    return cast("StyleGAN2Discriminator", fill(StyleGAN2Discriminator, arguments, tensors, places, _UNUSED))
 
 
 def _generator_places(sides: list[int], layers: int) -> dict[str, Place]:
@@ -82,7 +84,7 @@ def _generator_places(sides: list[int], layers: int) -> dict[str, Place]:
                 f"{here}.{part}.style.weight": Place(f"{there}/{theirs}/mod_weight", DENSE),
                 f"{here}.{part}.style.bias": Place(f"{there}/{theirs}/mod_bias", LESS_ONE),
                 f"{here}.{part}.noise.strength": Place(f"{there}/{theirs}/noise_strength", NUMBER),
-                f"{here}.{part}.noise.const": Place(f"synthesis/noise{2 * step - (part == 'up')}", PICTURE),
+                f"{here}.{part}.noise.const": Place(f"synthesis/noise{2 * step - (part == 'up')}", IMAGE),
             }
         places[f"{here}.skip.weight"] = Place(f"{there}/Skip/weight", TURNED)
     return places

@@ -1,7 +1,7 @@
-"""Pictures edited through their codes (Xu et al. 2021, section 4.2): reconstruct, mix, global, local, harmonise.
+"""Edits images through their codes (Xu et al. 2021, section 4.2): reconstruct, mix, global, local, harmonise.
 
-Everything takes a `Codec`, and pictures or their codes: codes stand for pictures that are encoded already, perhaps
-refined. Pictures are uint8 [N, 3, R, R]; where two sets meet, both have N rows or one of them has a single one.
+Every edit takes a `Codec`, and images or their codes, which may be refined. Images are uint8 [N, 3, R, R]; two inputs
+have N rows each, or one of them has a single row.
 """
 
 from __future__ import annotations
@@ -17,45 +17,45 @@ from ghbench.errors import UsageError
 from ghbench.extractor import ExtractorSpec
 from ghbench.generators.levels import find_level
 from ghbench.generators.rendering import seeded_z
-from ghbench.ghfeat.codec import Codec, Codes, Pictures
+from ghbench.ghfeat.codec import Codec, Codes, Images
 from ghbench.ghfeat.editing.masks import Mask, at_resolution
 from ghbench.levels import select_levels
 
 Source = NDArray[np.uint8] | Codes
-"""Pictures uint8 [N, 3, R, R], or codes by level [N, width]."""
+"""Images uint8 [N, 3, R, R], or codes by level [N, width]."""
 
 
-def reconstruct(codec: Codec, source: Source) -> Pictures:
-    """What the generator draws from the codes of pictures."""
+def reconstruct(codec: Codec, source: Source) -> Images:
+    """Images that the generator draws from the codes of images."""
     return codec.decode(codes_of(codec, source))
 
 
-def mix(codec: Codec, content: Source, style: Source, levels: Collection[str]) -> Pictures:
-    """Style mixing: content with the codes of some levels taken from other pictures.
+def mix(codec: Codec, content: Source, style: Source, levels: Collection[str]) -> Images:
+    """Style mixing: take the codes of some levels from other images.
 
     Args:
         codec: Encoder and generator.
-        content: Whose other levels are kept.
-        style: Whose codes are taken.
-        levels: Names of levels; none of them leaves the reconstruction of the content.
+        content: Images or codes that keep their other levels.
+        style: Images or codes that the levels are taken from.
+        levels: Names of the levels; without any, the result is the reconstruction of the content.
 
     Returns:
         uint8 [N, 3, R, R].
 
     Raises:
-        UsageError: An unknown level, or numbers of rows that do not fit.
+        UsageError: An unknown level, or different numbers of images.
     """
-    return codec.decode(replaced(codes_of(codec, content), codes_of(codec, style), levels))
+    return codec.decode(replace_levels(codes_of(codec, content), codes_of(codec, style), levels))
 
 
-def edit_global(codec: Codec, source: Source, codes: Codes, levels: Collection[str]) -> Pictures:
-    """Global editing: the codes of some levels replaced by those of samples or references.
+def edit_global(codec: Codec, source: Source, codes: Codes, levels: Collection[str]) -> Images:
+    """Global editing: replace the codes of some levels by those of samples or references.
 
     Args:
         codec: Encoder and generator.
-        source: What is edited.
-        codes: For instance of `sampled_codes` or of `codec.encode(references)`.
-        levels: Names of the levels that are replaced.
+        source: Images or codes to edit.
+        codes: For instance `sampled_codes` or `codec.encode(references)`.
+        levels: Names of the levels to replace.
 
     Returns:
         uint8 [N, 3, R, R].
@@ -66,31 +66,31 @@ def edit_global(codec: Codec, source: Source, codes: Codes, levels: Collection[s
     return mix(codec, source, codes, levels)
 
 
-def edit_local(codec: Codec, source: Source, reference: Source, mask: Mask, level: str) -> Pictures:
-    """Local editing: a region of the generator's map at one level comes from another picture, then synthesis goes on.
+def edit_local(codec: Codec, source: Source, reference: Source, mask: Mask, level: str) -> Images:
+    """Local editing: replace a region of the generator's feature map at one level by that of another image.
 
-    Codes hold for the whole picture; a region is edited in the maps that they make. The finer levels, with the
-    codes of the source, blend it in.
+    Codes apply to the whole image, so a region is edited in the feature map. The finer levels, with the codes of the
+    source, blend it in.
 
     Args:
         codec: Encoder and generator.
-        source: What is edited.
-        reference: Where the region comes from; the same place of its frame.
-        mask: float32 [R, R], brought to the level's resolution.
+        source: Images or codes to edit.
+        reference: Images or codes that the region is taken from, at the same place.
+        mask: float32 [R, R]; resized to the level's resolution.
         level: Name of a level of the generator.
 
     Returns:
         uint8 [N, 3, R, R].
 
     Raises:
-        UsageError: An unknown level, or a generator that cannot be stopped there.
+        UsageError: An unknown level, or a generator without access to its feature maps.
     """
-    ours, theirs = matched(codes_of(codec, source), codes_of(codec, reference))
-    return codec.resumed(ours, level, swapped(codec, ours, theirs, mask, level))
+    ours, theirs = match_rows(codes_of(codec, source), codes_of(codec, reference))
+    return codec.decode_from(ours, level, swap_region(codec, ours, theirs, mask, level))
 
 
-def swapped(codec: Codec, ours: Codes, theirs: Codes, mask: Mask, level: str) -> Tensor:
-    """The map [N, C, r, r] of a level: ours, and theirs under the mask; exactly ours where the mask is 0."""
+def swap_region(codec: Codec, ours: Codes, theirs: Codes, mask: Mask, level: str) -> Tensor:
+    """Feature map [N, C, r, r] of a level: theirs under the mask, ours elsewhere; exactly ours where the mask is 0."""
     try:
         find_level(codec.generator.levels, level)
     except KeyError as error:
@@ -101,33 +101,33 @@ def swapped(codec: Codec, ours: Codes, theirs: Codes, mask: Mask, level: str) ->
 
 def harmonize(
     codec: Codec,
-    background: Pictures,
-    foreground: Pictures,
+    background: Images,
+    foreground: Images,
     mask: Mask,
     *,
     blend: bool = False,
-    encode: Callable[[Pictures], Codes] | None = None,
-) -> Pictures:
+    encode: Callable[[Images], Codes] | None = None,
+) -> Images:
     """Harmonisation: paste, encode once, decode.
 
     Args:
         codec: Encoder and generator.
         background: uint8 [N, 3, R, R].
-        foreground: uint8 [N, 3, R, R]; what the mask shows is pasted at its place.
+        foreground: uint8 [N, 3, R, R]; its pixels under the mask are pasted at the same place.
         mask: float32 [R, R].
-        blend: Put the background back outside the mask. The paper does not; its backgrounds drift.
-        encode: Codes of the pasted pictures; the encoder's by default.
+        blend: Put the background back outside the mask. The paper does not, and its backgrounds drift.
+        encode: Encodes the pasted images; the encoder by default.
 
     Returns:
-        uint8 [N, 3, R, R]; with `blend` every pixel where the mask is 0 is the background's own.
+        uint8 [N, 3, R, R]; with `blend`, pixels are exactly the background's where the mask is 0.
     """
     pasted = paste(background, foreground, mask)
     made = codec.decode((encode or codec.encode)(pasted))
     return paste(background, made, mask) if blend else made
 
 
-def paste(background: Pictures, foreground: Pictures, mask: Mask) -> Pictures:
-    """Background and foreground uint8 [N, 3, R, R] weighed by the mask; exactly the background where it is 0."""
+def paste(background: Images, foreground: Images, mask: Mask) -> Images:
+    """Blend background and foreground uint8 [N, 3, R, R] by the mask; exactly the background where it is 0."""
     here, there = background.astype(np.float32), foreground.astype(np.float32)
     return np.rint(here + (there - here) * mask).astype(np.uint8)
 
@@ -137,9 +137,9 @@ def region_level(codec: Codec, spec: ExtractorSpec, expression: str | None) -> s
 
     Args:
         codec: Encoder and generator.
-        spec: The extractor's, whose names of levels `expression` uses.
-        expression: A level of the generator, or what stands for levels of the codes: the finest of these that is no
-            conversion to colours. None for `conv` at an eighth of the picture's side.
+        spec: Spec of the extractor, whose level names `expression` uses.
+        expression: A level of the generator, or an expression for levels of the codes, of which the finest that is not
+            a conversion to RGB is used. None for `conv` at an eighth of the image's side.
 
     Raises:
         UsageError: No such level.
@@ -150,48 +150,48 @@ def region_level(codec: Codec, spec: ExtractorSpec, expression: str | None) -> s
         return text
     chosen = [name for name in select_levels(spec, text) if name in places and not name.endswith("rgb")]
     if not chosen:
-        raise UsageError(f"no region can be taken at {text!r}", fix=f"levels of the generator: {', '.join(places)}")
+        raise UsageError(f"no feature map to edit at {text!r}", fix=f"levels of the generator: {', '.join(places)}")
     return chosen[-1]
 
 
 def codes_of(codec: Codec, source: Source) -> Codes:
-    """Codes of pictures; codes stay as they are."""
+    """Codes of images; codes are returned unchanged."""
     return source if isinstance(source, Mapping) else codec.encode(source)
 
 
-def replaced(codes: Codes, others: Codes, levels: Collection[str]) -> dict[str, Tensor]:
-    """Codes by level, those of some levels taken from others.
+def replace_levels(codes: Codes, others: Codes, levels: Collection[str]) -> dict[str, Tensor]:
+    """Replace the codes of some levels by others'.
 
     Raises:
-        UsageError: An unknown level, or numbers of rows that do not fit.
+        UsageError: An unknown level, or different numbers of rows.
     """
     unknown = [level for level in levels if level not in codes]
     if unknown:
         raise UsageError(f"the encoder has no level {unknown[0]!r}; levels: {', '.join(codes)}")
-    kept, taken = matched(codes, others)
+    kept, taken = match_rows(codes, others)
     return {name: taken[name] if name in levels else code for name, code in kept.items()}
 
 
-def matched(one: Codes, two: Codes) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Both with as many rows; a single row is repeated.
+def match_rows(one: Codes, two: Codes) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Repeat a single row so that both have the same number of rows.
 
     Raises:
-        UsageError: Neither equal numbers of rows nor a single row.
+        UsageError: Numbers of rows differ, and neither is 1.
     """
     rows = len(next(iter(one.values()))), len(next(iter(two.values())))
     if len(set(rows) - {1}) > 1:
-        raise UsageError(f"{rows[0]} pictures meet {rows[1]}; expected equal numbers, or one on a side")
+        raise UsageError(f"cannot combine {rows[0]} images with {rows[1]}; expected equal numbers, or 1")
     count = max(rows)
-    return _expanded(one, count), _expanded(two, count)
+    return _repeat_rows(one, count), _repeat_rows(two, count)
 
 
 @torch.no_grad()
 def sampled_codes(codec: Codec, seeds: Collection[int], psi: float = 0.7) -> dict[str, Tensor]:
-    """True codes of the generator's pictures of seeds, by level [N, width]."""
+    """True codes of the images that the generator draws for seeds, by level [N, width]."""
     generator = codec.generator
     ws = generator.mapping(seeded_z(list(seeds), generator.z_dim).to(codec.device), psi)
     return codec.layout.codes(generator, ws)
 
 
-def _expanded(codes: Codes, count: int) -> dict[str, Tensor]:
+def _repeat_rows(codes: Codes, count: int) -> dict[str, Tensor]:
     return {name: code.expand(count, -1) for name, code in codes.items()}

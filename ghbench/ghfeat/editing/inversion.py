@@ -1,6 +1,6 @@
-"""Codes of pictures by optimisation alone, without an encoder: about the best that a code space can draw.
+"""Finds codes of images by optimisation, without an encoder: about the best reconstruction in a code space.
 
-Far too slow to be a feature extractor. It is the ceiling that stands beside reconstructions.
+Far too slow for a feature extractor; a ceiling for reconstructions.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from ghbench.ghfeat.network.decoding import decode_codes
 from ghbench.ghfeat.network.layout import CodeLayout, layout_of
 from ghbench.ghfeat.network.statistics import layout_statistics
 
-Pictures = NDArray[np.uint8]
+Images = NDArray[np.uint8]
 Synthesis = Callable[[dict[str, Tensor]], Tensor]
 VERSION = 1
-"""Grows when the same inversion may give other pictures."""
+"""Raised when the same inversion may give different images."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inversion:
-    """How pictures are inverted.
+    """Settings of an inversion.
 
     Args:
-        generator: Spec string or path of the generator, of the pictures' size.
-        steps: Of Adam on the standardised style codes, which start at the mean.
-        rate: Its learning rate at the start, in deviations of codes; falls to 0 as a cosine.
-        batch: Pictures at once; none depends on the others.
-        precision: Of the synthesis while codes are sought; the final picture is always drawn in float32. bfloat16 is
-            several times faster on processors that multiply it natively.
+        generator: Spec string or path of the generator, which draws images of the same size.
+        steps: Steps of Adam on the standardised style codes, which start at the mean.
+        rate: Its initial learning rate, in standard deviations of codes; falls to 0 as a cosine.
+        batch: Images per batch; none depends on the others.
+        precision: Precision of the synthesis during optimisation; the final image is always drawn in float32. bfloat16
+            is several times faster on processors with native support.
     """
 
     generator: str
@@ -54,7 +54,7 @@ class Inversion:
     precision: Literal["float32", "bfloat16"] = "float32"
 
     def digest(self) -> str:
-        """Identity of the method and the generator's weights; the batch changes nothing but rounding."""
+        """Digest of the settings and the generator's weights; not of the batch size, which changes only rounding."""
         weights = generator_plugin(self.generator).spec().weights_digest
         return digest_json(
             {"weights": weights, "steps": self.steps, "rate": self.rate, "precision": self.precision,
@@ -66,89 +66,88 @@ def invert(
     generator: Generator,
     layout: CodeLayout,
     statistics: dict[str, CodeStatistics],
-    pictures: Tensor,
+    images: Tensor,
     inversion: Inversion,
     *,
     synthesis: Synthesis | None = None,
 ) -> dict[str, Tensor]:
-    """Standardised codes that minimise the squared difference of each picture.
+    """Standardised codes that minimise the squared error of each image.
 
     Args:
         generator: The generator.
-        layout: In which codes.
-        statistics: Their moments by level.
-        pictures: [N, 3, R, R] in [-1, 1].
+        layout: Layout of the codes.
+        statistics: Their mean and standard deviation by level.
+        images: [N, 3, R, R] in [-1, 1].
         inversion: Steps and rate.
-        synthesis: From codes by level to pictures; None: `decode_codes`. For compiled ones.
+        synthesis: From codes by level to images, for instance compiled; None for `decode_codes`.
 
     Returns:
-        By level [N, width], in deviations from the mean.
+        By level [N, width], in standard deviations from the mean.
     """
     draw = synthesis or (lambda codes: decode_codes(generator, layout, codes))
-    device = pictures.device
+    device = images.device
     units = {
-        level.name: torch.zeros(len(pictures), level.width, device=device, requires_grad=True)
-        for level in layout.levels
+        level.name: torch.zeros(len(images), level.width, device=device, requires_grad=True) for level in layout.levels
     }
     optimiser = torch.optim.Adam(units.values(), lr=inversion.rate)
     for step in range(inversion.steps):
         for group in optimiser.param_groups:
             group["lr"] = inversion.rate * 0.5 * (1 + math.cos(math.pi * step / inversion.steps))
         with torch.autocast(device.type, torch.bfloat16, enabled=inversion.precision == "bfloat16"):
-            made = draw(restored(units, statistics)).float()
-        # The sum over pictures: each one's gradient, and so Adam's step, is its own.
-        loss = (made - pictures).square().mean(dim=(1, 2, 3)).sum()
+            made = draw(unstandardise(units, statistics)).float()
+        # Summed over images, so that no gradient, and no step of Adam, depends on other images.
+        loss = (made - images).square().mean(dim=(1, 2, 3)).sum()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return {name: unit.detach() for name, unit in units.items()}
 
 
-def restored(units: dict[str, Tensor], statistics: dict[str, CodeStatistics]) -> dict[str, Tensor]:
-    """Codes of which these are the standardised ones."""
+def unstandardise(units: dict[str, Tensor], statistics: dict[str, CodeStatistics]) -> dict[str, Tensor]:
+    """Codes of standardised codes."""
     return {
         name: torch.addcmul(statistics[name].mean, statistics[name].deviation, unit) for name, unit in units.items()
     }
 
 
 class Inversions:
-    """What inversion makes of pictures, kept in the cache picture by picture.
+    """Reconstructions by inversion, cached image by image.
 
     Args:
-        inversion: The method.
-        folder: Where; `inversions` in ghbench's cache by default.
+        inversion: Settings.
+        folder: Folder of the cache; by default `inversions` in ghbench's cache.
     """
 
     def __init__(self, inversion: Inversion, folder: Path | None = None) -> None:
         self.inversion = inversion
         self.path = (folder or locations.cache() / "inversions") / f"inversions-{inversion.digest()[:16]}"
 
-    def missing(self, pictures: Pictures) -> list[int]:
-        """Rows of the pictures uint8 [N, 3, R, R] that are not inverted yet."""
-        return [row for row, picture in enumerate(pictures) if self._read(picture) is None]
+    def missing(self, images: Images) -> list[int]:
+        """Rows of the images uint8 [N, 3, R, R] that are not in the cache."""
+        return [row for row, image in enumerate(images) if self._read(image) is None]
 
-    def read(self, pictures: Pictures) -> Pictures | None:
-        """What inversion made of the pictures, uint8 of their shape; None unless all are there."""
-        found = [self._read(picture) for picture in pictures]
+    def read(self, images: Images) -> Images | None:
+        """Reconstructions of the images, uint8 of their shape; None unless all are in the cache."""
+        found = [self._read(image) for image in images]
         return None if any(one is None for one in found) else np.stack([one for one in found if one is not None])
 
     def make(
         self,
-        pictures: Pictures,
+        images: Images,
         report: Callable[[int, int], None] = lambda _done, _total: None,
         *,
         compiled: bool = False,
         device: str = "cpu",
     ) -> None:
-        """Invert those that are missing; an interruption costs one batch.
+        """Invert the missing images; an interruption loses at most one batch.
 
         Args:
-            pictures: uint8 [N, 3, R, R].
-            report: Told how many pictures are done, and how many there are; after each batch.
+            images: uint8 [N, 3, R, R].
+            report: Called after each batch with the images done and the total.
             compiled: Whether to compile the synthesis.
             device: Where to compute.
         """
-        rows = self.missing(pictures)
+        rows = self.missing(images)
         if not rows:
             return
         method = self.inversion
@@ -164,24 +163,24 @@ class Inversions:
         synthesis: Synthesis = torch.compile(whole, fullgraph=True, dynamic=False) if compiled else whole
         for start in range(0, len(rows), method.batch):
             batch = rows[start : start + method.batch]
-            targets = from_uint8(pictures[batch]).to(device)
-            # A compiled function wants one batch size; what is added is left out again.
-            filled = torch.cat([targets, targets[:1].expand(method.batch - len(batch), -1, -1, -1)])
-            units = invert(generator, layout, statistics, filled, method, synthesis=synthesis)
+            targets = from_uint8(images[batch]).to(device)
+            # Padded to one batch size, so that the synthesis is compiled once.
+            padded = torch.cat([targets, targets[:1].expand(method.batch - len(batch), -1, -1, -1)])
+            units = invert(generator, layout, statistics, padded, method, synthesis=synthesis)
             with torch.no_grad():
-                made = to_uint8(decode_codes(generator, layout, restored(units, statistics)))
-            for row, picture in zip(batch, made, strict=False):
+                made = to_uint8(decode_codes(generator, layout, unstandardise(units, statistics)))
+            for row, image in zip(batch, made, strict=False):
                 stream = io.BytesIO()
-                np.save(stream, picture, allow_pickle=False)
-                write_bytes(self._file(pictures[row]), stream.getvalue())
+                np.save(stream, image, allow_pickle=False)
+                write_bytes(self._file(images[row]), stream.getvalue())
             report(start + len(batch), len(rows))
 
-    def _file(self, picture: Pictures) -> Path:
-        return self.path / f"{digest_array(picture)[:32]}.npy"
+    def _file(self, image: Images) -> Path:
+        return self.path / f"{digest_array(image)[:32]}.npy"
 
-    def _read(self, picture: Pictures) -> Pictures | None:
+    def _read(self, image: Images) -> Images | None:
         try:
-            found: Pictures = np.load(self._file(picture), allow_pickle=False)
+            found: Images = np.load(self._file(image), allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None
-        return found if found.dtype == np.uint8 and found.shape == picture.shape else None
+        return found if found.dtype == np.uint8 and found.shape == image.shape else None

@@ -1,4 +1,4 @@
-"""Where an edit may reach: boxes and pictures as masks, with an edge that fades inwards."""
+"""Masks of edits, from boxes and images, with an edge that fades inwards."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from ghbench.errors import UsageError
 from ghbench.imaging import decode, resize_step
 
 Mask = NDArray[np.float32]
-"""float32 [R, R] in [0, 1], in the frame of the aligned picture: 1 where the edit is whole, 0 where nothing changes."""
+"""float32 [R, R] in [0, 1], in the frame of the aligned image: 1 for the full edit, 0 for none."""
 
 FEATHER = 0.06
-"""Usual width of the fading edge, as a share of the picture's side."""
+"""Default width of the fading edge, as a share of the image's side."""
 
 
 def read_mask(text: str, size: int) -> Mask:
-    """A mask from a box or a picture.
+    """A mask from a box or an image.
 
     Args:
-        text: `x0,y0,x1,y1` as shares of width and height from the upper left corner, or the path of a picture whose
-            white is inside.
+        text: `x0,y0,x1,y1` as shares of width and height from the upper left corner, or the path of an image whose
+            white pixels are inside.
         size: Side of the mask in pixels.
 
     Raises:
-        UsageError: Neither, a box outside the picture, or a mask that is empty.
-        DataError: The picture cannot be decoded.
+        UsageError: Neither, a box outside the image, or a mask that is empty.
+        DataError: The image cannot be decoded.
     """
     if Path(text).is_file():
         squashed = resize_step("squash-bilinear").apply(decode(Path(text)), (size, size))
@@ -38,25 +38,25 @@ def read_mask(text: str, size: int) -> Mask:
     else:
         mask = box_mask(_box(text), size)
     if not mask.any():
-        raise UsageError(f"the mask {text} covers no pixel of {size} x {size}", fix="make it larger")
+        raise UsageError(f"the mask {text} covers no pixel of {size} x {size}", fix="use a larger mask")
     return mask
 
 
 def box_mask(box: tuple[float, float, float, float], size: int) -> Mask:
-    """The mask [size, size] of a box of shares: left, top, right, bottom; pixels count by their centres."""
+    """The mask [size, size] of a box of shares: left, top, right, bottom; a pixel is inside if its centre is."""
     centres = (np.arange(size) + 0.5) / size
     left, top, right, bottom = box
     columns, rows = (centres > left) & (centres < right), (centres > top) & (centres < bottom)
     return (rows[:, None] & columns[None, :]).astype(np.float32)
 
 
-def feathered(mask: Mask, width: float = FEATHER) -> Mask:
-    """The mask with an edge that fades inwards, so that what is 0 stays 0.
+def feather(mask: Mask, width: float = FEATHER) -> Mask:
+    """Fade a mask's edge inwards, so that 0 stays 0.
 
     Args:
         mask: float32 [R, R].
-        width: Of the edge, as a share of R; never more than leaves the innermost pixel whole. The picture's own border
-            is no edge.
+        width: Width of the edge, as a share of R; limited so that the innermost pixel stays 1. The image's border is
+            not an edge.
     """
     if width <= 0 or mask.all():
         return mask
@@ -69,7 +69,7 @@ def feathered(mask: Mask, width: float = FEATHER) -> Mask:
 
 
 def at_resolution(mask: Mask, side: int) -> Tensor:
-    """The mask [R, R] as [1, 1, side, side]: averaged over squares for a smaller side, interpolated for a larger."""
+    """Resize a mask [R, R] to [1, 1, side, side]: average over squares for smaller sides, interpolate for larger."""
     whole = torch.from_numpy(mask)[None, None]
     if side > len(mask):
         return functional.interpolate(whole, (side, side), mode="bilinear")
@@ -77,11 +77,11 @@ def at_resolution(mask: Mask, side: int) -> Tensor:
 
 
 def _box(text: str) -> tuple[float, float, float, float]:
-    fix = "for instance --mask 0.2,0.3,0.8,0.6: left, top, right and bottom as shares, or the path of a picture"
+    fix = "for instance --mask 0.2,0.3,0.8,0.6: left, top, right and bottom as shares, or the path of an image"
     try:
         left, top, right, bottom = (float(part) for part in text.split(","))
     except ValueError as error:
         raise UsageError(f"{text!r} is neither a box nor a file", fix=fix) from error
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-        raise UsageError(f"the box {text} does not lie inside the picture", fix=fix)
+        raise UsageError(f"the box {text} is not inside the image", fix=fix)
     return left, top, right, bottom

@@ -1,4 +1,4 @@
-"""What an encoder's file says about itself, read without torch and without building anything."""
+"""Reads what an encoder's file says about itself, without torch and without building the encoder."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _GENERATORS = {"Gs", "G", "generator"}
 
 @dataclass(frozen=True)
 class EncoderDescription:
-    """What is known of an encoder without building it.
+    """What an encoder's file says.
 
     Args:
-        path: Its file.
+        path: The file.
         config: Architecture.
         licence: Terms of the weights.
-        record: What shaped the weights.
-        about: What else is known, as JSON values: generator, options, measurements.
+        record: Training record.
+        about: Anything else, as JSON values: generator, options, measurements.
         digest: sha256 of the file.
         official: Whether these are the authors' weights.
-        generator: Where its generator is: a spec string or the path of a checkpoint, perhaps this file; None if the
-            file does not say.
-        generator_digest: Digest of the generator's weights, None where it is not known or the generator is in the file.
-        standardised: Whether mean and deviation of the generator's codes are in the file.
+        generator: Its generator: a spec string or the path of a checkpoint, which may be this file; None if the file
+            does not say.
+        generator_digest: Digest of the generator's weights, None if it is unknown or the generator is in the file.
+        standardised: Whether the file holds mean and standard deviation of the generator's codes.
     """
 
     path: Path
@@ -52,10 +52,10 @@ class EncoderDescription:
 
 
 def describe_encoder(path: Path) -> EncoderDescription:
-    """Read what an encoder's file says about itself.
+    """Read the description of an encoder from its file.
 
     Args:
-        path: Our own file, the authors' pickle, or what `ghbench convert` made of it.
+        path: Our own file, the authors' pickle, or its conversion by `ghbench convert`.
 
     Raises:
         MissingError: There is no such file.
@@ -66,11 +66,11 @@ def describe_encoder(path: Path) -> EncoderDescription:
             f"there is no encoder {path}",
             fix="name a file that `ghbench train ghfeat` wrote, or the authors' encoder pickle",
         )
-    return described(path, checkpoints.read(path))
+    return description_of(path, checkpoints.read(path))
 
 
-def described(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
-    """What a checkpoint that was read from `path` says; see `describe_encoder`."""
+def description_of(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
+    """The description in a checkpoint that was read from `path`; see `describe_encoder`."""
     if OFFICIAL in checkpoint.networks:
         return _official(path, checkpoint)
     architecture = (checkpoint.config.get("architecture") or {}).get(NETWORK)
@@ -81,7 +81,7 @@ def described(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
         )
     stated = checkpoint.config.get("config") or {}
     about = dict(stated.get("about") or {})
-    moments = (array for name, array in checkpoint.tensors.items() if name.startswith(f"{NETWORK}/mean_"))
+    means = (array for name, array in checkpoint.tensors.items() if name.startswith(f"{NETWORK}/mean_"))
     return EncoderDescription(
         path,
         EncoderConfig.from_json(architecture),
@@ -91,7 +91,7 @@ def described(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
         checkpoint.digest,
         generator=_text(about.get("generator")),
         generator_digest=_text(about.get("generator_digest")),
-        standardised=any(bool(np.any(array)) for array in moments),
+        standardised=any(bool(np.any(array)) for array in means),
     )
 
 

@@ -1,7 +1,7 @@
-"""The authors' TensorFlow encoders as our networks: names, axes and padding of the official program.
+"""Converts the authors' TensorFlow encoders to our networks: names, axes and padding of the official program.
 
 Source of the names: `training/networks_ghfeat.py` of genforce/ghfeat. Its convolutions are `[k, k, in, out]`, its
-dense weights `[in, out]` with flattened maps in the order channel, row, column, which is ours.
+dense weights `[in, out]`; it flattens maps in the order channel, row, column, as we do.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "runn
 
 
 def official_name(name: str) -> str | None:
-    """The official program's name of one of our encoder's tensors, None for what it does not have.
+    """The official program's name of one of our encoder's tensors.
 
-    It does not have the mean and deviation of codes, or counts of batches.
+    None for those that it does not have: mean and standard deviation of codes, and counts of batches.
     """
     owner, _, part = name.rpartition(".")
     if re.match(r"(mean|deviation)_", name) or part == "num_batches_tracked":
@@ -66,11 +66,10 @@ def official_encoder(checkpoint: Checkpoint) -> Encoder:
     """The encoder of an official checkpoint.
 
     Args:
-        checkpoint: What `ghbench.checkpoints.read` found in the authors' pickle, or in what `ghbench convert` made of
-            it.
+        checkpoint: The authors' pickle, or its conversion by `ghbench convert`, read by `ghbench.checkpoints.read`.
 
     Returns:
-        In evaluation mode, on the CPU, float32. Codes come out as the authors' do, at their true widths.
+        The encoder in evaluation mode, on the CPU, float32. Its codes are the authors', at their true widths.
 
     Raises:
         DataError: There is no encoder, or its arrays do not fit the official architecture.
@@ -82,14 +81,14 @@ def official_config(checkpoint: Checkpoint) -> EncoderConfig:
     """The architecture of an official checkpoint's encoder.
 
     Raises:
-        DataError: There is no generator whose codes it could predict.
+        DataError: The generator beside the encoder is not a StyleGAN1.
     """
     layout = adain_layout(_channels(checkpoint))
     return paper(layout, 2 ** (layout.rows // 2 + 1), padding="same")
 
 
 def encoder_from_official(variables: Mapping[str, NDArray[Any]], config: EncoderConfig) -> Encoder:
-    """An encoder of the given architecture with the official program's variables.
+    """An encoder with the official program's variables.
 
     Raises:
         DataError: Names or shapes do not fit.
@@ -103,10 +102,10 @@ def encoder_from_official(variables: Mapping[str, NDArray[Any]], config: Encoder
         {theirs: _official_shape(tuple(wanted[ours].shape)) for ours, theirs in names.items() if theirs is not None},
     )
     state = {
-        ours: _start(ours, wanted[ours]) if theirs is None else _converted(variables[theirs])
+        ours: _initial_value(ours, wanted[ours]) if theirs is None else _to_torch(variables[theirs])
         for ours, theirs in names.items()
     }
-    # Assigned, not copied: the network is never in memory twice.
+    # Assigned, not copied, so that the network is never in memory twice.
     encoder.load_state_dict(state, assign=True)
     return encoder.eval()
 
@@ -115,34 +114,34 @@ def _official_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*shape[2:], shape[1], shape[0]) if len(shape) > 1 else shape
 
 
-def _converted(array: NDArray[Any]) -> Tensor:
+def _to_torch(array: NDArray[Any]) -> Tensor:
     axes = {4: (3, 2, 0, 1), 2: (1, 0)}.get(array.ndim, tuple(range(array.ndim)))
     return torch.from_numpy(np.ascontiguousarray(array.transpose(axes), dtype=np.float32))
 
 
-def _start(name: str, like: Tensor) -> Tensor:
+def _initial_value(name: str, like: Tensor) -> Tensor:
     value = 1 if name.startswith("deviation_") else 0
     return torch.full(like.shape, value, dtype=like.dtype, device="cpu")
 
 
 def _channels(checkpoint: Checkpoint) -> dict[int, int]:
-    """Channels of the generator beside the encoder, from its variables or from its converted form."""
+    """Channels of the generator beside the encoder, official or converted."""
     found: dict[int, int] = {}
     for name, array in checkpoint.tensors.items():
         place = re.fullmatch(r"Gs/synthesis/(\d{1,5})x\1/Conv1?/bias", name)
         if place and array.ndim == 1:
             found[int(place[1])] = array.size
-    # An encoder that was converted alone is taken for the only size that its program supports; shapes are checked.
-    found = found or _built_channels(checkpoint) or OFFICIAL_CHANNELS
+    # An encoder that was converted alone has the only size that its program supports; shapes are checked later.
+    found = found or _converted_channels(checkpoint) or OFFICIAL_CHANNELS
     if sorted(found) != [4 * 2**row for row in range(len(found))] or len(found) < 4:
         raise DataError(
-            "the checkpoint has no StyleGAN1 generator whose codes its encoder could predict",
+            "the checkpoint has no StyleGAN1 generator for its encoder",
             fix="use the authors' encoder pickle, which holds E, G, D and Gs",
         )
     return found
 
 
-def _built_channels(checkpoint: Checkpoint) -> dict[int, int]:
+def _converted_channels(checkpoint: Checkpoint) -> dict[int, int]:
     try:
         stored = checkpoint.config["architecture"]["generator"]["arguments"]["channels"]
         return {int(side): int(count) for side, count in (stored.items() if isinstance(stored, dict) else stored)}

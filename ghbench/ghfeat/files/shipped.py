@@ -1,4 +1,4 @@
-"""The encoders that come along, by name, and where any encoder's file lies. No torch."""
+"""Finds an encoder's file, shipped or the user's, and its usual alignment. No torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ghbench.spec_string import parse_recorded
 
 DEFAULT = "faces128"
 SHIPPED = {DEFAULT: "ghfeat-faces128", "fashion32": "ghfeat-fashion32", "mnist32": "ghfeat-mnist32"}
-"""Names of the encoders that come along, and their folders in `ghbench/weights`."""
+"""Names of the shipped encoders, and their folders in `ghbench/weights`."""
 
 
 def weights_file(weights: str) -> Path:
@@ -21,14 +21,14 @@ def weights_file(weights: str) -> Path:
         weights: A name of `SHIPPED`, or a path.
 
     Raises:
-        MissingError: Shipped weights that this installation does not have, or no such file.
+        MissingError: This installation lacks the shipped weights, or there is no such file.
         UsageError: Neither a name nor a file.
     """
     if weights in SHIPPED:
         path = shipped_file(SHIPPED[weights])
         if not path.is_file():
             raise MissingError(
-                f"the encoder {SHIPPED[weights]} is not in this installation",
+                f"this installation lacks the encoder {SHIPPED[weights]}",
                 fix="pip install --force-reinstall ghbench, or train it: make train-ghfeat",
             )
         return path
@@ -38,19 +38,18 @@ def weights_file(weights: str) -> Path:
     if path.is_file():
         return path
     if path.suffix or "/" in weights:
-        raise MissingError(f"there is no encoder {weights}", fix=f"name a file, or one of {', '.join(SHIPPED)}")
-    raise UsageError(f"no encoder is called {weights!r}", fix=f"weights={', '.join(SHIPPED)}, or the path of a file")
+        raise MissingError(f"no encoder at {weights}", fix=f"the path of a file, or one of {', '.join(SHIPPED)}")
+    raise UsageError(f"no encoder {weights!r}", fix=f"weights={', '.join(SHIPPED)}, or the path of a file")
 
 
 def usual_alignment(description: EncoderDescription) -> str:
-    """The alignment under which an encoder saw its pictures.
+    """The alignment of the images that an encoder was trained on.
 
-    `ffhq` for encoders of faces, `none` for all others. The authors' file does not say what its pictures are; it is
-    taken for that of FFHQ.
+    `ffhq` for encoders of faces, `none` for all others. The authors' file does not say; we assume FFHQ.
     """
     if description.official:
         return "ffhq"
     try:
         return "ffhq" if parse_recorded(description.generator or "").name == FACES else "none"
-    except UsageError:  # no name, or the path of somebody's checkpoint
+    except UsageError:  # no name, or the path of a checkpoint
         return "none"

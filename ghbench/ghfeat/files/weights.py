@@ -1,4 +1,4 @@
-"""Encoders as files: our own safetensors, which say how to build them, and the authors' pickles."""
+"""Reads and writes encoders: our own safetensors, which say how to build them, and the authors' pickles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ghbench.checkpoints import Checkpoint, match_keys
 from ghbench.digests import digest_array, digest_lines
 from ghbench.errors import DataError
 from ghbench.extractor import TrainingRecord
-from ghbench.ghfeat.files.description import NETWORK, described
+from ghbench.ghfeat.files.description import NETWORK, description_of
 from ghbench.ghfeat.files.official import official_encoder
 from ghbench.ghfeat.network.config import EncoderConfig
 from ghbench.ghfeat.network.encoder import Encoder
@@ -29,10 +29,10 @@ class SavedEncoder:
     """An encoder and what its file says about it.
 
     Args:
-        encoder: In evaluation mode, on the CPU, float32.
+        encoder: The encoder in evaluation mode, on the CPU, float32.
         licence: Terms of the weights.
-        record: What shaped the weights.
-        about: What else is known, as JSON values: generator, recipe, measurements.
+        record: Training record.
+        about: Anything else, as JSON values: generator, recipe, measurements.
         digest: sha256 of the file.
         official: Whether these are the authors' weights.
     """
@@ -54,16 +54,16 @@ def save_encoder(
     about: Mapping[str, Any] | None = None,
     half: bool = False,
 ) -> None:
-    """Write an encoder as safetensors, whole or not at all; its moments of codes are among its tensors.
+    """Write an encoder as safetensors, atomically; its statistics of codes are among its tensors.
 
     Args:
-        path: Where it shall stand.
-        encoder: The encoder; one wrapped or compiled must be unwrapped first.
+        path: File to write.
+        encoder: The encoder; unwrap it first if it is wrapped or compiled.
         licence: Terms of the weights.
-        record: What shaped the weights.
-        about: What else is to be known, as JSON values.
-        half: Store matrices and kernels in float16. Vectors (norms, biases, moments of codes) stay in float32: they are
-            few, and variances can lie outside float16's range.
+        record: Training record.
+        about: Anything else, as JSON values.
+        half: Store matrices and kernels in float16. Vectors (norms, biases, statistics of codes) stay in float32: they
+            are small, and variances can exceed float16's range.
 
     Raises:
         ValueError: A weight is not finite, or too large for float16.
@@ -77,24 +77,24 @@ def save_encoder(
 
 
 def load_encoder(path: Path | str) -> SavedEncoder:
-    """Load an encoder: our own file, the authors' pickle, or what `ghbench convert` made of that pickle.
+    """Load an encoder: our own file, the authors' pickle, or its conversion by `ghbench convert`.
 
     Raises:
-        DataError: The file is damaged, has no encoder, or its arrays do not fit it.
+        DataError: The file is damaged, has no encoder, or its arrays do not fit the architecture.
     """
     checkpoint = checkpoints.read(path)
-    about = described(Path(path), checkpoint)
-    encoder = official_encoder(checkpoint) if about.official else _rebuilt(checkpoint.network(NETWORK), about.config)
+    about = description_of(Path(path), checkpoint)
+    encoder = official_encoder(checkpoint) if about.official else _build(checkpoint.network(NETWORK), about.config)
     return SavedEncoder(encoder, about.licence, about.record, about.about, about.digest, about.official)
 
 
-def _rebuilt(tensors: Mapping[str, NDArray[Any]], config: EncoderConfig) -> Encoder:
-    # Shapes are compared before anything of the size that the file asks for is made.
+def _build(tensors: Mapping[str, NDArray[Any]], config: EncoderConfig) -> Encoder:
+    # Compare shapes before allocating what the file asks for.
     try:
         with torch.device("meta"):
             encoder = Encoder(config)
     except (RuntimeError, OverflowError) as error:
-        raise DataError(f"the file's encoder cannot be built: {error}", fix="get the weights again") from error
+        raise DataError(f"cannot build the file's encoder: {error}", fix="get the weights again") from error
     wanted = encoder.state_dict()
     match_keys(tensors, {name: tuple(value.shape) for name, value in wanted.items()})
     state = {name: torch.from_numpy(array).to(wanted[name].dtype) for name, array in tensors.items()}
@@ -107,5 +107,5 @@ def _array(name: str, tensor: torch.Tensor, half: bool) -> NDArray[Any]:
     if values.is_floating_point():
         values = values.half() if half and values.ndim > 1 else values.float()
         if not bool(torch.isfinite(values).all()):
-            raise ValueError(f"{name} has numbers that are not finite{' in float16' if half else ''}")
+            raise ValueError(f"{name} is not finite{' in float16' if half else ''}")
     return np.asarray(values.contiguous().numpy())

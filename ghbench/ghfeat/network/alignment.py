@@ -1,4 +1,4 @@
-"""Spatial alignment: pyramid maps of different sides brought to the deepest one's 4x4 and joined with it."""
+"""Spatial alignment: pyramid maps of different sizes pooled to the 4x4 of the deepest, which is added."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch.nn import functional
 from ghbench.ghfeat.network.pyramid import Maps
 
 
-def pooled(maps: Maps) -> Maps:
-    """Three maps average-pooled to the side of the deepest; pooling 2x2 twice is pooling 4x4."""
+def pool_maps(maps: Maps) -> Maps:
+    """Average-pool three maps to the side of the deepest."""
     shallow, middle, deep = maps
     return functional.avg_pool2d(shallow, 4), functional.avg_pool2d(middle, 2), deep
 
 
 class SpatialAlignment(nn.Module):
-    """GH-Feat's Spatial Alignment Module: pool, a 3x3 convolution of each map's own, add the deepest one's result.
+    """GH-Feat's Spatial Alignment Module: pool, convolve each map with its own 3x3 kernel, add the deepest result.
 
     Args:
         width: Channels of the maps.
@@ -27,19 +27,19 @@ class SpatialAlignment(nn.Module):
 
     def forward(self, maps: Maps) -> Maps:
         """Pyramid maps to three of [N, width, 4, 4]."""
-        shallow, middle, deep = (conv(features) for conv, features in zip(self.fuse, pooled(maps), strict=True))
+        shallow, middle, deep = (conv(features) for conv, features in zip(self.fuse, pool_maps(maps), strict=True))
         return shallow + deep, middle + deep, deep
 
 
 class PoolingOnly(nn.Module):
-    """What remains without the module, for the ablation: maps of the same shape, pooled, neither convolved nor joined.
+    """Replaces the module in the ablation: pools the maps to the same shape and does nothing else.
 
     Heads see 4x4 maps in both cases, so the two encoders differ by the module alone.
     """
 
     def forward(self, maps: Maps) -> Maps:
         """Pyramid maps to three of [N, width, 4, 4]."""
-        return pooled(maps)
+        return pool_maps(maps)
 
 
 def mean_map(maps: Maps) -> Tensor:

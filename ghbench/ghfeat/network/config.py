@@ -1,4 +1,4 @@
-"""What an encoder must know to be built, as one frozen value that its weights file carries."""
+"""An encoder's architecture as one frozen value, which is stored in its weights file."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ UNITS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3
 """Residual units of the first four stages by depth (He et al. 2016, table 1)."""
 
 LARGEST = 4096
-"""Largest side of pictures; no known generator's is larger."""
+"""Largest side of images; no known generator draws larger ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """Everything about an encoder's architecture; the defaults are the paper's.
+    """An encoder's architecture; the defaults are the paper's.
 
     Args:
         layout: The codes it predicts.
-        size: Side of its pictures, a power of two from 32 up.
+        size: Side of its images, a power of two, at least 32.
         depth: Layers of the residual trunk: 18, 34, 50 or 101.
         width: Multiplier on the trunk's channels.
         pyramid_width: Channels of the feature pyramid.
-        alignment: Whether there is a Spatial Alignment Module; without, maps are only pooled to the deepest one's size.
+        alignment: Whether to use a Spatial Alignment Module; without it, maps are only pooled to the deepest one's
+            size.
         heads: `three`, one for each pyramid map, or one for each `level`.
-        head_channels: Channels to which a 1x1 convolution squeezes a map before a head flattens it; None for no such
+        head_channels: Channels to which a 1x1 convolution reduces a map before a head flattens it; None for no such
             convolution.
-        blocks: `paper`: convolutions have biases, the stem is a leaky rectifier, blocks of two 3x3 convolutions
-            normalise after the rectifier; `plain`: He et al. 2016, whose norms fold into the convolutions.
-        padding: `same` pads as TensorFlow does, which official weights need.
+        blocks: `paper`: convolutions have biases, the stem uses a leaky ReLU, blocks of two 3x3 convolutions normalise
+            after the activation; `plain`: He et al. 2016, whose norms fold into the convolutions.
+        padding: `same` pads as TensorFlow does, which the official weights need.
 
     Raises:
-        UsageError: A value that no encoder can be built with.
+        UsageError: An invalid value.
     """
 
     layout: CodeLayout
@@ -55,11 +56,11 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         if not 32 <= self.size <= LARGEST or self.size & (self.size - 1):
-            raise UsageError(f"encoder for pictures of {self.size} px; expected 32, 64, 128, ... up to {LARGEST}")
+            raise UsageError(f"encoder for images of {self.size} px; expected 32, 64, 128, ... up to {LARGEST}")
         if self.depth not in UNITS:
             raise UsageError(f"encoder of depth {self.depth}; expected {', '.join(map(str, UNITS))}")
         if not 0 < self.width <= 16 or self.pyramid_width < 1 or (self.head_channels or 1) < 1:
-            raise UsageError("encoder widths must be positive, the trunk's multiplier at most 16")
+            raise UsageError("encoder widths must be positive, and the trunk's multiplier at most 16")
         for name, known in (("heads", Heads), ("blocks", Blocks), ("padding", Padding)):
             if getattr(self, name) not in get_args(known):
                 raise UsageError(
@@ -73,28 +74,29 @@ class EncoderConfig:
 
     @property
     def stem_reduction(self) -> int:
-        """How much smaller the first stage's map is than the picture: 4 from 128 px up, 2 at 64 px, 1 at 32 px.
+        """Image side over the side of the first stage's map: 4 from 128 px up, 2 at 64 px, 1 at 32 px.
 
-        Four stages then end at 4x4 for all three, and an encoder for 64 px has the very weights of one for 128 px.
+        Four stages then end at 4x4 for all three sizes, and an encoder for 64 px has weights of the same shapes as one
+        for 128 px.
         """
         return min(4, self.size // 32)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The configuration as JSON values."""
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return values | {"layout": self.layout.to_json()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> EncoderConfig:
-        """The configuration that `to_json` described; fields that are left out have their defaults.
+        """The inverse of `to_json`; fields that are left out take their defaults.
 
         Raises:
-            DataError: It is no such description.
+            DataError: An invalid description.
         """
         try:
             return cls(**{**value, "layout": CodeLayout.from_json(value["layout"])})
         except (KeyError, TypeError, ValueError, UsageError) as error:
-            raise DataError(f"an unreadable description of an encoder: {error}", fix="get the weights again") from error
+            raise DataError(f"invalid description of an encoder: {error}", fix="get the weights again") from error
 
 
 def paper(layout: CodeLayout, size: int = 256, **changes: Any) -> EncoderConfig:
@@ -103,7 +105,7 @@ def paper(layout: CodeLayout, size: int = 256, **changes: Any) -> EncoderConfig:
 
 
 def compact(layout: CodeLayout, size: int = 128, **changes: Any) -> EncoderConfig:
-    """The encoder for small machines: ResNet-18 trunk, pyramid of 128 channels, a head a level from 16 channels."""
+    """The encoder for small machines: ResNet-18 trunk, pyramid of 128 channels, a head per level on 16 channels."""
     values: dict[str, Any] = {
         "depth": 18, "pyramid_width": 128, "heads": "level", "head_channels": 16, "blocks": "plain", **changes
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""From codes back to pictures."""
+"""From codes back to images."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ghbench.ghfeat.network.layout import CodeLayout
 
 
 def decode_codes(generator: Generator, layout: CodeLayout, codes: Mapping[str, Tensor]) -> Tensor:
-    """Pictures of codes in any space that an encoder predicts.
+    """Images of codes in any space that an encoder predicts.
 
     Args:
         generator: The generator that the layout describes.
-        layout: Which codes these are.
+        layout: Layout of the codes.
         codes: By level [N, width].
 
     Returns:

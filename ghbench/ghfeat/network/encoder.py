@@ -1,4 +1,4 @@
-"""GH-Feat's encoder: pictures to a generator's codes by level (Xu et al. 2021, section 3.2)."""
+"""GH-Feat's encoder: images to a generator's codes by level (Xu et al. 2021, section 3.2)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ INITIAL_DEVIATION = 0.02
 class Encoder(nn.Module):
     """Trunk, pyramid, alignment and heads.
 
-    A code is mean + deviation * (what a head's last norm gives). Mean and deviation are buffers by level: 0 and 1,
-    which is the paper's encoder, until `use_statistics` sets those of a generator's codes; heads then need not learn
-    where codes lie, only how they vary.
+    A code is mean + standard deviation * output of a head's last norm. Mean and standard deviation are buffers by
+    level: 0 and 1, as in the paper's encoder, until `use_statistics` sets those of a generator's codes; heads then need
+    not learn where codes lie, only how they vary.
 
     Args:
         config: Architecture.
@@ -39,10 +39,10 @@ class Encoder(nn.Module):
         for level in config.layout.levels:
             self.register_buffer(_buffer("mean", level.name), torch.zeros(level.width))
             self.register_buffer(_buffer("deviation", level.name), torch.ones(level.width))
-        self.apply(_start_value)
+        self.apply(_initialise)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Encode pictures.
+        """Encode images.
 
         Args:
             images: Float [N, 3, R, R], nominally in [-1, 1].
@@ -51,16 +51,16 @@ class Encoder(nn.Module):
             Codes by level, coarse to fine, each float32 [N, width].
 
         Raises:
-            ValueError: Pictures of another size.
+            ValueError: Images of another size.
         """
-        found = self.standardised(images)
+        found = self.standardised_codes(images)
         return {name: torch.addcmul(self.mean(name), self.deviation(name), code) for name, code in found.items()}
 
-    def standardised(self, images: Tensor) -> dict[str, Tensor]:
-        """Codes less their mean, over their deviation; see `forward`."""
+    def standardised_codes(self, images: Tensor) -> dict[str, Tensor]:
+        """(code - mean) / standard deviation by level; see `forward`."""
         if images.shape[1:] != (3, self.config.size, self.config.size):
             side = self.config.size
-            raise ValueError(f"pictures are {tuple(images.shape)}; expected [N, 3, {side}, {side}]")
+            raise ValueError(f"images are {tuple(images.shape)}; expected [N, 3, {side}, {side}]")
         shallow, middle, deep = self.alignment(self.pyramid(self.trunk(images)))
         maps: dict[Depth, Tensor] = {"shallow": shallow, "middle": middle, "deep": deep}
         found: dict[str, Tensor] = {}
@@ -74,12 +74,12 @@ class Encoder(nn.Module):
         return self.get_buffer(_buffer("mean", level))
 
     def deviation(self, level: str) -> Tensor:
-        """Deviation of every number of a level's code [width]."""
+        """Standard deviation of every number of a level's code [width]."""
         return self.get_buffer(_buffer("deviation", level))
 
     @torch.no_grad()
     def use_statistics(self, statistics: Mapping[str, CodeStatistics]) -> None:
-        """Predict codes relative to these moments.
+        """Predict codes relative to these statistics.
 
         Args:
             statistics: By level; see `ghbench.ghfeat.network.statistics.layout_statistics`.
@@ -97,18 +97,18 @@ class Encoder(nn.Module):
 
     @property
     def statistics(self) -> dict[str, CodeStatistics]:
-        """Moments of the codes by level, as set."""
+        """Mean and standard deviation of the codes by level, as set."""
         return {
             level.name: CodeStatistics(self.mean(level.name), self.deviation(level.name))
             for level in self.config.layout.levels
         }
 
 
-def synchronised(network: nn.Module) -> nn.Module:
-    """The network with its batch norms shared by all processes; call before it is wrapped for several GPUs.
+def synchronise_norms(network: nn.Module) -> nn.Module:
+    """Share the batch norms of a network between processes; call before it is wrapped for several GPUs.
 
-    Batch statistics of one GPU's few pictures are noisy, and the last norm is part of the code. The network is returned
-    as it is in a single process, and on CPUs, for which PyTorch has no such norm.
+    Batch statistics of one GPU's few images are noisy, and the last norm is part of the code. In a single process, and
+    on CPUs, for which PyTorch has no synchronised norm, the network is returned unchanged.
     """
     distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
     if not distributed or torch.distributed.get_world_size() == 1 or not torch.cuda.is_available():
@@ -121,7 +121,7 @@ def _buffer(kind: str, level: str) -> str:
     return f"{kind}_{level.replace('.', '_')}"
 
 
-def _start_value(module: nn.Module) -> None:
+def _initialise(module: nn.Module) -> None:
     if isinstance(module, (nn.Conv2d, nn.Linear)):
         nn.init.normal_(module.weight, std=INITIAL_DEVIATION)
         if module.bias is not None:

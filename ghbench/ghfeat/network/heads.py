@@ -16,9 +16,9 @@ class Head(nn.Module):
 
     Args:
         inputs: Channels of the map.
-        levels: Levels that it predicts, in the order in which they stand in its output.
+        levels: Levels that it predicts, in the order of its output.
         depth: The map that it reads.
-        channels: Channels to which a 1x1 convolution squeezes the map first, None for no such convolution.
+        channels: Channels to which a 1x1 convolution reduces the map first, None for no such convolution.
     """
 
     def __init__(self, inputs: int, levels: tuple[CodeLevel, ...], depth: Depth, channels: int | None) -> None:
@@ -30,7 +30,7 @@ class Head(nn.Module):
         self.norm = nn.BatchNorm1d(width)
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
-        """[N, inputs, 4, 4] to standardised codes by level [N, width], float32 under any autocast."""
+        """[N, inputs, 4, 4] to standardised codes by level [N, width], float32 even under autocast."""
         if self.squeeze is not None:
             features = self.squeeze(features)
         found = self.norm(self.dense(features.flatten(1)).float())

@@ -1,4 +1,4 @@
-"""Which codes an encoder predicts: their space, their levels by place, and the part of the encoder that drives each."""
+"""Which codes an encoder predicts: their space, their levels, and the pyramid map that each level is read from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ghbench.errors import DataError, UsageError
 
-if TYPE_CHECKING:  # the extractor's spec is made of a layout, and no torch is loaded for it
+if TYPE_CHECKING:  # the extractor's spec is made from a layout, without torch
     from torch import Tensor
 
     from ghbench.generators.levels import GeneratorLevel
@@ -26,9 +26,9 @@ class CodeLevel:
     """One level of the codes.
 
     Args:
-        name: Place, as the generator names it; `w` for the one level of that space.
+        name: Place, as the generator names it; `w` for the only level of that space.
         width: Numbers of its code, never tiled or padded.
-        layer: Row of W+ that its style comes from, 0 is the coarsest.
+        layer: Row of W+ that its style comes from; 0 is the coarsest.
     """
 
     name: str
@@ -41,8 +41,8 @@ class CodeLayout:
     """The codes that an encoder predicts for one generator.
 
     Args:
-        space: Which codes.
-        levels: In the generator's order, coarse to fine.
+        space: Space of the codes.
+        levels: Levels in the generator's order, coarse to fine.
         rows: Rows of the generator's W+.
 
     Raises:
@@ -55,22 +55,22 @@ class CodeLayout:
 
     def __post_init__(self) -> None:
         if self.space not in get_args(Space):
-            raise UsageError(f"codes of space {self.space!r}; expected one of {', '.join(get_args(Space))}")
+            raise UsageError(f"unknown code space {self.space!r}; expected one of {', '.join(get_args(Space))}")
         names = {level.name for level in self.levels}
         fits = all(level.width >= 1 and 0 <= level.layer < self.rows for level in self.levels)
         if not self.levels or len(names) != len(self.levels) or not fits:
-            raise UsageError(f"codes need distinct levels of at least one number within {self.rows} rows of W+")
+            raise UsageError(f"levels of codes must be distinct, not empty, and within the {self.rows} rows of W+")
 
     @property
     def width(self) -> int:
-        """Numbers of all codes together."""
+        """Numbers of all codes in total."""
         return sum(level.width for level in self.levels)
 
     @property
     def aliases(self) -> dict[str, tuple[str, ...]]:
         """Levels by the paper's number: 1 is the finest layer, `rows` the coarsest.
 
-        A number stands for one row of W+. A generator that also styles its conversions to colours has two levels there.
+        A number stands for one row of W+. Where the generator also styles a conversion to RGB, the row has two levels.
         """
         if self.space == "w":
             return {}
@@ -83,9 +83,9 @@ class CodeLayout:
     def depth(self, level: CodeLevel) -> Depth:
         """The pyramid map that predicts a level: the coarser the level, the deeper the map.
 
-        The paper's split at 256 px (14 rows): the deepest map drives rows 0 to 3 (4 and 8 px), the middle one rows 4 to
-        7 (16 and 32 px), the shallowest all finer ones. Small generators of 8 rows and less split at 2 and 4, so that
-        no map is idle. The one code of space `w` belongs to no row and reads the mean of all maps.
+        The paper's split at 256 px (14 rows): rows 0 to 3 (4 and 8 px) read the deepest map, rows 4 to 7 (16 and 32 px)
+        the middle one, all finer rows the shallowest. Small generators, of at most 8 rows, split at 2 and 4, so that
+        every map is used. The one code of space `w` belongs to no row and reads the mean of all maps.
         """
         if self.space == "w":
             return "all"
@@ -102,21 +102,21 @@ class CodeLayout:
         return {level.name: found[level.name] for level in self.levels}
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The layout as JSON values."""
         return asdict(self) | {"levels": [[level.name, level.width, level.layer] for level in self.levels]}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> CodeLayout:
-        """The layout that `to_json` described.
+        """The inverse of `to_json`.
 
         Raises:
-            DataError: It is no such description.
+            DataError: An invalid description.
         """
         try:
             levels = tuple(CodeLevel(str(name), int(width), int(layer)) for name, width, layer in value["levels"])
             return cls(space=value["space"], levels=levels, rows=int(value["rows"]))
         except (KeyError, TypeError, ValueError, UsageError) as error:
-            raise DataError(f"an unreadable description of codes: {error}", fix="get the weights again") from error
+            raise DataError(f"invalid description of codes: {error}", fix="get the weights again") from error
 
 
 def layout_of(generator: Generator, space: Space | None = None) -> CodeLayout:
@@ -124,13 +124,13 @@ def layout_of(generator: Generator, space: Space | None = None) -> CodeLayout:
 
     Args:
         generator: The generator.
-        space: Which codes; None for its style codes.
+        space: Space of the codes; None for the generator's style codes.
 
     Returns:
         The layout. Levels of `w_plus` have the name of the first convolution of their row.
 
     Raises:
-        UsageError: `adain` of a generator that has no such codes, or an unknown space.
+        UsageError: The space is unknown, or the generator has no such codes.
     """
     from ghbench.generators.stylegan1 import StyleGAN1
 
@@ -147,8 +147,7 @@ def layout_of(generator: Generator, space: Space | None = None) -> CodeLayout:
     if space == "w":
         return CodeLayout("w", (CodeLevel("w", w_dim, 0),), rows)
     if space == "w_plus":
-        named = {row: _row_name(levels, row) for row in range(rows)}
-        return CodeLayout("w_plus", tuple(CodeLevel(name, w_dim, row) for row, name in named.items()), rows)
+        return CodeLayout("w_plus", tuple(CodeLevel(_row_name(levels, row), w_dim, row) for row in range(rows)), rows)
     return CodeLayout(space, tuple(CodeLevel(level.name, level.code_width, level.layer) for level in levels), rows)
 
 
@@ -156,7 +155,7 @@ def adain_layout(channels: Mapping[int, int]) -> CodeLayout:
     """The layout of a StyleGAN1 generator's codes, without the generator.
 
     Args:
-        channels: Channels by resolution, 4 and its doubles.
+        channels: Channels by resolution: 4, 8, 16, ...
     """
     levels: list[CodeLevel] = []
     for resolution in sorted(channels):

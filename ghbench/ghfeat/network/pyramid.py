@@ -1,4 +1,4 @@
-"""Feature pyramid: deep maps tell shallow ones what they saw (Lin et al. 2017), as GH-Feat builds it."""
+"""GH-Feat's feature pyramid: deep maps are added to shallow ones top-down (Lin et al. 2017)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Maps = tuple[Tensor, Tensor, Tensor]
 
 
 class Pyramid(nn.Module):
-    """Laterals are 3x3 convolutions (usually 1x1); neither norms nor rectifiers.
+    """Laterals are 3x3 convolutions (usually 1x1); no norms and no activations.
 
     Args:
         channels: Channels of the trunk's maps, shallow to deep.
-        width: Channels of all maps that come out.
+        width: Channels of each output map.
     """
 
     def __init__(self, channels: tuple[int, int, int], width: int) -> None:
@@ -23,7 +23,7 @@ class Pyramid(nn.Module):
         self.output = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in channels)
 
     def forward(self, maps: Maps) -> Maps:
-        """The trunk's maps to as many of `width` channels, of the same sides."""
+        """The trunk's maps to maps of `width` channels and the same sizes."""
         shallow, middle, deep = (lateral(features) for lateral, features in zip(self.lateral, maps, strict=True))
         middle = middle + functional.interpolate(deep, scale_factor=2.0, mode="nearest")
         shallow = shallow + functional.interpolate(middle, scale_factor=2.0, mode="nearest")

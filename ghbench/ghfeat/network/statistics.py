@@ -1,4 +1,4 @@
-"""Mean and deviation of a generator's codes in any space that an encoder predicts."""
+"""Mean and standard deviation of a generator's codes, in any space that an encoder predicts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ghbench.ghfeat.network.layout import CodeLayout
 
 @dataclass(frozen=True)
 class _InLayout:
-    """A generator whose style codes are the codes of a layout; has what `code_statistics` asks for."""
+    """A generator whose style codes are the codes of a layout; has all that `code_statistics` needs."""
 
     generator: Generator
     layout: CodeLayout
@@ -36,6 +36,6 @@ class _InLayout:
 def layout_statistics(
     generator: Generator, layout: CodeLayout, *, samples: int = 10_000, psi: float = 1.0, seed: int = 0
 ) -> dict[str, CodeStatistics]:
-    """Moments of the codes of a layout by level, over random z; see `code_statistics`."""
+    """Mean and standard deviation of a layout's codes by level, over random z; see `code_statistics`."""
     view = _InLayout(generator, layout)
     return code_statistics(view, samples=samples, psi=psi, seed=seed)  # type: ignore[arg-type]

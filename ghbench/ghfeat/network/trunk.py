@@ -1,4 +1,4 @@
-"""The residual trunk of GH-Feat's encoder: ResNet with the official program's changes, and stages down to 4x4."""
+"""The residual trunk of GH-Feat's encoder: a ResNet with the official changes and extra stages down to 4x4."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SLOPE = 0.2
 
 
 class SameConv2d(nn.Conv2d):
-    """Convolution padded as TensorFlow's `SAME`: where the padding is odd, the larger half stands after the picture."""
+    """Convolution with TensorFlow's `SAME` padding: odd padding has its larger half at the right and bottom."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
         """[N, I, H, W], sides divisible by the stride, to [N, O, H / stride, W / stride]."""
@@ -24,19 +24,19 @@ class SameConv2d(nn.Conv2d):
 def convolution(
     inputs: int, outputs: int, size: int, *, stride: int = 1, bias: bool = True, padding: Padding = "symmetric"
 ) -> nn.Conv2d:
-    """A square convolution that keeps the size but for its stride."""
+    """A square convolution whose padding keeps the size, apart from its stride."""
     if padding == "same" and stride > 1 and size > 1:
         return SameConv2d(inputs, outputs, size, stride, bias=bias)
     return nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=bias)
 
 
 class ConvNorm(nn.Module):
-    """A convolution and batch norm, with a rectifier after them, between them, or none.
+    """A convolution and batch norm, with a (leaky) ReLU after them, between them, or none.
 
     Args:
         conv: The convolution.
-        slope: Slope of the rectifier below zero; None for no rectifier.
-        rectify_first: Whether the rectifier stands before the norm.
+        slope: Slope of the ReLU below zero; None for no ReLU.
+        rectify_first: Whether the ReLU comes before the norm.
     """
 
     def __init__(self, conv: nn.Conv2d, *, slope: float | None, rectify_first: bool = False) -> None:
@@ -49,24 +49,24 @@ class ConvNorm(nn.Module):
         """[N, I, H, W] to [N, O, H', W']."""
         features = self.conv(features)
         if self.rectify_first:
-            return self.norm(self._rectified(features))  # type: ignore[no-any-return]
-        return self._rectified(self.norm(features))
+            return self.norm(self._rectify(features))  # type: ignore[no-any-return]
+        return self._rectify(self.norm(features))
 
-    def _rectified(self, features: Tensor) -> Tensor:
+    def _rectify(self, features: Tensor) -> Tensor:
         if self.slope is None:
             return features
         return functional.relu(features) if self.slope == 0 else functional.leaky_relu(features, self.slope)
 
 
 class ResidualUnit(nn.Module):
-    """Convolutions beside a shortcut, which is a 1x1 convolution and norm in the first unit of every stage.
+    """Convolutions and a shortcut, which is a 1x1 convolution and norm in the first unit of every stage.
 
     Args:
-        inputs: Channels in.
-        outputs: Channels out.
-        config: Of the encoder.
-        stride: Of the unit.
-        bottleneck: Three convolutions (1x1, 3x3 with the stride, 1x1), the inner ones a quarter as wide, in place of
+        inputs: Input channels.
+        outputs: Output channels.
+        config: Configuration of the encoder.
+        stride: Stride of the unit.
+        bottleneck: Three convolutions (1x1, 3x3 with the stride, 1x1), the inner ones a quarter as wide, instead of
             two of 3x3.
         projected: Whether the shortcut is projected.
     """
@@ -95,7 +95,7 @@ class ResidualUnit(nn.Module):
                 ConvNorm(second, slope=SLOPE if official else None, rectify_first=official),
             ]
         self.parts = nn.ModuleList(parts)
-        # The official block of two convolutions has no rectifier behind the sum.
+        # The official block of two convolutions has no ReLU after the sum.
         self.rectified = bottleneck or not official
 
     def forward(self, features: Tensor) -> Tensor:
@@ -108,10 +108,10 @@ class ResidualUnit(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Stem and stages; gives the maps of the last three stages, 16x16, 8x8 and 4x4.
+    """Stem and stages; returns the maps of the last three stages, 16x16, 8x8 and 4x4.
 
     Args:
-        config: Of the encoder.
+        config: Configuration of the encoder.
 
     Attributes:
         channels: Channels of the three maps.
@@ -120,14 +120,14 @@ class Trunk(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         bottleneck = config.depth >= 50
-        self.stem, width = _stem(config), _scaled(64, config)
+        self.stem, width = _stem(config), _scale(64, config)
         self.pool = _pool(config)
         stages: list[nn.Sequential] = []
         widths: list[int] = []
         for row, units in enumerate((*UNITS[config.depth], *(1,) * config.extra_stages)):
-            # Whatever the depth, the stages beyond the fourth are single bottlenecks of 2048 channels.
+            # At any depth, the stages beyond the fourth are single bottlenecks of 2048 channels.
             wide = bottleneck or row >= 4
-            outputs = _scaled(2048 if row >= 4 else 64 * 2**row * (4 if bottleneck else 1), config)
+            outputs = _scale(2048 if row >= 4 else 64 * 2**row * (4 if bottleneck else 1), config)
             stage = [
                 ResidualUnit(
                     outputs if unit else width, outputs, config,
@@ -152,7 +152,7 @@ class Trunk(nn.Module):
 
 
 def _stem(config: EncoderConfig) -> ConvNorm:
-    reduction, width = config.stem_reduction, _scaled(64, config)
+    reduction, width = config.stem_reduction, _scale(64, config)
     size, stride = (3, 1) if reduction == 1 else (7, 2)
     conv = convolution(3, width, size, stride=stride, bias=False, padding=config.padding)
     return ConvNorm(conv, slope=SLOPE if config.blocks == "paper" else 0)
@@ -163,9 +163,9 @@ def _pool(config: EncoderConfig) -> nn.Module:
         return nn.Identity()
     if config.padding == "symmetric":
         return nn.MaxPool2d(3, 2, padding=1)
-    # Leaky rectifiers give negative numbers, so zeros would win.
+    # Activations may be negative after a leaky ReLU, so padding with zeros would win the maximum.
     return nn.Sequential(nn.ConstantPad2d((0, 1, 0, 1), -torch.inf), nn.MaxPool2d(3, 2))
 
 
-def _scaled(channels: int, config: EncoderConfig) -> int:
+def _scale(channels: int, config: EncoderConfig) -> int:
     return channels if config.width == 1 else max(8, 8 * round(channels * config.width / 8))

@@ -1,7 +1,7 @@
-"""What photographs have and renders have not: grey, blur, low resolution, noise, JPEG, other exposure, loose crops.
+"""Random degradations that make renders look like photographs: grey, blur, noise, JPEG, exposure, loose crops.
 
-An encoder trained on clean colour renders answers real photographs with an average face. So the input is degraded at
-random while the target stays the clean picture; only greyness is kept in the target: fine levels can express it.
+An encoder trained on clean colour renders maps real photographs to an average face. So the input is degraded at random
+while the target stays clean; only grey images have grey targets too: fine levels can express that.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True, slots=True)
 class Degradation:
-    """How often and how far.
+    """Probability and strength of each degradation.
 
     Args:
-        grey: Share of pictures without colour, in input and target.
-        share: Share of pictures that each of the other degradations touches, but for reflection.
-        smallest: Smallest side, as a share of the picture's, through which low-resolution pictures go.
-        noise: Largest deviation of Gaussian noise, on [-1, 1].
-        gain: Largest change of contrast, as a factor's logarithm.
+        grey: Share of images made grey, in input and target.
+        share: Share of images that each other degradation is applied to, except reflection.
+        smallest: Smallest side to which images are downsampled, as a share of their side.
+        noise: Largest standard deviation of Gaussian noise, on [-1, 1].
+        gain: Largest change of contrast, as the logarithm of a factor.
         shift: Largest change of brightness, on [-1, 1].
-        gamma: Largest logarithm of the exponent.
-        quality: Lowest quality of JPEG.
+        gamma: Largest logarithm of the gamma exponent.
+        quality: Lowest JPEG quality.
         turn: Largest rotation in radians.
         zoom: Largest logarithm of the scale.
         move: Largest translation, as a share of the side.
-        border: Widest band at an edge that is lost, as a share of the side.
-        reflected: Share of pictures of which only a part is left, surrounded by its blurred reflection.
+        border: Widest band lost at an edge, as a share of the side.
+        reflected: Share of images reduced to a part that is surrounded by its blurred reflection.
         outside: Widest band of that reflection, as a share of the side.
     """
 
@@ -58,11 +58,11 @@ class Degradation:
 FADE = 0.3
 """Share of the side over which FFHQ's alignment fades a reflection to the median colour."""
 BLUR = 0.02
-"""Deviation of its blur, as a share of the side."""
+"""Standard deviation of its blur, as a share of the side."""
 
 
-def without_colour(images: Tensor, chosen: Tensor) -> Tensor:
-    """Pictures [N, 3, R, R] where the chosen ones (bool [N]) have their luma (ITU-R BT.601) in all three channels."""
+def to_grey(images: Tensor, chosen: Tensor) -> Tensor:
+    """Images [N, 3, R, R], the chosen ones (bool [N]) with their luma (ITU-R BT.601) in all three channels."""
     weights = torch.tensor(LUMA, device=images.device)[:, None, None]
     luma = (images * weights).sum(dim=1, keepdim=True).expand_as(images)
     return torch.where(chosen[:, None, None, None], luma, images)
@@ -70,17 +70,17 @@ def without_colour(images: Tensor, chosen: Tensor) -> Tensor:
 
 @torch.no_grad()
 def degrade(images: Tensor, degradation: Degradation) -> Tensor:
-    """Degrade pictures as a camera, a file format and a careless crop would; chance is PyTorch's.
+    """Degrade images as a camera, a file format and a careless crop would, with PyTorch's random generator.
 
     Args:
-        images: float [N, 3, R, R] in [-1, 1]. Grey pictures stay grey.
-        degradation: How often and how far.
+        images: float [N, 3, R, R] in [-1, 1]. Grey images stay grey.
+        degradation: Probability and strength of each degradation.
 
     Returns:
         [N, 3, R, R] in [-1, 1].
     """
     if degradation.reflected:
-        images = _surrounded(images, degradation)
+        images = _surround(images, degradation)
     if not degradation.share:
         return images
     count, device = len(images), images.device
@@ -91,22 +91,22 @@ def degrade(images: Tensor, degradation: Degradation) -> Tensor:
     def uniform(reach: float) -> Tensor:
         return (torch.rand(count, 1, 1, 1, device=device) * 2 - 1) * reach
 
-    made = _moved(images, touched(), degradation)
+    made = _move(images, touched(), degradation)
     made = _border(made, touched(), degradation)
     lit = ((made.clamp(-1, 1) + 1) / 2).pow(uniform(degradation.gamma).exp()) * 2 - 1
     lit = lit * uniform(degradation.gain).exp() + uniform(degradation.shift)
     made = torch.where(touched(), lit, made)
-    made = torch.where(touched(), _coarse(made, degradation.smallest), made)
+    made = torch.where(touched(), _coarsen(made, degradation.smallest), made)
     grain = torch.randn_like(made[:, :1]) if bool(torch.rand(()) < 0.5) else torch.randn_like(made)
     is_grey = (made[:, :1] == made).all(dim=1).flatten(1).all(dim=1)[:, None, None, None]
     grain = torch.where(is_grey, grain[:, :1].expand_as(made), grain.expand_as(made))
     strength = torch.rand(count, 1, 1, 1, device=device) * degradation.noise
     made = torch.where(touched(), made + strength * grain, made).clamp(-1, 1)
-    return _compressed(made, touched().flatten(), degradation.quality)
+    return _compress(made, touched().flatten(), degradation.quality)
 
 
-def _moved(images: Tensor, touched: Tensor, degradation: Degradation) -> Tensor:
-    """Turn, scale and shift about the centre; what comes in from outside mirrors the picture."""
+def _move(images: Tensor, touched: Tensor, degradation: Degradation) -> Tensor:
+    """Rotate, scale and shift about the centre; reflect the image where it ends."""
     count, device = len(images), images.device
     draw = (torch.rand(4, count, device=device) * 2 - 1) * touched.flatten()
     angle, scale = draw[0] * degradation.turn, (draw[1] * degradation.zoom).exp()
@@ -118,7 +118,7 @@ def _moved(images: Tensor, touched: Tensor, degradation: Degradation) -> Tensor:
 
 
 def _border(images: Tensor, touched: Tensor, degradation: Degradation) -> Tensor:
-    """Lose a band at each edge: black, or the edge's own pixels repeated, as alignment beyond a picture leaves it."""
+    """Replace a band at each edge by black or by repeated edge pixels, as alignment pads beyond an image."""
     count, _, height, width = images.shape
     bands = (torch.rand(4, count, 1, 1, 1, device=images.device) ** 2) * degradation.border * touched
     down = torch.linspace(0, 1, height, device=images.device)[None, None, :, None]
@@ -132,11 +132,11 @@ def _border(images: Tensor, touched: Tensor, degradation: Degradation) -> Tensor
     return torch.where(inside, images, torch.where(black, torch.full_like(images, -1.0), repeated))
 
 
-def _surrounded(images: Tensor, degradation: Degradation) -> Tensor:
-    """Leave a part of some pictures and put its reflection around it, much as FFHQ's alignment does beyond a picture.
+def _surround(images: Tensor, degradation: Degradation) -> Tensor:
+    """Crop some images and pad the crop with its reflection, much as FFHQ's alignment pads beyond an image.
 
-    The reflection is blurred and fades, over `FADE` of the side, to one colour: there the median, here the mean. Here
-    it is on all four sides and under the noise; alignment has it where the picture ends, and over the noise.
+    The reflection is blurred and fades, over `FADE` of the side, to one colour: the mean here, the median in FFHQ's
+    alignment, which also pads only where the image ends, and after any noise.
     """
     device, made = images.device, images.clone()
     chosen = torch.nonzero(torch.rand(len(images), device=device) < degradation.reflected).flatten()
@@ -150,20 +150,20 @@ def _surrounded(images: Tensor, degradation: Degradation) -> Tensor:
     reflected = functional.grid_sample(images[chosen], places, align_corners=True)
     colour = reflected.mean(dim=(2, 3), keepdim=True)
     depth = torch.maximum(above, beside)[:, None] / FADE
-    blurred = torch.lerp(reflected, _blurred(reflected, BLUR * height).to(reflected), (depth * 3 + 1).clamp(0, 1))
+    blurred = torch.lerp(reflected, _blur(reflected, BLUR * height).to(reflected), (depth * 3 + 1).clamp(0, 1))
     made[chosen] = torch.lerp(blurred, colour, depth.clamp(0, 1))
     return made
 
 
 def _reflection(place: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Where places in [0, 1] come from when [low, high] is reflected at its ends; and how far outside they lie."""
+    """Source of each place in [0, 1] when [low, high] is reflected at its ends, and its distance outside."""
     length = high - low
     folded = torch.remainder(place - low, 2 * length)
     return low + torch.minimum(folded, 2 * length - folded), torch.maximum(low - place, place - high)
 
 
-def _blurred(images: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of [N, 3, H, W]; edges are repeated."""
+def _blur(images: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of [N, 3, H, W], with repeated edges."""
     reach = max(1, round(3 * sigma))
     taps = torch.arange(-reach, reach + 1, device=images.device)
     weights = torch.exp(-0.5 * (taps / sigma) ** 2)
@@ -173,8 +173,8 @@ def _blurred(images: Tensor, sigma: float) -> Tensor:
     return functional.conv2d(made, weights[:, :, :, None], groups=3)
 
 
-def _coarse(images: Tensor, smallest: float) -> Tensor:
-    """Down to a random side and up again, all pictures of the batch to one of four sides by chance."""
+def _coarsen(images: Tensor, smallest: float) -> Tensor:
+    """Downsample each image to one of four random sides, and upsample it again."""
     side = images.shape[-1]
     sides = [max(4, round(side * smallest ** float(power))) for power in torch.rand(4)]
     which = torch.randint(4, (len(images), 1, 1, 1), device=images.device)
@@ -186,8 +186,8 @@ def _coarse(images: Tensor, smallest: float) -> Tensor:
     return made
 
 
-def _compressed(images: Tensor, touched: Tensor, lowest: int) -> Tensor:
-    """Through JPEG at a random quality."""
+def _compress(images: Tensor, touched: Tensor, lowest: int) -> Tensor:
+    """Compress the touched images with JPEG at a random quality."""
     qualities = torch.randint(lowest, 96, (len(images),)).tolist()
     made = images.clone()
     for row in torch.nonzero(touched).flatten().tolist():

@@ -1,4 +1,4 @@
-"""A finished encoder as weights and a card."""
+"""Writes a trained encoder: weights and a card."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ghbench.ghfeat.files.weights import save_encoder
 from ghbench.ghfeat.network.encoder import Encoder
 from ghbench.ghfeat.training.past import Past
 from ghbench.training.card import Card
+from ghbench.training.images import record_name
 
 RENDERS_ONLY = "trained on renders of its own generator; the paper used real photographs"
 
@@ -32,21 +33,21 @@ def export_encoder(
     """Write `model.safetensors` (matrices in float16) and `card.md`.
 
     Args:
-        folder: Where to.
+        folder: Folder to write to.
         encoder: The encoder.
-        generator: What taught it.
-        generator_name: The spec string by which the generator can be loaded again.
+        generator: Spec of the generator that it was trained with.
+        generator_name: Spec string that loads the generator.
         description: Options and data, as the recipe describes them.
         history: Images, steps, seed, hours, command, metrics and machine.
         perceptual_digest: Digest of the perceptual network, empty for none.
         perceptual_weight: Its weight, as set or measured.
-        domain: `real`, or `in-generator` where every picture was drawn by the generator.
-        past: What the training began from; its record, terms and history are handed on.
+        domain: `real`, or `in-generator` if the generator drew every image.
+        past: The earlier encoder that training started from; its record, terms and history are kept.
     """
     data = description["data"]
     rendered = data == "renders"
     record = TrainingRecord(
-        datasets=(*generator.training.datasets, *(() if rendered else (data["dataset"],))),
+        datasets=(*generator.training.datasets, *(() if rendered else (record_name(data),))),
         image_digests=None,
         networks=tuple(digest for digest in (generator.weights_digest, perceptual_digest) if digest),
         supervision="self-supervised" + (", codes of renders" if description["code"] else ""),
@@ -61,38 +62,34 @@ def export_encoder(
         "data": data, "perceptual_weight": perceptual_weight,
         "history": {name: value for name, value in history.items() if name != "metrics"},
         "metrics": dict(history["metrics"]),
-        **({} if past is None else {"began_from": past.told}),
+        **({} if past is None else {"began_from": past.origin}),
     }  # fmt: skip
     save_encoder(folder / "model.safetensors", encoder, licence=licence, record=record, about=about, half=True)
     millions = sum(parameter.numel() for parameter in encoder.parameters()) / 1e6
-    taught = [f"{generator.name} ({generator.weights_digest[:16]})"]
+    teachers = [f"{generator.name} ({generator.weights_digest[:16]})"]
     if perceptual_digest:
-        taught.append(f"{description['perceptual_network']} as perceptual network ({perceptual_digest[:16]})")
+        teachers.append(f"{description['perceptual_network']} as perceptual network ({perceptual_digest[:16]})")
     if description["adversarial"]:
-        taught.append("a discriminator trained beside it" + (", on renders only" if rendered else ""))
+        teachers.append("a discriminator trained with it" + (", on renders only" if rendered else ""))
     Card(
         title=f"GH-Feat encoder of {encoder.config.size} px for {generator.name}",
         what=(
             f"{millions:.1f} million parameters, codes of space {encoder.config.layout.space}, "
             f"{encoder.config.layout.width:,} numbers in {len(encoder.config.layout.levels)} levels. "
-            "Use it with `ghbench run --extractor ghfeat:weights=model.safetensors`. Metrics are of unseen seeds at "
-            "two truncations: squared error on [-1, 1], and R2 of the codes by level."
-            + (
-                " `mse.real` is of real pictures that it did not learn from."
-                if "mse.real" in history["metrics"]
-                else ""
-            )
+            "Use it with `ghbench run --extractor ghfeat:weights=model.safetensors`. Metrics are measured on unseen "
+            "seeds at two truncations: squared error on [-1, 1], and R2 of the codes by level."
+            + (" `mse.real` is measured on real images of the test split." if "mse.real" in history["metrics"] else "")
         ),
-        data=RENDERS_ONLY if rendered else _given(data, description["real"], domain),
+        data=RENDERS_ONLY if rendered else _data_line(data, description["real"], domain),
         licence=licence,
-        taught_by="; ".join(taught),
+        taught_by="; ".join(teachers),
         options={**about["options"], "perceptual_weight": perceptual_weight},
         history={**history, **(past.stages() if past else {})},
         limits=RENDERS_ONLY[0].upper() + RENDERS_ONLY[1:] + "." if record.domain == "in-generator" else "",
     ).write(folder / "card.md")
 
 
-def _given(data: Mapping[str, Any], share: float, domain: Domain) -> str:
-    drawn = ", drawn and kept" if domain == "in-generator" else ""
-    told = f"{data['dataset']}, split {data['split']}: {data['images']:,} pictures{drawn}"
-    return told if share == 1 else f"{told}; {1 - share:.0%} of each batch are renders of its own generator"
+def _data_line(data: Mapping[str, Any], share: float, domain: Domain) -> str:
+    kind = "generated images" if domain == "in-generator" else "images"
+    line = f"{data['dataset']}, split {data['split']}: {data['images']:,} {kind}"
+    return line if share == 1 else f"{line}; {1 - share:.0%} of each batch are fresh renders of its own generator"

@@ -1,4 +1,4 @@
-"""From what a user writes to an encoder in training: a generator by name or file, data by spec string."""
+"""Builds the recipe of an encoder from what the user writes: names, files and spec strings."""
 
 from __future__ import annotations
 
@@ -31,34 +31,34 @@ def ghfeat_recipe(
     discriminator: Path | None = None,
     seed: int = 0,
 ) -> GhfeatRecipe:
-    """An encoder ready to train.
+    """The recipe of an encoder.
 
     Args:
         generator: Spec string or path of a checkpoint.
         total: Images of the whole run.
-        settings: `name=value` for fields of `GhfeatOptions`, over the preset's.
-        size: Side of the pictures, for generators that come in several; None for the generator's own.
+        settings: `name=value` for fields of `GhfeatOptions`; they override the preset.
+        size: Side of the images, for generators of several sizes; None for the generator's own.
         preset: `compact` or `paper`.
-        data: Spec string of a dataset of real pictures; needed where the share `real` is above 0.
-        start: An earlier encoder whose weights to take over: a file, or the name of a run.
-        discriminator: A checkpoint whose discriminator is trained further; None for a fresh one.
-        seed: Seed of weights and chance.
+        data: Spec string of a dataset of real images; required if the share `real` is above 0.
+        start: An earlier encoder to start from: a file, or the name of a run.
+        discriminator: A checkpoint whose discriminator to start from; None for a new one.
+        seed: Seed of the initial weights.
 
     Raises:
-        UsageError: An option that is not known, or real pictures without data.
+        UsageError: An unknown option, or real images without data.
         MissingError: There is no such encoder to start from.
     """
     if preset not in PRESETS:
         raise UsageError(f"no preset {preset!r}", fix=f"one of {', '.join(PRESETS)}")
     options = GhfeatOptions(**{**PRESETS[preset], **parse_settings(GhfeatOptions, settings)})
-    name = sized(generator, size)
+    name = spec_at_size(generator, size)
     plugin = generator_plugin(name)
     images = None
     if options.real:
         if data is None:
-            raise UsageError(f"{options.real:.0%} of the pictures are real ones", fix="--data DATASET, or -o real=0")
+            raise UsageError(f"real={options.real:g} needs real images", fix="--data DATASET, or -o real=0")
         images = TrainingImages(cast("Dataset", registry.build("dataset", data)), plugin.spec().size)
-    weighed = options.perceptual or options.perceptual_share
+    perceptual = options.perceptual or options.perceptual_share
     return GhfeatRecipe(
         plugin.load(),
         plugin.spec(),
@@ -66,14 +66,14 @@ def ghfeat_recipe(
         options,
         total,
         images=images,
-        perceptual=perceptual_network(options.perceptual_network) if weighed else None,
+        perceptual=perceptual_network(options.perceptual_network) if perceptual else None,
         discriminator=None if discriminator is None else load_discriminator(discriminator),
-        start=None if start is None else load_encoder(_file_of(start)),
+        start=None if start is None else load_encoder(_start_file(start)),
         seed=seed,
     )
 
 
-def _file_of(start: str) -> Path:
+def _start_file(start: str) -> Path:
     path = Path(start).expanduser()
     if path.is_file():
         return path
@@ -85,11 +85,11 @@ def _file_of(start: str) -> Path:
     return path
 
 
-def sized(generator: str, size: int | None) -> str:
+def spec_at_size(generator: str, size: int | None) -> str:
     """The spec string of a generator at a size.
 
     Raises:
-        UsageError: It has another size and does not come in several.
+        UsageError: The generator has another size and no option for it.
     """
     if size is None or generator_plugin(generator).spec().size == size:
         return generator

@@ -1,7 +1,7 @@
-"""What GH-Feat's encoder minimises (Xu et al. 2021, section 3.3), in the official program's form.
+"""Losses of GH-Feat's encoder (Xu et al. 2021, section 3.3), as in the official program.
 
-The adversarial terms are those of `ghbench.training.gan_losses`: the paper writes them with plain scores, the program
-uses the logistic loss, and so do we. All terms are computed in float32 whatever the surrounding precision.
+The adversarial terms are those of `ghbench.training.gan_losses`: the paper writes them with plain scores, the official
+program uses the logistic loss, and so do we. All terms are computed in float32, even under autocast.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ghbench.generators.code_statistics import CodeStatistics
 
 
 def pixel_loss(reconstructions: Tensor, images: Tensor) -> Tensor:
-    """Mean squared difference over all numbers of all pictures.
+    """Mean squared difference over all numbers of all images.
 
     Args:
         reconstructions: [N, 3, R, R], nominally in [-1, 1], not clipped.
@@ -29,11 +29,11 @@ def pixel_loss(reconstructions: Tensor, images: Tensor) -> Tensor:
 
 
 def perceptual_loss(features: Tensor, targets: Tensor) -> Tensor:
-    """Mean squared difference over all features of all pictures.
+    """Mean squared difference over all features of all images.
 
     Args:
-        features: Of the reconstructions, [N, D]; see `ghbench.ghfeat.training.perceptual`.
-        targets: Of the pictures, [N, D]; no gradient goes into them.
+        features: Features of the reconstructions, [N, D]; see `ghbench.ghfeat.training.perceptual`.
+        targets: Features of the images, [N, D]; no gradient flows into them.
 
     Returns:
         A float32 scalar.
@@ -47,15 +47,15 @@ def code_loss(
     statistics: Mapping[str, CodeStatistics],
     known: Tensor | None = None,
 ) -> Tensor:
-    """Squared error of predicted codes in units of each number's variance, mean over numbers, then over levels.
+    """Squared error of predicted codes over the variance of each number, averaged over numbers, then over levels.
 
-    1 is what the mean code gets. Not in the paper; only renders, whose codes are known, allow it.
+    The mean code has a loss of 1. Not in the paper; it needs renders, whose codes are known.
 
     Args:
-        codes: Predicted, by level [N, width].
-        targets: True, by level [N, width].
-        statistics: Moments of the true codes; numbers that never vary are left out.
-        known: Weight of each picture [N]: 0 where its true codes are not known. None: all are.
+        codes: Predicted codes, by level [N, width].
+        targets: True codes, by level [N, width].
+        statistics: Mean and standard deviation of the true codes; numbers that never vary are left out.
+        known: Weight of each image [N]: 0 if its true codes are unknown. None: all are known.
 
     Returns:
         A float32 scalar.
@@ -64,7 +64,7 @@ def code_loss(
     for name, code in codes.items():
         deviation = statistics[name].deviation.to(code.device)
         varies = deviation > 0
-        # Kept dense (no boolean indexing), so that compiled graphs stay whole.
+        # No boolean indexing, which would break compiled graphs.
         inverse = torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 0.0)
         error = ((code.float() - targets[name].detach().float()) * inverse).square().sum(dim=1)
         error = error / varies.sum().clamp_min(1)
@@ -74,15 +74,15 @@ def code_loss(
 
 
 def weight_for_share(pixel: float, term: float, share: float) -> float:
-    """The weight that makes a term a stated share of the pixel term, both measured on the same pictures.
+    """The weight that makes a term a given share of the pixel term, both measured on the same images.
 
     Args:
-        pixel: The pixel loss, for instance of pictures against G(mean w).
-        term: The other loss, unweighted, on the same.
-        share: Wanted weight * term / pixel.
+        pixel: The pixel loss, for instance of images against G(mean w).
+        term: The other loss, unweighted, on the same images.
+        share: Desired weight * term / pixel.
 
     Raises:
-        ValueError: The term is no positive number.
+        ValueError: The term is not positive, or the pixel loss or share is negative.
     """
     if not (term > 0 and pixel >= 0 and share >= 0):
         raise ValueError(f"a term of {term} beside a pixel loss of {pixel} cannot have a share of {share}")

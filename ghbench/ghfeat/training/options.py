@@ -19,32 +19,32 @@ class GhfeatOptions:
         encoder: Architecture: `paper` or `compact`.
         depth: Layers of the trunk; 0 for the architecture's own.
         width: Multiplier of the trunk's channels.
-        alignment: Whether there is a Spatial Alignment Module.
+        alignment: Whether to use a Spatial Alignment Module.
         space: Codes: `canonical`, `adain`, `w_plus` or `w`; empty for the generator's style codes.
-        statistics: Whether heads predict relative to mean and deviation of the generator's codes.
-        batch: Pictures of a step.
+        statistics: Whether heads predict relative to mean and standard deviation of the generator's codes.
+        batch: Images per step.
         rate: Learning rate of Adam (betas .9 and .99).
-        decay: `paper`: by 0.8 every eighth of the run if a discriminator is trained, every quarter if not, counting a
-            step for each network as the official program does; `cosine`: to 0.
+        decay: `paper`: by 0.8 every eighth of the run if a discriminator is trained, else every quarter, since the
+            official program counts a step for each network; `cosine`: to 0.
         pixel: Weight of the squared pixel difference.
         perceptual: Weight of the squared feature difference.
-        perceptual_share: If positive, the weight is set so that the term begins as this share of the pixel term,
-            measured on renders against the picture of the mean w.
+        perceptual_share: If positive, the weight is set so that the term starts as this share of the pixel term,
+            measured on renders against the image of the mean w.
         perceptual_network: See `ghbench.ghfeat.training.perceptual.perceptual_network`.
-        perceptual_side: Side to which pictures are averaged for it, a divisor of theirs; half of it is a quarter of the
-            work. 0 for their own.
+        perceptual_side: Side to which images are averaged for it, a divisor of theirs; half the side is a quarter of
+            the work. 0 for their own side.
         adversarial: Weight of the adversarial term; 0 trains no discriminator.
-        r1_gamma: Weight of R1, of which half multiplies the penalty.
-        code: Weight of the squared error of standardised codes, which only renders have; not in the paper.
+        r1_gamma: Gamma of R1; the penalty's weight is half of it.
+        code: Weight of the squared error of standardised codes, which are known for renders only; not in the paper.
         psi_low: Lowest truncation of renders.
         psi_high: Highest truncation of renders.
-        mixed: Share of renders from two w's.
-        mirror: Whether real pictures are mirrored at random.
-        grey: Share of pictures without colour.
-        grey_codes: Whether the codes of pictures without colour count as known; they were drawn in colour.
-        degraded: Share of pictures that each degradation of the input touches.
-        reflected: Share of pictures of which a part is left, surrounded by its blurred reflection as by alignment.
-        real: Share of real pictures in a batch; the others are renders.
+        mixed: Share of renders whose style is mixed from two w.
+        mirror: Whether real images are mirrored at random.
+        grey: Share of images made grey.
+        grey_codes: Whether the codes of grey images, which were drawn in colour, count as known.
+        degraded: Share of images that each degradation of the input is applied to.
+        reflected: Share of images reduced to a part that is surrounded by its blurred reflection, as alignment pads.
+        real: Share of real images in a batch; the others are renders.
     """
 
     encoder: Architecture = "compact"
@@ -77,9 +77,9 @@ class GhfeatOptions:
     def __post_init__(self) -> None:
         shares = ("mixed", "grey", "degraded", "reflected", "real")
         if any(not 0 <= getattr(self, name) <= 1 for name in shares):
-            raise UsageError(f"{', '.join(shares)} are shares; expected 0 to 1")
+            raise UsageError(f"{', '.join(shares)} must be between 0 and 1")
         if self.encoder not in {"paper", "compact"} or self.decay not in {"paper", "cosine"}:
-            raise UsageError("encoder is `paper` or `compact`, decay `paper` or `cosine`")
+            raise UsageError("encoder must be `paper` or `compact`, decay `paper` or `cosine`")
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -91,4 +91,4 @@ PRESETS: dict[str, dict[str, Any]] = {
         "real": 1.0,
     },
 }  # fmt: skip
-"""`paper` has the values of the official program: Xu et al. 2021, and its command-line defaults."""
+"""`paper` has the values of Xu et al. 2021 and the command-line defaults of their official program."""

@@ -1,4 +1,4 @@
-"""Networks whose features stand in the perceptual term: VGG16 from a file, or any extractor plugin that offers them."""
+"""Networks for the perceptual loss: VGG16 from a file, or any extractor plugin that offers its network."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from ghbench.spec_string import parse
 Order = Literal["rgb", "bgr"]
 
 _WIDTHS = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512)
-# Red, green, blue; torchvision rounds what Caffe and Keras subtract.
+# In the order of the colours; torchvision rounds the means that Caffe and Keras subtract.
 _MEANS: dict[Order, tuple[float, float, float]] = {"rgb": (123.0, 117.0, 104.0), "bgr": (123.68, 116.779, 103.939)}
 _PREFIX = "features."
 SIDE = 256
-"""To this side pictures are brought before VGG16, as in the official program."""
+"""Side to which images are resized for VGG16, as in the official program."""
 
 
 @runtime_checkable
 class PerceptualSource(Protocol):
-    """An extractor that hands out a network for a perceptual loss."""
+    """An extractor that offers its network for a perceptual loss."""
 
     def perceptual_module(self) -> nn.Module:
         """A frozen module in evaluation mode, on the CPU.
 
-        It takes float pictures [N, 3, R, R] of any R, nominally in [-1, 1], and gives features [N, D] through which
-        gradients flow back to the pictures.
+        It maps float images [N, 3, R, R] of any R, nominally in [-1, 1], to features [N, D]; gradients flow back to the
+        images.
         """
         ...
 
 
 class Vgg16(nn.Module):
-    """VGG16 up to `block4_conv3`, rectified (Simonyan and Zisserman 2015), for weights trained on 0 to 255.
+    """VGG16 up to the ReLU of `block4_conv3` (Simonyan and Zisserman 2015), for weights trained on 0 to 255.
 
-    A weight of 5e-5 on its squared differences is made for the activations of such weights. Those that torchvision
-    calls IMAGENET1K_V1 expect normalised pictures and give activations of another scale altogether.
+    The paper's loss weight of 5e-5 fits the activations of such weights. torchvision's IMAGENET1K_V1 expects normalised
+    images, and its activations have another scale.
 
     Args:
-        order: Order of the colours that the weights expect.
+        order: Colour order that the weights expect.
     """
 
     means: Tensor
@@ -67,7 +67,7 @@ class Vgg16(nn.Module):
         self.register_buffer("means", torch.tensor(_MEANS[order])[:, None, None], persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pictures [N, 3, R, R] in [-1, 1] to features [N, 524288]."""
+        """Images [N, 3, R, R] in [-1, 1] to features [N, 524288]."""
         if images.shape[-1] != SIDE:
             images = functional.interpolate(images, size=(SIDE, SIDE), mode="nearest")
         scaled = (images + 1) * 127.5 - self.means
@@ -82,16 +82,16 @@ def perceptual_network(spec: str) -> tuple[nn.Module, str]:
 
     Args:
         spec: `vgg16:weights=FILE` with `order=rgb` (torchvision's IMAGENET1K_FEATURES, the default) or `order=bgr`
-            (converted from Caffe or Keras); or the spec string of an extractor that offers its network, for instance
+            (converted from Caffe or Keras); or the spec string of an extractor that offers its network, such as
             `mobilenet-v2`.
 
     Returns:
-        A frozen module in evaluation mode, on the CPU, from pictures [N, 3, R, R] in [-1, 1] to features [N, D].
+        A frozen module in evaluation mode, on the CPU, from images [N, 3, R, R] in [-1, 1] to features [N, D].
 
     Raises:
-        UsageError: Unknown name or option, or an extractor that offers no network.
-        MissingError: The weights are not there.
-        DataError: They do not fit.
+        UsageError: An unknown name or option, or an extractor that offers no network.
+        MissingError: The weights do not exist.
+        DataError: The file is not a VGG16.
     """
     parsed = parse(spec)
     if parsed.name == "vgg16" and parsed.package is None:
@@ -108,7 +108,7 @@ def _vgg16(options: Mapping[str, str]) -> tuple[nn.Module, str]:
     order = options.get("order", "rgb")
     if unknown or "weights" not in options or order not in get_args(Order):
         raise UsageError(
-            f"vgg16 takes weights=FILE and order=rgb or bgr, got {dict(options) or 'nothing'}",
+            f"vgg16 needs weights=FILE and takes order=rgb or bgr, got {dict(options) or 'nothing'}",
             fix="vgg16:weights=./vgg16_features.pth",
         )
     path = Path(options["weights"])
@@ -118,7 +118,7 @@ def _vgg16(options: Mapping[str, str]) -> tuple[nn.Module, str]:
     wrong = [name for name, value in wanted.items() if name not in stored or stored[name].shape != value.shape]
     if wrong:
         raise DataError(
-            f"{path} is no VGG16: {', '.join(wrong[:4])} missing or of another shape",
+            f"{path} is not a VGG16: {', '.join(wrong[:4])} missing or of another shape",
             fix=f"name tensors as torchvision does: {_PREFIX}0.weight, {_PREFIX}0.bias, ...",
         )
     network.load_state_dict({name: value.float() for name, value in stored.items()})
@@ -126,7 +126,7 @@ def _vgg16(options: Mapping[str, str]) -> tuple[nn.Module, str]:
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
-    """A file's tensors by name, without running any code of the file."""
+    """A file's tensors by name; no code in the file is executed."""
     if not path.is_file():
         raise MissingError(f"there is no weights file {path}", fix="name VGG16's weights, or use mobilenet-v2")
     try:
@@ -137,8 +137,8 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         stored: Any = torch.load(path, map_location="cpu", weights_only=True)
     # safetensors' own error derives from Exception directly.
     except Exception as error:
-        reason = "Python objects beside tensors" if isinstance(error, pickle.UnpicklingError) else str(error)
-        raise DataError(f"{path} cannot be read as weights: {reason}", fix="save the state dict alone") from error
+        reason = "it holds more than tensors" if isinstance(error, pickle.UnpicklingError) else str(error)
+        raise DataError(f"cannot read weights from {path}: {reason}", fix="save only the state dict") from error
     if not isinstance(stored, Mapping):
-        raise DataError(f"{path} holds no state dict of tensors", fix="save the state dict alone")
+        raise DataError(f"{path} is not a state dict of tensors", fix="save only the state dict")
     return {str(name): value for name, value in stored.items() if isinstance(value, Tensor)}

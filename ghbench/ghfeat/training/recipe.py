@@ -1,4 +1,4 @@
-"""Training of the encoder with a frozen generator as the loss (Xu et al. 2021, section 3.3)."""
+"""Trains an encoder with a frozen generator as the loss (Xu et al. 2021, section 3.3)."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from ghbench.generators.stylegan2_discriminator import StyleGAN2Discriminator
 from ghbench.ghfeat.files.weights import SavedEncoder
 from ghbench.ghfeat.network.config import EncoderConfig, compact, paper
 from ghbench.ghfeat.network.decoding import decode_codes
-from ghbench.ghfeat.network.encoder import Encoder, synchronised
+from ghbench.ghfeat.network.encoder import Encoder, synchronise_norms
 from ghbench.ghfeat.network.layout import Space, layout_of
 from ghbench.ghfeat.network.statistics import layout_statistics
 from ghbench.ghfeat.training.export import export_encoder
+from ghbench.ghfeat.training.lessons import Lesson, Lessons, renders_of_seeds
 from ghbench.ghfeat.training.losses import (
     code_loss,
     perceptual_loss,
@@ -35,7 +36,6 @@ from ghbench.ghfeat.training.losses import (
 )
 from ghbench.ghfeat.training.options import GhfeatOptions
 from ghbench.ghfeat.training.past import Past
-from ghbench.ghfeat.training.pictures import Lesson, Lessons, unseen
 from ghbench.ghfeat.training.schedule import decayed_rate
 from ghbench.seeds import seeds_for
 from ghbench.training.averages import MovingAverage
@@ -51,18 +51,18 @@ EVALUATED = {False: 64, True: 500}
 
 
 class GhfeatRecipe(Recipe):
-    """Encoder, and a discriminator if the adversarial term has a weight.
+    """An encoder, and a discriminator if the adversarial term has a weight.
 
     Args:
-        generator: The frozen generator, of the size that is trained.
+        generator: The frozen generator, at the size that is trained.
         spec: Its spec.
-        generator_name: The spec string by which it can be loaded again.
+        generator_name: Spec string that loads it.
         options: Options.
         total: Images of the whole run, over which the learning rate falls.
-        images: Real pictures; None for renders only.
-        perceptual: Perceptual network and the digest of its weights; None where its weight is 0.
-        discriminator: Where to start the discriminator from; None for a fresh one.
-        start: An encoder whose weights are taken over wherever names and shapes agree: an earlier size's.
+        images: Real images; None for renders only.
+        perceptual: Perceptual network and the digest of its weights; None if its weight is 0.
+        discriminator: The discriminator to start from; None for a new one.
+        start: An encoder whose weights are copied wherever names and shapes agree, such as one of a smaller size.
         seed: Seed of the initial weights.
     """
 
@@ -84,7 +84,7 @@ class GhfeatRecipe(Recipe):
     ) -> None:
         side = options.perceptual_side
         if side < 0 or (side and spec.size % side):
-            raise UsageError(f"pictures of {spec.size} px cannot be averaged to perceptual_side={side}")
+            raise UsageError(f"perceptual_side={side} does not divide the image side of {spec.size} px")
         self.generator, self.spec, self.generator_name = generator, spec, generator_name
         self.options, self.total, self.images, self.seed = options, total, images, seed
         self.items, self.batch = 0 if images is None else len(images), options.batch
@@ -103,12 +103,10 @@ class GhfeatRecipe(Recipe):
                 begin_near_the_mean(self.encoder)
             self.taken_over = 0 if start is None else take_over(self.encoder, start.encoder)
             if start is not None and not self.taken_over:
-                raise UsageError(
-                    "the weights to start from have nothing in common with this encoder", fix="leave --start out"
-                )
+                raise UsageError("the encoder to start from has no weights that fit this one", fix="leave --start out")
             self.networks: dict[str, nn.Module] = {"encoder": self.encoder}
             if options.adversarial:
-                self.networks["discriminator"] = discriminator or _fresh_discriminator(spec.size)
+                self.networks["discriminator"] = discriminator or _new_discriminator(spec.size)
         self.averages = {"encoder": MovingAverage(self.encoder, HALF_LIFE)} if options.decay == "cosine" else {}
         self.optimisers = {
             name: torch.optim.Adam(network.parameters(), lr=options.rate, betas=(0.9, 0.99), eps=1e-8)
@@ -133,16 +131,16 @@ class GhfeatRecipe(Recipe):
         if self.perceptual is not None:
             self.perceptual.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             if self.options.perceptual_share and not self.calibrated:
-                self.perceptual_weight, self.calibrated = self._calibrated(), True
+                self.perceptual_weight, self.calibrated = self._calibrated_weight(), True
         self.encoder.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if machine.world > 1:
-            self.networks["encoder"] = synchronised(self.encoder)
+            self.networks["encoder"] = synchronise_norms(self.encoder)
             self.encoder = cast("Encoder", self.networks["encoder"])
         self.lessons.synthesis = machine.compile(self.generator.synthesis)
         self._loss = machine.compile(self._loss_of)
 
     def step(self, batch: Batch) -> Mapping[str, Tensor]:
-        """One step of the encoder, then one of the discriminator on the same pictures."""
+        """One step of the encoder, then one of the discriminator on the same images."""
         machine, options = self.machine, self.options
         for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
@@ -160,7 +158,7 @@ class GhfeatRecipe(Recipe):
         return losses
 
     def rate(self, step: int) -> float:
-        """Learning rate of a step."""
+        """The learning rate at a step."""
         options = self.options
         steps = max(self.total // options.batch, 1)
         if options.decay == "paper":
@@ -172,36 +170,36 @@ class GhfeatRecipe(Recipe):
         return options.rate * warm * max(0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0))), 0.01)
 
     def pictures(self) -> NDArray[np.uint8]:
-        """Eight unseen renders, their reconstructions, the same degraded, and what becomes of them."""
-        clean, _ = unseen(self.generator, seeds_for("monitoring", 8).start, 8, 0.8)
+        """Eight unseen renders and their reconstructions, then eight degraded ones and theirs."""
+        clean, _ = renders_of_seeds(self.generator, seeds_for("monitoring", 8).start, 8, 0.8)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            rough = self.lessons.batch(8, np.arange(8) % max(self.items, 1), clean.device).inputs
-        rows = [clean, self._reconstructed(clean), rough, self._reconstructed(rough)]
+            degraded = self.lessons.batch(8, np.arange(8) % max(self.items, 1), clean.device).inputs
+        rows = [clean, self._reconstruct(clean), degraded, self._reconstruct(degraded)]
         return picture_grid(to_uint8(torch.cat(rows)).transpose(0, 2, 3, 1), columns=8)
 
     def evaluate(self, *, final: bool) -> Mapping[str, float]:
-        """Squared error and R2 of codes on unseen seeds at psi .7 and 1; squared error on unseen real pictures."""
+        """Squared error and R2 of codes on unseen seeds at psi .7 and 1; squared error on unseen real images."""
         count = EVALUATED[final]
         found: dict[str, float] = {}
         for psi in (0.7, 1.0):
-            pictures, ws = unseen(self.generator, seeds_for("monitoring", count).start, count, psi)
-            made = self._reconstructed(pictures)
-            found[f"mse.psi{psi}"] = float((made - pictures).square().mean())
-            found |= {f"r2.psi{psi}.{name}": value for name, value in self._determination(pictures, ws).items()}
+            images, ws = renders_of_seeds(self.generator, seeds_for("monitoring", count).start, count, psi)
+            made = self._reconstruct(images)
+            found[f"mse.psi{psi}"] = float((made - images).square().mean())
+            found |= {f"r2.psi{psi}.{name}": value for name, value in self._determination(images, ws).items()}
         if self.images is not None and "test" in self.images.dataset.splits:
             held = TrainingImages(self.images.dataset, self.images.size, split="test")
             real = held.batch(np.arange(min(count, len(held))), self.machine.device)
-            found["mse.real"] = float((self._reconstructed(real) - real).square().mean())
+            found["mse.real"] = float((self._reconstruct(real) - real).square().mean())
         return found
 
     def state(self) -> Mapping[str, Any]:
-        """The measured perceptual weight, and what the run began from: a later `--start` changes nothing."""
-        past = None if self.past is None else dict(self.past.told)
+        """The measured perceptual weight, and what the run started from: a later `--start` changes nothing."""
+        past = None if self.past is None else dict(self.past.origin)
         return {"perceptual_weight": self.perceptual_weight, "calibrated": self.calibrated, "past": past}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` gave."""
+        """The inverse of `state`."""
         self.perceptual_weight, self.calibrated = state["perceptual_weight"], state["calibrated"]
         if state.get("past") is not None:
             self.past = Past(state["past"])
@@ -232,14 +230,14 @@ class GhfeatRecipe(Recipe):
         options = self.options
         predicted = self.encoder(inputs)
         made = decode_codes(self.generator, self.layout, predicted)
-        weighed = {"pixel": (options.pixel, pixel_loss(made, targets))}
+        terms = {"pixel": (options.pixel, pixel_loss(made, targets))}
         if self.perceptual is not None:
             difference = perceptual_loss(self._features(made), self._features(targets))
-            weighed["perceptual"] = self.perceptual_weight, difference
+            terms["perceptual"] = self.perceptual_weight, difference
         if options.code:
-            weighed["code"] = options.code, code_loss(predicted, codes, self.statistics, known)
-        total = torch.stack([weight * term for weight, term in weighed.values()]).sum()
-        losses = {name: term.detach() for name, (_, term) in weighed.items()}
+            terms["code"] = options.code, code_loss(predicted, codes, self.statistics, known)
+        total = torch.stack([weight * term for weight, term in terms.values()]).sum()
+        losses = {name: term.detach() for name, (_, term) in terms.items()}
         if options.adversarial:
             losses["made"] = made
         return total, losses
@@ -247,7 +245,7 @@ class GhfeatRecipe(Recipe):
     def _discriminator_step(self, lesson: Lesson) -> dict[str, Tensor]:
         machine = self.machine
         with machine.autocast(), torch.no_grad():
-            # In training mode, as in the official program: the norms' statistics move a second time.
+            # In training mode, as in the official program: this updates the norms' statistics a second time.
             made = decode_codes(self.generator, self.layout, self.encoder(lesson.inputs))
         images = lesson.targets.detach().requires_grad_()
         real = self._scores(images)
@@ -260,16 +258,16 @@ class GhfeatRecipe(Recipe):
         scores: Tensor = self.networks["discriminator"](images)
         return scores
 
-    def _features(self, pictures: Tensor) -> Tensor:
-        """What the perceptual network sees in pictures [N, 3, R, R], averaged down if so wished: [N, D]."""
+    def _features(self, images: Tensor) -> Tensor:
+        """Perceptual features [N, D] of images [N, 3, R, R], averaged to `perceptual_side` first if it is set."""
         assert self.perceptual is not None
         side = self.options.perceptual_side
-        features: Tensor = self.perceptual(area_average(pictures, side) if side else pictures)
+        features: Tensor = self.perceptual(area_average(images, side) if side else images)
         return features
 
     @torch.no_grad()
-    def _calibrated(self) -> float:
-        """The perceptual weight at which the term begins as the wanted share of the pixel term."""
+    def _calibrated_weight(self) -> float:
+        """The weight at which the perceptual term starts as its share of the pixel term."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             device = self.machine.device
@@ -277,9 +275,9 @@ class GhfeatRecipe(Recipe):
             known = self._features(mean).float()
             pixel, term = 0.0, 0.0
             for _ in range(CALIBRATION // 16):
-                pictures = self.generator.synthesis(self.lessons.random_ws(16, device)).float().clamp(-1, 1)
-                pixel += float(pixel_loss(mean.expand_as(pictures), pictures))
-                features = self._features(pictures)
+                images = self.generator.synthesis(self.lessons.random_ws(16, device)).float().clamp(-1, 1)
+                pixel += float(pixel_loss(mean.expand_as(images), images))
+                features = self._features(images)
                 term += float(perceptual_loss(known.expand_as(features), features))
         return weight_for_share(pixel, term, self.options.perceptual_share)
 
@@ -288,25 +286,25 @@ class GhfeatRecipe(Recipe):
         return cast("Encoder", self.encoder if average is None else average.module)
 
     @torch.no_grad()
-    def _codes(self, pictures: Tensor) -> dict[str, Tensor]:
+    def _codes(self, images: Tensor) -> dict[str, Tensor]:
         encoder = self._final()
         was_training = encoder.training
-        parts = [encoder.eval()(part) for part in torch.split(pictures, 16)]
+        parts = [encoder.eval()(part) for part in torch.split(images, 16)]
         encoder.train(was_training)
         return {level.name: torch.cat([part[level.name] for part in parts]) for level in self.layout.levels}
 
     @torch.no_grad()
-    def _reconstructed(self, pictures: Tensor) -> Tensor:
-        codes = self._codes(pictures)
-        count, made = len(pictures), []
+    def _reconstruct(self, images: Tensor) -> Tensor:
+        codes = self._codes(images)
+        count, made = len(images), []
         for start in range(0, count, 16):
             part = {name: code[start : start + 16] for name, code in codes.items()}
             made.append(decode_codes(self.generator, self.layout, part).float().clamp(-1, 1))
         return torch.cat(made)
 
-    def _determination(self, pictures: Tensor, ws: Tensor) -> dict[str, float]:
+    def _determination(self, images: Tensor, ws: Tensor) -> dict[str, float]:
         """R2 of the standardised codes by level: 0 for the mean code, 1 for the true one."""
-        predicted, true = self._codes(pictures), self.layout.codes(self.generator, ws)
+        predicted, true = self._codes(images), self.layout.codes(self.generator, ws)
         found = {}
         for name, code in predicted.items():
             deviation = self.statistics[name].deviation.to(code.device).clamp_min(1e-12)
@@ -317,16 +315,16 @@ class GhfeatRecipe(Recipe):
 
 
 def begin_near_the_mean(encoder: Encoder) -> None:
-    """Let the heads' last norms give a tenth of the generator's deviation: near the mean code, not random faces."""
+    """Scale the heads' last norms to 0.1: training starts near the mean code, not at random faces."""
     for name, module in encoder.heads.named_modules():
         if name.endswith("norm") and isinstance(module, nn.BatchNorm1d):
             nn.init.constant_(module.weight, 0.1)
 
 
 def take_over(encoder: Encoder, start: Encoder) -> int:
-    """Copy all tensors whose names and shapes agree, except moments of codes; the number of copied ones.
+    """Copy all tensors whose names and shapes agree, except statistics of codes, and return their number.
 
-    A level of both that means another place (the conversion to colours, where sizes differ) begins anew.
+    The head of `rgb` starts anew if sizes differ: the conversion to RGB is then at another place in the generator.
     """
     sizes = {encoder.config.size, start.config.size}
     mine, theirs = encoder.state_dict(), start.state_dict()
@@ -340,6 +338,6 @@ def take_over(encoder: Encoder, start: Encoder) -> int:
     return len(copied)
 
 
-def _fresh_discriminator(size: int) -> StyleGAN2Discriminator:
-    places = [4 * 2**step for step in range(size.bit_length() - 2)]
-    return StyleGAN2Discriminator({place: min(32 * size // place, 128) for place in places})
+def _new_discriminator(size: int) -> StyleGAN2Discriminator:
+    sides = [4 * 2**step for step in range(size.bit_length() - 2)]
+    return StyleGAN2Discriminator({side: min(32 * size // side, 128) for side in sides})

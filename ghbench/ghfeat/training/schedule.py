@@ -1,4 +1,4 @@
-"""The learning rate of the official program."""
+"""The official program's learning rate."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ def decayed_rate(
     decay_steps: int = 36_458,
     steps_an_iteration: int = 2,
 ) -> float:
-    """The rate after so many iterations: rate * factor^(steps / decay_steps), without staircase.
+    """The rate after some iterations: rate * factor^(steps / decay_steps), without a staircase.
 
-    The official program counts a step for each of the two optimisers, encoder and discriminator, on one counter, so the
-    rate decays twice an iteration: by 0.8 every 18,229 iterations, to 0.168 of its start after the 145,833 of the
-    recipe at 256 px (8 GPUs, 96 pictures an iteration; decay steps are a quarter of the iterations).
+    The official program counts the steps of both optimisers, encoder and discriminator, on one counter, so the rate
+    decays twice per iteration: by 0.8 every 18,229 iterations, to 0.168 of its initial value after the 145,833 of the
+    recipe at 256 px (8 GPUs, 96 images per iteration; decay steps are a quarter of the iterations).
 
     Args:
         iteration: Iterations done, 0 at the start.
-        rate: Rate at the start.
+        rate: Initial rate.
         factor: Factor after `decay_steps` steps.
-        decay_steps: Steps of one factor.
-        steps_an_iteration: 2 where a discriminator is trained as well, else 1.
+        decay_steps: Steps per factor.
+        steps_an_iteration: 2 if a discriminator is trained too, else 1.
 
     Returns:
         The rate of both optimisers.

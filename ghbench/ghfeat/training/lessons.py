@@ -1,4 +1,4 @@
-"""The pictures that an encoder learns from: renders whose codes are known, photographs, or both in one batch."""
+"""Training batches of an encoder: renders, whose codes are known, photographs, or both."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from ghbench.generators.protocol import Generator
 from ghbench.generators.rendering import seeded_z
 from ghbench.ghfeat.network.layout import CodeLayout
-from ghbench.ghfeat.training.degradations import Degradation, degrade, without_colour
+from ghbench.ghfeat.training.degradations import Degradation, degrade, to_grey
 from ghbench.ghfeat.training.options import GhfeatOptions
 from ghbench.training.images import TrainingImages
 
@@ -23,10 +23,10 @@ class Lesson:
     """One batch.
 
     Args:
-        inputs: What the encoder sees, [N, 3, R, R] in [-1, 1].
-        targets: What it shall reconstruct, [N, 3, R, R] in [-1, 1].
-        codes: True codes by level [N, width]; zeros where they are not known.
-        known: 1 where the true codes are those of the target, else 0: float [N].
+        inputs: Images that the encoder sees, [N, 3, R, R] in [-1, 1].
+        targets: Images that it has to reconstruct, [N, 3, R, R] in [-1, 1].
+        codes: True codes by level [N, width]; zeros where they are unknown.
+        known: float [N], 1 where the true codes are those of the target, else 0.
     """
 
     inputs: Tensor
@@ -40,9 +40,9 @@ class Lessons:
 
     Args:
         generator: The frozen generator.
-        layout: Its codes.
-        options: Shares of real, grey, degraded and mixed pictures, and truncation.
-        images: Real pictures; None if there are only renders.
+        layout: Layout of its codes.
+        options: Shares of real, grey, degraded and mixed images, and truncation.
+        images: Real images; None for renders only.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class Lessons:
 
     @torch.no_grad()
     def batch(self, count: int, rows: NDArray[np.int64], device: torch.device) -> Lesson:
-        """Make a batch; chance is PyTorch's.
+        """Make a batch with PyTorch's random generator.
 
         Args:
-            count: Pictures.
-            rows: Rows of the real pictures, of which the first are used.
-            device: Where the batch shall be.
+            count: Number of images.
+            rows: Rows of the real images; the first ones are used.
+            device: Device of the batch.
         """
         real = round(self.options.real * count)
         parts, codes = [], {}
@@ -68,7 +68,7 @@ class Lessons:
             parts.append(self._photographs(rows[:real], device))
         if real < count:
             ws = self.random_ws(count - real, device)
-            # The whole batch size is always drawn at once, so that one compiled function serves.
+            # One batch size throughout, so that the synthesis is compiled once.
             parts.append(self.synthesis(ws).float().clamp(-1, 1))
             codes = self.layout.codes(self.generator, ws)
         targets = torch.cat(parts)
@@ -79,14 +79,14 @@ class Lessons:
             for level in self.layout.levels
         }
         grey = torch.rand(count, device=device) < self.degradation.grey
-        targets = without_colour(targets, grey)
+        targets = to_grey(targets, grey)
         known = torch.arange(count, device=device) >= real
         if not self.options.grey_codes:
             known = known & ~grey
         return Lesson(degrade(targets, self.degradation), targets, padded, known.float())
 
     def random_ws(self, count: int, device: torch.device) -> Tensor:
-        """W+ [count, rows, w_dim] at random truncation, some of them mixed from two at a random row."""
+        """W+ [count, rows, w_dim] at random truncation, some of them style-mixed at a random row."""
         options, generator = self.options, self.generator
         one, two = (generator.mapping(torch.randn(count, generator.z_dim, device=device)) for _ in range(2))
         rows = one.shape[1]
@@ -105,8 +105,10 @@ class Lessons:
 
 
 @torch.no_grad()
-def unseen(generator: Generator, first_seed: int, count: int, psi: float, batch: int = 16) -> tuple[Tensor, Tensor]:
-    """Pictures [count, 3, R, R] clipped to [-1, 1] and W+ of seeds, whatever the batch."""
+def renders_of_seeds(
+    generator: Generator, first_seed: int, count: int, psi: float, batch: int = 16
+) -> tuple[Tensor, Tensor]:
+    """Images [count, 3, R, R], clipped to [-1, 1], and W+ of `count` seeds; they do not depend on the batch size."""
     device = generator.w_mean.device
     z = seeded_z(range(first_seed, first_seed + count), generator.z_dim).to(device)
     ws = generator.mapping(z, psi)
