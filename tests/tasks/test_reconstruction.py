@@ -138,7 +138,7 @@ def test_the_reference_rows_run_and_rank_beside_a_system(options):
     assert set(rows) == {"pixels:size=32", *(reference.name for reference in task.references)}
     assert {rows[name].what for name in ("pixels:size=8", "nearest-training")} == {
         "8x8 thumbnail",
-        "the training image with the smallest error",
+        "nearest training image",
     }
     assert next(row.what for row in table.rows if row.system.startswith("eigenfaces")) == "PCA of 29 numbers"
     mse_of = {name: row.metric("mse").value for name, row in rows.items()}
