@@ -117,8 +117,8 @@ def _of_training(source: Source, name: str, what: str, answer: Answer) -> Consta
         record = TrainingRecord(("renders-train",), None, supervision="unsupervised", domain="in-generator")
     else:
         # A file's name is no dataset's; such a dataset was made already, to see whether it trains.
-        name = source.spec.name if source.spec.attribute is None else source.dataset.card().name
-        record = TrainingRecord((f"{name}#train",), None, supervision="unsupervised")
+        dataset = source.spec.name if source.spec.attribute is None else source.dataset.card().name
+        record = TrainingRecord((f"{dataset}#train",), None, supervision="unsupervised")
     defined_by = [str(source.spec), source.size, source.align, source.training]
     reference = Reference(name, what, floor=True)
     return Constant(reference, answer, defined_by, record, "as the training images")
@@ -130,8 +130,8 @@ def _mean_image(source: Source) -> Constant:
         return np.broadcast_to(mean_image(images), targets.shape)
 
     if source.trains:
-        return _of_training(source, "mean-image", "mean of the training images", answer)
-    return Constant(Reference("mean-image", "mean of the evaluated images, no constant beats it", floor=True), answer)
+        return _of_training(source, "mean-image", "mean training image", answer)
+    return Constant(Reference("mean-image", "mean of the evaluated images", floor=True), answer)
 
 
 def _nearest(source: Source) -> Constant:
@@ -139,7 +139,7 @@ def _nearest(source: Source) -> Constant:
         training, _ = images_of(source.training_images(), context.progress)
         return training[nearest(targets, training)]
 
-    return _of_training(source, "nearest-training", "the training image with the smallest error", answer)
+    return _of_training(source, "nearest-training", "nearest training image", answer)
 
 
 def _random_person(source: Source) -> Constant:
@@ -153,7 +153,7 @@ def _random_person(source: Source) -> Constant:
         shown[order] = targets[others]
         return shown
 
-    return Constant(Reference("random-person", "another person's image, chance"), answer)
+    return Constant(Reference("random-person", "chance: another person's image"), answer)
 
 
 def _generated(generator: str, reference: Reference, answer: Answer, *recipe: Any) -> Constant:
@@ -175,7 +175,7 @@ def _mean_code(source: Source) -> Constant:
         mean = Renders(generator, count=1, psi=0.0, size=source.size)
         return np.broadcast_to(images_of(mean, context.progress)[0], targets.shape)
 
-    return _generated(generator, Reference("g-mean-w", "drawn from the generator's mean w", floor=True), answer)
+    return _generated(generator, Reference("g-mean-w", "image of the mean code", floor=True), answer)
 
 
 def _head(source: Source) -> Constant:
@@ -187,7 +187,7 @@ def _head(source: Source) -> Constant:
         drawn = renders_like(source.renders, generator=generator, size=source.size)
         return images_of(Subset(drawn, rows), context.progress)[0]
 
-    return _generated(generator, Reference("head", "ceiling: true codes, drawn at this size"), answer, "true codes")
+    return _generated(generator, Reference("head", "ceiling: true codes"), answer, "true codes")
 
 
 def _inversion(source: Source) -> Constant:
@@ -203,7 +203,7 @@ def _inversion(source: Source) -> Constant:
         assert found is not None
         return found
 
-    what = f"ceiling: codes found by optimisation, first {INVERTED} images"
+    what = f"ceiling: optimised codes, of the first {INVERTED} images"
     return _generated(generator, Reference("inversion", what), answer, INVERSION_STEPS, INVERTED)
 
 

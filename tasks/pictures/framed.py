@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ghbench import locations
+from ghbench.atomic import write_bytes
 from ghbench.dataset import Dataset, DatasetCard, Drawn, Target
 from ghbench.digests import digest_json
 from ghbench.extractor import Preprocessing
-from ghbench.imaging import Prepared, alignment, prepare
+from ghbench.imaging import alignment, prepare
 from ghbench.progress import Progress
 
 
@@ -39,19 +44,34 @@ class Framed:
     def __len__(self) -> int:
         return len(self.whole)
 
-    def prepared(self, row: int) -> Prepared:
-        """One image, uint8 [3, size, size], with what had to be made up for it."""
-        image, wide = self.whole.image(row), (self._padding, self._padding)
-        if self._padding:
-            image = np.pad(image, (wide, wide, (0, 0)))
-        return prepare(image, Preprocessing((self._size, self._size)), self._align)
+    def framed(self, row: int) -> tuple[NDArray[np.uint8], bool]:
+        """One image, uint8 [3, size, size], and whether a fixed box stood in for a face that was not found.
+
+        Finding a face takes a while, and every row of a table needs the same ones: the cache keeps what was aligned.
+        """
+        if self._align == "none":
+            return self._prepared(row)
+        path = locations.cache() / "frames" / f"{self.identities()[row]}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                return kept["image"], bool(kept["fallback"])
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile):
+            image, fallback = self._prepared(row)
+        stream = io.BytesIO()
+        np.savez(stream, image=image, fallback=fallback)
+        write_bytes(path, stream.getvalue())
+        return image, fallback
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """One image: uint8 [size, size, 3] RGB."""
-        return np.ascontiguousarray(self.prepared(row).image.transpose(1, 2, 0))
+        return np.ascontiguousarray(self.framed(row)[0].transpose(1, 2, 0))
 
     def identities(self) -> Sequence[str]:
         """What identifies each row's image: the frame and the image in it."""
+        return self._identities
+
+    @cached_property
+    def _identities(self) -> tuple[str, ...]:
         align = alignment(self._align)
         frame = [self._size, self._padding, align.name, align.version, align.weights_digest]
         return tuple(digest_json([frame, identity]) for identity in self.whole.identities())
@@ -64,3 +84,10 @@ class Framed:
         """Draw images of the whole, see `ghbench.dataset.Drawn`; nothing to do where it is not drawn."""
         if isinstance(self.whole, Drawn):
             self.whole.draw(rows, progress)
+
+    def _prepared(self, row: int) -> tuple[NDArray[np.uint8], bool]:
+        image, wide = self.whole.image(row), (self._padding, self._padding)
+        if self._padding:
+            image = np.pad(image, (wide, wide, (0, 0)))
+        prepared = prepare(image, Preprocessing((self._size, self._size)), self._align)
+        return prepared.image, prepared.fallback

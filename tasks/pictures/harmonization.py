@@ -37,10 +37,10 @@ METRICS = (
     Metric("fmse[clean]", **_SQUARED),
 )
 METHODS: Mapping[str, tuple[str, Callable[[NDArray[np.uint8], NDArray[np.bool_]], NDArray[np.uint8]]]] = {
-    "paste": ("the changed image itself", lambda image, _: image),
-    "reinhard": ("colour transfer from around the region", reinhard),
-    "poisson": ("Poisson image editing", poisson),
-    "blur": ("the changed image, its seam blurred", blurred_seam),
+    "paste": ("changed image as given", lambda image, _: image),
+    "reinhard": ("colour transfer", reinhard),
+    "poisson": ("Poisson editing", poisson),
+    "blur": ("blurred seam", blurred_seam),
 }
 
 

@@ -150,7 +150,7 @@ class Source:
 
     def describe(self) -> dict[str, Any]:
         """Entries of a protocol."""
-        given = TRAINING_RENDERS if self.is_rendered else "the split train"
+        usual = TRAINING_RENDERS if self.is_rendered else "the split train"
         return {
             "dataset": str(self.spec),
             "size": self.size,
@@ -158,7 +158,7 @@ class Source:
             "align": "none",
             "frame": {"align": self.align, "padding": self.known.padding, "resize": "crop-bilinear"},
             "rows": "the split test where the dataset has one, else all",
-            "training_images": given if self.training is None else self.training,
+            "training_images": (usual if self.training is None else self.training) if self.trains else 0,
             "training_overlap": self.known.overlap,
         }
 
@@ -245,9 +245,9 @@ def images_of(dataset: Dataset, progress: Progress, source: Source | None = None
         if source is None:
             images.append(dataset.image(row).transpose(2, 0, 1))
             continue
-        prepared = source.dataset.prepared(row)
-        images.append(prepared.image)
-        fallbacks += prepared.fallback
+        image, fallback = source.dataset.framed(row)
+        images.append(image)
+        fallbacks += fallback
     progress(len(rows), len(rows), label)
     notes = (f"no face was found in {fallbacks} of {len(rows)} images; a fixed box stood in for it",) * bool(fallbacks)
     return np.ascontiguousarray(np.stack(images)), notes

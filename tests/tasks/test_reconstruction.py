@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -113,7 +114,6 @@ def test_pixels_at_the_targets_size_come_back_whole(options):
     found = values(result)
     assert (found["mse"], found["ssim"], found["perceptual"]) == (0, pytest.approx(1), 0)
     assert found["psnr"] is None, "infinite"
-    assert result.metric("mse").interval == (0, 0)
     assert "code-r2" not in found, "it predicts no codes"
 
 
@@ -138,7 +138,7 @@ def test_the_reference_rows_run_and_rank_beside_a_system(options):
     assert set(rows) == {"pixels:size=32", *(reference.name for reference in task.references)}
     assert {rows[name].what for name in ("pixels:size=8", "nearest-training")} == {
         "8x8 thumbnail",
-        "the training image with the smallest error",
+        "nearest training image",
     }
     assert next(row.what for row in table.rows if row.system.startswith("eigenfaces")) == "PCA of 29 numbers"
     mse_of = {name: row.metric("mse").value for name, row in rows.items()}
@@ -289,7 +289,7 @@ def test_any_dataset_is_seen_in_one_frame_on_its_split_for_tests(options, folder
     result = runner.run("nearest-training", task, options)
     assert (result.counts.unit, result.counts.units) == ("images", 3)
     whole = task.source.dataset
-    test, train = (np.stack([whole.prepared(row).image for row in whole.splits[name]]) for name in ("test", "train"))
+    test, train = (np.stack([whole.framed(row)[0] for row in whole.splits[name]]) for name in ("test", "train"))
     each = np.stack([errors(test, one) for one in train])
     assert values(result)["mse"] == pytest.approx(each.min(axis=0).mean())
     with pytest.raises(UsageError, match="'none'"):
@@ -315,6 +315,28 @@ def test_a_frame_pads_and_resizes_and_is_known_by_the_image_in_it():
     others = [Framed(whole, 32, "none"), Framed(whole, 16, "none", padding=2)]
     assert len({one.identities()[0] for one in (framed, *others)}) == 3
     assert len(set(framed.identities())) == 2
+
+
+def test_what_was_aligned_is_kept_and_images_without_a_face_are_counted(options, monkeypatch):
+    asked = []
+
+    def found(image, preprocessing, align):
+        asked.append(align)
+        return SimpleNamespace(image=np.full((3, 16, 16), image[0, 0, 0]), fallback=image[0, 0, 0] == 7)
+
+    monkeypatch.setattr("ghbench_tasks.pictures.framed.prepare", found)
+    source = image_source("orl", size=16)
+    whole = ArrayImages(np.arange(6, 9, dtype=np.uint8).reshape(3, 1, 1, 1) + np.zeros((1, 1, 4, 4), np.uint8), "faces")
+    source.__dict__["dataset"] = Framed(whole, 16, "tight")
+    for _ in range(2):
+        images, notes = images_of(source.dataset, silent, source)
+        assert images[:, 0, 0, 0].tolist() == [6, 7, 8]
+        assert notes == ("no face was found in 1 of 3 images; a fixed box stood in for it",)
+    assert asked == ["tight"] * 3
+    broken = next((options.results.parent / "cache" / "frames").iterdir())
+    broken.write_bytes(broken.read_bytes()[:40])
+    assert images_of(source.dataset, silent, source)[0][:, 0, 0, 0].tolist() == [6, 7, 8]
+    assert len(asked) == 4
 
 
 def test_known_datasets_have_their_frame_and_their_unit():
