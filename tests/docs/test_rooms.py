@@ -65,3 +65,11 @@ def test_a_room_that_no_floor_names_stands_on_the_lowest_that_fits():
     house = draw_rooms.house(arrows(("a", "x"), ("x", "b"), ("y", "x")), ["a", "b", "c"])
     assert [sorted(floor) for floor in house.floors] == [["a"], ["b", "x", "y"], ["c"]]
     assert house.upward() == []
+
+
+def test_the_page_on_architecture_knows_every_room():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = {word.removeprefix("ghbench/").strip("/") for row in page.splitlines() if row.startswith("| `")
+             for word in row.split("|")[1].replace("`", "").split(", ")}  # fmt: skip
+    rooms = {path.name for path in (ROOT / "ghbench").iterdir() if path.is_dir() or path.suffix == ".py"}
+    assert {*rooms, "tasks", "baselines", "leaderboards"} - {"__main__.py", "py.typed", "__pycache__"} <= named
