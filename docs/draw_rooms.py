@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURE = ROOT / "docs" / "figures" / "rooms.svg"
+FIGURE = ROOT / "docs" / "figures" / "rooms.svg"
 DOORS = frozenset({"ghbench", "ghbench.__main__"})
 """What users import and start; nothing in the house imports them."""
 
@@ -103,8 +104,8 @@ def successors(arrows: Iterable[Import]) -> dict[str, list[str]]:
     return below
 
 
-def thinned(arrows: Iterable[Import]) -> list[Import]:
-    """Arrows without those that follow from others: the transitive reduction of a graph without circles."""
+def transitive_reduction(arrows: Iterable[Import]) -> list[Import]:
+    """Arrows of a graph without circles, less those that follow from others."""
     below = successors(arrows)
 
     def beyond(room: str) -> set[str]:
@@ -169,10 +170,10 @@ def layout(rows: Sequence[Sequence[str]], arrows: Sequence[Import]) -> Layout:
     x = {point: 1.3 * (number - (len(row) - 1) / 2) for row in order for number, point in enumerate(row)}
     for _ in range(60):
         for row in (*order, *order[::-1]):
-            middle = {point: mean([x[other] for other in neighbours.get(point, [point])]) for point in row}
+            middle = {point: fmean([x[other] for other in neighbours.get(point, [point])]) for point in row}
             row.sort(key=middle.__getitem__)
             _spread(row, middle, size, x)
-    centre = mean([x[point] for point in neighbours])  # rooms without arrows stand about 0
+    centre = fmean([x[point] for point in neighbours])  # rooms without arrows stand about 0
     x.update({point: x[point] - centre for point in neighbours})
     return Layout(
         {room: (x[room], row_of[room]) for room in row_of},
@@ -180,7 +181,7 @@ def layout(rows: Sequence[Sequence[str]], arrows: Sequence[Import]) -> Layout:
     )
 
 
-def curved(line: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def curve_points(line: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Points of Bezier curves through a line's points, upright at both ends, which touch the edges of the rooms."""
     line = [(line[0][0], line[0][1] + 0.2), *line[1:-1], (line[-1][0], line[-1][1] - 0.24)]
     slopes = [0.0, *((after[0] - before[0]) / 2 for before, after in zip(line, line[2:], strict=False)), 0.0]
@@ -191,11 +192,6 @@ def curved(line: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return points
 
 
-def mean(values: Sequence[float]) -> float:
-    """Their mean."""
-    return sum(values) / len(values)
-
-
 def _spread(row: Sequence[Any], wanted: Mapping[Any, float], size: Mapping[Any, float], x: dict[Any, float]) -> None:
     """Put points as near to where they want to be as their sizes allow: half-way between pushing right and left."""
     gaps = [(size[one] + size[other]) / 2 for one, other in pairwise(row)]
@@ -204,7 +200,7 @@ def _spread(row: Sequence[Any], wanted: Mapping[Any, float], size: Mapping[Any, 
         right[number + 1] = max(right[number + 1], right[number] + gap)
     for number, gap in reversed([*enumerate(gaps)]):
         left[number] = min(left[number], left[number + 1] - gap)
-    x.update({point: mean(ends) for point, ends in zip(row, zip(left, right, strict=True), strict=True)})
+    x.update({point: fmean(ends) for point, ends in zip(row, zip(left, right, strict=True), strict=True)})
 
 
 def draw(built: House, path: Path) -> Path:
@@ -219,7 +215,7 @@ def draw(built: House, path: Path) -> Path:
     from ghbench.figures.style import BAND, BLUE, INK, MUTED, save_figure, styled_figure
 
     ground = built.floors[-1]
-    arrows = [(above, below) for above, below in thinned(built.arrows) if below not in ground]
+    arrows = [(above, below) for above, below in transitive_reduction(built.arrows) if below not in ground]
     rows = rows_of(built, arrows)
     found = layout(rows, arrows)
     across = [x for places in (found.places.values(), *found.lines.values()) for x, _ in places]
@@ -238,7 +234,7 @@ def draw(built: House, path: Path) -> Path:
                 axes.axhspan(top - 0.5, top + height - 0.5, color=BAND, alpha=0.5, linewidth=0)
             top += height
         for line in found.lines.values():
-            curve = Curve(curved(line), [Curve.MOVETO, *[Curve.CURVE4] * (3 * len(line) - 3)])
+            curve = Curve(curve_points(line), [Curve.MOVETO, *[Curve.CURVE4] * (3 * len(line) - 3)])
             style: dict[str, Any] = {
                 "arrowstyle": "-|>",
                 "mutation_scale": 8,
@@ -283,7 +279,7 @@ def main() -> int:
     sys.stderr.write("".join(f"{line}\n" for line in wrong))
     if wrong:
         return 1
-    sys.stdout.write(f"{draw(built, PICTURE)}\n")
+    sys.stdout.write(f"{draw(built, FIGURE)}\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The picture of rooms is drawn from the code as it is, and a house with stairs in the wrong places is refused."""
+"""The figure of rooms is drawn from the code as it is, and a house with stairs in the wrong places is refused."""
 
 import importlib.util
 import re
@@ -12,7 +12,7 @@ draw_rooms = importlib.util.module_from_spec(spec)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _loaded():
+def load_script():
     import sys
 
     sys.modules["draw_rooms"] = draw_rooms  # where dataclasses look for it
@@ -25,13 +25,13 @@ def arrows(*pairs):
     return {pair: [(f"{pair[0]}.one", f"{pair[1]}.two")] for pair in pairs}
 
 
-def test_the_committed_picture_is_what_the_command_draws(tmp_path, monkeypatch):
-    pytest.importorskip("matplotlib", reason="the picture is drawn by matplotlib")
+def test_the_committed_figure_is_what_the_command_draws(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib", reason="the figure is drawn by matplotlib")
     pytest.importorskip("grimp", reason="imports are found by grimp, which import-linter brings")
-    committed = draw_rooms.PICTURE.read_bytes()
-    monkeypatch.setattr(draw_rooms, "PICTURE", tmp_path / "rooms.svg")
+    committed = draw_rooms.FIGURE.read_bytes()
+    monkeypatch.setattr(draw_rooms, "FIGURE", tmp_path / "rooms.svg")
     assert draw_rooms.main() == 0
-    assert draw_rooms.PICTURE.read_bytes() == committed, "fix: make rooms"
+    assert draw_rooms.FIGURE.read_bytes() == committed, "fix: make rooms"
 
 
 def test_an_import_of_a_higher_room_is_named():
@@ -51,15 +51,15 @@ def test_a_circle_on_one_floor_is_named():
 
 def test_the_command_fails_where_the_house_is_wrong(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(draw_rooms, "imports_between_rooms", lambda: arrows(("ghbench.errors", "ghbench.cli")))
-    monkeypatch.setattr(draw_rooms, "PICTURE", tmp_path / "rooms.svg")
+    monkeypatch.setattr(draw_rooms, "FIGURE", tmp_path / "rooms.svg")
     assert draw_rooms.main() == 1
     assert "ghbench.errors.one -> ghbench.cli.two" in capsys.readouterr().err
-    assert not draw_rooms.PICTURE.exists()
+    assert not draw_rooms.FIGURE.exists()
 
 
 def test_arrows_that_follow_from_others_are_left_out():
     given = arrows(("a", "b"), ("b", "c"), ("a", "c"), ("a", "d"))
-    assert draw_rooms.thinned(given) == [("a", "b"), ("a", "d"), ("b", "c")]
+    assert draw_rooms.transitive_reduction(given) == [("a", "b"), ("a", "d"), ("b", "c")]
 
 
 def test_a_room_that_no_floor_names_stands_on_the_lowest_that_fits():
