@@ -5,12 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-EXTRACTORS := dlib-face mobilenet-v2 efficientnet-lite0 dinov2-small eigenfaces hog thumbnail pixels random-projection \
-	random-trunk random-trunk:seed=1 random-trunk:seed=2
-GHFEAT     := ghfeat ghfeat:level=r16-r64 $(foreach policy,each vote vote-z fuse best,ghfeat:level=all,policy=$(policy)) \
-	ghfeat:level=r16-r64,policy=vote
-
-.PHONY: run test lint types bench bench-generators bench-ghfeat figures edits docs clean \
+.PHONY: run test lint types bench bench-generators bench-ghfeat figures edits rooms docs leaderboards clean \
 	train-fashion train-digits train-heads train-ghfeat
 .DEFAULT_GOAL := run
 
@@ -72,28 +67,13 @@ edits: $(VENV)/.test
 docs: $(VENV)/.test
 	$(BIN)/python -m pytest tests/docs
 
-# Evaluate everything that stands in the published tables, and write the tables.
-REBUILT := reconstruction-orl reconstruction-real-faces reconstruction-fashion reconstruction-psi07
-TABLES  := $(patsubst %,leaderboards/%.md,orl reconstruction $(REBUILT) harmonization)
-$(TABLES): SYSTEMS := ghfeat
-$(TABLES): TASK = $*
-leaderboards/orl.md: SYSTEMS := $(EXTRACTORS) $(GHFEAT)
-leaderboards/reconstruction-orl.md: TASK := reconstruction:on=orl
-leaderboards/reconstruction-real-faces.md: TASK := reconstruction:on=real-faces-mini
-leaderboards/reconstruction-fashion.md: TASK := reconstruction:on=fashion-mnist
-leaderboards/reconstruction-fashion.md: SYSTEMS := ghfeat:weights=fashion32
-leaderboards/reconstruction-psi07.md: TASK := reconstruction:psi=0.7
-.PHONY: leaderboards $(TABLES)
-leaderboards: $(TABLES)
-leaderboards/reconstruction.md: inversions
-.PHONY: inversions
-inversions: $(VENV)/.test
-	$(BIN)/python benchmarks/inversion.py
-$(TABLES): leaderboards/%.md: $(VENV)/.run
-	$(BIN)/ghbench run $(SYSTEMS:%=--extractor %) --task $(TASK) --references --results leaderboards --overwrite
-	$(BIN)/ghbench leaderboard --task $(TASK) --published --format markdown > $@.new
-	mv $@.new $@
-	$(BIN)/ghbench verify --task $(TASK)
+# Evaluate what leaderboards/published.toml lists and write the tables; PAGES="orl harmonization" for some of them.
+leaderboards: $(VENV)/.run
+	$(BIN)/python leaderboards/publish.py $(PAGES)
+
+# The rooms and their imports, drawn from the code; fails where a room imports a higher one.
+rooms: $(VENV)/.test
+	$(BIN)/python docs/draw_rooms.py
 
 # How the shipped weights were made. Each resumes where it was interrupted; hours on two cores.
 $(VENV)/.train: $(VENV)/.run

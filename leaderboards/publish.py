@@ -1,0 +1,100 @@
+"""Make published pages: evaluate what `published.toml` lists, drop what it no longer lists, write the table, verify it.
+
+python leaderboards/publish.py [PAGE...]     for instance `orl`; without a page all of them
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Page:
+    """A published page.
+
+    Args:
+        file: Its Markdown file in the folder of leaderboards.
+        task: Spec string of the task.
+        systems: Spec strings of what stands in its table.
+        references: Whether the task's reference rows are run too.
+    """
+
+    file: str
+    task: str
+    systems: tuple[str, ...]
+    references: bool
+
+    @property
+    def name(self) -> str:
+        """What the page is called on the command line."""
+        return Path(self.file).stem
+
+
+def published_pages(manifest: Path = FOLDER / "published.toml") -> Mapping[str, Page]:
+    """The pages of a manifest by name, in its order."""
+    pages = [
+        Page(**{**page, "systems": tuple(page["systems"])}) for page in tomllib.loads(manifest.read_text())["page"]
+    ]
+    return {page.name: page for page in pages}
+
+
+def publish(page: Page, folder: Path = FOLDER) -> None:
+    """Evaluate the systems of a page and write its results and its table.
+
+    Args:
+        page: What to publish.
+        folder: Where results and page go.
+
+    Raises:
+        SystemExit: A system failed, and nothing was removed; or a number does not follow from its records.
+    """
+    from ghbench import atomic
+    from ghbench.results import files
+    from ghbench.results.schema import Result
+    from ghbench.running.request import load_task
+    from ghbench.tables import collect, rank_table, render
+    from ghbench.tables.rescore import differences
+
+    task = load_task(page.task)
+    # A process of its own: what one page loads is gone before the next one.
+    command = [sys.executable, "-m", "ghbench", "run", "--task", page.task, "--results", str(folder), "--overwrite"]
+    command += [word for system in page.systems for word in ("--extractor", system)]
+    run = subprocess.run([*command, *["--references"] * page.references, "--json"], stdout=subprocess.PIPE, check=False)
+    if run.returncode:
+        sys.exit(run.returncode)
+    made = {files.path_of(Result.model_validate(outcome), folder) for outcome in json.loads(run.stdout)}
+    for path in (folder / files.slug(task.name)).iterdir():
+        if path.with_suffix(".json") not in made:
+            path.unlink()
+    entries, notes = collect(task.name, folder, published=False)
+    atomic.write_text(folder / page.file, render.markdown(rank_table(task, entries, notes)))
+    wrong = [f"{entry.path.name}: {line}" for entry in entries for line in differences(entry, task)]
+    if wrong or notes:
+        sys.exit("\n".join([*notes, *wrong]))
+
+
+def main() -> None:
+    """Publish the pages named on the command line, or all."""
+    pages = published_pages()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("page", nargs="*", help=f"{', '.join(pages)}; default: all")
+    names = parser.parse_args().page
+    unknown = [name for name in names if name not in pages]
+    if unknown:
+        parser.error(f"no page {' or '.join(unknown)}; choose from {', '.join(pages)}")
+    for name in names or pages:
+        sys.stderr.write(f"{pages[name].file}\n")
+        publish(pages[name])
+
+
+if __name__ == "__main__":
+    main()
