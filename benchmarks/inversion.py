@@ -1,4 +1,4 @@
-"""The ceiling beside reconstructions: codes of 50 renders by 500 steps of optimisation, kept in the cache.
+"""The ceiling beside reconstructions: codes of 50 renders by 200 steps of optimisation, kept in the cache.
 
 The task's reference row `inversion` computes the same; this compiles the network first and times it.
 """

@@ -47,7 +47,7 @@ class Renders:
     def __init__(
         self,
         generator: str = FACES,
-        count: int = 1_000,
+        count: int = 500,
         first: int = RANGES["test"].start,
         psi: float = 1.0,
         mixed: float = 0.0,

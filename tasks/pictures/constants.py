@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from ghbench.data.subset import Subset
 from ghbench.digests import digest_json
 from ghbench.extractor import SubjectSpec, TrainingRecord
-from ghbench.generators.first_party import FACES, SIZES
+from ghbench.generators.first_party import FACES
 from ghbench.task import Context, Reference
 
-from .source import Images, Source, images_of, renders_like
+from .source import Images, Source, headed_generator, images_of, renders_like
 
 if TYPE_CHECKING:
     from ghbench.ghfeat.editing.inversion import Inversions
 
 Answer = Callable[[Images, Sequence[int], Context], Images]
 """From images uint8 [N, 3, R, R] and their rows in the dataset to as many images, or to fewer: of the first ones."""
-INVERTED, INVERSION_STEPS = 50, 500
-"""Images that are inverted, the first ones; steps of their optimisation, in bfloat16."""
+INVERTED, INVERSION_STEPS, INVERSION_RATE = 50, 200, 0.1
+"""Images that are inverted, the first ones; steps and rate of their optimisation, in bfloat16."""
 _AT_ONCE = 256
 _PERSON = 1  # stream of random numbers
 
@@ -72,12 +72,6 @@ def reconstruction_constants(source: Source) -> list[Constant]:
     if inverting_generator(source) is not None:
         found.append(_inversion(source))
     return found
-
-
-def headed_generator(source: Source) -> str | None:
-    """The generator that draws faces at a source's size by a head of its own; None for other sizes and generators."""
-    faces = source.is_rendered and source.spec.options.get("generator", FACES) == FACES
-    return f"{FACES}:size={source.size}" if faces and source.size in SIZES[:-1] else None
 
 
 def inverting_generator(source: Source) -> str | None:
@@ -195,7 +189,7 @@ def _inversion(source: Source) -> Constant:
     assert generator is not None
 
     def answer(targets: Images, _rows: Sequence[int], context: Context) -> Images:
-        kept, label = inversions(generator), "inversion by optimisation, about 25 minutes on two cores"
+        kept, label = inversions(generator), "inversion by optimisation, about 10 minutes on two cores"
         first = targets[:INVERTED]
         context.progress(0, len(first), label)
         kept.make(first, lambda done, total: context.progress(done, total, label), device=context.device)
@@ -204,14 +198,14 @@ def _inversion(source: Source) -> Constant:
         return found
 
     what = f"ceiling: optimised codes, of the first {INVERTED} images"
-    return _generated(generator, Reference("inversion", what), answer, INVERSION_STEPS, INVERTED)
+    return _generated(generator, Reference("inversion", what), answer, INVERSION_STEPS, INVERSION_RATE, INVERTED)
 
 
 def inversions(generator: str) -> Inversions:
     """The inversions of this task in the cache."""
     from ghbench.ghfeat.editing.inversion import Inversion, Inversions
 
-    return Inversions(Inversion(generator, INVERSION_STEPS, precision="bfloat16"))
+    return Inversions(Inversion(generator, INVERSION_STEPS, INVERSION_RATE, precision="bfloat16"))
 
 
 def _is_grey(images: Images) -> bool:

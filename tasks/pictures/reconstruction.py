@@ -20,11 +20,11 @@ from ghbench.seeds import RANGES
 from ghbench.spec_string import SpecString, parse
 from ghbench.task import Evaluation, Lack, Metric, Policy, Reference, Role, TaskInputs
 
-from .constants import INVERTED, Constant, by_name, headed_generator, inverting_generator, reconstruction_constants
+from .constants import INVERTED, Constant, by_name, inverting_generator, reconstruction_constants
 from .decoding import compared, decoded
 from .judges import DISTANCES, FaceJudge, Judge, lack
 from .scoring import RatioScores
-from .source import JUDGE, RENDERS, TRAINING_RENDERS, Source, image_source, images_of, task_name
+from .source import JUDGE, RENDERS, TRAINING_RENDERS, Source, headed_generator, image_source, images_of, task_name
 
 ROLE = "images"
 OF_JUDGE, OF_FACES = "perceptual, kid, fd", "same-person"
