@@ -1,4 +1,4 @@
-"""The extractor in the task `reconstruction`: images come back, and codes are compared with the true ones."""
+"""The extractor in the task `reconstruction`: reconstructions, and codes compared with the true ones."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_an_untrained_encoder_has_a_row_with_r2_by_level(encoder_file, options):
     assert found["mse"].ci is not None
 
 
-def test_one_level_alone_stands_on_the_mean_of_the_others(encoder_file, options):
+def test_a_single_level_is_decoded_with_the_mean_of_the_others(encoder_file, options):
     result = runner.run(
         f"ghfeat:weights={encoder_file},level=r8.conv+r16.conv,policy=each", reconstruction(**TASK), options
     )
