@@ -142,7 +142,7 @@ class Ghfeat:
         return describe_encoder(weights_file(self._weights))
 
     def _generator_name(self) -> str | None:
-        """Registered name of the generator; None if it is unknown, or anybody's checkpoint."""
+        """Registered name of the generator; None if it is unknown, or a checkpoint."""
         try:
             if self._generator is not None:
                 return parse(self._generator).name

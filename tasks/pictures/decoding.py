@@ -16,7 +16,7 @@ from ghbench.task import TaskInputs
 from .source import Images
 
 Floats = NDArray[np.float64]
-_AT_ONCE = 64
+_AT_ONCE = 16
 """Images compared together, so that they stay in memory."""
 
 

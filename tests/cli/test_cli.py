@@ -286,7 +286,7 @@ def test_clearing_nothing_says_so(ghbench):
     assert "ghbench cache list" in done.stderr
 
 
-def test_a_p_value_is_not_told_beyond_what_it_says():
+def test_p_values_are_not_printed_with_false_precision():
     assert [told_p(value) for value in (0.0, 1e-300, 0.00012, 0.0564)] == ["p < 0.0001"] * 2 + [
         "p = 0.00012",
         "p = 0.056",

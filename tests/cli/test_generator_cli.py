@@ -99,7 +99,7 @@ def test_a_checkpoint_is_converted_and_used(run):
         (("convert", "absent.pt", "--out", "x.safetensors"), MissingError, r"absent\.pt"),
     ],
 )
-def test_wrong_uses_are_errors_of_the_user(run, arguments, error, message):
+def test_usage_errors_write_no_file(run, arguments, error, message):
     with pytest.raises(error) as raised:
         run(*arguments)
     assert re.search(message, str(raised.value))

@@ -25,7 +25,7 @@ def test_images_are_in_their_cells_and_empty_cells_are_white():
     assert (grid[top:, :left] < 100).any()
 
 
-def test_small_images_are_shown_with_whole_pixels():
+def test_small_images_are_enlarged_by_repeating_pixels():
     small = RNG.integers(0, 256, (10, 10, 3), dtype=np.uint8)
     grid = labelled_grid(["a"], [Row("b", [small])])
     side = 10 * -(-SMALLEST // 10)

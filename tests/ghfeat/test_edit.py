@@ -1,4 +1,4 @@
-"""Edits change the levels and the places that they should, and nothing else."""
+"""Edits change the intended levels and places, and nothing else."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_mixing_no_levels_is_the_reconstruction_and_all_levels_the_other_one(cod
     assert (own != other).any()
 
 
-def test_mixed_codes_differ_at_the_mixed_levels_alone(codec, images):
+def test_mixed_codes_differ_only_at_the_mixed_levels(codec, images):
     ours, theirs = codec.encode(images[:2]), codec.encode(images[2:])
     mixed = replace_levels(ours, theirs, {"r8.up", "rgb"})
     for name, code in mixed.items():
@@ -58,7 +58,7 @@ def test_mixed_codes_differ_at_the_mixed_levels_alone(codec, images):
 
 
 @pytest.mark.parametrize("space", ["w", "w_plus"])
-def test_codes_of_other_spaces_are_edited_alike(tmp_path, space):
+def test_codes_of_other_spaces_can_be_edited(tmp_path, space):
     codec = Codec.load(str(save_tiny_encoder(tmp_path / "e.safetensors", space)))
     ours, theirs = sampled_codes(codec, [0]), sampled_codes(codec, [1])
     generated = pictures_of_seeds(codec.generator, [0, 1]).transpose(0, 3, 1, 2)
@@ -70,7 +70,7 @@ def test_codes_of_other_spaces_are_edited_alike(tmp_path, space):
 
 
 @pytest.mark.parametrize("level", ["r8.conv", "r16.up", "r32.conv"])
-def test_a_region_is_swapped_where_the_mask_reaches_and_nowhere_else(codec, level):
+def test_a_region_is_swapped_only_under_the_mask(codec, level):
     ours, theirs = sampled_codes(codec, [0]), sampled_codes(codec, [1])
     here, there = codec.maps(ours, level), codec.maps(theirs, level)
     made = swap_region(codec, ours, theirs, BOX, level)
@@ -98,13 +98,13 @@ def test_an_empty_mask_leaves_the_reconstruction(codec, images):
     )
 
 
-def test_harmonization_is_one_encoding_of_what_is_pasted(codec, images):
+def test_harmonization_encodes_the_pasted_image_once(codec, images):
     mask = feather(BOX)
     made = harmonize(codec, images[:2], images[2:], mask)
     np.testing.assert_array_equal(made, reconstruct(codec, paste(images[:2], images[2:], mask)))
 
 
-def test_blending_leaves_the_background_as_it_is(codec, images):
+def test_blending_keeps_the_background(codec, images):
     mask = feather(BOX)
     made = harmonize(codec, images[:1], images[1:2], mask, blend=True)
     np.testing.assert_array_equal(made[:, :, mask == 0], images[:1, :, mask == 0])
@@ -112,7 +112,7 @@ def test_blending_leaves_the_background_as_it_is(codec, images):
     np.testing.assert_array_equal(made[:, :, mask == 1], inside[:, :, mask == 1])
 
 
-def test_refined_codes_draw_the_image_more_closely(codec, images):
+def test_refined_codes_reconstruct_the_image_better(codec, images):
     error = [
         np.square(reconstruct(codec, codes).astype(float) - images[:2]).mean(axis=(1, 2, 3))
         for codes in (codec.encode(images[:2]), refine(codec, images[:2], Refinement(steps=30, rate=0.05)))
@@ -120,7 +120,7 @@ def test_refined_codes_draw_the_image_more_closely(codec, images):
     assert (error[1] < error[0]).all()
 
 
-def test_an_image_is_refined_whatever_stands_beside_it(codec, images):
+def test_refinement_does_not_depend_on_the_other_images(codec, images):
     settings, steps = Refinement(steps=3), []
     both = refine(codec, images[:2], settings, report=lambda done, total: steps.append((done, total)))
     alone = refine(codec, images[1:2], settings)
@@ -129,7 +129,7 @@ def test_an_image_is_refined_whatever_stands_beside_it(codec, images):
     assert steps == [(done, 6) for done in range(1, 7)]
 
 
-def test_a_feature_term_takes_part_in_the_refinement(codec, images):
+def test_the_feature_term_changes_the_refinement(codec, images):
     class Coarse(torch.nn.Module):
         def forward(self, images):
             return torch.nn.functional.avg_pool2d(images, 8).flatten(1)
@@ -138,7 +138,7 @@ def test_a_feature_term_takes_part_in_the_refinement(codec, images):
     assert any(not torch.equal(plain[name], guided[name]) for name in plain)
 
 
-def test_what_does_not_fit_is_an_error_of_the_user(codec, images):
+def test_inputs_that_do_not_fit_are_usage_errors(codec, images):
     with pytest.raises(UsageError, match=r"r99.*r4\.conv"):
         mix(codec, images[:1], images[1:2], ["r99"])
     with pytest.raises(UsageError, match=r"2 .* 3"):

@@ -80,14 +80,14 @@ def test_the_same_command_writes_the_same_file(run):
         (("harmonize", "seed:0-2", "--with", "seed:1-2", "--mask", "0,0,1,1", "--out", "x.png"), UsageError, "3 .* 2 "),
     ],
 )  # fmt: skip
-def test_wrong_uses_are_errors_of_the_user(run, arguments, error, message):
+def test_usage_errors_write_no_file(run, arguments, error, message):
     with pytest.raises(error) as raised:
         run(*arguments)
     assert re.search(message, str(raised.value))
     assert not list(Path().glob("x*"))
 
 
-def test_a_truncated_image_is_named(run):
+def test_the_error_names_a_truncated_image(run):
     whole = Path("photo.png").read_bytes()
     for length in (0, 20, len(whole) // 2):
         Path("cut.png").write_bytes(whole[:length])
@@ -95,7 +95,7 @@ def test_a_truncated_image_is_named(run):
             run("reconstruct", "photo.png", "cut.png", "--out", "x.png")
 
 
-def test_weights_that_are_not_here_come_with_the_command_that_makes_them(run, monkeypatch, tmp_path):
+def test_missing_weights_come_with_the_command_that_trains_them(run, monkeypatch, tmp_path):
     monkeypatch.setattr("ghbench.ghfeat.files.shipped.shipped_file", lambda name: tmp_path / name)
     with pytest.raises(MissingError) as raised:
         run("reconstruct", "photo.png", "--out", "x.png", weights=False)

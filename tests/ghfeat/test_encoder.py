@@ -1,4 +1,4 @@
-"""The encoder is the paper's: shapes, numbers of parameters, and who reads what."""
+"""The encoder is the paper's: shapes, numbers of parameters, and which head reads which map."""
 
 import json
 
@@ -73,7 +73,7 @@ def test_the_stem_is_leaky_and_convolutions_in_blocks_have_biases(official):
     assert official.trunk.stages[0][1].shortcut is None
 
 
-def test_start_values_are_normal_with_a_standard_deviation_of_one_fiftieth():
+def test_initial_weights_have_a_standard_deviation_of_one_fiftieth():
     encoder = small()
     weight = encoder.heads["high"].dense.weight
     assert float(weight.detach().std()) == pytest.approx(0.02, rel=0.05)
@@ -93,7 +93,7 @@ def level_codes(encoder, maps):
 
 
 @torch.no_grad()
-def test_the_deepest_map_reaches_every_level_and_an_aligned_one_only_its_own():
+def test_the_deepest_map_reaches_all_levels_and_an_aligned_one_only_its_own():
     encoder = small().eval()
     maps = encoder.trunk(torch.randn(2, 3, 256, 256))
     pyramid = encoder.pyramid(maps)
@@ -117,7 +117,7 @@ def test_without_alignment_only_the_top_down_path_joins_maps():
     assert count(small()) - count(encoder) == 3 * (8 * 8 * 9 + 8)
 
 
-def test_compact_has_less_than_15_million_parameters_and_a_head_a_level():
+def test_compact_has_at_most_15_million_parameters_and_a_head_per_level():
     with torch.device("meta"):
         encoder = Encoder(compact(MOBILE, 128)).eval()
         codes = encoder(torch.empty(2, 3, 128, 128))
@@ -141,7 +141,7 @@ def test_any_size_ends_at_maps_of_16_8_and_4(size, depth):
     assert len(codes) == 2 * len(sides)
 
 
-def test_an_encoder_of_64_px_has_the_weights_of_one_of_128_px():
+def test_weights_have_the_same_shapes_at_64_and_128_px():
     with torch.device("meta"):
         shapes = [
             {name: value.shape for name, value in Encoder(compact(MOBILE, size)).state_dict().items()}
@@ -170,7 +170,7 @@ def test_predicted_codes_have_the_shapes_of_a_generators_codes(which, space, hea
 
 @torch.no_grad()
 @pytest.mark.parametrize("which", [0, 1])
-def test_true_codes_of_a_layout_give_the_images_of_w(which):
+def test_true_codes_of_a_layout_draw_the_images_of_w(which):
     generator = generators()[which]
     ws = generator.mapping(torch.randn(2, generator.z_dim))
     layout = layout_of(generator)
@@ -253,7 +253,7 @@ def test_a_configuration_survives_json(config):
     "wrong",
     [{"size": 48}, {"size": 16}, {"depth": 20}, {"width": 0}, {"padding": "reflect"}, {"heads": "two"}, {"blocks": 3}],
 )
-def test_what_cannot_be_built_is_refused(wrong):
+def test_invalid_configurations_are_refused(wrong):
     with pytest.raises(UsageError, match="encoder"):
         EncoderConfig(SMALL, **wrong)
     with pytest.raises(DataError, match="encoder"):

@@ -51,7 +51,7 @@ def test_an_encoder_comes_back_from_its_file(encoder, tmp_path, half, tolerance)
     assert all(parameter.requires_grad for parameter in saved.encoder.parameters())
 
 
-def test_half_precision_is_for_matrices_alone(encoder, tmp_path):
+def test_half_precision_is_for_matrices_only(encoder, tmp_path):
     save_encoder(tmp_path / "e.safetensors", encoder, licence="Apache-2.0", record=RECORD, half=True)
     with safe_open(tmp_path / "e.safetensors", framework="numpy") as file:
         kinds = {(file.get_tensor(name).ndim > 1, str(file.get_tensor(name).dtype)) for name in file.keys()}  # noqa: SIM118

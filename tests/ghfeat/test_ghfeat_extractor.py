@@ -1,4 +1,4 @@
-"""The extractor: the contract, features in the generator's own units, and images back."""
+"""The extractor: the contract, features in the generator's own units, and decoding."""
 
 import subprocess
 import sys
@@ -68,7 +68,7 @@ def test_an_encoder_without_statistics_takes_those_of_its_generator(tmp_path):
     np.testing.assert_allclose(extractor.extract(IMAGES)["r8.conv"], expected.numpy(), atol=1e-4)
 
 
-def test_where_no_generator_is_known_features_are_not_called_centred(tmp_path):
+def test_features_are_not_centred_without_a_generator(tmp_path):
     path = save_tiny_encoder(tmp_path / "e.safetensors", statistics=False, generator="")
     extractor = Ghfeat(str(path))
     assert not extractor.spec().centred
@@ -85,7 +85,7 @@ def test_the_papers_numbers_choose_levels(encoder_file):
     assert select_levels(spec, "r16-r32") == ("r16.up", "r16.conv", "r16.rgb", "r32.up", "r32.conv")
 
 
-def test_stored_features_are_decoded_to_what_their_codes_draw(encoder_file, tmp_path, monkeypatch):
+def test_stored_features_decode_to_the_images_of_their_codes(encoder_file, tmp_path, monkeypatch):
     monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path / "cache"))
     (tmp_path / "images").mkdir()
     for row, image in enumerate(IMAGES):
@@ -124,7 +124,7 @@ def test_features_that_do_not_fit_the_encoder_are_refused(encoder_file, features
         Ghfeat(str(encoder_file)).decode(features)
 
 
-def test_another_generator_than_the_encoders_is_refused(encoder_file, tmp_path):
+def test_other_generators_are_refused(encoder_file, tmp_path):
     features = {"r8.conv": np.zeros((1, 16), np.float32)}
     with pytest.raises(DataError, match=GENERATOR[:16]):
         Ghfeat(str(encoder_file), generator="tiny:seed=1").decode(features)
@@ -150,7 +150,7 @@ def test_missing_weights_come_with_the_command_that_trains_them(monkeypatch, tmp
     ("generator", "align"),
     [("mobile-stylegan-ffhq:size=128", "ffhq"), ("stylegan1-fashion32", "none"), ("./net.pkl", "none"), ("", "none")],
 )
-def test_faces_are_aligned_and_nothing_else_is(tmp_path, generator, align):
+def test_only_faces_are_aligned(tmp_path, generator, align):
     path = save_tiny_encoder(tmp_path / "e.safetensors", generator=generator)
     assert Ghfeat(str(path)).spec().preprocessing.align == align
 
@@ -168,3 +168,16 @@ def test_networks_see_the_batch_that_they_are_given(encoder_file, monkeypatch):
     assert len(made.features(images)["r8.conv"]) == 40
     assert len(made.decode(made.encode(images))) == 40
     assert sizes == [40, 40, 40]
+
+
+def test_features_are_decoded_on_the_device_of_the_extractor(encoder_file, monkeypatch):
+    extractor, devices = Ghfeat(str(encoder_file)), set()
+
+    def record_devices(generator, layout, codes):
+        devices.update(tensor.device.type for tensor in (generator.w_mean, *codes.values()))
+        return torch.zeros(1, 3, 32, 32)
+
+    monkeypatch.setattr(codec, "decode_codes", record_devices)
+    extractor.to("meta")
+    extractor.decode({"r8.conv": np.zeros((1, 16), np.float32)})
+    assert devices == {"meta"}

@@ -1,4 +1,4 @@
-"""The extractor in the task `reconstruction`: images come back, and codes are compared with the true ones."""
+"""The extractor in the task `reconstruction`: reconstructions, and codes compared with the true ones."""
 
 import numpy as np
 import pytest

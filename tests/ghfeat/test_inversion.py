@@ -1,4 +1,4 @@
-"""Codes by optimisation: they draw the image, none depends on its neighbours, and the cache keeps whole images."""
+"""Codes by optimisation: they reconstruct the image, independently of the others, and the cache keeps whole files."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def drawn(tmp_path_factory):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_optimised_codes_draw_the_image_and_the_mean_code_does_not(generator, drawn, precision):
+def test_optimised_codes_reconstruct_the_image_and_the_mean_code_does_not(generator, drawn, precision):
     layout = layout_of(generator)
     statistics = layout_statistics(generator, layout)
     targets = from_uint8(drawn[[0, 1]])
@@ -38,7 +38,7 @@ def test_optimised_codes_draw_the_image_and_the_mean_code_does_not(generator, dr
     assert (made - targets).square().mean() < 0.1 * (mean - targets).square().mean()
 
 
-def test_an_image_is_inverted_alike_in_any_company(drawn, tmp_path):
+def test_inversion_does_not_depend_on_the_other_images(drawn, tmp_path):
     together = Inversions(Inversion("tiny", steps=5, batch=5), tmp_path / "together")
     alone = Inversions(Inversion("tiny", steps=5, batch=1), tmp_path / "alone")
     together.make(drawn)
@@ -48,12 +48,12 @@ def test_an_image_is_inverted_alike_in_any_company(drawn, tmp_path):
     assert (one != other).mean() < 0.01
 
 
-def test_only_missing_images_are_inverted_and_half_written_ones_are_missing(drawn, tmp_path):
+def test_only_missing_images_are_inverted_and_damaged_ones_count_as_missing(drawn, tmp_path):
     kept = Inversions(Inversion("tiny", steps=2, batch=2), tmp_path)
     assert kept.read(drawn) is None
-    told = []
-    kept.make(drawn[:3], lambda done, total: told.append((done, total)))
-    assert told == [(2, 3), (3, 3)]
+    reports = []
+    kept.make(drawn[:3], lambda done, total: reports.append((done, total)))
+    assert reports == [(2, 3), (3, 3)]
     assert kept.missing(drawn) == [3, 4]
     broken = next(kept.path.iterdir())
     broken.write_bytes(broken.read_bytes()[:100])

@@ -1,4 +1,4 @@
-"""The paper counts levels from the finest; its numbers are other names of our places."""
+"""The paper numbers levels from the finest; its numbers are aliases of our places."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_numbers_choose_levels(expression, expected):
     assert select_levels(spec_of(LAYOUT), expression) == expected
 
 
-def test_a_number_of_a_generator_with_styled_colours_stands_for_both_levels_of_its_row():
+def test_a_number_selects_both_levels_of_a_row_with_a_conversion_to_rgb():
     layout = layout_of(tiny_generator())
     assert layout.aliases["7"] == ("r4.rgb", "r8.up")
     assert layout.aliases["1"] == ("rgb",)

@@ -42,13 +42,13 @@ def test_r1_sums_over_pixels_and_averages_over_images():
     torch.testing.assert_close(discriminator.weight.grad, 2 * weight)
 
 
-def test_losses_are_float32_whatever_comes_in():
+def test_losses_are_float32_for_any_input():
     half = torch.full((2, 3, 4, 4), 0.1, dtype=torch.bfloat16)
     assert losses.pixel_loss(half, torch.zeros(2, 3, 4, 4)).dtype == torch.float32
     assert gan_losses.generator_loss(half[:, 0, 0]).dtype == torch.float32
 
 
-def test_code_loss_is_one_for_the_mean_code_and_leaves_out_what_never_varies():
+def test_code_loss_is_one_for_the_mean_code_and_leaves_out_constant_numbers():
     statistics = {"a": CodeStatistics(torch.tensor([1.0, 5.0]), torch.tensor([2.0, 0.0]))}
     drawn = torch.tensor([[3.0, 5.0], [-1.0, 5.0]])
     mean = torch.tensor([[1.0, 9.0], [1.0, 9.0]], requires_grad=True)
@@ -59,14 +59,14 @@ def test_code_loss_is_one_for_the_mean_code_and_leaves_out_what_never_varies():
     assert not mean.grad[:, 1].any()
 
 
-def test_a_weight_makes_a_term_the_stated_share():
+def test_the_weight_gives_a_term_its_share():
     assert losses.weight_for_share(pixel=0.2, term=50.0, share=0.5) * 50.0 == pytest.approx(0.1)
     with pytest.raises(ValueError, match=r"0\.0"):
         losses.weight_for_share(0.2, 0.0, 0.5)
 
 
 @pytest.mark.parametrize(("iteration", "rate"), [(0, 1e-4), (18_229, 8e-5), (145_833, 1.68e-5)])
-def test_the_learning_rate_decays_twice_an_iteration(iteration, rate):
+def test_the_learning_rate_decays_twice_per_iteration(iteration, rate):
     assert decayed_rate(iteration) == pytest.approx(rate, rel=2e-3)
 
 

@@ -15,7 +15,7 @@ def test_a_box_covers_the_pixels_whose_centres_lie_inside():
     np.testing.assert_array_equal(read_mask("0.25,0.5,0.75,1.0", 8), mask)
 
 
-def test_an_image_is_a_mask_whose_white_is_inside(tmp_path):
+def test_white_is_inside_an_image_mask(tmp_path):
     pixels = np.zeros((16, 16), np.uint8)
     pixels[:8], pixels[8:12] = 255, 51
     Image.fromarray(pixels).save(tmp_path / "m.png")
@@ -25,32 +25,32 @@ def test_an_image_is_a_mask_whose_white_is_inside(tmp_path):
     assert not mask[12:].any()
 
 
-def test_edges_fade_inwards_and_the_images_border_is_no_edge():
+def test_edges_fade_inwards_except_at_the_images_border():
     mask = box_mask((0.0, 0.0, 1.0, 0.5), 32)
     soft = feather(mask, 4 / 32)
     np.testing.assert_allclose(soft[:, 0], [1] * 13 + [0.75, 0.5, 0.25] + [0] * 16)
     assert (soft == soft[:, :1]).all()
 
 
-def test_a_narrow_mask_is_still_whole_in_its_middle():
+def test_a_narrow_mask_still_reaches_one_in_its_middle():
     soft = feather(box_mask((0.4, 0.4, 0.6, 0.6), 32), 0.5)
     assert soft.max() == 1
 
 
-def test_a_mask_of_everything_and_a_feather_of_nothing_change_nothing():
+def test_full_masks_and_zero_feathers_change_nothing():
     whole, box = np.ones((8, 8), np.float32), box_mask((0.25, 0.25, 0.5, 0.5), 8)
     np.testing.assert_array_equal(feather(whole), whole)
     np.testing.assert_array_equal(feather(box, 0), box)
 
 
-def test_coarser_maps_see_the_share_of_each_square():
+def test_coarser_masks_average_each_square():
     share = at_resolution(box_mask((0.0, 0.0, 0.375, 1.0), 8), 4)[0, 0]
     np.testing.assert_allclose(share[0].numpy(), [1, 0.5, 0, 0])
     assert at_resolution(box_mask((0, 0, 0.5, 1), 8), 16).shape == (1, 1, 16, 16)
 
 
 @pytest.mark.parametrize("text", ["0.5,0,0.2,1", "0,0,2,1", "0,0,1", "mask.png", "a,b,c,d", "nan,0,1,1"])
-def test_what_is_neither_box_nor_file_is_refused(text):
+def test_text_that_is_neither_box_nor_file_is_refused(text):
     with pytest.raises(UsageError) as raised:
         read_mask(text, 8)
     assert "--mask 0.2,0.3" in raised.value.fix

@@ -1,4 +1,4 @@
-"""The authors' encoder: every variable finds its place, and the numbers are those of the official program."""
+"""The authors' encoder: every variable is used, and codes are those of the official program."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HEADS = {"HighLevel": (8192, 4096), "MidLevel": (8192, 4096), "LowLevel": (8192,
 TABLE = encoder_table(HEADS)
 
 
-def test_every_official_variable_has_one_place_of_its_shape():
+def test_every_official_variable_has_one_tensor_of_its_shape():
     with torch.device("meta"):
         state = Encoder(paper(adain_layout(OFFICIAL_CHANNELS))).state_dict()
     found = {}
@@ -132,7 +132,7 @@ def test_codes_are_those_of_the_official_program():
 
 @torch.no_grad()
 @pytest.mark.parametrize(("kernel", "before"), [(3, 0), (7, 2)])
-def test_odd_padding_is_larger_behind_the_image(kernel, before):
+def test_odd_padding_is_larger_at_the_end(kernel, before):
     conv = SameConv2d(1, 1, kernel, 2, bias=False)
     torch.nn.init.ones_(conv.weight)
     # Kernels of ones count the pixels that they cover: in a corner, the kernel less what hangs over.
@@ -229,7 +229,7 @@ def test_an_official_pickle_is_an_extractor_with_its_own_generator(official_pick
     assert extractor.decode(features).shape == (1, 3, 256, 256)
 
 
-def test_an_encoder_converted_alone_is_taken_for_one_of_256_px_and_its_shapes_are_checked():
+def test_an_encoder_converted_alone_is_assumed_to_have_256_px():
     tensors = {f"E/{name}": np.zeros((1,)) for name in TABLE}
     with pytest.raises(DataError, match="Conv0/weight"):
         official_encoder(Checkpoint("native", tensors, {}, ""))

@@ -37,7 +37,7 @@ def test_vgg16_ends_at_the_third_convolution_of_the_fourth_block():
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
-def test_vgg16_weights_come_from_a_file_by_torchvisions_names(narrow, tmp_path, suffix):
+def test_vgg16_weights_have_torchvisions_names(narrow, tmp_path, suffix):
     torch.manual_seed(0)
     stored = Vgg16().state_dict() | {"classifier.0.weight": torch.ones(2, 2)}
     path = tmp_path / f"vgg.{suffix}"
@@ -48,7 +48,7 @@ def test_vgg16_weights_come_from_a_file_by_torchvisions_names(narrow, tmp_path, 
     assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_wrong_files_and_options_are_named(narrow, tmp_path):
+def test_errors_name_wrong_files_and_options(narrow, tmp_path):
     with pytest.raises(UsageError, match="weights=FILE"):
         perceptual_network("vgg16")
     with pytest.raises(MissingError, match=r"none\.pth"):

@@ -1,4 +1,4 @@
-"""Training of an encoder against the tiny generator: the generator stays, one batch is learned, a run resumes."""
+"""Training of an encoder with the tiny generator: the generator is frozen, one batch is learned, a run resumes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_generator_is_bit_identical_after_training(tmp_path, machine):
         assert torch.equal(value, before[name]), name
 
 
-def test_one_batch_is_learned_tenfold(machine):
+def test_training_on_one_batch_divides_its_error_by_ten(machine):
     made = recipe(total=4 * 400, rate=1e-2, code=0.0, space="w_plus")
     made.prepare(machine)
     torch.manual_seed(0)
@@ -89,7 +89,7 @@ def test_interrupted_equals_uninterrupted(tmp_path, machine):
     assert "trained on renders of its own generator; the paper used real photographs" in card
 
 
-def test_the_card_says_that_kept_images_were_drawn(tmp_path, monkeypatch, machine):
+def test_the_card_says_that_images_were_generated(tmp_path, monkeypatch, machine):
     monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path))
     images = TrainingImages(Renders("tiny", count=8, first=0, size=32), 32)
     made = GhfeatRecipe(tiny_generator(), SPEC, "tiny", GhfeatOptions(**{**SMALL, "real": 0.5}), 8, images=images)
@@ -111,7 +111,7 @@ def test_true_codes_belong_to_the_images():
 
 
 @pytest.mark.parametrize("taught", [True, False])
-def test_grey_images_are_grey_on_both_sides_and_their_codes_count_if_wanted(taught):
+def test_grey_images_are_grey_in_input_and_target_and_their_codes_are_optional(taught):
     made = recipe(grey=1.0, degraded=1.0, reflected=1.0, grey_codes=taught)
     lesson = made.lessons.batch(4, np.empty(0, dtype=np.int64), torch.device("cpu"))
     for images in (lesson.inputs, lesson.targets):
@@ -119,7 +119,7 @@ def test_grey_images_are_grey_on_both_sides_and_their_codes_count_if_wanted(taug
     assert lesson.known.sum() == 4 * taught
 
 
-def test_what_surrounds_a_reflected_part_is_no_new_image():
+def test_reflection_pads_with_blurred_pixels_of_the_image():
     torch.manual_seed(0)
     images = torch.rand(6, 3, 32, 32) * 2 - 1
     made = degrade(images, Degradation(grey=0.0, share=0.0, reflected=1.0))
@@ -132,7 +132,7 @@ def test_what_surrounds_a_reflected_part_is_no_new_image():
         assert degrade(images, Degradation(share=0.0, reflected=1.0)).dtype == torch.float32
 
 
-def test_a_run_can_stop_early_and_go_on(tmp_path, machine):
+def test_a_run_can_stop_early_and_resume(tmp_path, machine):
     folder, schedule = RunFolder(tmp_path / "run"), Schedule(images=16)
     outcome = train(recipe(), dataclasses.replace(schedule, until=8), folder, machine)
     assert (outcome.shown, outcome.finished) == (8, True)
@@ -159,7 +159,7 @@ def test_degraded_images_stay_in_range_and_differ():
     assert degrade(images, Degradation(share=0.0)) is images
 
 
-def test_what_a_training_began_from_is_told_and_counts_as_taught(tmp_path, machine):
+def test_the_encoder_that_training_started_from_is_recorded(tmp_path, machine):
     first, second, third = (RunFolder(tmp_path / name) for name in ("first", "second", "third"))
     train(recipe(), Schedule(images=8), first, machine, command="ghbench train ghfeat one")
     begun = load_encoder(first.path / "model.safetensors")
@@ -218,7 +218,7 @@ def test_the_perceptual_network_sees_images_averaged_to_its_side(machine):
         recipe(perceptual_side=12)
 
 
-def test_an_encoder_with_nothing_in_common_is_no_start(monkeypatch):
+def test_an_encoder_without_fitting_weights_is_no_start(monkeypatch):
     monkeypatch.setattr(recipes, "take_over", lambda *_: 0)
     begun = SavedEncoder(recipe().encoder, "Apache-2.0", TrainingRecord())
     with pytest.raises(UsageError) as raised:
@@ -226,18 +226,18 @@ def test_an_encoder_with_nothing_in_common_is_no_start(monkeypatch):
     assert "--start" in raised.value.fix
 
 
-def test_luma_is_that_of_the_standard():
+def test_luma_is_that_of_bt_601():
     red = torch.tensor([1.0, 0.0, 0.0])[None, :, None, None]
     assert to_grey(red, torch.tensor([True])).flatten().tolist() == pytest.approx([0.299] * 3)
 
 
-def test_the_papers_rate_decays_twice_an_iteration():
+def test_the_papers_rate_decays_twice_per_iteration():
     options = {**PRESETS["paper"], "perceptual": 0.0, "real": 0.0, "batch": 96, "encoder": "compact"}
     made = GhfeatRecipe(tiny_generator(), SPEC, "tiny", GhfeatOptions(**options), 96 * 145_833)
     assert [made.rate(step) for step in (0, 18_229, 145_833)] == pytest.approx([1e-4, 8e-5, 1.68e-5], rel=2e-3)
 
 
-def test_what_is_taken_over_is_what_fits(machine):
+def test_weights_that_fit_are_copied(machine):
     first, second = recipe(), recipe()
     torch.nn.init.constant_(first.encoder.trunk.state_dict()[next(iter(first.encoder.trunk.state_dict()))], 0.5)
     count = take_over(second.encoder, first.encoder)

@@ -1,4 +1,4 @@
-"""The encoders that come along: small files that load, bring unseen images back, and say how they were made."""
+"""Shipped encoders: small files that load, reconstruct unseen images, and say how they were trained."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ SMALL = ("fashion32", "mnist32")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_files_are_small_and_name_what_taught_them(name):
+def test_files_are_small_and_name_their_generator(name):
     path = weights_file(name)
     about = describe_encoder(path)
     generator = generator_plugin(about.generator).spec()
@@ -34,7 +34,7 @@ def test_files_are_small_and_name_what_taught_them(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_unseen_images_come_back_and_their_codes_with_them(name):
+def test_unseen_images_and_their_codes_are_recovered(name):
     codec = Codec.load(name)
     generator = codec.generator
     images = pictures_of_seeds(generator, UNSEEN, psi=0.7).transpose(0, 3, 1, 2)
@@ -48,12 +48,12 @@ def test_unseen_images_come_back_and_their_codes_with_them(name):
         assert (code - true[level]).square().sum() < 0.8 * true[level].square().sum(), level
 
 
-def test_the_digits_learned_from_the_training_rows_alone():
+def test_the_digits_encoder_was_trained_on_the_training_rows_only():
     data = describe_encoder(shipped_file("ghfeat-mnist32")).about["data"]
     assert (data["dataset"], data["split"], data["images"]) == ("mnist-10k", "train", 8_000)
 
 
-def test_the_extractor_of_the_default_weights_describes_itself_without_anything_else():
+def test_the_default_extractor_describes_itself():
     spec = Ghfeat().spec()
     assert spec.preprocessing.size == (128, 128)
     assert spec.preprocessing.align == "ffhq"

@@ -85,24 +85,24 @@ def degrade(images: Tensor, degradation: Degradation) -> Tensor:
         return images
     count, device = len(images), images.device
 
-    def touched() -> Tensor:
+    def selection() -> Tensor:
         return (torch.rand(count, device=device) < degradation.share)[:, None, None, None]
 
     def uniform(reach: float) -> Tensor:
         return (torch.rand(count, 1, 1, 1, device=device) * 2 - 1) * reach
 
-    made = _move(images, touched(), degradation)
-    made = _border(made, touched(), degradation)
+    made = _move(images, selection(), degradation)
+    made = _border(made, selection(), degradation)
     lit = ((made.clamp(-1, 1) + 1) / 2).pow(uniform(degradation.gamma).exp()) * 2 - 1
     lit = lit * uniform(degradation.gain).exp() + uniform(degradation.shift)
-    made = torch.where(touched(), lit, made)
-    made = torch.where(touched(), _coarsen(made, degradation.smallest), made)
+    made = torch.where(selection(), lit, made)
+    made = torch.where(selection(), _coarsen(made, degradation.smallest), made)
     grain = torch.randn_like(made[:, :1]) if bool(torch.rand(()) < 0.5) else torch.randn_like(made)
     is_grey = (made[:, :1] == made).all(dim=1).flatten(1).all(dim=1)[:, None, None, None]
     grain = torch.where(is_grey, grain[:, :1].expand_as(made), grain.expand_as(made))
     strength = torch.rand(count, 1, 1, 1, device=device) * degradation.noise
-    made = torch.where(touched(), made + strength * grain, made).clamp(-1, 1)
-    return _compress(made, touched().flatten(), degradation.quality)
+    made = torch.where(selection(), made + strength * grain, made).clamp(-1, 1)
+    return _compress(made, selection().flatten(), degradation.quality)
 
 
 def _move(images: Tensor, touched: Tensor, degradation: Degradation) -> Tensor:

@@ -295,12 +295,8 @@ class GhfeatRecipe(Recipe):
 
     @torch.no_grad()
     def _reconstruct(self, images: Tensor) -> Tensor:
-        codes = self._codes(images)
-        count, made = len(images), []
-        for start in range(0, count, 16):
-            part = {name: code[start : start + 16] for name, code in codes.items()}
-            made.append(decode_codes(self.generator, self.layout, part).float().clamp(-1, 1))
-        return torch.cat(made)
+        parts = [decode_codes(self.generator, self.layout, self._codes(part)) for part in torch.split(images, 16)]
+        return torch.cat([part.float().clamp(-1, 1) for part in parts])
 
     def _determination(self, images: Tensor, ws: Tensor) -> dict[str, float]:
         """R2 of the standardised codes by level: 0 for the mean code, 1 for the true one."""
