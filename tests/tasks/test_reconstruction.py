@@ -83,7 +83,7 @@ def errors(first, second):
     ("given", "name"),
     [
         ({}, "reconstruction"),
-        ({"dataset": "renders:psi=1,count=1000"}, "reconstruction"),
+        ({"dataset": "renders:psi=1,count=500"}, "reconstruction"),
         ({"dataset": "orl", "size": 128, "align": "ffhq"}, "reconstruction:dataset=orl"),
         (
             {"dataset": "renders:psi=0.7", "size": 64, "training": 9},
@@ -195,7 +195,7 @@ def test_inversion_is_computed_when_its_row_runs_and_compared_on_its_images_alon
     targets = Renders("tiny", count=6, size=32).pixels()
     assert values(result) == {FIRST: pytest.approx(errors(targets[:4], shown).mean())}
     assert (result.counts.units, result.status) == (6, "complete")
-    assert (0, 4, "inversion by optimisation, about 25 minutes on two cores") in told
+    assert (0, 4, "inversion by optimisation, about 10 minutes on two cores") in told
     monkeypatch.setattr(Inversions, "make", lambda *_, **__: pytest.fail("made again"))
     monkeypatch.setattr(Inversions, "missing", lambda *_: [])
     pixels = runner.run("pixels:size=8", task, options)
