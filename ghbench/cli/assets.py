@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ghbench.cli.terminal import print_columns, print_json, say, watched
+from ghbench.cli.terminal import print_columns, print_json, say, progress_bars
 from ghbench.errors import MissingError, UserError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def fetch(names: Annotated[list[str], typer.Argument(metavar="NAME...", show_def
     for name in names:
         assets.get(name)  # a misspelt name is reported before anything is downloaded
     failures: list[UserError] = []
-    with watched():
+    with progress_bars():
         for name in names:
             try:
                 say(assets.path(name))
@@ -60,7 +60,7 @@ def path(
     """Print the path of an asset, and fetch it first if necessary."""
     from ghbench import assets
 
-    with watched():
+    with progress_bars():
         say(assets.path(name, member))
 
 
@@ -81,7 +81,7 @@ def verify(name: Annotated[str | None, typer.Argument(help="Default: every cache
     from ghbench import assets
 
     failures: list[UserError] = []
-    with watched():
+    with progress_bars():
         for each in [name] if name else assets.names():
             try:
                 state = assets.verify(each)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ghbench.cli.terminal import print_columns, print_json, say, watched
+from ghbench.cli.terminal import print_columns, print_json, say, progress_bars
 
 
 def describe(
@@ -77,7 +77,10 @@ def _dataset(spec: str) -> dict[str, Any]:
     return {
         **asdict(dataset.card()),
         "images": len(dataset),
-        "targets": {name: f"{target.unit} {target.values.shape}" for name, target in dataset.targets.items()},
+        "targets": {
+            name: {"shape": list(target.values.shape), "unit": target.unit, "names": len(target.names)}
+            for name, target in dataset.targets.items()
+        },
         "splits": {name: len(rows) for name, rows in dataset.splits.items()},
         "content_digest": content_digest(dataset),
         "recipe_digest": dataset.recipe_digest,
@@ -88,7 +91,7 @@ def _generator(spec: str) -> dict[str, Any]:
     from ghbench.generators.description import generator_description
     from ghbench.generators.loading import generator_plugin
 
-    with watched():
+    with progress_bars():
         return generator_description(generator_plugin(spec))
 
 

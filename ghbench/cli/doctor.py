@@ -14,9 +14,8 @@ _EXTRAS = {
     "cpu": ["faiss"],
     "faces": ["dlib", "face_alignment", "skimage", "cv2"],
     "backbones": ["timm", "onnx", "onnxruntime"],
-    "report": ["jinja2", "matplotlib"],
+    "report": ["matplotlib"],
     "train": ["lightning_fabric"],
-    "ray": ["ray"],
 }
 
 

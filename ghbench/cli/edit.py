@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ghbench.cli.terminal import Watch, complain, say, watched
+from ghbench.cli.terminal import Watch, complain, say, progress_bars
 
 if TYPE_CHECKING:
     from ghbench.extractor import ExtractorSpec
@@ -183,7 +183,7 @@ def _session(
     spec = extractor.spec()
     extractor.to(_device(device))
     codec = extractor.codec
-    with watched() as watch:
+    with progress_bars() as watch:
         encodings = _encodings(codec, steps, perceptual, watch)
         yield _Session(codec, spec, align or spec.preprocessing.align, encodings, out)
 

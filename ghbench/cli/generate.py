@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ghbench.cli.terminal import say, watched
+from ghbench.cli.terminal import say, progress_bars
 
 
 def generate(
@@ -36,7 +36,7 @@ def generate(
 
     check_png(out)
     numbers = seed_list(seeds)
-    with watched() as watch:
+    with progress_bars() as watch:
         images = pictures_of_seeds(
             on_device(load_generator(generator), device),
             numbers,

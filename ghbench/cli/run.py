@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ghbench.cli.terminal import complain, print_json, watched
+from ghbench.cli.terminal import complain, print_json, progress_bars
 
 if TYPE_CHECKING:
     from ghbench.results.schema import Failure
@@ -40,7 +40,7 @@ def run(
     from ghbench.tables import table_of_results
     from ghbench.tables.terminal import print_table
 
-    with watched() as watch:
+    with progress_bars() as watch:
         tasks = [load_task(name) for name in dict.fromkeys(task)]
         options = RunOptions(
             align=align,

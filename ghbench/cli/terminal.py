@@ -81,7 +81,7 @@ class Watch:
 
 
 @contextmanager
-def watched() -> Iterator[Watch]:
+def progress_bars() -> Iterator[Watch]:
     """Show progress on stderr while the block runs: downloads in bytes, all else in images, with speed and time left.
 
     Downloads report by themselves. Nothing is shown unless stderr is a terminal.

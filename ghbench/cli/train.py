@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ghbench.cli.terminal import say, watched
+from ghbench.cli.terminal import say, progress_bars
 
 if TYPE_CHECKING:
     from ghbench.training.recipe import Recipe
@@ -75,7 +75,7 @@ def heads(
     from ghbench.training.run_folder import RunFolder
 
     recipe = heads_recipe(generator, images, RunFolder(run).path, option or [])
-    with watched() as watch:
+    with progress_bars() as watch:
         machine = Machine(accelerator=accelerator, precision=precision, compiled=compiled)
         recipe.gather(machine, lambda done, total: watch.images(done, total, "renders"))
     _train(recipe, run, images, seed, precision, accelerator, 1, compiled)
@@ -131,7 +131,7 @@ def _train(
     folder = RunFolder(run)
     schedule = Schedule(images=images, seed=seed, evaluate_every=max(images // 4, 10_000), until=until)
     machine = Machine(accelerator=accelerator, devices=devices, precision=precision, compiled=compiled)
-    with watched() as watch:
+    with progress_bars() as watch:
 
         def report(shown: int, total: int, line: str) -> None:
             watch.images(shown, total, recipe.name)

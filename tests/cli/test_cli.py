@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from ghbench import locations
-from ghbench.cli.compare import told_p
+from ghbench.cli.compare import p_value_text
 
 GHBENCH = Path(sys.executable).with_name("ghbench")
 pytestmark = pytest.mark.skipif(not GHBENCH.is_file(), reason="the ghbench script is not installed")
@@ -27,7 +27,10 @@ class Slow:
 
     def spec(self):
         levels = (Level("x", 2),)
-        return ExtractorSpec("slow", "1", levels, ("x",), Preprocessing((8, 8)), "0", TrainingRecord(), "none")
+        return ExtractorSpec(
+            name="slow", version="1", levels=levels, default_levels=("x",), preprocessing=Preprocessing((8, 8)),
+            weights_digest="0", training=TrainingRecord(), licence="none",
+        )
 
     def extract(self, images):
         print("extracting", flush=True)
@@ -77,7 +80,7 @@ def tree(lfw_tree):
 def test_tables_go_to_stdout_and_nothing_to_stderr(ghbench, tree):
     done = ghbench("run", "-e", "thumbnail:size=4", "-e", "pixels:size=4", "-t", tree)
     assert done.returncode == 0, done.stderr
-    assert f"{tree}: ranked by accuracy" in "".join(done.stdout.split("\n"))
+    assert f"{tree}: sorted by accuracy" in "".join(done.stdout.split("\n"))
     assert "thumbnail:size=4" in done.stdout
     assert "\x1b" not in done.stdout  # no colours and no bars unless it is a terminal
     assert done.stderr == ""
@@ -88,13 +91,13 @@ def test_tables_go_to_stdout_and_nothing_to_stderr(ghbench, tree):
 def test_json_is_a_list_of_results(ghbench, tree):
     done = ghbench("run", "-e", "thumbnail:size=4", "-t", tree, "--json", "--limit", "10")
     (result,) = json.loads(done.stdout)
-    assert (result["status"], result["limit"], result["schema_version"]) == ("partial", 10, 1)
-    assert {"metric", "value", "ci"} <= set(result["metrics"][0])
+    assert (result["status"], result["limit"], result["schema_version"]) == ("partial", 10, 2)
+    assert {"metric", "value", "interval"} <= set(result["metrics"][0])
 
 
 def test_reference_rows_are_run_on_request(ghbench, tree):
     done = ghbench("run", "-e", "thumbnail:size=4", "-t", tree, "--json", "--limit", "10", "--references")
-    ran = [result["extractor"]["spec_string"] for result in json.loads(done.stdout)]
+    ran = [result["subject"]["spec_string"] for result in json.loads(done.stdout)]
     assert ran[0] == "thumbnail:size=4"
     assert {"pixels", "random-trunk"} <= set(ran)
 
@@ -195,9 +198,9 @@ def test_leaderboard_compare_and_verify_follow_a_run(ghbench, tree):
     table = json.loads(ghbench("leaderboard", "-t", tree, "--own", "--format", "json").stdout)
     assert {"thumbnail:size=4", "pixels:size=4"} <= {row["system"] for row in table["rows"]}
     markdown = ghbench("leaderboard", "-t", tree, "--own", "--format", "markdown").stdout
-    assert markdown.startswith("| rank | extractor | accuracy |")
+    assert markdown.startswith("| rank | extractor | numbers | accuracy |")
     compared = json.loads(ghbench("compare", "thumbnail:size=4", "pixels:size=4", "-t", tree, "--json").stdout)
-    assert compared["unit"] == "people"
+    assert compared["unit"] == "4 people"
     verified = ghbench("verify", "-t", tree, "--own")
     assert verified.returncode == 0, verified.stdout
     assert "differs" not in verified.stdout
@@ -232,7 +235,7 @@ def test_clearing_skips_a_key_that_is_being_written(ghbench, tree, tmp_path):
 
 def test_without_results_leaderboard_and_verify_name_the_command_to_run(ghbench, tree, tmp_path):
     home = {"GHBENCH_HOME": str(tmp_path / "home")}
-    command = "ghbench run -e pixels -e random-trunk"
+    command = "ghbench run -e EXTRACTOR"
     table = ghbench("leaderboard", "-t", tree, "--own", "--format", "json", **home)
     assert (table.returncode, json.loads(table.stdout)["rows"]) == (0, [])
     assert command in table.stderr
@@ -287,7 +290,7 @@ def test_clearing_nothing_says_so(ghbench):
 
 
 def test_p_values_are_not_printed_with_false_precision():
-    assert [told_p(value) for value in (0.0, 1e-300, 0.00012, 0.0564)] == ["p < 0.0001"] * 2 + [
+    assert [p_value_text(value) for value in (0.0, 1e-300, 0.00012, 0.0564)] == ["p < 0.0001"] * 2 + [
         "p = 0.00012",
         "p = 0.056",
     ]

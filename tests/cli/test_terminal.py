@@ -26,7 +26,10 @@ class Hostile:
 
     def spec(self):
         levels = (Level("x", 2),)
-        return ExtractorSpec("hostile", "1", levels, ("x",), Preprocessing((8, 8)), "0", TrainingRecord(), HOSTILE)
+        return ExtractorSpec(
+            name="hostile", version="1", levels=levels, default_levels=("x",), preprocessing=Preprocessing((8, 8)),
+            weights_digest="0", training=TrainingRecord(), licence=HOSTILE,
+        )
 
     def extract(self, images):
         raise ValueError(HOSTILE)
@@ -153,7 +156,7 @@ def test_a_terminal_shows_the_current_pair_and_obeys_no_plugin(plugin, lfw_tree)
     code, out, sent = on_a_terminal(*arguments, "--workers", "0")
     assert code == 1
     assert "thumbnail:size=4 on lfw" in sent
-    assert f"{lfw_tree}: ranked by" in "".join(out.split("\n"))
+    assert f"{lfw_tree}: sorted by" in "".join(out.split("\n"))
     for forbidden in ("\x1b]0;", "\x1b[2J", "\x07", "\x9b", "\u202e", "\nghbench: all fine"):
         assert forbidden not in sent
 
