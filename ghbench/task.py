@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ghbench.dataset import Dataset
-from ghbench.errors import UsageError
+from ghbench.digests import digest_json
+from ghbench.errors import DataError, UsageError
 from ghbench.extractor import Extractor, ExtractorSpec, Subject, SubjectSpec
 from ghbench.progress import Progress
 
@@ -96,12 +97,29 @@ class Units:
         first: int64 [N] unit of each record.
         second: int64 [N] second unit of each record, None where records have only one.
         count: Number of units.
+        names: What each unit is, so that systems are only paired over the same ones; `()` where their order says it.
     """
 
     kind: str
     first: NDArray[np.int64]
     second: NDArray[np.int64] | None
     count: int
+    names: Sequence[Any] = ()
+
+    def __post_init__(self) -> None:
+        for part in (self.first, self.first if self.second is None else self.second):
+            if (
+                not np.issubdtype(part.dtype, np.integer)
+                or len(part) == 0
+                or part.min() < -1
+                or part.max() >= self.count
+            ):
+                raise DataError(f"units of records must be integers from -1 to {self.count - 1}, one a record")
+
+    @property
+    def digest(self) -> str:
+        """What must be equal for a pairing."""
+        return digest_json([self.kind, self.count, [str(name) for name in self.names]])
 
     def weights(self, multiplicity: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Record weights [N] of a bootstrap draw with multiplicities [count]."""
@@ -199,7 +217,7 @@ class Context(Protocol):
         ...
 
     def features(
-        self, extractor: Extractor, dataset: Dataset, levels: Sequence[str] | None = None
+        self, extractor: Extractor, dataset: Dataset, levels: Sequence[str] | None = None, *, options: str = ""
     ) -> Mapping[str, NDArray[np.float32]]:
         """Features of a dataset by level, [N, D], from the store or extracted into it by the engine.
 
@@ -207,6 +225,10 @@ class Context(Protocol):
             extractor: Anything that encodes images, for instance a judge of decoded images.
             dataset: The images.
             levels: Names of levels, None for the default ones.
+            options: Spec string that the extractor was built from, where it has options: part of the feature key.
+
+        Raises:
+            UsageError: The extractor encodes no images, or has no such level.
         """
         ...
 

@@ -72,7 +72,7 @@ def publish(page: Page, folder: Path = FOLDER) -> None:
     if run.returncode:
         sys.exit(run.returncode)
     made = {files.path_of(Result.model_validate(outcome), folder) for outcome in json.loads(run.stdout)}
-    for path in (folder / files.slug(task.name)).iterdir():
+    for path in (folder / files.task_folder(task.name)).iterdir():
         if path.with_suffix(".json") not in made:
             path.unlink()
     entries, notes = collect(task.name, folder, published=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ghbench.cli.terminal import print_columns, print_json, say, progress_bars
+from ghbench.cli.terminal import print_columns, print_json, progress_bars, say
 from ghbench.errors import MissingError, UserError
 
 if TYPE_CHECKING:

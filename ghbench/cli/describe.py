@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ghbench.cli.terminal import print_columns, print_json, say, progress_bars
+from ghbench.cli.terminal import print_columns, print_json, progress_bars, say
 
 
 def describe(

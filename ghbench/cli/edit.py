@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ghbench.cli.terminal import Watch, complain, say, progress_bars
+from ghbench.cli.terminal import Watch, complain, progress_bars, say
 
 if TYPE_CHECKING:
     from ghbench.extractor import ExtractorSpec

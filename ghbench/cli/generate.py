@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ghbench.cli.terminal import say, progress_bars
+from ghbench.cli.terminal import progress_bars, say
 
 
 def generate(

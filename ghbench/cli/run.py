@@ -41,7 +41,7 @@ def run(
     from ghbench.tables.terminal import print_table
 
     with progress_bars() as watch:
-        tasks = [load_task(name) for name in dict.fromkeys(task)]
+        tasks = {name: load_task(name) for name in task}
         options = RunOptions(
             align=align,
             overwrite=overwrite,
@@ -51,12 +51,12 @@ def run(
             results=results,
             extraction=ExtractionOptions(batch_size, workers, device, watch.images),
         )
-        outcomes = run_pairs(extractor, tasks, options, watch.pair, references=references)
+        outcomes = run_pairs(extractor, list(tasks), options, watch.pair, references=references)
     failures = [outcome for outcome in outcomes if not isinstance(outcome, Result)]
     if as_json:
         print_json([outcome.model_dump(mode="json") for outcome in outcomes])
     else:
-        for loaded in tasks:
+        for loaded in tasks.values():
             of_task = [one for one in outcomes if isinstance(one, Result) and one.task.name == loaded.name]
             if of_task:
                 print_table(table_of_results(loaded, of_task, results))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ghbench.cli.terminal import say, progress_bars
+from ghbench.cli.terminal import progress_bars, say
 
 if TYPE_CHECKING:
     from ghbench.training.recipe import Recipe

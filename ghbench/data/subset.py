@@ -27,7 +27,7 @@ class Subset:
         chosen = np.asarray(rows, dtype=np.int64).reshape(-1)
         if len(np.unique(chosen)) != len(chosen) or not np.isin(chosen, np.arange(len(whole))).all():
             raise UsageError(f"rows of {whole.card().name!r}: expected each once, from 0 to {len(whole) - 1}")
-        self._whole, self._rows = whole, chosen
+        self.whole, self.rows = whole, chosen
         self.ids: Sequence[str] = self._of(whole.ids)
         self.targets: Mapping[str, Target] = {name: target.rows(chosen) for name, target in whole.targets.items()}
         self.splits: Mapping[str, NDArray[np.int64]] = {
@@ -37,30 +37,30 @@ class Subset:
 
     def card(self) -> DatasetCard:
         """Licence, citation and source of the whole."""
-        return self._whole.card()
+        return self.whole.card()
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """Decode one image: uint8 [H, W, 3] RGB."""
-        return self._whole.image(int(self._rows[row]))
+        return self.whole.image(int(self.rows[row]))
 
     def identities(self) -> Sequence[str]:
         """What identifies each row's image."""
-        return self._of(self._whole.identities())
+        return self._of(self.whole.identities())
 
     def image_digests(self) -> Sequence[str]:
         """Digest of each row's decoded pixels."""
-        return self._of(self._whole.image_digests())
+        return self._of(self.whole.image_digests())
 
     def draw(self, rows: Sequence[int], progress: Progress) -> None:
         """Draw images of the whole, see `ghbench.dataset.Drawn`; nothing to do where it is not drawn."""
-        if isinstance(self._whole, Drawn):
-            self._whole.draw(self._rows[np.asarray(rows, dtype=np.int64)].tolist(), progress)
+        if isinstance(self.whole, Drawn):
+            self.whole.draw(self.rows[np.asarray(rows, dtype=np.int64)].tolist(), progress)
 
     def _of(self, values: Sequence[str]) -> tuple[str, ...]:
-        return tuple(values[row] for row in self._rows.tolist())
+        return tuple(values[row] for row in self.rows.tolist())
 
 
 def first_rows(dataset: Dataset, count: int) -> Subset:

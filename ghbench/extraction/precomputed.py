@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from ghbench.data.subset import Subset
 from ghbench.dataset import Dataset
 from ghbench.extraction.checks import check_batch
 from ghbench.extraction.finish import finish_level
@@ -33,7 +34,12 @@ def store_precomputed(
         MissingError: The extractor has none of this dataset.
         FeatureError: They are unusable.
     """
-    features = check_batch(extractor.precomputed(dataset), spec, range(len(dataset)))
+    whole: Dataset = dataset
+    rows = np.arange(len(dataset))
+    while isinstance(whole, Subset):  # features were made of the whole dataset
+        rows, whole = whole.rows[rows], whole.whole
+    checked = check_batch(extractor.precomputed(whole), spec, range(len(whole)))
+    features = {level: values[rows] for level, values in checked.items()}
     with stored.writing():
         for level in levels:
             for start, end in stored.missing_rows(level):

@@ -28,12 +28,21 @@ def result_path(task: str, extractor: str, digest: str, folder: Path | None = No
 
 def path_of(result: Result, folder: Path | None = None) -> Path:
     """Where a result's file belongs."""
-    return result_path(slug(result.task.name), result.subject.name, result.digest, folder)
+    return result_path(task_folder(result.task.name), result.subject.name, result.digest, folder)
 
 
 def slug(name: str) -> str:
-    """A task's name as the name of a folder: `orl:pairs=official` becomes `orl-pairs=official`."""
+    """A name in letters that any file system takes: `orl:pairs=official` becomes `orl-pairs=official`."""
     return re.sub(r"[^A-Za-z0-9_.=+-]+", "-", name)
+
+
+def task_folder(name: str) -> str:
+    """The folder of a task's results: its name, shortened and with a digest where it is not a plain word.
+
+    Two tasks never share a folder, and no path of a user's makes a name too long.
+    """
+    plain = slug(name)
+    return plain if plain == name and len(name) <= 60 else f"{plain[:60].rstrip('-')}-{digest_lines([name])[:8]}"
 
 
 def failure_path(task: str, extractor: str, request: str, folder: Path | None = None) -> Path:
@@ -43,21 +52,37 @@ def failure_path(task: str, extractor: str, request: str, folder: Path | None = 
     )
 
 
-def save(result: Result, records: pd.DataFrame, path: Path) -> Result:
+def as_stored(records: pd.DataFrame, task: str) -> tuple[bytes, pd.DataFrame]:
+    """The Parquet file of a task's records, and the records as they are read back from it.
+
+    Args:
+        records: What `evaluate` returned.
+        task: Name for the message.
+
+    Raises:
+        DataError: The records cannot be written.
+    """
+    content = io.BytesIO()
+    try:
+        records.to_parquet(content, compression="zstd", index=False)
+    except (ValueError, TypeError, OverflowError) as error:  # what pyarrow raises derives from these
+        raise DataError(f"the records of task {task!r} cannot be stored: {error}; expected plain columns") from error
+    return content.getvalue(), pd.read_parquet(io.BytesIO(content.getvalue()))
+
+
+def save(result: Result, records: bytes, path: Path) -> Result:
     """Write a result and its records; the JSON, which says that both are there, comes last.
 
     Args:
         result: The result.
-        records: Its records.
+        records: Its records, as `as_stored` gives them.
         path: Path of the JSON file.
 
     Returns:
         The result as its file says it, with the digest of its records.
     """
-    content = io.BytesIO()
-    records.to_parquet(content, compression="zstd", index=False)
-    atomic.write_bytes(path.with_suffix(".parquet"), content.getvalue())
-    result = result.model_copy(update={"records_sha256": digest_bytes(content.getvalue())})
+    atomic.write_bytes(path.with_suffix(".parquet"), records)
+    result = result.model_copy(update={"records_sha256": digest_bytes(records)})
     text = result.model_dump_json(indent=1)
     atomic.write_text(path, text + "\n")
     return Result.model_validate_json(text)

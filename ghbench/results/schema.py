@@ -102,6 +102,7 @@ class Counts(_Part):
     records: int
     unit: str | None = Field(description="what the bootstrap resamples, None where nothing is")
     units: int
+    units_digest: str | None = Field(default=None, description="which units: systems are paired over equal ones only")
 
 
 class Timing(_Part):
@@ -133,6 +134,7 @@ class Missing(_Part):
     what: str
     why: str
     fix: str
+    foreseen: bool = Field(default=False, description="the task can tell without computing whether it is still missing")
 
 
 class Result(_Part):

@@ -37,11 +37,13 @@ def declared(task: Task, name: str) -> Metric:
 
 def scores(task: Task, records: pd.DataFrame) -> list[Score]:
     """All scores, under the policy `each` level by level."""
-    return [
-        replace(score, level=score.level or level)
-        for level, rows in levels_of(records)
-        for score in task.score(part_of(records, rows))
-    ]
+    found = []
+    for level, rows in levels_of(records):
+        for score in task.score(part_of(records, rows)):
+            if level is not None and score.level not in {None, level}:
+                raise PluginError(f"task {task.name!r} scores level {score.level!r} where only {level!r} is evaluated")
+            found.append(replace(score, level=score.level or level))
+    return found
 
 
 def units_of(task: Task, records: pd.DataFrame) -> Units | None:
@@ -51,7 +53,11 @@ def units_of(task: Task, records: pd.DataFrame) -> Units | None:
     if not isinstance(task, Resampled):
         raise PluginError(f"task {task.name!r} declares metrics with uncertainty over units, but has no units()")
     _, rows = next(levels_of(records))
-    return task.units(part_of(records, rows))
+    units = task.units(part_of(records, rows))
+    present = np.unique(np.concatenate([units.first, units.first if units.second is None else units.second]))
+    if not np.array_equal(present[present >= 0], np.arange(units.count)) or not units.count:
+        raise PluginError(f"task {task.name!r} counts {units.count} {units.kind}; its records do not hold all of them")
+    return units
 
 
 def replicates(
@@ -80,20 +86,21 @@ def replicates(
     wanted = {name for name in kinds if kinds[name] in RESAMPLED and (metrics is None or name in metrics)}
     if not wanted:
         return {}
-    if any(kinds[name] == "runs" for name in wanted):
-        seed = int(digest_json([seed, stream])[:12], 16)
+    own_seed = int(digest_json([seed, stream])[:12], 16)
     found: dict[tuple[str, str | None], Floats] = {}
     for level, rows in levels_of(records):
         part = part_of(records, rows)
         units = units_of(task, part)
         assert units is not None
-        start = 0
-        for counts in statistics.multiplicity_chunks(units.count, draws, seed):
-            for (name, own_level), values in _scored_draws(task, part, units, counts, wanted).items():
-                key = (name, own_level or level)
-                # A draw that lacks a metric leaves a gap, so that the draws of two systems stay side by side.
-                found.setdefault(key, np.full(draws, np.nan))[start : start + len(counts)] = values
-            start += len(counts)
+        for kind, drawn_with in (("units", seed), ("runs", own_seed)):
+            of_kind = {name for name in wanted if kinds[name] == kind}
+            start = 0
+            for counts in statistics.multiplicity_chunks(units.count, draws, drawn_with) if of_kind else ():
+                for (name, own_level), values in _scored_draws(task, part, units, counts, of_kind).items():
+                    key = (name, own_level or level)
+                    # A draw that lacks a metric leaves a gap, so that the draws of two systems stay side by side.
+                    found.setdefault(key, np.full(draws, np.nan))[start : start + len(counts)] = values
+                start += len(counts)
     return found
 
 
@@ -105,14 +112,17 @@ def metric_values(task: Task, records: pd.DataFrame, draws: Replicates) -> list[
         records: What its `evaluate` returned.
         draws: What `replicates` returned.
     """
-    units = units_of(task, records)
+    parts = list(levels_of(records))
+    units = {level: units_of(task, part_of(records, rows)) for level, rows in parts}
+    together = units.get(None)  # a score about one level of several, where levels are not scored one by one
     values = []
     for score in scores(task, records):
         metric = declared(task, score.metric)
         replicate = draws.get((score.metric, score.level)) if metric.uncertainty in RESAMPLED else None
+        own_units = units.get(score.level, together)
         ends = None
-        if replicate is not None and units is not None and math.isfinite(score.value):
-            ends = statistics.interval(score.value, replicate, units.count, metric.bounds)
+        if replicate is not None and own_units is not None and math.isfinite(score.value):
+            ends = statistics.interval(score.value, replicate, own_units.count, metric.bounds)
         values.append(
             MetricValue(
                 metric=score.metric,
@@ -125,26 +135,27 @@ def metric_values(task: Task, records: pd.DataFrame, draws: Replicates) -> list[
     return values
 
 
-_kept: OrderedDict[tuple[str, str, int], Replicates] = OrderedDict()
+_kept: OrderedDict[tuple[str | int | None, ...], Replicates] = OrderedDict()
 
 
-def keep_draws(task: Task, records_sha256: str | None, seed: int, draws: Replicates) -> None:
+def keep_draws(task: Task, records_sha256: str | None, seed: int, stream: str, draws: Replicates) -> Replicates:
     """Remember the main metric's draws of records that were just scored, for the table that follows."""
-    if records_sha256 is not None:
-        main = task.metrics[0].name
-        _kept[task.name, records_sha256, seed] = {key: values for key, values in draws.items() if key[0] == main}
-        while len(_kept) > _KEPT_DRAWS:
-            _kept.popitem(last=False)
+    main = task.metrics[0].name
+    key = (task.name, task.version, main, records_sha256, seed, stream)
+    _kept[key] = {name: values for name, values in draws.items() if name[0] == main}
+    while len(_kept) > _KEPT_DRAWS:
+        _kept.popitem(last=False)
+    return _kept[key]
 
 
 def main_draws(task: Task, records: pd.DataFrame, records_sha256: str | None, seed: int, stream: str) -> Replicates:
     """Draws of the main metric, remembered or made now."""
-    key = (task.name, records_sha256 or "", seed)
-    if key not in _kept:
-        draws = replicates(task, records, metrics=[task.metrics[0].name], seed=seed, stream=stream)
-        keep_draws(task, records_sha256, seed, draws)
-        return draws
-    return _kept[key]
+    main = task.metrics[0].name
+    found = _kept.get((task.name, task.version, main, records_sha256, seed, stream))
+    if found is not None:
+        return found
+    draws = replicates(task, records, metrics=[main], seed=seed, stream=stream)
+    return keep_draws(task, records_sha256, seed, stream, draws)
 
 
 def levels_of(records: pd.DataFrame) -> Iterator[tuple[str | None, NDArray[np.intp]]]:

@@ -184,7 +184,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def significantly_better(
     values: Sequence[float],
     draws: Sequence[Floats],
-    units: int,
+    units: Sequence[int],
     *,
     higher_is_better: bool = True,
     paired: bool = True,
@@ -197,7 +197,7 @@ def significantly_better(
     Args:
         values: K point values.
         draws: K replicate arrays [B].
-        units: Number of units that were resampled.
+        units: K numbers of units that were resampled; equal where draws are paired.
         higher_is_better: Direction of the metric.
         paired: Whether the draws are the same for all systems; False for runs, which are each system's own.
         level: Family-wise error rate.
@@ -207,13 +207,13 @@ def significantly_better(
     """
     count = len(values)
     better = np.zeros((count, count), dtype=np.bool_)
-    if units < FEWEST_UNITS_TO_RANK:
+    if min(units, default=0) < FEWEST_UNITS_TO_RANK:
         return better
     pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
     differences = [
-        paired_difference(values[i], values[j], draws[i], draws[j], units)
+        paired_difference(values[i], values[j], draws[i], draws[j], units[i])
         if paired
-        else independent_difference(values[i], values[j], draws[i], draws[j], units, units)
+        else independent_difference(values[i], values[j], draws[i], draws[j], units[i], units[j])
         for i, j in pairs
     ]
     for (i, j), difference, p in zip(pairs, differences, holm([d.p_value for d in differences]), strict=True):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ghbench import locations
 from ghbench.dataset import Dataset, content_digest
+from ghbench.errors import UsageError
 from ghbench.extraction import ExtractionOptions, extract_features, move, resolve_device
 from ghbench.extractor import Encoder, Extractor
 from ghbench.imaging import alignment
@@ -55,7 +56,7 @@ class RunContext:
     @property
     def cache(self) -> Path:
         """Folder for what is worth keeping between runs."""
-        return locations.cache() / "tasks" / files.slug(self.task)
+        return locations.cache() / "tasks" / files.task_folder(self.task)
 
     def rng(self, *stream: int) -> np.random.Generator:
         """Random numbers from the run's seed; another stream gives others."""
@@ -67,14 +68,18 @@ class RunContext:
         return subject
 
     def features(
-        self, extractor: Extractor, dataset: Dataset, levels: Sequence[str] | None = None
+        self, extractor: Extractor, dataset: Dataset, levels: Sequence[str] | None = None, *, options: str = ""
     ) -> Mapping[str, NDArray[np.float32]]:
         """Features of a dataset by level, from the store or extracted into it; see `ghbench.task.Context`."""
-        assert isinstance(extractor, Encoder)
         spec = extractor.spec()
+        if not isinstance(extractor, Encoder):
+            raise UsageError(f"{spec.name!r} encodes no images")
         wanted = spec.default_levels if levels is None else tuple(levels)
+        unknown = set(wanted) - {level.name for level in spec.levels}
+        if unknown:
+            raise UsageError(f"{spec.name!r} has no level {', '.join(sorted(unknown))}")
         align = alignment(spec.preprocessing.align)
-        key = feature_key(spec, spec.name, dataset, content_digest(dataset), align)
+        key = feature_key(spec, options or spec.name, dataset, content_digest(dataset), align)
         stored = self.store.open(key, dataset.ids)
         extract_features(extractor, spec, dataset, stored, wanted, align.name, self.extraction)
         return {level: np.asarray(stored.read(level), dtype=np.float32) for level in wanted}

@@ -33,6 +33,8 @@ def check_overlap(spec: SubjectSpec, judged: Iterable[tuple[Dataset, str | None]
             f"a network that computes a metric of this task shaped {spec.name!r}; it cannot also judge it"
         )
     evaluated = list(judged)
+    if not evaluated:
+        return f"{UNCHECKED}: no images are judged"
     found = [text for dataset, split in evaluated if (text := _overlap(spec, dataset, split))]
     if not found:
         return _nothing_found(spec, named=all(dataset.card().named for dataset, _ in evaluated))
@@ -46,8 +48,10 @@ def check_overlap(spec: SubjectSpec, judged: Iterable[tuple[Dataset, str | None]
 
 def _overlap(spec: SubjectSpec, dataset: Dataset, split: str | None) -> str | None:
     card = dataset.card()
-    here = {card.name, *card.related} if card.named else set()
-    named = [seen for seen in spec.training.datasets if _shares(seen, here, split)]
+    related = {card.name, *card.related} if card.named else set()
+    # Another split of this very dataset is excused; nothing is known of the splits of related ones.
+    excused = {f"{card.name}#{other}" for other in dataset.splits if split is not None and other != split}
+    named = [seen for seen in spec.training.datasets if seen.partition("#")[0] in related and seen not in excused]
     if named:
         return f"it learned from {', '.join(sorted(named))}, which shares images or people with {card.name}"
     listed = spec.training.image_digests
@@ -55,17 +59,12 @@ def _overlap(spec: SubjectSpec, dataset: Dataset, split: str | None) -> str | No
     return f"{len(shared)} images of {card.name} are among its training images" if shared else None
 
 
-def _shares(seen: str, here: set[str], split: str | None) -> bool:
-    """Whether a dataset of the training record, `NAME` or `NAME#SPLIT`, may share images with the judged rows."""
-    name, _, seen_split = seen.partition("#")
-    return name in here and not (seen_split and split and seen_split != split)
-
-
 def _nothing_found(spec: SubjectSpec, *, named: bool) -> str:
     if spec.training.supervision == "none":
         return "none: untrained"
-    if spec.training.image_digests is None and not named:
+    listed = bool(spec.training.image_digests)  # what learned saw images, so an empty list is no list
+    if not listed and not named:
         return f"{UNCHECKED}: neither the training images nor the evaluated ones have a name to go by"
-    if spec.training.image_digests is None:
+    if not listed:
         return "none by name of dataset; the training images are not listed, so not checked image by image"
     return "none by name of dataset and by image"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ghbench.data.subset import Subset
 from ghbench.dataset import Dataset, content_digest
 from ghbench.digests import digest_json
-from ghbench.errors import DataError, FeatureError, UsageError
+from ghbench.errors import DataError, FeatureError, PluginError, UsageError
 from ghbench.extraction import Precomputed, extract_features, store_precomputed
 from ghbench.extractor import Encoder, ExtractorSpec, Subject, SubjectSpec
 from ghbench.imaging import Alignment, alignment
@@ -32,7 +32,7 @@ from ghbench.running.overlap import check_overlap
 from ghbench.running.record import RoleData
 from ghbench.running.request import SubjectRequest
 from ghbench.store import StoredFeatures, default_store
-from ghbench.task import LEVEL, Evaluation, Lacking, Role, Task, TaskInputs
+from ghbench.task import LEVEL, Evaluation, Lacking, Resampled, Role, Task, TaskInputs, Units
 
 
 class Pair:
@@ -58,14 +58,14 @@ class Pair:
             _check_abilities(self.subject, self.spec, task, request)
             self.levels = self._selected_levels()
             self.align = self._chosen_alignment()
-            self.roles = {name: _data(role, options.limit) for name, role in task.roles().items()}
+            self.roles = {name: _data(name, role, options.limit) for name, role in task.roles().items()}
             judged = [(data.dataset, data.role.split) for data in self.roles.values() if data.role.judged]
             self.overlap = check_overlap(self.spec, judged, task.protocol())
             self.context = RunContext(task.name, options.seed, options.extraction, options.store or default_store())
 
     def result(self) -> Result:
         """Read the finished result back, or make it."""
-        path = files.result_path(files.slug(self.task.name), self.spec.name, self.digest, self.options.results)
+        path = files.result_path(files.task_folder(self.task.name), self.spec.name, self.digest, self.options.results)
         finished = None if self.options.overwrite else files.finished(path)
         if finished is not None and finished.digest == self.digest and not self._can_be_completed(finished):
             return finished
@@ -74,12 +74,14 @@ class Pair:
         with self._phase("evaluate"):
             evaluation = self.evaluate(stored)
         with self._phase("score"):
-            records = evaluation.records
+            # As whoever reads the file will score them.
+            content, records = files.as_stored(evaluation.records, self.task.name)
             draws = scoring.replicates(self.task, records, seed=self.options.seed, stream=self.digest)
             metrics = scoring.metric_values(self.task, records, draws)
-        result = self._describe(evaluation, stored, cached=encoded == 0).model_copy(update={"metrics": metrics})
-        saved = files.save(result, records, path)
-        scoring.keep_draws(self.task, saved.records_sha256, self.options.seed, draws)
+            units = scoring.units_of(self.task, records)
+        result = self._describe(evaluation, stored, units, cached=encoded == 0)
+        saved = files.save(result.model_copy(update={"metrics": metrics}), content, path)
+        scoring.keep_draws(self.task, saved.records_sha256, self.options.seed, self.digest, draws)
         return saved
 
     @cached_property
@@ -91,8 +93,8 @@ class Pair:
                 **subject_parts(self.spec, self.levels, self.request.policy),
                 "task": [self.task.name, self.task.version, self.task.protocol()],
                 "align": align_parts(self.align),
-                "data": {name: [data.digest, data.role.annotations_digest] for name, data in self.roles.items()},
-                "dtype": self.options.dtype,
+                "data": {name: data.identity() for name, data in self.roles.items()},
+                "dtype": self.options.dtype if self.uses_features else None,
                 "limit": self.options.limit,
                 "seed": self.options.seed,
             }
@@ -106,14 +108,18 @@ class Pair:
             return ()
         if not isinstance(self.spec, ExtractorSpec):
             raise UsageError(f"{self.spec.name!r} has no features, which task {task.name!r} needs")
-        if not self.spec.levels:
-            raise FeatureError(f"extractor {self.spec.name!r} declares no levels")
+        if not self.spec.levels or not self.spec.default_levels:
+            raise FeatureError(f"extractor {self.spec.name!r} declares no levels, or none that are used by default")
         if request.policy not in {"each", *task.policies}:
             raise UsageError(
                 f"task {task.name!r} does not combine levels by policy {request.policy!r}",
                 fix=f"policy={' or policy='.join(['each', *task.policies])}",
             )
-        return select_levels(self.spec, request.level)
+        levels = select_levels(self.spec, request.level)
+        without = [] if self.spec.mean is None else [level for level in levels if level not in self.spec.mean]
+        if without:
+            raise FeatureError(f"extractor {self.spec.name!r} has a mean, but none of level {', '.join(without)}")
+        return levels
 
     def _chosen_alignment(self) -> Alignment | None:
         """What the user chose, else what the extractor declares; a task may fix one for all."""
@@ -130,12 +136,12 @@ class Pair:
         return alignment(fixed or wanted or self.spec.preprocessing.align)
 
     def _can_be_completed(self, finished: Result) -> bool:
-        """Whether something that an incomplete result lacked is here now."""
-        if not finished.missing:
-            return False
-        if not isinstance(self.task, Lacking):
-            return True
-        return {lack.what for lack in self.task.lacking()} != {missing.what for missing in finished.missing}
+        """Whether something that was missing is here now; what only `evaluate` finds needs --overwrite."""
+        foreseen = {missing.what for missing in finished.missing if missing.foreseen}
+        return bool(foreseen - self._lacking_now()) if foreseen else False
+
+    def _lacking_now(self) -> set[str]:
+        return {lack.what for lack in self.task.lacking()} if isinstance(self.task, Lacking) else set()
 
     def features(self) -> tuple[dict[str, dict[str, StoredFeatures]], int]:
         """Features by role and view, and how many images had to be encoded for them."""
@@ -190,10 +196,10 @@ class Pair:
         datasets = {name: data.dataset for name, data in self.roles.items()}
         return TaskInputs(self.subject, self.spec, datasets, features, levels, policy, self.context)
 
-    def _describe(self, evaluation: Evaluation, stored: record.Stored, *, cached: bool) -> Result:
+    def _describe(self, evaluation: Evaluation, stored: record.Stored, units: Units | None, *, cached: bool) -> Result:
         level = self.levels[0] if self.levels else None
-        units = scoring.units_of(self.task, evaluation.records)
-        missing = [Missing(**asdict(lack)) for lack in evaluation.lacking]
+        foreseen = self._lacking_now() if evaluation.lacking else set()
+        missing = [Missing(**asdict(lack), foreseen=lack.what in foreseen) for lack in evaluation.lacking]
         status: Literal["complete", "incomplete", "partial"] = (
             "partial" if self.options.limit is not None else "incomplete" if missing else "complete"
         )
@@ -212,6 +218,7 @@ class Pair:
                 records=len(evaluation.records),
                 unit=None if units is None else units.kind,
                 units=0 if units is None else units.count,
+                units_digest=None if units is None else units.digest,
             ),
             warnings=[*record.warnings(stored, self.levels), *evaluation.notes],
             limit=self.options.limit,
@@ -233,11 +240,14 @@ class _StoredLevels(Mapping[str, NDArray[Any]]):
 
     def __init__(self, stored: StoredFeatures, levels: tuple[str, ...]) -> None:
         self._stored, self._levels = stored, levels
+        self._last: tuple[str, NDArray[Any]] = ("", np.empty(0))
 
     def __getitem__(self, level: str) -> NDArray[Any]:
         if level not in self._levels:
             raise KeyError(level)
-        return self._stored.read(level)
+        if level != self._last[0]:  # several shards are copied into one array, so the last one is kept
+            self._last = (level, self._stored.read(level))
+        return self._last[1]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._levels)
@@ -246,7 +256,7 @@ class _StoredLevels(Mapping[str, NDArray[Any]]):
         return len(self._levels)
 
 
-def _data(role: Role, limit: int | None) -> RoleData:
+def _data(name: str, role: Role, limit: int | None) -> RoleData:
     """The rows of a role that are in use: of one split, or all; at most `limit` of them."""
     dataset = role.dataset
     rows = np.arange(len(dataset))
@@ -257,11 +267,17 @@ def _data(role: Role, limit: int | None) -> RoleData:
         rows = dataset.splits[role.split]
     if role.split is not None or (limit is not None and limit < len(rows)):
         dataset = Subset(dataset, rows[:limit])
+    if not len(dataset):
+        raise DataError(f"role {name!r} of the task holds no images of {dataset.card().name!r}")
     return RoleData(role, dataset, content_digest(dataset))
 
 
 def _check_abilities(subject: Subject, spec: SubjectSpec, task: Task, request: SubjectRequest) -> None:
     """Features that are already in the store need no Encoder; every other ability must be there."""
+    if not task.metrics:
+        raise PluginError(f"task {task.name!r} declares no metrics")
+    if any(metric.uncertainty in scoring.RESAMPLED for metric in task.metrics) and not isinstance(task, Resampled):
+        raise PluginError(f"task {task.name!r} declares metrics with uncertainty over units, but has no units()")
     if request.constant:
         return
     lacking = [

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ghbench.dataset import Dataset
+from ghbench.digests import digest_array
 from ghbench.extractor import ExtractorSpec, NavigatorSpec, SubjectSpec
 from ghbench.results.provenance import package_version, peak_memory_mb
 from ghbench.results.schema import (
@@ -39,6 +40,14 @@ class RoleData:
     role: Role
     dataset: Dataset
     digest: str
+
+    def identity(self) -> dict[str, Any]:
+        """Everything about the role that can change a number."""
+        splits = {name: digest_array(rows) for name, rows in self.dataset.splits.items()}
+        return {
+            "content": self.digest, "annotations": self.role.annotations_digest, "split": self.role.split,
+            "judged": self.role.judged, "views": list(self.role.views), "splits": splits,
+        }  # fmt: skip
 
 
 def subject_record(request: SubjectRequest, spec: SubjectSpec) -> SubjectRecord:

@@ -15,6 +15,7 @@ from ghbench.results.schema import Failure, Result
 from ghbench.running.options import RunOptions
 from ghbench.running.pair import Pair
 from ghbench.running.request import SubjectRequest, load_task, subject_request
+from ghbench.spec_string import parse
 from ghbench.task import Task
 
 __all__ = ["RunOptions", "run", "run_pairs"]
@@ -40,7 +41,8 @@ def run(extractor: object, task: str | Task, options: RunOptions | None = None, 
     options = replace(options or RunOptions(), **changes)
     loaded = load_task(task)
     request = subject_request(extractor, loaded)
-    return Pair(request, loaded, options, _command(request, loaded, options)).result()
+    named = _spec_string(task, loaded)
+    return Pair(request, loaded, options, _command(request, options, named)).result()
 
 
 def run_pairs(
@@ -67,24 +69,29 @@ def run_pairs(
         UsageError: A name or option is wrong; nothing was run.
     """
     options = options or RunOptions()
-    loaded = [load_task(task) for task in tasks]
-    pairs: list[tuple[SubjectRequest, Task]] = []
-    for task in loaded:
+    loaded = [(load_task(task), task) for task in tasks]
+    pairs: list[tuple[SubjectRequest, Task, str]] = []
+    for task, given in loaded:
         beside = [row.name for row in task.references if row.name not in extractors] if references else []
-        pairs += [(subject_request(subject, task), task) for subject in [*extractors, *beside]]
-    for request, _ in pairs:
+        named = _spec_string(given, task)
+        pairs += [(subject_request(subject, task), task, named) for subject in [*extractors, *beside]]
+    for request, _, _ in pairs:
         request.check_options()
     outcomes: list[Result | Failure] = []
-    for request, task in pairs:
+    for request, task, named in pairs:
         if report is not None:
             report(f"{request} on {task.name}")
-        outcomes.append(_run_or_record(request, task, options))
+        outcomes.append(_run_or_record(request, task, options, _command(request, options, named)))
     return outcomes
 
 
-def _run_or_record(request: SubjectRequest, task: Task, options: RunOptions) -> Result | Failure:
-    command = _command(request, task, options)
-    path = files.failure_path(files.slug(task.name), request.spec_string.name, command, options.results)
+def _spec_string(given: str | Task, loaded: Task) -> str:
+    """The task as a command line names it: canonically where it is registered, else as the user did."""
+    return given if isinstance(given, str) and parse(given).attribute is not None else loaded.name
+
+
+def _run_or_record(request: SubjectRequest, task: Task, options: RunOptions, command: str) -> Result | Failure:
+    path = files.failure_path(files.task_folder(task.name), request.spec_string.name, command, options.results)
     try:
         result = Pair(request, task, options, command).result()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's bug is that pair's failure and stops no other
@@ -105,15 +112,19 @@ def _run_or_record(request: SubjectRequest, task: Task, options: RunOptions) -> 
     return result
 
 
-def _command(request: SubjectRequest, task: Task, options: RunOptions) -> str:
-    """The command line that makes the same result; a call with `...` in it where an object was handed over."""
-    if request.constant:
-        return f"ghbench run --task {shlex.quote(task.name)} --references"
-    if request.given is not None:
+def _command(request: SubjectRequest, options: RunOptions, named: str) -> str:
+    """The command line that makes the same result; a call with `...` in it where an object was handed over.
+
+    Args:
+        request: The subject.
+        options: How to run.
+        named: The task as the user named it.
+    """
+    if request.given is not None and not request.constant:
         changes = {"align": None, "limit": None, "seed": 0, "dtype": "float32"}
         chosen = [f", {name}={getattr(options, name)!r}" for name in changes if getattr(options, name) != changes[name]]
-        return f"ghbench.run({type(request.given).__name__}(...) as {request}, {task.name!r}{''.join(chosen)})"
-    parts = ["ghbench run", f"--extractor {shlex.quote(str(request))}", f"--task {shlex.quote(task.name)}"]
+        return f"ghbench.run({type(request.given).__name__}(...) as {request}, {named!r}{''.join(chosen)})"
+    parts = ["ghbench run", f"--extractor {shlex.quote(str(request))}", f"--task {shlex.quote(named)}"]
     parts += [f"--align {options.align}"] if options.align else []
     parts += [f"--limit {options.limit}"] if options.limit else []
     parts += [f"--seed {options.seed}"] if options.seed else []

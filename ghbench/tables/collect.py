@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,13 +39,16 @@ def published_folder() -> Path:
     return Path(found.submodule_search_locations[0])
 
 
-def collect(task: str, own: Path | None = None, *, published: bool = True) -> tuple[list[Entry], list[str]]:
+def collect(
+    task: str, own: Path | None = None, *, published: bool = True, like: Entry | None = None
+) -> tuple[list[Entry], list[str]]:
     """Results of a task that can stand in one table; partial ones cannot.
 
     Args:
         task: Canonical name of the task.
         own: Folder of one's own results, by default the one in `GHBENCH_HOME`.
         published: Whether to include the published ones.
+        like: Keep what is of the same protocol and images as this one; None: as the newest result.
 
     Returns:
         Entries, one's own first where both exist, and a note about each result left out.
@@ -57,15 +59,17 @@ def collect(task: str, own: Path | None = None, *, published: bool = True) -> tu
     found: dict[str, Entry] = {}
     notes: list[str] = []
     for folder, is_published in folders:
-        for path in files.result_files(files.slug(task), folder):
+        for path in files.result_files(files.task_folder(task), folder):
             try:
                 result = files.load(path)
             except DataError as error:
                 notes.append(f"{path.name} left out: {error.message.partition(chr(10))[0]}")
                 continue
-            if result.status != "partial":
+            if result.task.name != task:
+                notes.append(f"{path.name} left out: it says that it is a result of {result.task.name!r}")
+            elif result.status != "partial":
                 found.setdefault(result.digest, Entry(result, path, is_published))
-    return _of_one_kind(list(found.values()), notes)
+    return _of_one_kind(list(found.values()), notes, like)
 
 
 def entries_of(results: Iterable[Result], own: Path | None = None) -> list[Entry]:
@@ -75,9 +79,13 @@ def entries_of(results: Iterable[Result], own: Path | None = None) -> list[Entry
 
 def reference_of(task: Task, entry: Entry) -> Reference | None:
     """The reference row that a result is, run as the task names it: own alignment, usual seed."""
-    usual = align(entry.result) == usual_align(entry.result) and entry.result.provenance.seed == 0
-    named = (row for row in task.references if row.name == entry.result.subject.spec_string)
-    return next(named, None) if usual else None
+    result = entry.result
+    dtype = result.features.dtype if result.features else "float32"
+    usual = align(result) == usual_align(result) and result.provenance.seed == 0 and dtype == "float32"
+    # An object of the user's may have any name; it comes from no package.
+    ours = result.subject.constant or bool(result.subject.package)
+    named = (row for row in task.references if row.name == result.subject.spec_string)
+    return next(named, None) if usual and ours else None
 
 
 def align(result: Result) -> str:
@@ -102,7 +110,7 @@ def with_references(task: Task, entries: Sequence[Entry], own: Path | None = Non
     if not entries:
         return []
     here, conditions = {entry.result.digest for entry in entries}, _conditions(entries[0])
-    finished, _ = collect(task.name, own)
+    finished, _ = collect(task.name, own, like=entries[0])
     return [
         *entries,
         *(
@@ -113,13 +121,13 @@ def with_references(task: Task, entries: Sequence[Entry], own: Path | None = Non
     ]
 
 
-def _of_one_kind(entries: list[Entry], notes: list[str]) -> tuple[list[Entry], list[str]]:
-    """Keep the newest task version, and of it the images and the protocol that most results are of."""
+def _of_one_kind(entries: list[Entry], notes: list[str], like: Entry | None) -> tuple[list[Entry], list[str]]:
+    """Keep the newest task version, and of it the images and the protocol of one result."""
     if not entries:
         return entries, notes
     newest = max(entry.result.task.version for entry in entries)
     current = [entry for entry in entries if entry.result.task.version == newest]
-    conditions, _ = Counter(map(_conditions, current)).most_common(1)[0]
+    conditions = _conditions(like or max(current, key=lambda entry: entry.result.provenance.created))
     kept = [entry for entry in current if _conditions(entry) == conditions]
     for count, reason in (
         (len(entries) - len(current), f"of an older version of the task than {newest}"),

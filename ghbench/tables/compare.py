@@ -60,7 +60,7 @@ def compare(
     metric = metric or loaded.metrics[0].name
     entries, _ = collect(loaded.name)
     chosen = [_find(entries, name, loaded, with_align) for name in (first, second)]
-    values, draws, counts = [], [], []
+    values, draws, counts, which = [], [], [], set()
     unit: str | None = None
     for entry in chosen:
         point = scoring.find_value(entry.result.metrics, metric)
@@ -78,10 +78,13 @@ def compare(
         if units is not None:
             unit = f"{units.count:,} {units.kind}"
             counts.append(units.count)
+            which.add(units.digest)
     kind = scoring.declared(loaded, metric)
     difference = None
     if len(draws) == 2:
         if kind.uncertainty == "units":
+            if len(which) > 1:
+                raise UsageError("the two results are over different units, so they cannot be paired", fix="run both")
             difference = statistics.paired_difference(values[0], values[1], draws[0], draws[1], counts[0])
         else:
             difference = statistics.independent_difference(values[0], values[1], draws[0], draws[1], *counts)

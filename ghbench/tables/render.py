@@ -51,6 +51,8 @@ def remark(row: Row, floor: str | None) -> str:
         remarks.append("training not stated")
     if result.overlap.startswith(UNCHECKED):
         remarks.append(f"training overlap {result.overlap}")
+    elif not result.overlap.startswith("none"):
+        remarks.append(result.overlap)
     if training["domain"] not in {"real", "not stated"}:
         remarks.append(f"learned from {training['domain']} images")
     judged = [data for data in result.datasets.values() if data.judged]

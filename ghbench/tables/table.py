@@ -120,7 +120,7 @@ def rank_table(task: str | Task, entries: Sequence[Entry], notes: Sequence[str] 
         better = statistics.significantly_better(
             [system.value for system in ranked],
             [system.draws for system in ranked],
-            ranked[0].units,
+            [system.units for system in ranked],
             higher_is_better=task.metrics[0].higher_is_better,
             paired=task.metrics[0].uncertainty == "units",
         )
@@ -175,6 +175,7 @@ class _System:
     value: float
     draws: NDArray[np.float64]
     units: int
+    units_digest: str | None
     floor: bool
     what: str
 
@@ -207,6 +208,7 @@ def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
                 value=float("nan") if value is None or value.value is None else value.value,
                 draws=draws.get((main.name, level), np.empty(0)),
                 units=0 if units is None else units.count,
+                units_digest=None if units is None else units.digest,
                 floor=reference is not None and reference.floor,
                 what="" if reference is None else reference.what,
             )
@@ -231,10 +233,14 @@ def _reason_not_to_rank(task: Task, systems: Sequence[_System]) -> str | None:
         return f"the task states no uncertainty of {main.name} that systems could be compared by"
     if not systems:
         return "there are no results"
-    if len({system.units for system in systems}) > 1:
+    if main.uncertainty == "units" and len({system.units_digest for system in systems}) > 1:
         return "the results were computed over different units, so their differences cannot be paired"
-    if systems[0].units < statistics.FEWEST_UNITS_TO_RANK:
-        return f"{systems[0].units} units are too few to compare systems by; at least {statistics.FEWEST_UNITS_TO_RANK}"
+    fewest = min(system.units for system in systems)
+    if fewest < statistics.FEWEST_UNITS_TO_RANK:
+        return f"{fewest} units are too few; at least {statistics.FEWEST_UNITS_TO_RANK} are needed to compare systems"
+    fixed = not any(np.nanstd(system.draws) > 0 for system in systems)
+    if fixed and all(main.bounds is None or system.value not in main.bounds for system in systems):
+        return f"{main.name} does not change with the units that are drawn"
     return None
 
 

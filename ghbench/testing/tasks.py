@@ -12,18 +12,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from ghbench.errors import UserError
 from ghbench.extractor import Subject
-from ghbench.results import scoring, statistics
+from ghbench.results import files, scoring, statistics
 from ghbench.running.options import RunOptions
 from ghbench.running.pair import Pair
 from ghbench.running.request import subject_request
 from ghbench.store import FeatureStore
 from ghbench.task import Policy, Replicating, Score, Task, Units, WithConstants
 from ghbench.testing.stand_in import stand_in
-from ghbench.testing.violation import demand
+from ghbench.testing.violation import ConformanceError, demand
 
-_DRAWS = 3
+_DRAWS = 5
 
 
 def check_task(
@@ -68,15 +70,16 @@ def check_task(
             demand(len(data.dataset), f"{task.name}: the dataset in role {role!r} is empty")
             demand(_pickles(data.dataset), f"{task.name}: the dataset in role {role!r} cannot be pickled")
         stored, _ = pair.features()
-        records = pair.evaluate(stored).records
-        demand(len(records), f"{task.name}: evaluate() must give a table with rows")
-        demand(records.equals(pair.evaluate(stored).records), f"{task.name}: equal inputs and seed give other records")
+        made = pair.evaluate(stored).records
+        demand(len(made), f"{task.name}: evaluate() must give a table with rows")
+        demand(made.equals(pair.evaluate(stored).records), f"{task.name}: equal inputs and seed give other records")
+        _, records = files.as_stored(made, task.name)
         scores = _check_scores(task, records)
         if isinstance(task, WithConstants):
             for row in task.references:
                 if task.constant(row.name) is not None:
                     own = Pair(subject_request(row.name, task), task, options, "check_task")
-                    _check_scores(task, own.evaluate(own.features()[0]).records)
+                    _check_scores(task, files.as_stored(own.evaluate(own.features()[0]).records, task.name)[1])
     return scores
 
 
@@ -106,6 +109,9 @@ def _check_scores(task: Task, records: pd.DataFrame) -> list[Score]:
     declared = {metric.name for metric in task.metrics}
     undeclared = {score.metric for score in scores} - declared
     demand(not undeclared, f"{task.name}: scores {undeclared} are not among its metrics")
+    errors = {metric.name for metric in task.metrics if metric.uncertainty == "error"}
+    bare = {score.metric for score in scores if score.metric in errors and score.standard_error is None}
+    demand(not bare, f"{task.name}: {bare} are declared with a standard error and scored without one")
     main = task.metrics[0].name
     demand(any(score.metric == main for score in scores), f"{task.name}: main metric {main!r} is not scored")
     _check_resampling(task, records)
@@ -113,15 +119,24 @@ def _check_scores(task: Task, records: pd.DataFrame) -> list[Score]:
 
 
 def _check_resampling(task: Task, records: pd.DataFrame) -> None:
-    units = scoring.units_of(task, records)
+    try:
+        units = scoring.units_of(task, records)
+    except UserError as error:
+        raise ConformanceError(f"{task.name}: {error.message}") from error
     if units is None:
         return
     _, rows = next(scoring.levels_of(records))
     part = scoring.part_of(records, rows)
     _check_units(task.name, units, len(part))
+    counts = statistics.multiplicities(units.count, _DRAWS)
+    main = task.metrics[0]
+    if main.uncertainty in scoring.RESAMPLED and units.count > 1:
+        values = [_value(task, part, units.weights(count)) for count in (np.ones(units.count), *counts)]
+        at_a_bound = main.bounds is not None and values[0] in main.bounds
+        moved = at_a_bound or any(value != values[0] for value in values)
+        demand(moved, f"{task.name}: {main.name} does not change with the units that are drawn; score() must weigh")
     if not isinstance(task, Replicating):
         return
-    counts = statistics.multiplicities(units.count, _DRAWS)
     wanted = {metric.name for metric in task.metrics if metric.uncertainty in scoring.RESAMPLED}
     draws = task.score_replicates(part, counts)
     for row, count in enumerate(counts):
@@ -129,6 +144,10 @@ def _check_resampling(task: Task, records: pd.DataFrame) -> None:
         for key in [key for key in expected if key[0] in wanted]:
             same = key in draws and np.isclose(draws[key][row], expected[key], rtol=1e-6, atol=1e-9, equal_nan=True)
             demand(same, f"{task.name}: score_replicates() differs from score() with the draw's weights for {key}")
+
+
+def _value(task: Task, records: pd.DataFrame, weight: NDArray[np.float64]) -> float:
+    return next(score.value for score in task.score(records, weight) if score.metric == task.metrics[0].name)
 
 
 def _pickles(value: object) -> bool:

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.data.subset import Subset
+from ghbench.dataset import content_digest
 from ghbench.digests import digest_json
+from ghbench.errors import DataError
 from ghbench.extractor import SubjectSpec, TrainingRecord
 from ghbench.generators.first_party import FACES
 from ghbench.task import Context, Reference
@@ -35,7 +37,7 @@ class Constant:
     Args:
         reference: Its row.
         answer: Makes the images.
-        defined_by: What decides them beside the evaluated images, as JSON values.
+        defined_by: What decides them beside the evaluated images, as JSON values, or a function that gives them.
         training: What shaped it.
         licence: Of what shaped it.
     """
@@ -49,7 +51,8 @@ class Constant:
     def spec(self) -> SubjectSpec:
         """Describe it."""
         name = self.reference.name
-        digest = digest_json([name, self.defined_by])
+        decided = self.defined_by() if callable(self.defined_by) else self.defined_by
+        digest = digest_json([name, decided])
         return SubjectSpec(name=name, version="1", weights_digest=digest, training=self.training, licence=self.licence)
 
 
@@ -113,7 +116,10 @@ def _of_training(source: Source, name: str, what: str, answer: Answer) -> Consta
         # A file's name is no dataset's; such a dataset was made already, to see whether it trains.
         dataset = source.spec.name if source.spec.attribute is None else source.dataset.card().name
         record = TrainingRecord((f"{dataset}#train",), None, supervision="unsupervised")
-    defined_by = [str(source.spec), source.size, source.align, source.training]
+
+    def defined_by() -> list[Any]:
+        return [source.size, source.align, content_digest(source.training_images())]
+
     reference = Reference(name, what, floor=True)
     return Constant(reference, answer, defined_by, record, "as the training images")
 
@@ -142,7 +148,10 @@ def _random_person(source: Source) -> Constant:
         order = context.rng(_PERSON).permutation(len(targets))
         order = order[np.argsort(units[order], kind="stable")]
         # Images of one person stand together: so far on, somebody else follows.
-        others = np.roll(order, np.unique(units, return_counts=True)[1].max())
+        most = np.unique(units, return_counts=True)[1].max()
+        if 2 * most > len(units):
+            raise DataError("one person is in more than half of the images, so not each has somebody else beside it")
+        others = np.roll(order, most)
         shown = np.empty_like(targets)
         shown[order] = targets[others]
         return shown

@@ -42,7 +42,8 @@ def decoded(inputs: TaskInputs, features: Mapping[str, NDArray[np.float32]], siz
     count, made, label = len(next(iter(wanted.values()))), [], f"{inputs.spec.name} decodes"
     for start in range(0, count, context.batch_size):
         context.progress(start, count, label)
-        part = {level: values[start : start + context.batch_size] for level, values in wanted.items()}
+        stop = start + context.batch_size
+        part = {level: np.asarray(values[start:stop], dtype=np.float32) for level, values in wanted.items()}
         images, rows = np.asarray(subject.decode(part)), min(context.batch_size, count - start)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:2] != (rows, 3):
             raise DataError(

@@ -47,12 +47,14 @@ class Judge:
         self.extractor: Extractor = built
         self.encoder: Encoder = built
         self.spec: ExtractorSpec = built.spec()
+        self.options = str(spec_string) if spec_string.options else ""
         names = [level.name for level in self.spec.levels]
         self.stages = [name for name in names if name not in self.spec.default_levels] or names
 
     def features(self, context: Context, dataset: Dataset) -> Features:
         """Features at all levels that `perceptual` and `distances` need."""
-        return context.features(self.extractor, dataset, [*dict.fromkeys([*self.stages, *self.spec.default_levels])])
+        levels = [*dict.fromkeys([*self.stages, *self.spec.default_levels])]
+        return context.features(self.extractor, dataset, levels, options=self.options)
 
     def pooled(self, context: Context, images: Sequence[NDArray[np.uint8]]) -> Floats:
         """Default features of unit length, float64 [N, D].
@@ -63,7 +65,7 @@ class Judge:
         """
         step, size = resize_step("squash-bilinear"), self.spec.preprocessing.size
         squashed = np.stack([step.apply(image, size).transpose(2, 0, 1) for image in images])
-        features = context.features(self.extractor, ArrayImages(squashed, "regions"))
+        features = context.features(self.extractor, ArrayImages(squashed, "regions"), options=self.options)
         return unit_length(np.concatenate(list(features.values()), axis=1))
 
     def perceptual(self, first: Features, second: Features) -> Floats:

@@ -22,7 +22,8 @@ class RatioScores:
     def units(self, records: pd.DataFrame) -> Units:
         """People where the images say who they show, else images."""
         codes, count = unit_codes(records)
-        return Units(self.unit, codes, None, count)
+        units = records["unit"].to_numpy()
+        return Units(self.unit, codes, None, count, np.unique(units[units >= 0]).tolist())
 
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
         """All metrics, see `ghbench.task.Task`."""

@@ -169,7 +169,7 @@ class VerificationTask:
         """People: a pair belongs to the people in it."""
         left, right = records["left_person"].to_numpy(), records["right_person"].to_numpy()
         people, code = np.unique(np.concatenate([left, right]), return_inverse=True)
-        return Units("people", code[: len(left)], code[len(left) :], len(people))
+        return Units("people", code[: len(left)], code[len(left) :], len(people), people.tolist())
 
     @cached_property
     def _pairs(self) -> PairSet:

@@ -90,6 +90,7 @@ class Nearest:
             rows = {
                 role: np.hstack([views["plain"][level] for level in inputs.levels])
                 for role, views in inputs.features.items()
+                if views
             }
             train, check = rows["train"], rows["validation"]
             rates = {

@@ -15,6 +15,7 @@ from ghbench.results import files, scoring
 from ghbench.running.runner import run, run_pairs
 from ghbench.tables import collect, compare, rank_table, render
 from ghbench.tables.rescore import differences
+from ghbench.task import Evaluation, Role, Units
 from ghbench.testing import ConformanceError, check_task
 from ghbench.testing.stand_in import StandInExtractor, StandInNavigator
 
@@ -162,7 +163,7 @@ def test_the_limit_applies_to_each_role():
 
 def test_what_learned_from_the_training_split_is_judged_on_the_test_split():
     assert run(Learned("shapes#train"), Nearest()).overlap.startswith("none by name")
-    for record in ("shapes", "shapes#test"):
+    for record in ("shapes", "shapes#test", "shapes#Test", "shapes#train+test"):
         with pytest.raises(ProtocolError):
             run(Learned(record), Nearest())
     train, test = (frozenset(np.array(Shapes().identities())[Shapes().splits[part]]) for part in ("train", "test"))
@@ -205,3 +206,62 @@ def test_draws_are_made_in_blocks(monkeypatch):
 def test_missing_results_are_named():
     with pytest.raises(MissingError):
         compare("pixels", "thumbnail", Nearest())
+
+
+def test_overlap_that_is_only_flagged_stands_in_the_table(monkeypatch):
+    protocol = Nearest.protocol
+    monkeypatch.setattr(Nearest, "protocol", lambda self: {**protocol(self), "training_overlap": "flag"})
+    run(Learned("shapes"), Nearest())
+    (row,) = rank_table(Nearest(), collect("nearest-shapes")[0]).rows
+    assert "it learned from shapes" in render.remark(row, None)
+
+
+def test_two_tasks_never_share_a_folder():
+    names = ["w:x=1", "w-x=1", "pairs:path=/a/b", "pairs:path=/a-b", "p" * 300, "p" * 299 + "q"]
+    folders = {files.task_folder(name) for name in names}
+    assert len(folders) == len(names)
+    assert max(map(len, folders)) < 80
+
+
+def test_other_splits_are_another_result():
+    class OtherSplit(Shapes):
+        def __init__(self):
+            super().__init__()
+            self.splits = {**self.splits, "spare": self.splits["validation"]}
+
+    class OfWhole(Nearest):
+        data = Shapes
+
+        def roles(self):
+            return {**super().roles(), "whole": Role(self.data(), judged=False, views=())}
+
+    first = run("pixels:size=8", OfWhole())
+    OfWhole.data = OtherSplit
+    assert run("pixels:size=8", OfWhole()).digest != first.digest
+
+
+def test_systems_over_different_units_are_neither_ranked_nor_compared(monkeypatch):
+    run("pixels:size=8", Nearest())
+    evaluate = Nearest.evaluate
+
+    def half(self, inputs):
+        found = evaluate(self, inputs)
+        return Evaluation(found.records.iloc[::2].reset_index(drop=True))
+
+    monkeypatch.setattr(Nearest, "evaluate", half)
+    monkeypatch.setattr(
+        Nearest, "units", lambda _self, records: Units("images", np.arange(len(records)), None, len(records),
+                                                       records["image"].tolist()),
+    )  # fmt: skip
+    run("thumbnail", Nearest())
+    table = rank_table(Nearest(), collect("nearest-shapes")[0])
+    assert "different units" in table.unranked
+    with pytest.raises(UsageError):
+        compare("pixels:size=8", "thumbnail", Nearest())
+
+
+def test_the_recorded_command_names_the_task_as_the_user_did(home):
+    outcome = run("pixels:size=8", f"{FILE}:Nearest")
+    assert outcome.provenance.command == f"ghbench run --extractor pixels:size=8 --task {FILE}:Nearest"
+    constant = run("majority-class", f"{FILE}:Nearest")
+    assert constant.provenance.command == f"ghbench run --extractor majority-class --task {FILE}:Nearest"

@@ -14,7 +14,7 @@ from ghbench.results.schema import MetricValue, Result
 @pytest.fixture
 def saved(tmp_path, result, records):
     path = files.path_of(result, tmp_path)
-    return path, files.save(result, records, path)
+    return path, files.save(result, files.as_stored(records, "orl")[0], path)
 
 
 def test_a_result_and_its_records_are_read_back_as_written(saved, records, result):
@@ -78,7 +78,7 @@ def test_an_interrupted_overwrite_leaves_a_result_that_is_made_anew(saved, resul
 
     monkeypatch.setattr("ghbench.atomic.write_text", full)
     with pytest.raises(OSError, match="disk full"):
-        files.save(result, records.assign(similarity=1.0), path)
+        files.save(result, files.as_stored(records.assign(similarity=1.0), "orl")[0], path)
     assert files.finished(path) is None
 
 

@@ -147,17 +147,17 @@ def test_only_clear_differences_make_a_system_better():
     noise = rng.normal(0, 0.01, (4, 2000))
     values = [0.9, 0.895, 0.7, 0.7]
     draws = [value + row for value, row in zip(values, noise, strict=True)]
-    better = statistics.significantly_better(values, draws, 40)
+    better = statistics.significantly_better(values, draws, [40] * 4)
     assert better.tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [0] * 4, [0] * 4]
-    errors = statistics.significantly_better(values, draws, 40, higher_is_better=False)
+    errors = statistics.significantly_better(values, draws, [40] * 4, higher_is_better=False)
     assert (errors == better.T).all()
 
 
 def test_few_units_rank_nobody():
     values, noise = [0.9, 0.1], np.random.default_rng(0).normal(0, 1e-4, (2, 500))
     draws = [value + row for value, row in zip(values, noise, strict=True)]
-    assert not statistics.significantly_better(values, draws, statistics.FEWEST_UNITS_TO_RANK - 1).any()
-    assert statistics.significantly_better(values, draws, statistics.FEWEST_UNITS_TO_RANK)[0, 1]
+    assert not statistics.significantly_better(values, draws, [statistics.FEWEST_UNITS_TO_RANK - 1] * 2).any()
+    assert statistics.significantly_better(values, draws, [statistics.FEWEST_UNITS_TO_RANK] * 2)[0, 1]
 
 
 def test_draws_hold_as_many_units_as_there_are_and_are_the_same_for_every_system():

@@ -228,6 +228,7 @@ class TenPictures:
     def __init__(self, name="eleven", related=(), digests=("a", "b")):
         self._card = DatasetCard(name, name, "none", "none", "here", related=related)
         self._digests = digests
+        self.splits = {}
 
     def card(self):
         return self._card

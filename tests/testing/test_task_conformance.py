@@ -98,6 +98,16 @@ class FewUnits(NearestNeighbour):
         return Units("pictures", records["row"].to_numpy(), None, 4)
 
 
+class MoreUnits(NearestNeighbour):
+    def units(self, records):
+        return Units("images", records["row"].to_numpy(), None, 1000)
+
+
+class Restful(NearestNeighbour):
+    def score(self, records, sample_weight=None):
+        return [Score("accuracy", 0.375)]
+
+
 class OtherMetric(NearestNeighbour):
     metrics = (Metric("auc"), Metric("accuracy"))
 
@@ -126,7 +136,9 @@ def test_an_honest_task_passes_and_gives_its_scores():
         (Scribbling, "changed the records"),
         (Restless, "equal inputs and seed give other records"),
         (NotJson, "does not survive JSON"),
-        (FewUnits, "integers from 0 to 3"),
+        (FewUnits, "3, one a record"),
+        (MoreUnits, "do not hold all"),
+        (Restful, "does not change with the units"),
         (OtherMetric, "'auc' is not scored"),
         (Undeclared, "accuracy"),
         (Unexplained, "standard error"),
