@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ghbench.data.array_images import ArrayImages
+from ghbench.data.subset import first_rows
 from ghbench.dataset import Dataset
 from ghbench.extractor import CodePredictor, Decoder, Encoder
 from ghbench.generators.first_party import FACES
@@ -27,8 +28,10 @@ from .scoring import RatioScores
 from .source import JUDGE, RENDERS, TRAINING_RENDERS, Source, headed_generator, image_source, images_of, task_name
 
 ROLE = "images"
-OF_JUDGE, OF_FACES = "perceptual, kid, fd", "same-person"
+OF_JUDGE, OF_FACES = "perceptual, kid", "same-person"
 """What is missing where a judge cannot be used."""
+JUDGED = 2_000
+"""Images that the judge looks at, at most: its network takes longer than everything else together."""
 FIRST = f"mse[first {INVERTED}]"
 SQUARED = "squared, of [-1, 1]"
 COMPONENTS = (64, 256, 512, 5_120)
@@ -94,8 +97,7 @@ class ReconstructionTask(RatioScores):
         if inverting_generator(self.source):
             found.append(Metric(FIRST, SQUARED, **lower))
         error = "over disjoint blocks of images"
-        found.append(Metric("kid", "squared distance", uncertainty="error", error=error, **lower))
-        return (*found, Metric("fd", "squared distance", uncertainty="none", **lower))
+        return (*found, Metric("kid", "squared distance", uncertainty="error", error=error, **lower))
 
     @cached_property
     def references(self) -> tuple[Reference, ...]:
@@ -121,7 +123,8 @@ class ReconstructionTask(RatioScores):
             "psnr": "10 log10(4 / mse), of the mean over images",
             "ssim": "on (x + 1) / 2; Gaussian window, sigma 1.5, 11 x 11, border of 5 left out; mean over channels",
             "perceptual": "squared distance of the judge's pooled features of unit length, mean over its stages",
-            "kid, fd": "a random half of the images against the outputs of the other half, on the judge's features",
+            "kid": "a random half of the images against the outputs of the other half, on the judge's features",
+            "judged": f"perceptual and kid on the first {JUDGED:,} images at most",
             "same-person": "outputs within 0.6 of their image by dlib's network; no face found in an output: another",
             "code-r2": "1 - squared error of the code / its spread about the generator's mean",
             "judge": str(self.judge),
@@ -193,17 +196,19 @@ class ReconstructionTask(RatioScores):
             tables.append(item_records("same-person", self._faces.same_person(context, targets, outputs), **items))
         if OF_JUDGE in without:
             return tables, ()
-        seen, shown = (judge.features(context, images) for images in (targets, outputs))
-        tables.append(item_records("perceptual", judge.perceptual(seen, shown), **items))
+        first = np.arange(len(targets)) < JUDGED
+        seen, shown = (judge.features(context, first_rows(images, JUDGED)) for images in (targets, outputs))
+        distance = np.zeros(len(targets))
+        distance[first] = judge.perceptual(seen, shown)
+        tables.append(item_records("perceptual", distance, first, **items))
         report = judge.distances(seen, shown, context)
-        for metric in ("kid", "fd"):
-            name = f"{metric}[{DISTANCES}]"
-            if name in report.distances:
-                estimate, floor = report.distances[name], report.floors[name]
-                tables.append(set_record(metric, estimate.value, estimate.standard_error or np.nan))
-                notes.append(f"{metric} between the two halves of the images themselves: {floor.value:.4g}")
-            elif metric == "kid":  # few sets are large enough for the other
-                notes.append(f"no kid: {report.left_out[name]}")
+        name = f"kid[{DISTANCES}]"
+        if name in report.distances:
+            estimate, floor = report.distances[name], report.floors[name]
+            tables.append(set_record("kid", estimate.value, estimate.standard_error or np.nan))
+            notes.append(f"kid between the two halves of the images themselves: {floor.value:.4g}")
+        else:
+            notes.append(f"no kid: {report.left_out[name]}")
         return tables, tuple(notes)
 
     def _code_records(

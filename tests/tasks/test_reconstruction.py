@@ -267,7 +267,7 @@ def test_what_is_missing_here_is_lacking_with_a_fix_and_found_again_later(option
     monkeypatch.setattr(judge, "encoder", type("Absent", (), {"extract": lambda self, images: _raise(missing)})())
     result = runner.run("pixels:size=8", task, options)
     assert result.status == "incomplete"
-    assert [(one.what, one.fix) for one in result.missing] == [("perceptual, kid, fd", "ghbench assets fetch w")]
+    assert [(one.what, one.fix) for one in result.missing] == [("perceptual, kid", "ghbench assets fetch w")]
     assert "perceptual" not in values(result)
     monkeypatch.undo()
     monkeypatch.setenv("GHBENCH_CACHE", str(options.results.parent / "cache"))
