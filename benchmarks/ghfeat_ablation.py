@@ -16,19 +16,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from ghbench_tasks.pictures.constants import mean_image
 from ghbench_tasks.pictures.decoding import at_size
 from ghbench_tasks.pictures.reconstruction import reconstruction
-from ghbench_tasks.pictures.references import mean_picture
-from ghbench_tasks.pictures.sources import PictureSource
+from ghbench_tasks.pictures.source import Source, images_of
 from record import write
 
 from ghbench import locations, registry
+from ghbench.data.subset import Subset
+from ghbench.dataset import Dataset
 from ghbench.generators.loading import generator_plugin
 from ghbench.ghfeat.codec import Codec
 from ghbench.ghfeat.files.description import describe_encoder
 from ghbench.ghfeat.training.options import GhfeatOptions
 from ghbench.imaging import prepare
 from ghbench.metrics.image import mse, ssim
+from ghbench.progress import silent
 from ghbench.results.statistics import interval, multiplicities
 from ghbench.training.settings import parse_settings
 
@@ -49,8 +52,9 @@ def main() -> None:
     """Train, reconstruct, and write the table."""
     for seed, space, sam in product(SEEDS, SPACES, (True, False)):
         _train(space, sam, seed)
-    source = reconstruction(on=DATA).source
-    targets = source.prepared(source.dataset)
+    source = reconstruction(DATA).source
+    part = Subset(source.dataset, source.dataset.splits["test"])
+    targets, _ = images_of(part, silent)
     settings = [*product(SPACES, (True, False))]
     runs = [_run(*setting, seed) for setting in settings for seed in SEEDS]
     # One process per core: the images are small, and threads would wait for each other.
@@ -62,7 +66,7 @@ def main() -> None:
     }
     weights = multiplicities(len(targets)) / len(targets)
     rows, numbers = [], {}
-    for name, answers in _references(source, targets).items():
+    for name, answers in _references(source, part, targets).items():
         cells, measured = _summary(_image_errors(targets, answers)[None], weights)
         numbers |= {f"{name}:{metric}": summary for metric, summary in measured.items()}
         rows.append([name, "", *cells, "", "", ""])
@@ -119,13 +123,14 @@ def _errors(run: str, targets: np.ndarray) -> np.ndarray:
     return _image_errors(targets, np.concatenate([codec.decode(codec.encode(part)) for part in parts]))
 
 
-def _references(source: PictureSource, targets: np.ndarray) -> dict[str, np.ndarray]:
+def _references(source: Source, part: Dataset, targets: np.ndarray) -> dict[str, np.ndarray]:
     """Reconstructions without an encoder: by name, uint8 of the targets' shape."""
-    thumbnail, images = registry.build("extractor", THUMBNAIL), source.dataset
+    thumbnail = registry.build("extractor", THUMBNAIL)
     wanted = thumbnail.spec().preprocessing
-    seen = np.stack([prepare(images.image(row), wanted, source.align).image for row in range(len(images))])
+    seen = np.stack([prepare(part.image(row), wanted, "none").image for row in range(len(part))])
+    training, _ = images_of(source.training_images(), silent)
     return {
-        "mean training picture": np.broadcast_to(mean_picture(source.training()), targets.shape),
+        "mean training picture": np.broadcast_to(mean_image(training), targets.shape),
         "8x8 thumbnail, 64 numbers": at_size(thumbnail.decode(thumbnail.extract(seen)), source.size),
     }
 

@@ -14,8 +14,8 @@ from record import write
 import ghbench
 from ghbench.data.orl_pairs import fold_people
 from ghbench.metrics.verification import fold_decisions
-from ghbench.results import files
-from ghbench.results.statistics import multiplicities, replicates
+from ghbench.results import files, scoring
+from ghbench.results.statistics import multiplicities
 
 SYSTEM = "mobilenet-v2"
 NEAR = 0.05
@@ -34,7 +34,7 @@ def main() -> None:
         result = ghbench.run(extractor=system, task=task)
         records[system] = files.load_records(files.path_of(result), result)
         points[system] = result.metric("accuracy").value
-        draws[system] = replicates(task, records[system], draws=DRAWS)["accuracy", None]
+        draws[system] = scoring.replicates(task, records[system], draws=DRAWS)["accuracy", None]
 
     same, accepted = _one_division(records[SYSTEM])
     people = _width(_people_of_one_division(records[SYSTEM], task))
