@@ -40,7 +40,7 @@ def digest_json(value: Any) -> str:
 def digest_array(array: NDArray[Any]) -> str:
     """Hexadecimal sha256 of an array's shape, dtype and values.
 
-    The shape is part of it, so that two pictures with equal bytes and different sides have different digests.
+    The shape is part of it, so that two images with equal bytes and different sides have different digests.
     """
     import numpy as np  # here, because `ghbench list` needs text digests and must not wait for it
 

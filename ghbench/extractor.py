@@ -191,7 +191,7 @@ class CodePredictor(Protocol):
     """Predicts the codes of a generator, so that its features can be checked where the true codes are known."""
 
     def features_of_codes(self, generator: str, ws: NDArray[np.float32]) -> Mapping[str, NDArray[Any]] | None:
-        """Say what the features of pictures should be.
+        """Say what the features of images should be.
 
         Args:
             generator: Registered name of the generator that drew them.

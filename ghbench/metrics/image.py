@@ -1,4 +1,4 @@
-"""How alike two pictures are, one number a picture: squared error, PSNR and structural similarity."""
+"""How alike two images are, one number an image: squared error, PSNR and structural similarity."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 
 from ghbench.errors import DataError
 
-Pictures = NDArray[np.floating[Any]]
+Images = NDArray[np.floating[Any]]
 """[N, C, H, W], nominally in [-1, 1]."""
 Floats = NDArray[np.float64]
 
 DATA_RANGE = 2.0
-"""Of pictures in [-1, 1]."""
+"""Of images in [-1, 1]."""
 SSIM_SIGMA = 1.5
 SSIM_RADIUS = 5
-"""Pixels on each side of the centre: an 11 x 11 window, and a border of 5 where the window would leave the picture."""
+"""Pixels on each side of the centre: an 11 x 11 window, and a border of 5 where the window would leave the image."""
 _K1, _K2 = 0.01, 0.03
-_AT_ONCE = 2**20  # numbers of a picture stack that are filtered together, so that they stay in the cache
+_AT_ONCE = 2**20  # numbers of a image stack that are filtered together, so that they stay in the cache
 
 
-def mse(first: Pictures, second: Pictures) -> Floats:
-    """Mean squared error of each picture, over channels and pixels.
+def mse(first: Images, second: Images) -> Floats:
+    """Mean squared error of each image, over channels and pixels.
 
     Args:
         first: [N, C, H, W] in [-1, 1].
@@ -40,15 +40,15 @@ def mse(first: Pictures, second: Pictures) -> Floats:
     return error
 
 
-def psnr(first: Pictures, second: Pictures) -> Floats:
-    """Peak signal-to-noise ratio of each picture: 10 log10(2^2 / mse).
+def psnr(first: Images, second: Images) -> Floats:
+    """Peak signal-to-noise ratio of each image: 10 log10(2^2 / mse).
 
     Args:
         first: [N, C, H, W] in [-1, 1].
         second: The same shape.
 
     Returns:
-        float64 [N] in dB; infinite where the pictures are equal.
+        float64 [N] in dB; infinite where the images are equal.
 
     Raises:
         DataError: Shapes that differ.
@@ -57,17 +57,17 @@ def psnr(first: Pictures, second: Pictures) -> Floats:
 
 
 def psnr_of_mse(error: Floats) -> Floats:
-    """PSNR in dB of mean squared errors of pictures in [-1, 1], same shape; infinite where the error is 0."""
+    """PSNR in dB of mean squared errors of images in [-1, 1], same shape; infinite where the error is 0."""
     with np.errstate(divide="ignore"):
         ratio: Floats = 10 * np.log10(DATA_RANGE**2 / np.asarray(error, dtype=np.float64))
     return ratio
 
 
-def ssim(first: Pictures, second: Pictures) -> Floats:
-    """Structural similarity of each picture on (x + 1) / 2, mean over channels.
+def ssim(first: Images, second: Images) -> Floats:
+    """Structural similarity of each image on (x + 1) / 2, mean over channels.
 
     Gaussian window of sigma 1.5 on 11 x 11 pixels, population covariance, K1 = 0.01, K2 = 0.03; the mean leaves out the
-    border of 5 pixels where the window would leave the picture. Source: Wang, Bovik, Sheikh and Simoncelli, "Image
+    border of 5 pixels where the window would leave the image. Source: Wang, Bovik, Sheikh and Simoncelli, "Image
     Quality Assessment: From Error Visibility to Structural Similarity", IEEE TIP 13 (2004), equation 13.
 
     Args:
@@ -78,18 +78,18 @@ def ssim(first: Pictures, second: Pictures) -> Floats:
         float64 [N], from -1 to 1.
 
     Raises:
-        DataError: Shapes that differ, or pictures smaller than the window.
+        DataError: Shapes that differ, or images smaller than the window.
     """
     _check(first, second)
     if min(first.shape[2:]) <= 2 * SSIM_RADIUS:
-        raise DataError(f"pictures of {first.shape[2]} x {first.shape[3]} pixels; SSIM needs 11 x 11")
+        raise DataError(f"images of {first.shape[2]} x {first.shape[3]} pixels; SSIM needs 11 x 11")
     step = max(1, _AT_ONCE // max(1, int(np.prod(first.shape[1:]))))
     parts = [_ssim(first[start : start + step], second[start : start + step]) for start in range(0, len(first), step)]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def _ssim(first: Pictures, second: Pictures) -> Floats:
-    one, two = ((np.asarray(pictures, dtype=np.float64) + 1) / 2 for pictures in (first, second))
+def _ssim(first: Images, second: Images) -> Floats:
+    one, two = ((np.asarray(images, dtype=np.float64) + 1) / 2 for images in (first, second))
     mean_one, mean_two = _blurred(one), _blurred(two)
     product = mean_one * mean_two
     squares = mean_one**2 + mean_two**2
@@ -101,19 +101,19 @@ def _ssim(first: Pictures, second: Pictures) -> Floats:
     return mean
 
 
-def _blurred(pictures: Floats) -> Floats:
-    """Local means where the window lies inside the picture: [N, C, H - 10, W - 10]."""
+def _blurred(images: Floats) -> Floats:
+    """Local means where the window lies inside the image: [N, C, H - 10, W - 10]."""
     from scipy.ndimage import correlate1d
 
     offsets = np.arange(-SSIM_RADIUS, SSIM_RADIUS + 1)
     window = np.exp(-(offsets**2) / (2 * SSIM_SIGMA**2))
     window /= window.sum()
     inside = slice(SSIM_RADIUS, -SSIM_RADIUS)
-    rows = correlate1d(pictures, window, axis=2)[:, :, inside]
+    rows = correlate1d(images, window, axis=2)[:, :, inside]
     blurred: Floats = correlate1d(rows, window, axis=3)[:, :, :, inside]
     return blurred
 
 
-def _check(first: Pictures, second: Pictures) -> None:
+def _check(first: Images, second: Images) -> None:
     if first.ndim != 4 or first.shape != second.shape:
-        raise DataError(f"pictures of shapes {first.shape} and {second.shape}; expected two equal [N, C, H, W]")
+        raise DataError(f"images of shapes {first.shape} and {second.shape}; expected two equal [N, C, H, W]")

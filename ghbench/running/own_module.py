@@ -49,7 +49,7 @@ def wrap(
         name: Name in tables, by default its class's name.
         size: Height and width of its input in pixels.
         mean: Channel means subtracted from images in 0..1.
-        std: Channel deviations they are divided by.
+        std: Channel standard deviations, by which they are divided.
         align: Alignment used unless the user asks for another one.
         similarity: `cosine` or `l2`.
         training: What it was trained on; say it, and ghbench checks it against what it is scored on.
@@ -67,7 +67,7 @@ def wrap(
     if min(height, width) < 1 or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
         raise UsageError(
             f"size={size}, mean={tuple(mean)}, std={tuple(std)}: expected positive sizes, three means and three "
-            "positive deviations"
+            "positive standard deviations"
         )
     alignment(align)
     preprocessing = Preprocessing(
@@ -116,7 +116,7 @@ class OwnModule:
         """Levels found by one forward pass; weights digest over parameters, buffers, source and what the module does.
 
         The digest is taken anew at every call, because the module may have been trained since. Attributes and globals
-        that change what it computes are in neither weights nor source, so its answer to two fixed pictures of noise
+        that change what it computes are in neither weights nor source, so its answer to two fixed images of noise
         counts too.
         """
         noise = np.random.default_rng(0).integers(0, 256, (2, 3, *self._spec.preprocessing.size), dtype=np.uint8)
