@@ -53,7 +53,7 @@ def _overlap(spec: SubjectSpec, dataset: Dataset, split: str | None) -> str | No
     excused = {f"{card.name}#{other}" for other in dataset.splits if split is not None and other != split}
     named = [seen for seen in spec.training.datasets if seen.partition("#")[0] in related and seen not in excused]
     if named:
-        return f"it learned from {', '.join(sorted(named))}, which shares images or people with {card.name}"
+        return f"it learned from {', '.join(sorted(set(named)))}, which shares images or people with {card.name}"
     listed = spec.training.image_digests
     shared = listed & {*dataset.identities(), *dataset.image_digests()} if listed else frozenset()
     return f"{len(shared)} images of {card.name} are among its training images" if shared else None

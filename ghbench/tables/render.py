@@ -43,7 +43,7 @@ def remark(row: Row, floor: str | None) -> str:
         floor: What the best floor row of its table is.
     """
     result = row.entry.result
-    remarks = [row.what] if row.what else []
+    remarks = [row.what] if row.what and row.what != result.subject.name else []
     if row.standing in AGAINST_FLOOR:
         remarks.append(AGAINST_FLOOR[row.standing].format(floor=floor))
     training = result.subject.training
