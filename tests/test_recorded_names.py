@@ -16,7 +16,7 @@ from ghbench.generators.loading import load_generator
 from ghbench.generators.tiny import tiny_generator
 from ghbench.ghfeat.extractor import Ghfeat
 from ghbench.registry import build_recorded
-from ghbench.results import statistics
+from ghbench.results import scoring
 from ghbench.spec_string import parse_recorded
 from ghbench.store import FeatureKey, FeatureStore
 from ghbench.store.imported import import_features, load_imported
@@ -89,7 +89,7 @@ def test_recorded_names_reach_registered_plugins():
 
 
 def test_results(planted, tmp_path, monkeypatch):
-    monkeypatch.setattr(statistics, "replicates", lambda *_, **__: {})  # names are looked up before anything is drawn
+    monkeypatch.setattr(scoring, "replicates", lambda *_, **__: {})  # names are looked up before anything is drawn
     task = ghbench.load_task("orl")
     folder = tmp_path / "results"
     (folder / "orl").mkdir(parents=True)

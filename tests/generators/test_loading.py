@@ -76,7 +76,7 @@ def test_our_own_weights_are_read_from_the_package(tmp_path, monkeypatch):
     plugin = registry.build("generator", "stylegan1-fashion32")
     spec = plugin.spec()
     assert (spec.size, spec.colours, spec.licence) == (8, 1, "Apache-2.0")
-    assert spec.training.datasets == ("fashion-mnist",)
+    assert spec.training.datasets == ("fashion-mnist#train",)
     assert torch.equal(plugin.load().const, generator.const)
 
 

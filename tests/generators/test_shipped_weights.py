@@ -53,5 +53,5 @@ def test_files_are_small_and_say_what_they_learned_from(name):
     path = shipped_file(name)
     assert path.stat().st_size < 5e6
     training = read(path).config["config"]["extra"]["training"]
-    assert training["datasets"] == [generator_plugin(name).spec().training.datasets[0]]
+    assert [f"{training['datasets'][0]}#{training['split']}"] == [*generator_plugin(name).spec().training.datasets]
     assert training["split"] == "train"
