@@ -21,6 +21,7 @@ from ghbench.tables.collect import Entry, align, entries_of, reference_of, usual
 from ghbench.task import Metric, Task
 
 Standing = Literal["better", "same", "worse", "floor"]
+_NAMED_REFERENCES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,8 @@ def table_of_results(task: str | Task, results: Sequence[Result], own: Path | No
     present = {entry.result.subject.spec_string for entry in entries}
     absent = [row.name for row in task.references if row.name not in present]
     if absent:
-        notes.append(f"Reference rows not run yet ({', '.join(absent)}): add --references")
+        which = ", ".join(absent) if len(absent) <= _NAMED_REFERENCES else f"{len(absent)} of them"
+        notes.append(f"Reference rows not run yet ({which}): add --references")
     return rank_table(task, entries, notes)
 
 
