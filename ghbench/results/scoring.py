@@ -46,14 +46,26 @@ def scores(task: Task, records: pd.DataFrame) -> list[Score]:
     return found
 
 
-def units_of(task: Task, records: pd.DataFrame) -> Units | None:
-    """What is resampled, None for a task that resamples nothing."""
+def resampled(task: Task) -> Resampled | None:
+    """The task where one of its metrics is resampled, else None.
+
+    Raises:
+        PluginError: It declares such a metric, but has no units.
+    """
     if not any(metric.uncertainty in RESAMPLED for metric in task.metrics):
         return None
     if not isinstance(task, Resampled):
         raise PluginError(f"task {task.name!r} declares metrics with uncertainty over units, but has no units()")
+    return task
+
+
+def units_of(task: Task, records: pd.DataFrame) -> Units | None:
+    """What is resampled, None for a task that resamples nothing."""
+    source = resampled(task)
+    if source is None:
+        return None
     _, rows = next(levels_of(records))
-    units = task.units(part_of(records, rows))
+    units = source.units(part_of(records, rows))
     present = np.unique(np.concatenate([units.first, units.first if units.second is None else units.second]))
     if not np.array_equal(present[present >= 0], np.arange(units.count)) or not units.count:
         raise PluginError(f"task {task.name!r} counts {units.count} {units.kind}; its records do not hold all of them")

@@ -32,7 +32,7 @@ from ghbench.running.overlap import check_overlap
 from ghbench.running.record import RoleData
 from ghbench.running.request import SubjectRequest
 from ghbench.store import StoredFeatures, default_store
-from ghbench.task import LEVEL, Evaluation, Lacking, Resampled, Role, Task, TaskInputs, Units
+from ghbench.task import LEVEL, Evaluation, Lacking, Role, Task, TaskInputs, Units
 
 
 class Pair:
@@ -276,8 +276,7 @@ def _check_abilities(subject: Subject, spec: SubjectSpec, task: Task, request: S
     """Features that are already in the store need no Encoder; every other ability must be there."""
     if not task.metrics:
         raise PluginError(f"task {task.name!r} declares no metrics")
-    if any(metric.uncertainty in scoring.RESAMPLED for metric in task.metrics) and not isinstance(task, Resampled):
-        raise PluginError(f"task {task.name!r} declares metrics with uncertainty over units, but has no units()")
+    scoring.resampled(task)  # before anything is extracted
     if request.constant:
         return
     lacking = [
