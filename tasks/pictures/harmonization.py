@@ -20,7 +20,7 @@ from .composites import Composites, region
 from .constants import Constant, by_name
 from .decoding import decoded, unit_range
 from .harmonizers import blurred_seam, poisson, reinhard, seam_step
-from .judges import Judge, lack
+from .judges import lack
 from .scoring import RatioScores
 from .source import JUDGE, RENDERS, Images, Source, image_source, images_of, task_name
 
@@ -88,11 +88,6 @@ class HarmonizationTask(RatioScores):
         constants = [constant.reference for constant in self._constants.values()]
         return (Reference("pixels:size=16", "16x16 thumbnail", floor=True), *constants)
 
-    @property
-    def unit(self) -> str:  # type: ignore[override]
-        """What the bootstrap resamples."""
-        return self.source.unit
-
     def protocol(self) -> dict[str, Any]:
         """The protocol as JSON values."""
         described = self.source.describe()
@@ -115,10 +110,6 @@ class HarmonizationTask(RatioScores):
         """The changed images under the role `changed`, the untouched ones under `clean`."""
         clean = self.source.role()
         return {CHANGED: Role(Composites(self.source.dataset), clean.split), CLEAN: clean}
-
-    def constant(self, name: str) -> Constant | None:
-        """The row of that name, see `ghbench.task.WithConstants`."""
-        return self._constants.get(name)
 
     def lacking(self) -> tuple[Lack, ...]:
         """The judge, if it cannot be used here; see `ghbench.task.Lacking`."""
@@ -156,12 +147,8 @@ class HarmonizationTask(RatioScores):
         return Evaluation(merged([*tables, seams]), lacking, notes)
 
     @cached_property
-    def _constants(self) -> Mapping[str, Constant]:
+    def _constants(self) -> Mapping[str, Constant]:  # type: ignore[override]
         return by_name([_method(name, self.source.size) for name in METHODS])
-
-    @cached_property
-    def _judge(self) -> Judge:
-        return Judge(self.judge)
 
 
 def _method(name: str, size: int) -> Constant:

@@ -23,7 +23,7 @@ from ghbench.task import Evaluation, Lack, Metric, Policy, Reference, Role, Task
 
 from .constants import INVERTED, Constant, by_name, inverting_generator, reconstruction_constants
 from .decoding import compared, decoded
-from .judges import DISTANCES, FaceJudge, Judge, lack
+from .judges import DISTANCES, FaceJudge, lack
 from .scoring import RatioScores
 from .source import JUDGE, RENDERS, TRAINING_RENDERS, Source, headed_generator, image_source, images_of, task_name
 
@@ -106,11 +106,6 @@ class ReconstructionTask(RatioScores):
         constants = [constant.reference for constant in self._constants.values()]
         return (*thumbnails, *_components(self.source), *constants)
 
-    @property
-    def unit(self) -> str:  # type: ignore[override]
-        """What the bootstrap resamples."""
-        return self.source.unit
-
     def protocol(self) -> dict[str, Any]:
         """The protocol as JSON values."""
         judges = [self._judge.spec, *([self._faces.spec()] if self.source.known.faces else [])]
@@ -135,10 +130,6 @@ class ReconstructionTask(RatioScores):
     def roles(self) -> Mapping[str, Role]:
         """The images, under the role `images`."""
         return {ROLE: self.source.role()}
-
-    def constant(self, name: str) -> Constant | None:
-        """The row of that name, see `ghbench.task.WithConstants`."""
-        return self._constants.get(name)
 
     def lacking(self) -> tuple[Lack, ...]:
         """Judges that cannot be used here, see `ghbench.task.Lacking`."""
@@ -174,12 +165,8 @@ class ReconstructionTask(RatioScores):
         return Evaluation(merged(tables), lacking, notes)
 
     @cached_property
-    def _constants(self) -> Mapping[str, Constant]:
+    def _constants(self) -> Mapping[str, Constant]:  # type: ignore[override]
         return by_name(reconstruction_constants(self.source))
-
-    @cached_property
-    def _judge(self) -> Judge:
-        return Judge(self.judge)
 
     @property
     def _faces(self) -> FaceJudge:

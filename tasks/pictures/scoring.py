@@ -1,8 +1,9 @@
-"""What both tasks have in common: from tidy records to scores and their replicates over images or people."""
+"""What both tasks share: source, judge and constants; scores of tidy records, with replicates."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -10,14 +11,34 @@ from numpy.typing import NDArray
 
 from ghbench.metrics.image import psnr_of_mse
 from ghbench.metrics.ratios import ratio_replicates, ratios, unit_codes
+from ghbench.spec_string import SpecString
 from ghbench.task import Metric, Score, Units
+
+from .constants import Constant
+from .judges import Judge
+from .source import Source
 
 
 class RatioScores:
     """Scores records of `ghbench.metrics.ratios`; `psnr` is that of the mean squared error."""
 
+    source: Source
+    judge: SpecString
     metrics: tuple[Metric, ...]
-    unit: str
+    _constants: Mapping[str, Constant]
+
+    @property
+    def unit(self) -> str:
+        """What the bootstrap resamples."""
+        return self.source.unit
+
+    def constant(self, name: str) -> Constant | None:
+        """The row of that name, see `ghbench.task.WithConstants`."""
+        return self._constants.get(name)
+
+    @cached_property
+    def _judge(self) -> Judge:
+        return Judge(self.judge)
 
     def units(self, records: pd.DataFrame) -> Units:
         """People where the images say who they show, else images."""
