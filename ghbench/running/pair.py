@@ -236,18 +236,15 @@ class Pair:
 
 
 class _StoredLevels(Mapping[str, NDArray[Any]]):
-    """Levels of stored features, each read when it is asked for."""
+    """Levels of stored features, each mapped into memory when it is asked for."""
 
     def __init__(self, stored: StoredFeatures, levels: tuple[str, ...]) -> None:
         self._stored, self._levels = stored, levels
-        self._last: tuple[str, NDArray[Any]] = ("", np.empty(0))
 
     def __getitem__(self, level: str) -> NDArray[Any]:
         if level not in self._levels:
             raise KeyError(level)
-        if level != self._last[0]:  # several shards are copied into one array, so the last one is kept
-            self._last = (level, self._stored.read(level))
-        return self._last[1]
+        return self._stored.read(level)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._levels)

@@ -4,14 +4,14 @@
       manifest.json             the key in clear
       lock                      one writer at a time
       stage4/level.json         shards with their sha256, and `complete` when all are there
-      stage4/shard-00000.npy
+      stage4/shard-00000.npy    while the level is filled
+      stage4/features.npy       all rows, once it is complete
 
 A shard is used only if it has the recorded sha256; a damaged one is moved to `quarantine/` and counts as missing.
 """
 
 from __future__ import annotations
 
-import io
 import re
 import secrets
 import shutil
@@ -27,9 +27,9 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from ghbench import atomic, locations
-from ghbench.digests import digest_bytes, digest_file, digest_json, digest_lines
+from ghbench.digests import digest_bytes, digest_json, digest_lines
 from ghbench.errors import DataError, FeatureError, UserError
-from ghbench.store import manifest
+from ghbench.store import level_files, manifest
 from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import KeyManifest, LevelManifest, ShardEntry
 
@@ -187,7 +187,7 @@ class StoredFeatures:
         number = start // self.shard_rows
         if (start, start + len(rows)) not in self._ranges():
             raise DataError(f"rows {start} to {start + len(rows) - 1} are not a shard of {self.folder.name}")
-        content = _npy_bytes(self._to_storage(rows, level, start))
+        content = level_files.shard_bytes(self._to_storage(rows, level, start))
         note = note or ShardNote()
         entry = ShardEntry(
             rows=(start, start + len(rows)),
@@ -204,16 +204,17 @@ class StoredFeatures:
                 fix="raise the version in the extractor's spec",
             )
         with self._disk_errors():
-            atomic.write_bytes(self._shard_path(level, number), content)
+            atomic.write_bytes(level_files.shard_path(self.folder / level, number), content)
             self._write_level(level, "partial", rows.shape[1], {**(known.shards if known else {}), number: entry})
         self._verified.add((level, number))
 
     def complete(self, level: str, warnings: Sequence[str] = ()) -> None:
-        """Mark a level complete, after its last shard."""
+        """Merge a level's shards into one file and mark it complete, after its last shard."""
         note = self._level(level)
         if note is None or self.missing_rows(level):
             raise DataError(f"level {level!r} of {self.folder.name} is not complete")
         with self._disk_errors():
+            level_files.merge(self.folder / level, note)
             self._write_level(level, "complete", note.shape[1], note.shards, list(warnings))
 
     def discard(self, level: str) -> None:
@@ -222,7 +223,7 @@ class StoredFeatures:
         self._verified = {entry for entry in self._verified if entry[0] != level}
 
     def read(self, level: str) -> NDArray[Any]:
-        """All rows of a complete level, in the dataset's order; memory-mapped if it is one shard.
+        """All rows of a complete level, in the dataset's order, memory-mapped.
 
         Returns:
             [rows, dim] in the storage dtype, read-only.
@@ -236,14 +237,9 @@ class StoredFeatures:
             raise DataError(
                 f"level {level!r} of {self.folder.name} lacks rows {damaged[:3]}", fix="run the command again"
             )
-        parts = [self._map(level, number) for number in sorted(note.shards)]
-        whole: NDArray[Any] = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        whole = level_files.map_rows(self.folder / level, note)
         whole.flags.writeable = False
         return whole
-
-    def read_shard(self, level: str, start: int) -> NDArray[Any]:
-        """Rows of one existing shard, memory-mapped."""
-        return self._map(level, start // self.shard_rows)
 
     def notes(self, level: str) -> list[ShardEntry]:
         """How the shards of a level were made."""
@@ -266,8 +262,7 @@ class StoredFeatures:
     def _is_intact(self, level: str, number: int, entry: ShardEntry) -> bool:
         if (level, number) in self._verified:
             return True
-        path = self._shard_path(level, number)
-        if path.is_file() and digest_file(path) == entry.sha256:
+        if level_files.is_intact(self.folder / level, number, entry):
             self._verified.add((level, number))
             return True
         # Only the holder of the lock may change anything: another process may be writing this level.
@@ -278,13 +273,16 @@ class StoredFeatures:
 
     def _quarantine(self, level: str, number: int) -> None:
         """Move a damaged shard aside; it is evidence of a failing disk and never read again."""
-        path = self._shard_path(level, number)
-        if path.is_file():
-            aside = self.folder / "quarantine"
-            aside.mkdir(exist_ok=True)
-            path.replace(aside / f"{level}-{path.stem}-{time.time_ns()}.npy")
         note = self._level(level)
         if note is not None:
+            path = level_files.shard_path(self.folder / level, number)
+            aside = self.folder / "quarantine" / f"{level}-{path.stem}-{time.time_ns()}.npy"
+            rows = level_files.read_rows(self.folder / level, number, note.shards[number])
+            aside.parent.mkdir(exist_ok=True)
+            if path.is_file():
+                path.replace(aside)
+            elif rows is not None:
+                atomic.write_bytes(aside, level_files.shard_bytes(rows))
             shards = {key: entry for key, entry in note.shards.items() if key != number}
             self._write_level(level, "partial", note.shape[1], shards)
 
@@ -307,7 +305,7 @@ class StoredFeatures:
 
     def _sweep(self) -> None:
         """Delete temporary files of killed writers; under the lock there are no other writers."""
-        for kind in ("manifest.json", "*/level.json", "*/shard-*"):
+        for kind in ("manifest.json", "*/level.json", "*/features.npy", "*/shard-*"):
             folder, _, name = kind.rpartition("/")
             for path in self.folder.glob(f"{folder}/.{name}.*.tmp" if folder else f".{name}.*.tmp"):
                 path.unlink(missing_ok=True)
@@ -349,16 +347,3 @@ class StoredFeatures:
             }
         )
         manifest.write(note, self.folder / level / "level.json")
-
-    def _shard_path(self, level: str, number: int) -> Path:
-        return self.folder / level / manifest.shard_name(number)
-
-    def _map(self, level: str, number: int) -> NDArray[Any]:
-        mapped: NDArray[Any] = np.load(self._shard_path(level, number), mmap_mode="r", allow_pickle=False)
-        return mapped
-
-
-def _npy_bytes(rows: NDArray[Any]) -> bytes:
-    content = io.BytesIO()
-    np.save(content, np.ascontiguousarray(rows), allow_pickle=False)
-    return content.getvalue()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ghbench.digests import digest_file
-from ghbench.store import manifest
+from ghbench.store import level_files, manifest
 from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import KeyManifest, LevelManifest
 
@@ -39,7 +38,6 @@ def damaged_shards(folder: Path) -> list[Path]:
     for path in sorted(folder.glob("*/level.json")):
         note = manifest.read(LevelManifest, path)
         for number, entry in (note.shards if note else {}).items():
-            shard = path.parent / manifest.shard_name(number)
-            if not shard.is_file() or digest_file(shard) != entry.sha256:
-                damaged.append(shard)
+            if not level_files.is_intact(path.parent, number, entry):
+                damaged.append(level_files.shard_path(path.parent, number))
     return damaged

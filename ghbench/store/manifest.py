@@ -61,8 +61,3 @@ def read(model: type[T], path: Path) -> T | None:
 def write(manifest: BaseModel, path: Path) -> None:
     """Write a manifest atomically."""
     atomic.write_text(path, manifest.model_dump_json(indent=1) + "\n")
-
-
-def shard_name(number: int) -> str:
-    """File name of a level's shard."""
-    return f"shard-{number:05d}.npy"

@@ -1,0 +1,80 @@
+"""The files of a level: shards while it is filled, one file of all rows once it is complete, which maps into memory."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench import atomic
+from ghbench.digests import digest_bytes
+from ghbench.store.manifest import LevelManifest, ShardEntry
+
+WHOLE = "features.npy"
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    """The file of one shard of the level in `folder`."""
+    return folder / f"shard-{number:05d}.npy"
+
+
+def shard_bytes(rows: NDArray[Any]) -> bytes:
+    """A shard as a `.npy` file; its sha256 is what the level's manifest records."""
+    content = io.BytesIO()
+    np.save(content, np.ascontiguousarray(rows), allow_pickle=False)
+    return content.getvalue()
+
+
+def read_rows(folder: Path, number: int, entry: ShardEntry) -> NDArray[Any] | None:
+    """Rows of one shard, memory-mapped, from its own file or else from the file of all rows; None if neither has them.
+
+    The file of all rows may be cut short: what comes before the cut is still read.
+    """
+    try:
+        path = shard_path(folder, number)
+        if path.is_file():
+            mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+            return mapped
+        with (folder / WHOLE).open("rb") as file:
+            np.lib.format.read_magic(file)
+            (_, width), _, dtype = np.lib.format.read_array_header_1_0(file)
+            first, end = entry.rows
+            offset = file.tell() + first * width * dtype.itemsize
+            return np.memmap(file, dtype, "r", offset, (end - first, width))
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def is_intact(folder: Path, number: int, entry: ShardEntry) -> bool:
+    """Whether a shard's rows are there and have the recorded sha256."""
+    rows = read_rows(folder, number, entry)
+    return rows is not None and digest_bytes(shard_bytes(rows)) == entry.sha256
+
+
+def merge(folder: Path, level: LevelManifest) -> None:
+    """Write all rows into one file and delete the shards, if there are several; rewrite it where a shard is new."""
+    shards = [shard_path(folder, number) for number in level.shards]
+    if len(shards) < 2 or not any(path.is_file() for path in shards):
+        return
+    with atomic.atomic_file(folder / WHOLE) as file:
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(level.dtype)), "fortran_order": False}
+        np.lib.format.write_array_header_1_0(file, header | {"shape": level.shape})
+        for number in sorted(level.shards):
+            rows = read_rows(folder, number, level.shards[number])
+            assert rows is not None  # just verified
+            file.write(np.ascontiguousarray(rows).data)
+    for path in shards:
+        path.unlink(missing_ok=True)
+
+
+def map_rows(folder: Path, level: LevelManifest) -> NDArray[Any]:
+    """All rows of a level whose shards are intact: [rows, dim], memory-mapped; copied if several are not merged."""
+    if not any(shard_path(folder, number).is_file() for number in level.shards):
+        whole: NDArray[Any] = np.load(folder / WHOLE, mmap_mode="r", allow_pickle=False)
+        return whole
+    parts = [read_rows(folder, number, level.shards[number]) for number in sorted(level.shards)]
+    present = [part for part in parts if part is not None]
+    return present[0] if len(present) == 1 else np.concatenate(present)
