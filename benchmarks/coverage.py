@@ -147,7 +147,7 @@ def population(people: int, metric: str, about: float) -> float:
 
 def verification_cell(repetitions: int, metric: str, about: float, truth: float, people: int) -> Cell:
     """Simulate verification of so many people again and again."""
-    rng = np.random.default_rng([2, round(1000 * about), people])
+    rng = np.random.default_rng([4, round(1000 * about), people])
     counts = np.concatenate([np.ones((1, people)), multiplicities(people, DRAWS)])  # first the point value
     folds = np.arange(people) % max(2, min(10, people // 2))
     samples = []
@@ -161,7 +161,7 @@ def verification_cell(repetitions: int, metric: str, about: float, truth: float,
 def mean_cell(repetitions: int, kind: str, units: int) -> Cell:
     """Simulate means over units; where the two systems do not share a unit's value, each has its own."""
     truth, bounds, sample = MEANS[kind]
-    rng = np.random.default_rng([3, units])
+    rng = np.random.default_rng([5, units])
     counts = np.concatenate([np.ones((1, units)), multiplicities(units, DRAWS)]) / units
     samples = []
     for _ in range(repetitions):
