@@ -13,6 +13,7 @@ from ghbench.checkpoints.torch_files import LEGACY_HEAD, ZIP_HEAD, load_torch_fi
 from ghbench.checkpoints.unpickler import DAMAGE, load_pickle
 from ghbench.digests import digest_file
 from ghbench.errors import DataError
+from ghbench.files import open_regular, user_path
 
 _PICKLED = {**CONTAINERS, **EASY_DICT, **NUMPY, **stylegan2_ada.ALLOWED, **tensorflow_pickle.ALLOWED}
 _FORMATS = (
@@ -26,11 +27,8 @@ def container(path: Path) -> str:
     Raises:
         DataError: The file is unreadable or something else.
     """
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(64)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", fix="check the path") from error
+    with open_regular(path) as stream:
+        head = stream.read(64)
     if head.startswith((LEGACY_HEAD, ZIP_HEAD)):
         return "torch"
     # Before pickles: a safetensors file starts with the length of its header, whose first byte may be 0x80.
@@ -62,7 +60,7 @@ def read(path: Path | str) -> Checkpoint:
         DataError: The file is damaged, hostile or of an unknown format.
         MissingError: An OpenVINO `.xml` has no `.bin` beside it.
     """
-    path = Path(path)
+    path = user_path(path)
     try:
         match container(path):
             case "safetensors":
@@ -73,7 +71,7 @@ def read(path: Path | str) -> Checkpoint:
                 kind, content = _torch_content(load_torch_file(path))
             case _:
                 kind, content = _pickle_content(load_pickle(path, _PICKLED))
-    except DAMAGE as error:
+    except (*DAMAGE, OSError) as error:
         # Damage that the readers did not foresee.
         raise DataError(f"{path} is damaged: {type(error).__name__}", fix="get the file again") from error
     return Checkpoint(kind, content.tensors, content.config, digest_file(path), content.notes)
