@@ -30,6 +30,7 @@ from ghbench import atomic, locations
 from ghbench.digests import digest_bytes, digest_file, digest_json, digest_lines
 from ghbench.errors import DataError, FeatureError, UserError
 from ghbench.store import manifest
+from ghbench.store.arrays_from_files import map_array
 from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import KeyManifest, LevelManifest, ShardEntry
 
@@ -267,7 +268,7 @@ class StoredFeatures:
         if (level, number) in self._verified:
             return True
         path = self._shard_path(level, number)
-        if path.is_file() and digest_file(path) == entry.sha256:
+        if path.is_file() and digest_file(path) == entry.sha256 and self._is_shard(level, number, entry):
             self._verified.add((level, number))
             return True
         # Only the holder of the lock may change anything: another process may be writing this level.
@@ -275,6 +276,16 @@ class StoredFeatures:
             with self._disk_errors():
                 self._quarantine(level, number)
         return False
+
+    def _is_shard(self, level: str, number: int, entry: ShardEntry) -> bool:
+        """Whether a file with the recorded digest is the array that the manifest declares: both may be forged."""
+        note = self._level(level)
+        try:
+            rows = self._map(level, number)
+        except DataError:
+            return False
+        expected = (entry.rows[1] - entry.rows[0], note.shape[1] if note else 0)
+        return rows.shape == expected and rows.dtype == self.key.dtype and bool(np.isfinite(rows).all())
 
     def _quarantine(self, level: str, number: int) -> None:
         """Move a damaged shard aside; it is evidence of a failing disk and never read again."""
@@ -354,8 +365,7 @@ class StoredFeatures:
         return self.folder / level / manifest.shard_name(number)
 
     def _map(self, level: str, number: int) -> NDArray[Any]:
-        mapped: NDArray[Any] = np.load(self._shard_path(level, number), mmap_mode="r", allow_pickle=False)
-        return mapped
+        return map_array(self._shard_path(level, number))
 
 
 def _npy_bytes(rows: NDArray[Any]) -> bytes:
