@@ -26,6 +26,7 @@ from typing import IO, cast
 
 from ghbench.assets.model import MARKER, Asset, safe_relative, tree_digest
 from ghbench.errors import DataError
+from ghbench.files import open_regular
 
 CHUNK = 1 << 20
 LARGEST_CONTAINER = 2 << 30
@@ -184,7 +185,7 @@ def _entries(container: Path, resources: ExitStack) -> Iterator[_Entry]:
         return _folder_entries(container)
     if name.endswith((".whl", ".zip")):
         return _zip_entries(resources.enter_context(zipfile.ZipFile(container)))
-    stream = resources.enter_context(container.open("rb"))
+    stream = resources.enter_context(open_regular(container))
     if name.endswith(".deb"):
         member, data = _deb_payload(stream, container)
         return _tar_entries(data, member.rpartition(".")[2], container, resources)
@@ -203,12 +204,15 @@ def _folder_entries(folder: Path) -> Iterator[_Entry]:
 
 
 def _open(path: Path) -> IO[bytes]:
-    return path.open("rb")
+    return open_regular(path)
 
 
 def _zip_entries(archive: zipfile.ZipFile) -> Iterator[_Entry]:
     for info in archive.infolist():
         if not info.is_dir():
+            # The other methods are decompressed without a bound.
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise DataError(f"{archive.filename}: {info.filename} has a compression that is not supported")
             mode = stat.S_IFMT(info.external_attr >> 16)
             yield _Entry(info.filename, partial(archive.open, info), mode in {0, stat.S_IFREG})
 

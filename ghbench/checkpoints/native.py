@@ -14,6 +14,7 @@ from ghbench.checkpoints.checkpoint import Checkpoint
 from ghbench.checkpoints.unpickler import DAMAGE
 from ghbench.digests import digest_file
 from ghbench.errors import DataError
+from ghbench.files import regular_file
 
 FORMAT = "native"
 _METADATA = "ghbench"
@@ -57,6 +58,7 @@ def read(path: Path) -> Checkpoint:
     """
     from safetensors import SafetensorError, safe_open
 
+    regular_file(path)
     try:
         with safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
