@@ -94,7 +94,17 @@ class FeatureStore:
                 folder.replace(aside)
         except Timeout as error:
             raise UserError(f"{folder.name} is being written to by another process") from error
-        shutil.rmtree(aside)
+        self.sweep()
+
+    def removed(self) -> list[Path]:
+        """Folders that `remove` has set aside and a killed process did not delete, sorted."""
+        return sorted(self.root.glob(".*.removed"))
+
+    def sweep(self) -> None:
+        """Delete what `remove` has set aside, in this process or in one that was killed."""
+        for folder in self.removed():
+            # Another process may be deleting it, too.
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass
@@ -133,6 +143,7 @@ class StoredFeatures:
         with self._disk_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
+        FeatureStore(self.folder.parent).sweep()
         try:
             if self.adopt_shard_rows() is None:
                 with self._disk_errors():
@@ -318,10 +329,8 @@ class StoredFeatures:
 
     def _sweep(self) -> None:
         """Delete temporary files of killed writers; under the lock there are no other writers."""
-        for kind in ("manifest.json", "*/level.json", "*/shard-*"):
-            folder, _, name = kind.rpartition("/")
-            for path in self.folder.glob(f"{folder}/.{name}.*.tmp" if folder else f".{name}.*.tmp"):
-                path.unlink(missing_ok=True)
+        for path in (*self.folder.glob(".*.tmp"), *self.folder.glob("*/.*.tmp")):
+            path.unlink(missing_ok=True)
 
     def _to_storage(self, rows: NDArray[Any], level: str, start: int) -> NDArray[Any]:
         with np.errstate(over="ignore"):
