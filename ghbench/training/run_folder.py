@@ -118,7 +118,7 @@ class RunFolder:
         for path in reversed(found):
             try:
                 check_torch_file(path)
-                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+                state: dict[str, Any] = dict(torch.load(path, map_location="cpu", weights_only=True))
             except Exception as error:  # noqa: BLE001 - a damaged file raises whatever its bytes lead to
                 warnings.warn(
                     f"cannot read {path.name} ({type(error).__name__}); using the checkpoint before it", stacklevel=2
