@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from ghbench.errors import UserError
 
 if sys.platform != "win32":
     import fcntl
@@ -49,6 +52,44 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which takes its place at `path` only when the block ends without an error.
+
+    Args:
+        path: Where the finished folder shall stand; missing parent folders are made.
+
+    Yields:
+        An empty folder beside it; what a killed process left there is deleted.
+
+    Raises:
+        UserError: Another process is making this folder, or has just made it.
+    """
+    from filelock import FileLock, Timeout
+
+    making = path.with_name(f".{path.name}.making")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
+            if path.exists():
+                raise UserError(f"{path} exists already", fix="choose another name, or remove it")
+            shutil.rmtree(making, ignore_errors=True)
+            making.mkdir()
+            try:
+                yield making
+                making.rename(path)
+                _sync_folder(path.parent)
+            finally:
+                shutil.rmtree(making, ignore_errors=True)
+    except Timeout:
+        raise UserError(f"another process is making {path}", fix="wait for it, or choose another name") from None
+
+
+def unfinished_folders(parent: Path) -> list[Path]:
+    """What killed processes, or ones that still run, have begun by `atomic_folder` below `parent`, sorted."""
+    return sorted(parent.glob(".*.making"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:

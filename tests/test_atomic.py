@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ghbench import atomic
+from ghbench.errors import UserError
 
 WRITER = textwrap.dedent(
     """
@@ -84,3 +85,24 @@ def test_a_file_swept_before_it_was_locked_is_made_again(tmp_path, monkeypatch):
 def test_a_name_as_long_as_a_folder_allows_is_written(tmp_path):
     atomic.write_text(tmp_path / ("é" * 125 + ".json"), "{}")
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_is_whole_or_absent(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic.atomic_folder(tmp_path / "mine") as making:
+        (making / "a").rename(tmp_path / "b")
+    assert not (tmp_path / "mine").exists()
+    (tmp_path / ".mine.making").mkdir()
+    (tmp_path / ".mine.making" / "of a killed process").touch()
+    assert atomic.unfinished_folders(tmp_path) == [tmp_path / ".mine.making"]
+    with atomic.atomic_folder(tmp_path / "mine") as making:
+        (making / "a").touch()
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["a"]
+    assert atomic.unfinished_folders(tmp_path) == []
+
+
+def test_of_two_that_make_one_folder_one_fails(tmp_path):
+    making = atomic.atomic_folder(tmp_path / "mine")
+    with making, pytest.raises(UserError, match="another process"), atomic.atomic_folder(tmp_path / "mine"):
+        pass
+    with pytest.raises(UserError, match="exists already"), atomic.atomic_folder(tmp_path / "mine"):
+        pass

@@ -138,6 +138,11 @@ def verify(name: str, *, progress: Progress | None = None) -> str:
     return "repaired"
 
 
+def unfinished() -> list[Path]:
+    """Folders in which an asset is being made, or was when its process was killed: the next fetch clears it."""
+    return sorted((_room() / ".making").glob("*"))
+
+
 # ---- the folder of one asset
 
 

@@ -96,28 +96,29 @@ def import_features(source: Path, name: str, dataset: Dataset) -> ImportedFeatur
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name imported features; letters, digits and . _ - only")
     folder = imported_folder() / name
-    if (folder / "manifest.json").exists():
+    if folder.exists():
         raise UsageError(f"imported features {name!r} exist already", fix=f"remove {folder} or choose another name")
     levels = _in_dataset_order(_read_arrays(source), dataset, source)
     if not levels:
         raise DataError(f"{source} holds no features; expected one array [{len(dataset)}, D] a level")
     kept = {level: _validate(array, level, dataset, source) for level, array in levels.items()}
     files, dims = {}, {}
-    for level, array in kept.items():
-        content = io.BytesIO()
-        np.save(content, np.ascontiguousarray(array), allow_pickle=False)
-        atomic.write_bytes(folder / f"{level}.npy", content.getvalue())
-        files[level] = digest_file(folder / f"{level}.npy")
-        dims[level] = array.shape[1]
-    manifest = ImportedManifest(
-        name=name,
-        dataset=dataset.card().name,
-        dataset_digest=content_digest(dataset),
-        rows=len(dataset),
-        dims=dims,
-        files=files,
-    )
-    atomic.write_text(folder / "manifest.json", manifest.model_dump_json(indent=1) + "\n")
+    with atomic.atomic_folder(folder) as making:
+        for level, array in kept.items():
+            content = io.BytesIO()
+            np.save(content, np.ascontiguousarray(array), allow_pickle=False)
+            atomic.write_bytes(making / f"{level}.npy", content.getvalue())
+            files[level] = digest_file(making / f"{level}.npy")
+            dims[level] = array.shape[1]
+        manifest = ImportedManifest(
+            name=name,
+            dataset=dataset.card().name,
+            dataset_digest=content_digest(dataset),
+            rows=len(dataset),
+            dims=dims,
+            files=files,
+        )
+        atomic.write_text(making / "manifest.json", manifest.model_dump_json(indent=1) + "\n")
     return ImportedFeatures(folder, manifest)
 
 
