@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from ghbench.errors import DataError
 
@@ -38,7 +38,7 @@ def regular_file(path: Path | str) -> Path:
     return path
 
 
-def open_regular(path: Path | str) -> BinaryIO:
+def open_regular(path: Path | str) -> BufferedReader:
     """`path` open for reading in binary mode, if it is a regular file.
 
     Raises:

@@ -102,11 +102,11 @@ def _members(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
 
 
 def _header(stream: IO[bytes], size: int, label: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    version = npy.read_magic(stream)  # type: ignore[no-untyped-call]
+    version = npy.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} of the format")
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(stream)  # type: ignore[no-untyped-call]
+    shape, _, dtype = read(stream)
     if dtype.kind not in _KINDS or dtype.itemsize == 0:
         raise DataError(f"{label} holds {dtype}, not plain numbers or text", fix=_PLAIN)
     if len(shape) > _MAX_DIMENSIONS or not all(type(side) is int and 0 <= side < 2**40 for side in shape):
@@ -119,7 +119,7 @@ def _header(stream: IO[bytes], size: int, label: str) -> tuple[tuple[int, ...], 
 def _read(stream: IO[bytes], size: int, label: str) -> NDArray[Any]:
     _header(stream, size, label)
     stream.seek(0)
-    array: NDArray[Any] = npy.read_array(stream, allow_pickle=False)  # type: ignore[no-untyped-call]
+    array: NDArray[Any] = npy.read_array(stream, allow_pickle=False)
     return array
 
 
