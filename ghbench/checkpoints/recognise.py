@@ -9,6 +9,7 @@ from ghbench.checkpoints import genforce, native, openvino_ir, psp, rosinality, 
 from ghbench.checkpoints.checkpoint import Checkpoint, Content
 from ghbench.checkpoints.pickled_arrays import NUMPY
 from ghbench.checkpoints.plain_globals import CONTAINERS, EASY_DICT
+from ghbench.checkpoints.records import Budget
 from ghbench.checkpoints.torch_files import LEGACY_HEAD, ZIP_HEAD, load_torch_file
 from ghbench.checkpoints.unpickler import DAMAGE, load_pickle
 from ghbench.digests import digest_file
@@ -74,6 +75,8 @@ def read(path: Path | str) -> Checkpoint:
     except (*DAMAGE, OSError) as error:
         # Damage that the readers did not foresee.
         raise DataError(f"{path} is damaged: {type(error).__name__}", fix="get the file again") from error
+    # One tensor under thousands of names is one array here, but thousands for whoever writes or loads them.
+    Budget.for_file(path.stat().st_size).spend_bytes(sum(array.nbytes for array in content.tensors.values()))
     return Checkpoint(kind, content.tensors, content.config, digest_file(path), content.notes)
 
 

@@ -130,6 +130,12 @@ def test_a_configuration_that_grows_is_refused(bomb, tmp_path):
     assert re.search("than it holds", refusal(tmp_path / "x.pt"))
 
 
+def test_one_tensor_under_thousands_of_names_is_refused(tmp_path):
+    names = dict.fromkeys(map(str, range(3_000)), torch.ones(3_000))
+    torch.save({"g_ema": names}, tmp_path / "x.pt")
+    assert re.search("than it holds", refusal(tmp_path / "x.pt"))
+
+
 def test_modules_that_share_a_large_dictionary_are_refused(tmp_path):
     leaf = files.Persistent("Layer", dict.fromkeys(map(str, range(1_000))))
     leaves = dict.fromkeys(map(str, range(300)), leaf)
