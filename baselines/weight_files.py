@@ -11,6 +11,7 @@ from ghbench.checkpoints.torch_files import check_torch_file
 from ghbench.digests import digest_file
 from ghbench.errors import DataError, MissingError, UserError
 from ghbench.extras import require
+from ghbench.files import regular_file
 from ghbench.locations import offline
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """
     import torch
 
-    if not path.is_file():
+    if not path.exists():
         raise MissingError(f"there is no weights file {path}", fix=_OTHER_WAYS)
+    regular_file(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

@@ -142,7 +142,7 @@ def read_file(path: Path) -> Checkpoint:
         MissingError: There is no such file.
         DataError: It is damaged or of an unknown format.
     """
-    if not path.is_file():
+    if not path.exists():
         raise MissingError(
             f"there is no file {path}", fix="check the path, or choose a generator: ghbench list generators"
         )
