@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ghbench.checkpoints.torch_files import check_torch_file
 from ghbench.digests import digest_file
-from ghbench.errors import DataError, MissingError
+from ghbench.errors import DataError, MissingError, UserError
 from ghbench.extras import require
+from ghbench.files import regular_file
 from ghbench.locations import offline
 
 if TYPE_CHECKING:
@@ -34,21 +35,20 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """
     import torch
 
-    if not path.is_file():
+    if not path.exists():
         raise MissingError(f"there is no weights file {path}", fix=_OTHER_WAYS)
+    regular_file(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
             stored: Any = load_file(path)
         else:
+            check_torch_file(path)
             stored = torch.load(path, map_location="cpu", weights_only=True)
     # safetensors' own error derives from Exception directly.
     except Exception as error:
-        if isinstance(error, pickle.UnpicklingError):
-            reason = "it holds Python objects besides tensors, which ghbench never executes"
-        else:
-            reason = f"{type(error).__name__}: {error}"
+        reason = error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         raise DataError(f"{path} cannot be read as weights: {reason}", fix="save only the state dict") from error
     for key in ("state_dict", "model"):
         if isinstance(stored, Mapping) and isinstance(stored.get(key), Mapping):

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ghbench.files import open_regular
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -18,8 +20,12 @@ def digest_bytes(content: bytes) -> str:
 
 
 def digest_file(path: Path) -> str:
-    """Hexadecimal sha256 of the file at `path`."""
-    with path.open("rb") as stream:
+    """Hexadecimal sha256 of the file at `path`.
+
+    Raises:
+        DataError: It is missing or no regular file.
+    """
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

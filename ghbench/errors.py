@@ -17,6 +17,18 @@ _MISPLACED = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
 """A file where a folder is needed, or a folder where a file is."""
 
 
+_OTHERS = {
+    errno.ENOENT: "it was moved or deleted meanwhile; run the command again",
+    errno.ESTALE: "it was moved or deleted meanwhile; run the command again",
+    errno.EFBIG: "raise the limit on the size of files: ulimit -f unlimited",
+    errno.EMFILE: "raise the limit on open files: ulimit -n 4096",
+    errno.ENFILE: "close other programs: the system has too many open files",
+    errno.ENAMETOOLONG: "choose a shorter name or folder",
+    errno.ELOOP: "name the file itself: this link leads to itself",
+    errno.EIO: "check the disk or the network drive, and run the command again",
+}
+
+
 class UserError(Exception):
     """Something that the user can put right.
 
@@ -73,18 +85,25 @@ def disk_error(error: OSError) -> UserError | None:
     Returns:
         Path, reason and what mends it; None for errors that are not the disk's, but a bug.
     """
-    if error.errno not in _FULL | _FORBIDDEN | _MISPLACED:
+    if error.errno not in _FULL | _FORBIDDEN | _MISPLACED | _OTHERS.keys():
         return None
-    path = None if error.filename is None else Path(os.fsdecode(error.filename)).absolute()
-    variable = None if path is None else _variable(path)
+    try:
+        path = None if error.filename is None else Path(os.fsdecode(error.filename)).absolute()
+        variable = None if path is None else _variable(path)
+    except FileNotFoundError:  # the folder in which the command was started
+        return UserError("the current folder no longer exists", fix="cd to a folder that does")
     if error.errno in _FULL:
         fix = "free some space" + (f", or set {variable} to a folder with more of it" if variable else "")
+    elif error.errno in _OTHERS:
+        fix = _OTHERS[error.errno]
     elif variable is not None:
         fix = f"set {variable} to a folder that you may write to"
     elif error.errno in _MISPLACED:
         fix = "name another place, or move what is there"
     else:
         fix = "name a place that you may read and write, or change its permissions"
+    if path is None and error.errno == errno.ENOENT:
+        return UserError("the current folder no longer exists", fix="cd to a folder that does")
     place = "output" if path is None else path
     return UserError(f"{place}: {os.strerror(error.errno)}", fix=fix)
 

@@ -9,7 +9,9 @@ import platformdirs
 
 
 def _folder(variable: str, default: str) -> Path:
-    return Path(os.environ.get(variable) or default).expanduser().absolute()
+    from ghbench.files import user_path  # here, because errors are worded with these folders
+
+    return user_path(os.environ.get(variable) or default).absolute()
 
 
 def home() -> Path:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from ghbench.digests import digest_bytes
 from ghbench.errors import PluginError, UsageError, UserError
+from ghbench.files import regular_file, user_path
 from ghbench.spec_string import SpecString, parse, parse_recorded
 
 Kind = Literal["extractor", "task", "dataset", "generator"]
@@ -238,7 +239,7 @@ def _source_file(module: str) -> Path | None:
 
 def _mending(spec: SpecString, error: Exception) -> str | None:
     """What to do where the module itself is not there; about what it lacks inside, its author knows more."""
-    if spec.name.endswith(".py") and not Path(spec.name).expanduser().is_file():
+    if spec.name.endswith(".py") and not user_path(spec.name).is_file():
         return f"name a file that is there; what is here: ls {Path(spec.name).parent}"
     if isinstance(error, ModuleNotFoundError) and error.name and f"{spec.name}.".startswith(f"{error.name}."):
         file = f"./{spec.name.replace('.', '/')}.py:{spec.attribute}"
@@ -248,7 +249,9 @@ def _mending(spec: SpecString, error: Exception) -> str | None:
 
 def _import_file(path: Path) -> Any:
     """Execute a file as a module of its own, which `inspect`, `pickle` and tracebacks find by its name and file."""
-    path = path.expanduser().resolve()
+    path = user_path(path).resolve()
+    if path.exists():
+        regular_file(path)
     # Two files of one stem are two modules: `inspect.getsource` finds a class's file by its module's name.
     name = re.sub(r"\W", "_", f"ghbench_user_{path.stem}") + f"_{digest_bytes(os.fsencode(path))[:8]}"
     found = importlib.util.spec_from_file_location(name, path)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ghbench.errors import UsageError
+from ghbench.files import user_path
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -129,7 +130,7 @@ def parse_recorded(text: str) -> SpecString:
 
 def _split_head(head: str, text: str) -> tuple[str | None, str]:
     if head.startswith((".", "/", "~")) or head.endswith(".py"):
-        return None, str(Path(head).expanduser().absolute())
+        return None, str(user_path(head).absolute())
     package, slash, name = head.rpartition("/")
     if not _NAME.fullmatch(name) or (slash and not _NAME.fullmatch(package)):
         raise UsageError(f"{head!r} in spec string {text!r} is not a name; expected name or package/name")
@@ -139,7 +140,7 @@ def _split_head(head: str, text: str) -> tuple[str | None, str]:
 def _expand_path(value: str) -> str:
     """Make values that are paths absolute, so that the same file is the same option from every folder."""
     if value.startswith((".", "/", "~")) or ("/" in value and Path(value).exists()):
-        return str(Path(value).expanduser().absolute())
+        return str(user_path(value).absolute())
     return value
 
 

@@ -33,6 +33,9 @@ def folders(tmp_path, monkeypatch):
         ("ENOSPC", "cache/x", "No space left on device\n  fix: free some space, or set GHBENCH_CACHE to"),
         ("EDQUOT", "elsewhere", "Disk quota exceeded\n  fix: free some space$"),
         ("EACCES", "elsewhere", "Permission denied\n  fix: name a place that you may read and write"),
+        ("EFBIG", "home/x", "File too large\n  fix: raise the limit .* ulimit -f"),
+        ("ENOENT", "cache/x", "No such file or directory\n  fix: it was moved or deleted"),
+        ("ENAMETOOLONG", "home/x", "File name too long\n  fix: choose a shorter name"),
     ],
 )
 def test_each_refusal_names_the_path_and_what_mends_it(folders, code, path, message):
@@ -48,7 +51,7 @@ def test_a_folder_around_ours_that_refuses_it_counts_as_ours(folders, monkeypatc
     assert "GHBENCH_" in told.fix
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "no", "x"), OSError("without a number")])
+@pytest.mark.parametrize("error", [OSError(errno.EBADF, "no"), OSError("without a number")])
 def test_other_errors_of_the_system_stay_bugs(error):
     assert disk_error(error) is None
 
@@ -67,6 +70,27 @@ def test_the_command_line_leaves_with_1_and_no_traceback(folders, monkeypatch, c
     out, error = capfd.readouterr()
     assert out == ""
     assert error.startswith(f"ghbench: {folders / 'home' / 'results'}: Permission denied\n  fix: set GHBENCH_HOME")
+
+
+def test_a_folder_that_vanished_under_the_command_is_told(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for error in (FileNotFoundError(errno.ENOENT, "no"), PermissionError(errno.EACCES, "no", "x.json")):
+        assert str(disk_error(error)).startswith("the current folder no longer exists\n  fix: cd ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+def test_a_limit_on_the_size_of_files_is_told(folders):
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); "
+        "from ghbench.atomic import write_bytes; from ghbench.errors import disk_error; from pathlib import Path\n"
+        "try: write_bytes(Path(sys.argv[1]), bytes(1000))\n"
+        "except OSError as error: print(disk_error(error))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(folders / "x")], capture_output=True, text=True, check=True)
+    assert "File too large" in done.stdout
+    assert not list(folders.glob("*x*"))
 
 
 needs_script = pytest.mark.skipif(

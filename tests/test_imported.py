@@ -75,7 +75,7 @@ def test_rows_are_put_in_order_by_their_ids(tmp_path, dataset, features):
         (lambda f, ids: {"a": f, "ids": np.append(ids, ids[0])}, DataError, "duplicate"),
         (lambda f, ids: {"ids": ids}, DataError, "holds no features"),
         (lambda f, ids: {"../../escaped": f}, DataError, "escaped"),
-        (lambda f, ids: {"a": np.array([object()] * len(f))}, DataError, "plain arrays"),
+        (lambda f, ids: {"a": np.array([object()] * len(f))}, DataError, "not plain numbers"),
     ],
 )
 def test_what_no_honest_number_can_be_made_of_is_refused(tmp_path, dataset, features, arrays, error, fact):

@@ -26,8 +26,11 @@ from typing import IO, cast
 
 from ghbench.assets.model import MARKER, Asset, safe_relative, tree_digest
 from ghbench.errors import DataError
+from ghbench.files import open_regular
 
 CHUNK = 1 << 20
+_XZ_MEMORY = 128 << 20
+"""What `xz -9` needs is 65 MB."""
 LARGEST_CONTAINER = 2 << 30
 """Bytes that a container may unpack to unless less is declared."""
 
@@ -172,7 +175,7 @@ _DECOMPRESSORS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
     "gz": lambda stream: cast("IO[bytes]", gzip.GzipFile(fileobj=stream)),
     "tgz": lambda stream: cast("IO[bytes]", gzip.GzipFile(fileobj=stream)),
     "bz2": lambda stream: cast("IO[bytes]", bz2.BZ2File(stream)),
-    "xz": lambda stream: cast("IO[bytes]", lzma.LZMAFile(stream)),  # noqa: SIM115 - the caller owns the stream
+    "xz": lambda stream: cast("IO[bytes]", _Xz(stream)),
     "tar": lambda stream: stream,
 }
 
@@ -184,7 +187,7 @@ def _entries(container: Path, resources: ExitStack) -> Iterator[_Entry]:
         return _folder_entries(container)
     if name.endswith((".whl", ".zip")):
         return _zip_entries(resources.enter_context(zipfile.ZipFile(container)))
-    stream = resources.enter_context(container.open("rb"))
+    stream = resources.enter_context(open_regular(container))
     if name.endswith(".deb"):
         member, data = _deb_payload(stream, container)
         return _tar_entries(data, member.rpartition(".")[2], container, resources)
@@ -203,12 +206,15 @@ def _folder_entries(folder: Path) -> Iterator[_Entry]:
 
 
 def _open(path: Path) -> IO[bytes]:
-    return path.open("rb")
+    return open_regular(path)
 
 
 def _zip_entries(archive: zipfile.ZipFile) -> Iterator[_Entry]:
     for info in archive.infolist():
         if not info.is_dir():
+            # The other methods are decompressed without a bound.
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise DataError(f"{archive.filename}: {info.filename} has a compression that is not supported")
             mode = stat.S_IFMT(info.external_attr >> 16)
             yield _Entry(info.filename, partial(archive.open, info), mode in {0, stat.S_IFREG})
 
@@ -217,11 +223,31 @@ def _tar_entries(stream: IO[bytes], compression: str, container: Path, resources
     if compression not in _DECOMPRESSORS:
         raise DataError(f"{container.name}: compression {compression!r} is not supported")
     decompressed = _Capped(_DECOMPRESSORS[compression](stream), LARGEST_CONTAINER, container.name)
-    archive = tarfile.open(fileobj=cast("IO[bytes]", decompressed), mode="r|")  # noqa: SIM115 - closed by the stack
-    resources.enter_context(archive)
+    opened = tarfile.open(  # noqa: SIM115 - closed by the stack
+        fileobj=cast("IO[bytes]", decompressed), mode="r|", tarinfo=_BoundedHeader
+    )
+    archive = resources.enter_context(opened)
     for info in archive:
         if not info.isdir():
             yield _Entry(info.name, partial(_tar_file, archive, info), info.isreg())
+
+
+class _BoundedHeader(tarfile.TarInfo):
+    """A tar header without what tarfile reads at once however long it is: names, attributes, maps of sparse files."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type == tarfile.GNUTYPE_SPARSE or (self.type in _LONG_HEADERS and self.size > CHUNK):
+            raise tarfile.ReadError(f"a sparse file, or a header of {self.size} bytes")
+        member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        return member
+
+    def _proc_gnusparse_10(self, *_arguments: object) -> None:
+        raise tarfile.ReadError("a sparse file")
+
+
+_LONG_HEADERS = frozenset(
+    {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
+)
 
 
 def _tar_file(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
@@ -236,10 +262,33 @@ def _deb_payload(stream: IO[bytes], container: Path) -> tuple[str, IO[bytes]]:
         raise DataError(f"{container.name} is not a Debian package")
     while len(header := stream.read(60)) == 60:
         name, size = header[:16].decode("ascii", "replace").strip().rstrip("/"), int(header[48:58] or b"0")
+        if size < 0:
+            raise DataError(f"{container.name} is not a Debian package")
         if name.startswith("data.tar"):
             return name, cast("IO[bytes]", _Slice(stream, size))
         stream.seek(size + size % 2, os.SEEK_CUR)
     raise DataError(f"{container.name} holds no data.tar")
+
+
+class _Xz(io.RawIOBase):
+    """A decompressed xz stream; `lzma.LZMAFile` takes as much memory as the file asks for."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        limit = CHUNK if size < 0 else min(size, CHUNK)
+        while not self._decompressor.eof:
+            packed = self._stream.read(CHUNK) if self._decompressor.needs_input else b""
+            if self._decompressor.needs_input and not packed:
+                raise EOFError("the xz stream is cut off")
+            if chunk := self._decompressor.decompress(packed, limit):
+                return chunk
+        return b""
 
 
 class _Slice(io.RawIOBase):

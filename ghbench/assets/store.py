@@ -22,6 +22,7 @@ from ghbench.assets.source_error import SourceError
 from ghbench.assets.sources import container_of, describe, local_folder
 from ghbench.digests import digest_file, digest_json
 from ghbench.errors import DataError, MissingError, UsageError, UserError
+from ghbench.files import read_text, regular_file, user_path
 from ghbench.locations import cache, offline
 from ghbench.progress import Progress, current
 
@@ -99,9 +100,11 @@ def import_asset(name: str, path: str | Path) -> Path:
         UsageError: No such asset, or no such file.
         DataError: The content does not match the manifest.
     """
-    asset, given = manifest.get(name), Path(path).expanduser()
+    asset, given = manifest.get(name), user_path(path)
     if not given.exists():
         raise UsageError(f"{given} does not exist")
+    if not given.is_dir():
+        regular_file(given)
     with _lock(asset), _disk(asset), _workshop(asset) as workshop:
         published = given.is_file() and digest_file(given) in asset.container_digests
         if not published and asset.members_are_unpinned and asset.container_digests:
@@ -133,6 +136,11 @@ def verify(name: str, *, progress: Progress | None = None) -> str:
         _quarantine(asset)
         _fetch(asset, progress or current())
     return "repaired"
+
+
+def unfinished() -> list[Path]:
+    """Folders in which an asset is being made, or was when its process was killed: the next fetch clears it."""
+    return sorted((_room() / ".making").glob("*"))
 
 
 # ---- the folder of one asset
@@ -177,7 +185,7 @@ def _intact(asset: Asset, *, every_byte: bool) -> bool:
     """Compare the folder with its marker: size and time of every file, and its sha256 if the time has changed."""
     folder = _folder(asset)
     try:
-        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        marker = json.loads(read_text(folder / MARKER))
         if marker["declaration"] != _declaration(asset):
             return False
         found = {}
@@ -188,7 +196,7 @@ def _intact(asset: Asset, *, every_byte: bool) -> bool:
                 return False
             found[name] = ExtractedFile(record["sha256"], record["size"])
         check(asset, found, str(folder))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, DataError):
         return False
     return True
 

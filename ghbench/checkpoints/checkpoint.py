@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ghbench.checkpoints.records import Record, refusal
+from ghbench.checkpoints.records import Budget, Record, refusal
 from ghbench.checkpoints.torch_tensors import as_array, is_tensor
 from ghbench.errors import DataError
 
@@ -17,6 +17,7 @@ _SHOWN = 12
 _MAX_TENSORS = 20_000
 _MAX_NAME = 300
 _MAX_CONFIG = 20_000
+_MAX_CONFIG_TEXT = 2**20
 _MAX_CONFIG_DEPTH = 32
 
 
@@ -131,20 +132,27 @@ def plain(value: Any) -> Any:
     Raises:
         DataError: It is implausibly large.
     """
-    left = _MAX_CONFIG
+    # One list can occur a billion times by reference, and one text in each of its places.
+    budget = Budget(parts=_MAX_CONFIG, bytes=_MAX_CONFIG_TEXT)
+
+    def text(part: Any) -> str:
+        made = str(part)
+        budget.spend_bytes(len(made))
+        return made
 
     def convert(part: Any, depth: int) -> Any:
-        # One list can occur a billion times by reference; the count stops that.
-        nonlocal left
-        left -= 1
-        if left < 0 or depth > _MAX_CONFIG_DEPTH:
-            raise refusal("the configuration is implausibly large")
-        if part is None or isinstance(part, (bool, int, float, str)):
+        budget.spend_parts()
+        if depth > _MAX_CONFIG_DEPTH:
+            raise refusal("the configuration is nested too deeply")
+        if part is None or isinstance(part, (bool, int, float)):
             return part
+        if isinstance(part, str):
+            return text(part)
         if isinstance(part, Record) and isinstance(part.state, dict):
             return convert(part.state, depth + 1)
         if isinstance(part, dict):
-            return {str(key): convert(item, depth + 1) for key, item in part.items()}
+            # Keys are short: `checked_key`.
+            return {text(key): convert(item, depth + 1) for key, item in part.items()}
         if isinstance(part, (list, tuple)):
             return [convert(item, depth + 1) for item in part]
         return f"<{'tensor' if is_tensor(part) else type(part).__name__}>"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ghbench.errors import DataError
+from ghbench.files import open_regular
 
 Buffer = bytes | mmap.mmap
 
@@ -23,11 +24,7 @@ def open_buffer(source: Path | bytes | BinaryIO) -> Iterator[Buffer]:
     if isinstance(source, bytes):
         yield source
     elif isinstance(source, Path):
-        try:
-            stream = source.open("rb")
-        except OSError as error:
-            raise DataError(f"{source} cannot be read: {error.strerror}") from error
-        with stream:
+        with open_regular(source) as stream:
             if not stream.seek(0, 2):
                 raise DataError(f"{source} is empty", fix="get the file again")
             with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:

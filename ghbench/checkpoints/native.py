@@ -14,6 +14,7 @@ from ghbench.checkpoints.checkpoint import Checkpoint
 from ghbench.checkpoints.unpickler import DAMAGE
 from ghbench.digests import digest_file
 from ghbench.errors import DataError
+from ghbench.files import regular_file
 
 FORMAT = "native"
 _METADATA = "ghbench"
@@ -57,6 +58,7 @@ def read(path: Path) -> Checkpoint:
     """
     from safetensors import SafetensorError, safe_open
 
+    regular_file(path)
     try:
         with safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
@@ -66,6 +68,9 @@ def read(path: Path) -> Checkpoint:
         raise DataError(f"{path} is not a readable safetensors file: {error}", fix="get the file again") from error
     if not isinstance(about, dict):
         raise DataError(f"{path} has unreadable metadata", fix="convert the source again: ghbench convert")
+    for name, part in (("architecture", about.get("architecture")), ("config", about.get("config"))):
+        if part is not None and not isinstance(part, dict):
+            raise DataError(f"{path} has an unreadable {name}", fix="convert the source again: ghbench convert")
     notes = about.pop("notes", [])
     if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
         raise DataError(f"{path} has unreadable notes", fix="convert the source again: ghbench convert")

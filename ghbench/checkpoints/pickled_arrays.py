@@ -13,7 +13,7 @@ from ghbench.checkpoints.records import Allowed, Budget, Global, refusal
 
 # No objects ("O"), records ("V"), text or dates.
 _TYPE_CODE = re.compile(r"[<>=|]?(b1|\?|i[1248]|u[1248]|f[248]|c8|c16|[bBhHiIlLqQefdFD])")
-_MAX_DIMENSIONS = 32
+MAX_DIMENSIONS = 32
 
 
 class ArrayType:
@@ -70,6 +70,7 @@ def fill_array(array: NDArray[Any], state: Any, budget: Budget) -> None:
         raise refusal("a numpy.ndarray with an unreadable state")
     _, shape, kind, fortran, content = state
     if isinstance(content, bytearray):
+        budget.spend_bytes(len(content))
         content = bytes(content)
     if not isinstance(kind, ArrayType) or not isinstance(content, bytes):
         raise refusal("a numpy.ndarray of Python objects")
@@ -87,7 +88,7 @@ def element_count(shape: Any) -> int:
     Raises:
         DataError: It is not a tuple of at most 32 non-negative sizes.
     """
-    if not isinstance(shape, tuple) or len(shape) > _MAX_DIMENSIONS:
+    if not isinstance(shape, tuple) or len(shape) > MAX_DIMENSIONS:
         raise refusal("an array with an unreadable shape")
     if not all(type(size) is int and 0 <= size < 2**40 for size in shape):
         raise refusal("an array with an unreadable shape")

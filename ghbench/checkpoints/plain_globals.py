@@ -7,22 +7,35 @@ from typing import Any
 from ghbench.checkpoints.records import Allowed, Budget, Global, Record, refusal
 
 _KEY_TYPES = (str, bytes, int, float, bool, type(None))
+_LONGEST_KEY = 1_000
+_LONGEST_TUPLE = 16
+_SMALL = 2**20
 
 
-def checked_key(key: Any) -> Any:
-    """Check a dictionary key or set member: a plain value or a flat tuple of them.
+def checked_key(key: Any, budget: Budget, members: int) -> Any:
+    """Check a dictionary key or set member: a short plain value or a short flat tuple of them.
 
-    Hashing a tuple nested a million times deep would overflow the stack.
+    Hashing a tuple nested a million times deep would overflow the stack, and a tuple is hashed anew each time.
+
+    Args:
+        key: The key.
+        budget: Charged with the comparisons that the key may cost.
+        members: Size of the container that it enters.
 
     Raises:
-        DataError: It is something else.
+        DataError: It is something else, or too long.
     """
-    if type(key) in _KEY_TYPES or (type(key) is tuple and all(type(part) in _KEY_TYPES for part in key)):
-        return key
-    raise refusal(f"a dictionary key or set member of type {type(key).__name__}")
-
-
-_ITEM_BYTES = 64
+    if type(key) not in (*_KEY_TYPES, tuple):
+        raise refusal(f"a dictionary key or set member of type {type(key).__name__}")
+    parts = key if type(key) is tuple else (key,)
+    if len(parts) > _LONGEST_TUPLE or any(type(part) in (str, bytes) and len(part) > _LONGEST_KEY for part in parts):
+        raise refusal("a dictionary key or set member that is too long")
+    if not all(type(part) in _KEY_TYPES for part in parts):
+        raise refusal("a dictionary key or set member that is nested")
+    if type(key) in (tuple, float) or (type(key) is int and not 0 <= key < _SMALL):
+        # Python hashes numbers without a secret, so a file can give every key the same hash.
+        budget.spend_steps(1 + members)
+    return key
 
 
 def _dictionary(budget: Budget, arguments: tuple[Any, ...]) -> dict[Any, Any]:
@@ -32,14 +45,14 @@ def _dictionary(budget: Budget, arguments: tuple[Any, ...]) -> dict[Any, Any]:
     if len(arguments) != 1 or not isinstance(pairs, (list, dict)):
         raise refusal("a dictionary not made from pairs")
     # One list must not become a thousand dictionaries free of charge.
-    budget.spend_bytes(_ITEM_BYTES * len(pairs))
+    budget.spend_parts(len(pairs))
     if isinstance(pairs, dict):
         return dict(pairs)
-    result = {}
+    result: dict[Any, Any] = {}
     for pair in pairs:
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
             raise refusal("a dictionary not made from pairs")
-        result[checked_key(pair[0])] = pair[1]
+        result[checked_key(pair[0], budget, len(result))] = pair[1]
     return result
 
 
@@ -48,8 +61,8 @@ def _set(budget: Budget, arguments: tuple[Any, ...]) -> set[Any]:
         return set()
     if len(arguments) != 1 or not isinstance(arguments[0], (list, tuple)):
         raise refusal("a set not made from a list")
-    budget.spend_bytes(_ITEM_BYTES * len(arguments[0]))
-    return {checked_key(item) for item in arguments[0]}
+    budget.spend_parts(len(arguments[0]))
+    return {checked_key(item, budget, len(arguments[0])) for item in arguments[0]}
 
 
 def _encode_latin1(budget: Budget, arguments: tuple[Any, ...]) -> bytes:

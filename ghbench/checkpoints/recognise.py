@@ -9,10 +9,12 @@ from ghbench.checkpoints import genforce, native, openvino_ir, psp, rosinality, 
 from ghbench.checkpoints.checkpoint import Checkpoint, Content
 from ghbench.checkpoints.pickled_arrays import NUMPY
 from ghbench.checkpoints.plain_globals import CONTAINERS, EASY_DICT
+from ghbench.checkpoints.records import Budget
 from ghbench.checkpoints.torch_files import LEGACY_HEAD, ZIP_HEAD, load_torch_file
 from ghbench.checkpoints.unpickler import DAMAGE, load_pickle
 from ghbench.digests import digest_file
 from ghbench.errors import DataError
+from ghbench.files import open_regular, user_path
 
 _PICKLED = {**CONTAINERS, **EASY_DICT, **NUMPY, **stylegan2_ada.ALLOWED, **tensorflow_pickle.ALLOWED}
 _FORMATS = (
@@ -26,11 +28,8 @@ def container(path: Path) -> str:
     Raises:
         DataError: The file is unreadable or something else.
     """
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(64)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", fix="check the path") from error
+    with open_regular(path) as stream:
+        head = stream.read(64)
     if head.startswith((LEGACY_HEAD, ZIP_HEAD)):
         return "torch"
     # Before pickles: a safetensors file starts with the length of its header, whose first byte may be 0x80.
@@ -62,7 +61,7 @@ def read(path: Path | str) -> Checkpoint:
         DataError: The file is damaged, hostile or of an unknown format.
         MissingError: An OpenVINO `.xml` has no `.bin` beside it.
     """
-    path = Path(path)
+    path = user_path(path)
     try:
         match container(path):
             case "safetensors":
@@ -73,9 +72,11 @@ def read(path: Path | str) -> Checkpoint:
                 kind, content = _torch_content(load_torch_file(path))
             case _:
                 kind, content = _pickle_content(load_pickle(path, _PICKLED))
-    except DAMAGE as error:
+    except (*DAMAGE, OSError) as error:
         # Damage that the readers did not foresee.
         raise DataError(f"{path} is damaged: {type(error).__name__}", fix="get the file again") from error
+    # One tensor under thousands of names is one array here, but thousands for whoever writes or loads them.
+    Budget.for_file(path.stat().st_size).spend_bytes(sum(array.nbytes for array in content.tensors.values()))
     return Checkpoint(kind, content.tensors, content.config, digest_file(path), content.notes)
 
 

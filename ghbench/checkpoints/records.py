@@ -19,41 +19,56 @@ def refusal(reason: str) -> DataError:
 
 @dataclass
 class Budget:
-    """What reading a file may cost, shared by all pickles in it.
+    """What reading a file may cost, shared by all readers of its parts.
+
+    A file can name the same list, text or dictionary thousands of times: whatever is copied, hashed or walked again
+    at the file's word is charged here first, so that memory and time are bounded by the file's size.
 
     Args:
-        opcodes: Pickle instructions left; large real checkpoints have some tens of thousands, and the costliest
-            instruction allocates about 300 bytes.
-        array_bytes: Bytes of arrays and storages left to declare.
+        steps: Pickle instructions and comparisons of keys left. Large real checkpoints have some tens of thousands, and
+            the costliest instruction allocates about 300 bytes.
+        parts: Items of containers left to copy or walk.
+        bytes: Bytes of arrays and text left to declare or copy.
     """
 
-    opcodes: int = 400_000
-    array_bytes: int = 0
+    steps: int = 400_000
+    parts: int = 200_000
+    bytes: int = 0
 
     @classmethod
     def for_file(cls, size: int) -> Budget:
-        """The budget of a file of `size` bytes: its arrays cannot be much larger than the file."""
-        return cls(array_bytes=4 * size + 65_536)
+        """The budget of a file of `size` bytes: an honest array is copied four times at most between file and use."""
+        return cls(bytes=8 * size + 2**20)
 
-    def spend_opcode(self) -> None:
-        """Charge one pickle instruction.
+    def spend_steps(self, count: int = 1) -> None:
+        """Charge pickle instructions or comparisons.
 
         Raises:
             DataError: The budget is spent.
         """
-        self.opcodes -= 1
-        if self.opcodes < 0:
+        self.steps -= count
+        if self.steps < 0:
             raise refusal("the pickle has too many instructions")
 
-    def spend_bytes(self, count: int) -> None:
-        """Charge declared array bytes, before they are allocated.
+    def spend_parts(self, count: int = 1) -> None:
+        """Charge items of containers, before they are copied or walked.
 
         Raises:
             DataError: The budget is spent.
         """
-        self.array_bytes -= count
-        if count < 0 or self.array_bytes < 0:
-            raise refusal("the file declares larger arrays than it holds")
+        self.parts -= count
+        if self.parts < 0:
+            raise refusal("the file repeats its parts too often")
+
+    def spend_bytes(self, count: int) -> None:
+        """Charge bytes of arrays and text, before they are allocated.
+
+        Raises:
+            DataError: The budget is spent.
+        """
+        self.bytes -= count
+        if count < 0 or self.bytes < 0:
+            raise refusal("the file declares larger arrays or texts than it holds")
 
 
 Call = Callable[[Budget, tuple[Any, ...]], Any]

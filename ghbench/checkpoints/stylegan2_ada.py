@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ghbench.checkpoints.checkpoint import Content, place, plain
-from ghbench.checkpoints.records import Allowed, Record, inert, refusal
+from ghbench.checkpoints.records import Allowed, Budget, Record, inert, refusal
 from ghbench.checkpoints.torch_tensors import NESTED_STORAGE, TENSORS
 
 FORMAT = "stylegan2-ada"
@@ -74,6 +74,7 @@ def _module_arrays(root: Any) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {}
     pending = [("", root, 0)]
     count = 0
+    budget = Budget()
     while pending:
         prefix, value, depth = pending.pop()
         count += 1
@@ -81,6 +82,7 @@ def _module_arrays(root: Any) -> dict[str, NDArray[Any]]:
         if depth > _MAX_DEPTH or count + len(pending) > _MAX_MODULES:
             raise refusal("the tree of modules is implausibly large")
         state = _module(value)[1]
+        budget.spend_parts(sum(len(_parts(state, kind)) for kind in ("_parameters", "_buffers", "_modules")))
         passing = state.get("_non_persistent_buffers_set")
         for kind in ("_parameters", "_buffers"):
             for name, tensor in _parts(state, kind).items():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.checkpoints.file_buffer import Buffer
-from ghbench.checkpoints.pickled_arrays import element_count
+from ghbench.checkpoints.pickled_arrays import MAX_DIMENSIONS, element_count
 from ghbench.checkpoints.plain_globals import CONTAINERS
 from ghbench.checkpoints.records import Allowed, Budget, Global, Record, inert, refusal
 from ghbench.checkpoints.unpickler import Unpickler
@@ -34,6 +34,7 @@ _TYPE_NAMES = (
 # Legacy `torch.save` files and pickled storages begin with a magic number, the protocol and machine facts.
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
+_MAX_KEY = 200
 
 
 class Storage:
@@ -123,8 +124,8 @@ def _parameter(_budget: Budget, arguments: tuple[Any, ...]) -> Tensor:
 
 
 def _size(_budget: Budget, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    if len(arguments) != 1 or not isinstance(arguments[0], (tuple, list)):
-        raise refusal("torch.Size of something other than numbers")
+    if len(arguments) != 1 or not isinstance(arguments[0], (tuple, list)) or len(arguments[0]) > MAX_DIMENSIONS:
+        raise refusal("torch.Size of something other than a few numbers")
     return tuple(arguments[0])
 
 
@@ -133,6 +134,8 @@ def _nested_storage(budget: Budget, arguments: tuple[Any, ...]) -> Storage:
     # allow-list that excludes this function.
     if len(arguments) != 1 or not isinstance(arguments[0], bytes):
         raise refusal("torch.storage._load_from_bytes of something other than bytes")
+    # The same bytes can be read again and again.
+    budget.spend_bytes(len(arguments[0]))
     storage = load_legacy(arguments[0], {}, budget)
     if not isinstance(storage, Storage):
         raise refusal("torch.storage._load_from_bytes of something other than a storage")
@@ -169,7 +172,7 @@ def storage_by_id(identity: Any, known: dict[str, Storage], budget: Budget) -> S
     if not isinstance(identity, tuple) or len(identity) not in (5, 6) or identity[0] != "storage":
         raise refusal("a persistent id that is not a PyTorch storage")
     kind, key, count = identity[1], identity[2], identity[4]
-    if not isinstance(kind, Global) or kind.name not in STORAGE_TYPES or type(key) is not str:
+    if not isinstance(kind, Global) or kind.name not in STORAGE_TYPES or type(key) is not str or len(key) > _MAX_KEY:
         raise refusal("a persistent id that is not a PyTorch storage")
     if len(identity) == 6 and identity[5] is not None:
         raise refusal("a view of a storage, a feature of PyTorch before 0.4")

@@ -23,6 +23,7 @@ from ghbench.errors import DataError
 MAX_DEPTH = 200
 MAX_MARKS = 500
 MAX_LINE = 4_096
+MAX_NAME = 200
 MAX_INTEGER_BYTES = 255
 MAX_TEXT = 64 * 2**20
 
@@ -92,7 +93,7 @@ class Unpickler:
         """
         try:
             while (code := self._byte()) != 0x2E:  # STOP
-                self.budget.spend_opcode()
+                self.budget.spend_steps()
                 step = _STEPS.get(code)
                 if step is None:
                     raise refusal(f"unknown pickle instruction {bytes([code])!r}")
@@ -194,7 +195,7 @@ class Unpickler:
         if type(target) is not dict or len(items) % 2:
             raise refusal(f"keys set on a {type(target).__name__}")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            target[checked_key(key)] = value
+            target[checked_key(key, self.budget, len(target))] = value
         self._push(target)
 
     def _dictionary(self) -> None:
@@ -206,8 +207,13 @@ class Unpickler:
         target = self._pop()
         if type(target) is not set:
             raise refusal(f"members added to a {type(target).__name__}")
-        target.update(checked_key(item) for item in items)
+        for item in items:
+            target.add(checked_key(item, self.budget, len(target)))
         self._push(target)
+
+    def _frozen_set(self) -> None:
+        items = self._since_mark()
+        self._push(frozenset(checked_key(item, self.budget, len(items)) for item in items))
 
     def _last(self, count: int) -> list[Any]:
         return [self._pop() for _ in range(count)][::-1]
@@ -215,9 +221,11 @@ class Unpickler:
     # Names and calls.
 
     def _find(self, module: Any, name: Any) -> Global:
-        full = f"{module}.{name}" if type(module) is str and type(name) is str else "a name that is not text"
+        if not (type(module) is str and type(name) is str):
+            raise refusal("the file asks for a name that is not text")
+        full = f"{module[:MAX_NAME]}.{name[:MAX_NAME]}"
         if full not in self.allowed:
-            raise refusal(f"the file asks for {full[:200]!r}")
+            raise refusal(f"the file asks for {full!r}")
         return Global(full, self.allowed[full])
 
     def _global(self) -> None:
@@ -351,7 +359,7 @@ _STEPS: dict[int, Callable[[Unpickler], Any]] = {
         "u": lambda machine: machine._set_items(machine._since_mark()),
         "\x8f": lambda machine: machine._push(set()),
         "\x90": lambda machine: machine._add_items(machine._since_mark()),
-        "\x91": lambda machine: machine._push(frozenset(map(checked_key, machine._since_mark()))),
+        "\x91": Unpickler._frozen_set,
         "g": lambda machine: machine._push(machine._memo[int(machine._line())]),
         "h": lambda machine: machine._push(machine._memo[machine._byte()]),
         "j": lambda machine: machine._push(machine._memo[machine._number("<I")]),

@@ -25,6 +25,7 @@ def doctor() -> None:
     _versions()
     _extras()
     _assets()
+    _leftovers()
     for line in broken:
         say(f"broken   {line}")
     sys.exit(1 if broken else 0)
@@ -55,6 +56,22 @@ def _assets() -> None:
     absent = [name for name in assets.names() if name not in here]
     say(f"assets   available: {', '.join(here) or 'none'}")
     say(f"assets   fetched when needed, or with `ghbench assets fetch NAME`: {', '.join(absent) or 'none'}")
+
+
+def _leftovers() -> None:
+    from ghbench import atomic, locations
+    from ghbench.assets.store import unfinished
+    from ghbench.store import default_store
+
+    home, cache, data = locations.home(), locations.cache(), locations.data()
+    found = [*default_store().removed(), *unfinished()]
+    for top in {home, cache}:
+        for parent, folders, _ in os.walk(top):
+            # Datasets are the user's, and may have millions of files.
+            folders[:] = [name for name in folders if Path(parent, name) != data and not name.startswith(".")]
+            found += atomic.abandoned_files(Path(parent)) + atomic.unfinished_folders(Path(parent))
+    for path in sorted(found):
+        say(f"left     {path}: of a process that was killed, or is at work; the next one to write there deletes it")
 
 
 def _folders() -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError
+from ghbench.files import open_regular
 
 LARGEST = 1 << 30
 """Bytes that an array may have; a few bytes of header can claim far more."""
@@ -54,7 +55,7 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
 
 def _content(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             packed = stream.read(2) == _GZIP
             stream.seek(0)
             if not packed:

@@ -18,6 +18,7 @@ from ghbench.atomic import write_text
 from ghbench.dataset import DatasetCard, Target
 from ghbench.digests import digest_file, digest_lines
 from ghbench.errors import DataError
+from ghbench.files import read_text
 from ghbench.imaging import DECODE_VERSION, decode, pixel_digest
 
 
@@ -161,8 +162,8 @@ def _labels(entries: Sequence[ImageEntry], order: Sequence[str] | None, dataset:
 def _read_digests(path: Path, name: str, count: int) -> tuple[str, ...] | None:
     """Digests of an earlier run; None if there are none or the file is damaged, for they can be made again."""
     try:
-        digests = json.loads(path.read_text(encoding="utf-8"))[name]
-    except (OSError, ValueError, KeyError, TypeError):
+        digests = json.loads(read_text(path))[name]
+    except (DataError, ValueError, KeyError, TypeError, RecursionError):
         return None
     whole = isinstance(digests, list) and len(digests) == count and all(isinstance(item, str) for item in digests)
     return tuple(digests) if whole else None

@@ -10,6 +10,7 @@ import numpy as np
 from ghbench.data.image_files import ImageEntry, ImageFiles
 from ghbench.dataset import DatasetCard
 from ghbench.errors import DataError, MissingError
+from ghbench.files import user_path
 from ghbench.imaging.decode import SUFFIXES
 
 SPLITS = ("train", "val", "test")
@@ -33,7 +34,7 @@ class ImageFolder(ImageFiles):
     """
 
     def __init__(self, path: Path) -> None:
-        root = path.expanduser().absolute()
+        root = user_path(path).absolute()
         if not root.is_dir():
             raise MissingError(f"{root} is not a folder; expected a folder of images", fix="imagefolder:path=FOLDER")
         present = [split for split in SPLITS if (root / split).is_dir()]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError
+from ghbench.files import read_text
 
 
 def read_pts(path: Path) -> NDArray[np.float64]:
@@ -24,7 +25,7 @@ def read_pts(path: Path) -> NDArray[np.float64]:
     Raises:
         DataError: The file does not follow the format, or holds another number of points than it declares.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = read_text(path, encoding="latin-1")
     match = re.search(r"n_points:\s*(\d+)\s*\{([^}]*)\}", text)
     if match is None:
         raise DataError(f"{path} is not a .pts file; expected `n_points: N` and points in braces")
@@ -50,11 +51,11 @@ def read_ljson(path: Path) -> NDArray[np.float64]:
         DataError: The file does not follow the format.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
         groups = content.get("groups")
         group = next(iter(groups.values())) if groups else content
         points = np.array(group["landmarks"]["points"], dtype=np.float64)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
         raise DataError(f"{path} is not an .ljson file of version 2 or 3: {error}") from error
     if points.ndim != 2 or points.shape[1] != 2:
         raise DataError(f"{path} holds points of shape {points.shape}; expected (N, 2)")

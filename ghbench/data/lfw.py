@@ -13,6 +13,7 @@ from ghbench.data.pair_files import read_pairs
 from ghbench.data.pair_list import PairList
 from ghbench.dataset import DatasetCard
 from ghbench.errors import MissingError
+from ghbench.files import user_path
 
 Version = Literal["funneled", "original", "deepfunneled"]
 
@@ -68,7 +69,7 @@ def _user_folder() -> Path:
 def _pictures(version: Version, root: Path | None) -> Path:
     """The folder that holds the folders of people."""
     if root is not None:
-        return root.expanduser().absolute()
+        return user_path(root).absolute()
     by_hand = _user_folder() / _FOLDERS[version]
     if is_layout(by_hand):
         return by_hand

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError
+from ghbench.files import read_text
 
 
 def read_people(path: Path) -> dict[str, int]:
@@ -24,9 +25,9 @@ def read_people(path: Path) -> dict[str, int]:
         DataError: A count or a line that does not follow the format; the message names file, line and expectation.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as LFW's people.txt: {error}") from error
+        lines = read_text(path, encoding="utf-8-sig").splitlines()
+    except DataError as error:
+        raise DataError(f"{path} cannot be read as LFW's people.txt: {error.message}", fix=error.fix) from error
     folds: dict[str, int] = {}
     position = 1
     for fold in range(_count(path, lines, 0, "number of folds")):

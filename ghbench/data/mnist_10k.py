@@ -13,6 +13,8 @@ from ghbench.data.grey_images import GreyImages, grey_digests
 from ghbench.dataset import DatasetCard
 from ghbench.digests import digest_bytes
 from ghbench.errors import DataError
+from ghbench.files import read_text
+from ghbench.store.arrays_from_files import read_arrays
 
 SIDE = 28
 TEST_ROWS = 2_000
@@ -79,7 +81,7 @@ def read_digits(path: Path) -> NDArray[np.uint8]:
         DataError: The file is truncated, of another form, or holds a number that is no rounded level.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_text(path))
         values = np.array(content["data"], dtype=np.float64)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path} is not a file of digits; expected JSON with a list `data`: {error}") from error
@@ -148,8 +150,8 @@ def recorded_test_rows(pixels: NDArray[np.uint8], path: Path = ROWS) -> NDArray[
     Raises:
         DataError: Another number of rows, or a row with another digest.
     """
-    with np.load(path, allow_pickle=False) as record:
-        expected, test = record["digests"], record["test"]
+    record = read_arrays(path)
+    expected, test = record["digests"], record["test"]
     if len(pixels) != len(expected):
         raise DataError(f"mnist-10k has {len(pixels)} images; expected {len(expected)}", fix=_FIX)
     wrong = np.flatnonzero((row_digests(pixels) != expected).any(axis=1))

@@ -19,6 +19,7 @@ from ghbench.data.lfw_layout import picture_files
 from ghbench.data.pair_list import PairList
 from ghbench.dataset import DatasetCard
 from ghbench.errors import DataError, MissingError
+from ghbench.files import read_text, user_path
 
 Picture = tuple[str, int]
 
@@ -144,9 +145,9 @@ class PairImages(ImageFiles):
     """
 
     def __init__(self, path: Path, images: Path) -> None:
-        files = picture_files(images.expanduser().absolute())
+        files = picture_files(user_path(images).absolute())
         keys = list(files)
-        located = read_pairs(path.expanduser()).locate({key: row for row, key in enumerate(keys)})
+        located = read_pairs(user_path(path)).locate({key: row for row, key in enumerate(keys)})
         assert located.rows is not None
         used = np.unique(located.rows)
         self.pairs = replace(located, rows=np.searchsorted(used, located.rows).astype(np.int64))
@@ -155,11 +156,11 @@ class PairImages(ImageFiles):
 
 def _lines(path: Path) -> list[_Line]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise MissingError(f"{path} does not exist; expected a pairs file in LFW's format") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a pairs file: {error}") from error
+        text = read_text(path, encoding="utf-8-sig")
+    except DataError as error:
+        if not path.exists():
+            raise MissingError(f"{path} does not exist; expected a pairs file in LFW's format") from error
+        raise DataError(f"{path} cannot be read as a pairs file: {error.message}", fix=error.fix) from error
     # Names may hold spaces where tabs separate the columns.
     return [
         _Line(path, number, tuple(line.strip().split("\t") if "\t" in line else line.split()))

@@ -12,6 +12,7 @@ from ghbench import assets, checkpoints, registry
 from ghbench.checkpoints import Checkpoint, openvino_ir
 from ghbench.errors import DataError, MissingError, PluginError, UserError
 from ghbench.extractor import TrainingRecord
+from ghbench.files import user_path
 from ghbench.generator import GeneratorPlugin, GeneratorSpec
 from ghbench.generators import native
 from ghbench.generators.conversion import build_discriminator, build_generator
@@ -75,7 +76,7 @@ def generator_plugin(spec: str | Path) -> GeneratorPlugin:
         PluginError: The name is not that of a generator.
     """
     if isinstance(spec, Path) or _is_path(spec):
-        return CheckpointFile(Path(spec).expanduser())
+        return CheckpointFile(user_path(spec))
     return _as_plugin(registry.build("generator", spec), spec)
 
 
@@ -131,7 +132,7 @@ def load_discriminator(path: str | Path) -> nn.Module:
         MissingError: There is no such file.
         DataError: The file has no discriminator, or its arrays do not match.
     """
-    return build_discriminator(read_file(Path(path).expanduser()))
+    return build_discriminator(read_file(user_path(path)))
 
 
 def read_file(path: Path) -> Checkpoint:
@@ -141,7 +142,7 @@ def read_file(path: Path) -> Checkpoint:
         MissingError: There is no such file.
         DataError: It is damaged or of an unknown format.
     """
-    if not path.is_file():
+    if not path.exists():
         raise MissingError(
             f"there is no file {path}", fix="check the path, or choose a generator: ghbench list generators"
         )
@@ -179,7 +180,7 @@ def _as_plugin(value: object, name: str) -> GeneratorPlugin:
 
 
 def _is_path(spec: str) -> bool:
-    path = Path(spec).expanduser()
+    path = user_path(spec)
     if path.suffix in SUFFIXES or path.is_file():
         return path.suffix != ".py"
     return path.is_dir() and spec.startswith((".", "/", "~"))

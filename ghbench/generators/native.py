@@ -19,6 +19,7 @@ from torch import nn
 
 from ghbench import checkpoints
 from ghbench.checkpoints import Checkpoint, native
+from ghbench.checkpoints.unpickler import DAMAGE
 from ghbench.errors import DataError
 from ghbench.generators.protocol import Generator
 
@@ -105,7 +106,7 @@ def rebuild(checkpoint: Checkpoint, part: str) -> nn.Module:
     if not isinstance(description, dict):
         raise DataError(f"the file has no {part} that ghbench can build", fix="convert its source: ghbench convert")
     name, arguments = description.get("class"), description.get("arguments")
-    if name not in CLASSES or not isinstance(arguments, dict):
+    if not isinstance(name, str) or name not in CLASSES or not isinstance(arguments, dict):
         raise DataError(f"the file's {part} has the unknown class {str(name)[:80]!r}; known: {', '.join(CLASSES)}")
     cls = getattr(importlib.import_module(CLASSES[name]), name)
     unknown = sorted(set(arguments) - set(inspect.signature(cls).parameters))
@@ -115,7 +116,7 @@ def rebuild(checkpoint: Checkpoint, part: str) -> nn.Module:
     try:
         with torch.device("meta"):
             skeleton = cls(**arguments)
-    except (TypeError, ValueError, KeyError) as error:
+    except (RuntimeError, *DAMAGE) as error:
         raise DataError(
             f"the file's {part} cannot be built: {error}", fix="convert its source again: ghbench convert"
         ) from error

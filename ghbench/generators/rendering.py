@@ -16,6 +16,8 @@ from torch.nn import functional
 
 from ghbench.atomic import write_bytes
 from ghbench.digests import digest_json, digest_lines
+from ghbench.errors import DataError
+from ghbench.store.arrays_from_files import map_array
 
 VERSION = 1
 """Grows when the same recipe may give other images."""
@@ -244,8 +246,8 @@ class RenderShards:
     def _read(self, seeds: range) -> NDArray[np.uint8] | None:
         """A shard, memory-mapped: who wants one image reads one; None if it is absent or damaged."""
         try:
-            images: NDArray[np.uint8] = np.load(self._file(seeds), mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+            images: NDArray[np.uint8] = map_array(self._file(seeds))
+        except DataError:
             return None
         size = self.recipe.size
         return images if images.shape == (len(seeds), 3, size, size) and images.dtype == np.uint8 else None

@@ -16,6 +16,7 @@ from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, WebPIm
 
 from ghbench.digests import digest_array
 from ghbench.errors import DataError
+from ghbench.files import regular_file
 
 DECODE_VERSION = 1
 """Grows whenever the same file may give other pixels."""
@@ -54,6 +55,7 @@ def decode(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: The file is missing, no image, damaged, too large, or has pixels without a defined range.
     """
+    regular_file(path)
     try:
         with Image.open(path, formats=FORMATS) as picture:
             _check_size(picture, path)
@@ -64,8 +66,6 @@ def decode(path: Path) -> NDArray[np.uint8]:
         raise DataError(f"{path} is not an image; expected one of {', '.join(FORMATS)}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{path} claims more pixels than the {MAX_PIXELS} that are decoded: {error}") from error
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist; expected an image file") from error
     except DataError:
         raise
     # Pillow's decoders report damage by whatever their parsing of the broken bytes runs into.

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from ghbench import atomic, locations
 from ghbench.digests import digest_bytes, digest_file, digest_lines
 from ghbench.errors import DataError
+from ghbench.files import read_text
 from ghbench.results.schema import Failure, Result
 
 
@@ -100,8 +101,8 @@ def load(path: Path) -> Result:
         DataError: The file is not a result of a known schema version.
     """
     try:
-        return Result.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, ValidationError) as error:
+        return Result.model_validate_json(read_text(path))
+    except (DataError, ValueError, ValidationError) as error:
         raise DataError(
             f"{path} is not a readable result: {error}", fix="run the pair again with --overwrite"
         ) from error

@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict
 
 from ghbench import atomic
 from ghbench.digests import digest_bytes, digest_lines
-from ghbench.errors import DataError, UsageError
+from ghbench.errors import DataError, UsageError, UserError
 from ghbench.extractor import Similarity
 from ghbench.extras import require
+from ghbench.files import open_regular
 from ghbench.store import manifest
 from ghbench.store.feature_store import StoredFeatures
 
@@ -109,8 +110,9 @@ def _read(faiss: Any, path: Path, shards_digest: str) -> Any | None:
     if made_from is None or made_from.shards_digest != shards_digest:
         return None
     try:
-        content = path.read_bytes()
-    except OSError:
+        with open_regular(path) as stream:
+            content = stream.read()
+    except (UserError, OSError):
         return None
     # FAISS does not validate its input; it only gets bytes that we wrote.
     if digest_bytes(content) != made_from.sha256:

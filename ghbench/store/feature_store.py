@@ -93,7 +93,17 @@ class FeatureStore:
                 folder.replace(aside)
         except Timeout as error:
             raise UserError(f"{folder.name} is being written to by another process") from error
-        shutil.rmtree(aside)
+        self.sweep()
+
+    def removed(self) -> list[Path]:
+        """Folders that `remove` has set aside and a killed process did not delete, sorted."""
+        return sorted(self.root.glob(".*.removed"))
+
+    def sweep(self) -> None:
+        """Delete what `remove` has set aside, in this process or in one that was killed."""
+        for folder in self.removed():
+            # Another process may be deleting it, too.
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass
@@ -132,6 +142,7 @@ class StoredFeatures:
         with self._disk_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
+        FeatureStore(self.folder.parent).sweep()
         try:
             if self.adopt_shard_rows() is None:
                 with self._disk_errors():
@@ -162,7 +173,7 @@ class StoredFeatures:
         return [
             rows
             for number, rows in enumerate(self._ranges())
-            if number not in present or not self._is_intact(level, number, present[number])
+            if number not in present or not self._is_intact(level, number)
         ]
 
     def write_shard(self, level: str, start: int, rows: NDArray[Any], note: ShardNote | None = None) -> None:
@@ -259,10 +270,11 @@ class StoredFeatures:
         count = len(self.row_ids)
         return [(start, min(start + self.shard_rows, count)) for start in range(0, count, self.shard_rows)]
 
-    def _is_intact(self, level: str, number: int, entry: ShardEntry) -> bool:
+    def _is_intact(self, level: str, number: int) -> bool:
         if (level, number) in self._verified:
             return True
-        if level_files.is_intact(self.folder / level, number, entry):
+        note = self._level(level)
+        if note is not None and level_files.is_intact(self.folder / level, number, note):
             self._verified.add((level, number))
             return True
         # Only the holder of the lock may change anything: another process may be writing this level.
@@ -305,10 +317,8 @@ class StoredFeatures:
 
     def _sweep(self) -> None:
         """Delete temporary files of killed writers; under the lock there are no other writers."""
-        for kind in ("manifest.json", "*/level.json", "*/features.npy", "*/shard-*"):
-            folder, _, name = kind.rpartition("/")
-            for path in self.folder.glob(f"{folder}/.{name}.*.tmp" if folder else f".{name}.*.tmp"):
-                path.unlink(missing_ok=True)
+        for path in (*self.folder.glob(".*.tmp"), *self.folder.glob("*/.*.tmp")):
+            path.unlink(missing_ok=True)
 
     def _to_storage(self, rows: NDArray[Any], level: str, start: int) -> NDArray[Any]:
         with np.errstate(over="ignore"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +16,11 @@ from ghbench import atomic, locations
 from ghbench.dataset import Dataset, content_digest
 from ghbench.digests import digest_file, digest_json
 from ghbench.errors import DataError, FeatureError, MissingError, UsageError
+from ghbench.files import read_text
+from ghbench.store.arrays_from_files import map_array, read_arrays
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _IDS = "ids"
-_PLAIN = "save floating-point arrays with numpy.save or numpy.savez; pickled objects are never read"
-_SINGLE_LEVEL = "features"
 
 
 class ImportedManifest(BaseModel):
@@ -68,7 +67,7 @@ class ImportedFeatures:
             path = self.folder / f"{level}.npy"
             if not path.is_file() or digest_file(path) != sha256:
                 raise DataError(f"{path} has changed since the import", fix="import the features again")
-            found[level] = np.load(path, mmap_mode="r", allow_pickle=False)
+            found[level] = map_array(path)
         return found
 
 
@@ -97,28 +96,29 @@ def import_features(source: Path, name: str, dataset: Dataset) -> ImportedFeatur
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name imported features; letters, digits and . _ - only")
     folder = imported_folder() / name
-    if (folder / "manifest.json").exists():
+    if folder.exists():
         raise UsageError(f"imported features {name!r} exist already", fix=f"remove {folder} or choose another name")
     levels = _in_dataset_order(_read_arrays(source), dataset, source)
     if not levels:
         raise DataError(f"{source} holds no features; expected one array [{len(dataset)}, D] a level")
     kept = {level: _validate(array, level, dataset, source) for level, array in levels.items()}
     files, dims = {}, {}
-    for level, array in kept.items():
-        content = io.BytesIO()
-        np.save(content, np.ascontiguousarray(array), allow_pickle=False)
-        atomic.write_bytes(folder / f"{level}.npy", content.getvalue())
-        files[level] = digest_file(folder / f"{level}.npy")
-        dims[level] = array.shape[1]
-    manifest = ImportedManifest(
-        name=name,
-        dataset=dataset.card().name,
-        dataset_digest=content_digest(dataset),
-        rows=len(dataset),
-        dims=dims,
-        files=files,
-    )
-    atomic.write_text(folder / "manifest.json", manifest.model_dump_json(indent=1) + "\n")
+    with atomic.atomic_folder(folder) as making:
+        for level, array in kept.items():
+            content = io.BytesIO()
+            np.save(content, np.ascontiguousarray(array), allow_pickle=False)
+            atomic.write_bytes(making / f"{level}.npy", content.getvalue())
+            files[level] = digest_file(making / f"{level}.npy")
+            dims[level] = array.shape[1]
+        manifest = ImportedManifest(
+            name=name,
+            dataset=dataset.card().name,
+            dataset_digest=content_digest(dataset),
+            rows=len(dataset),
+            dims=dims,
+            files=files,
+        )
+        atomic.write_text(making / "manifest.json", manifest.model_dump_json(indent=1) + "\n")
     return ImportedFeatures(folder, manifest)
 
 
@@ -130,8 +130,8 @@ def load_imported(name: str) -> ImportedFeatures:
     """
     folder = imported_folder() / name
     try:
-        manifest = ImportedManifest.model_validate_json((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValidationError, ValueError) as error:
+        manifest = ImportedManifest.model_validate_json(read_text(folder / "manifest.json"))
+    except (DataError, ValidationError, ValueError) as error:
         raise MissingError(
             f"no features were imported as {name!r}", fix=f"ghbench cache import FEATURES.npy --as {name} --dataset orl"
         ) from error
@@ -139,30 +139,28 @@ def load_imported(name: str) -> ImportedFeatures:
 
 
 def _read_arrays(source: Path) -> dict[str, NDArray[Any]]:
-    try:
-        loaded = np.load(source, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise MissingError(f"{source} does not exist") from error
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{source} is not a .npy or .npz file of plain arrays", fix=_PLAIN) from error
-    if isinstance(loaded, np.ndarray):
-        return {_SINGLE_LEVEL: loaded}
-    with loaded:
-        try:
-            return {key: loaded[key] for key in loaded.files}
-        except (ValueError, zipfile.BadZipFile) as error:
-            raise DataError(f"{source} holds something else than plain arrays", fix=_PLAIN) from error
+    if not source.exists():
+        raise MissingError(f"{source} does not exist")
+    return read_arrays(source)
 
 
 def _in_dataset_order(arrays: dict[str, NDArray[Any]], dataset: Dataset, source: Path) -> dict[str, NDArray[Any]]:
     if _IDS not in arrays:
         return arrays
-    ids = [str(name) for name in arrays.pop(_IDS)]
+    named = arrays.pop(_IDS)
+    if named.ndim != 1:
+        raise DataError(f"{source}: {_IDS} has shape {named.shape}; expected one id a row")
+    ids = [str(name) for name in named]
     row_of = {name: row for row, name in enumerate(ids)}
     missing = [name for name in dataset.ids if name not in row_of]
     if missing or len(row_of) != len(ids):
         what = f"id {missing[0]!r} is missing" if missing else "duplicate ids"
         raise DataError(f"{source}: {what}; expected each of the {len(dataset)} ids of {dataset.card().name!r} once")
+    for level, array in arrays.items():
+        if array.shape[:1] != named.shape:
+            raise DataError(
+                f"{source}, level {level!r}: shape {array.shape}; expected one row for each of {len(ids)} ids"
+            )
     order = [row_of[name] for name in dataset.ids]
     return {level: array[order] for level, array in arrays.items()}
 

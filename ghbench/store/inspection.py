@@ -17,7 +17,7 @@ def describe_folder(folder: Path) -> dict[str, Any]:
     for path in sorted(folder.glob("*/level.json")):
         note = manifest.read(LevelManifest, path)
         levels[path.parent.name] = "unreadable" if note is None else note.state
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    size = sum(_size(path) for path in folder.rglob("*"))
     # The next run replaces an unreadable manifest; until then only the folder's name tells what it is.
     unreadable = dict.fromkeys(FeatureKey.__dataclass_fields__, "?") | {
         "extractor": folder.name,
@@ -25,11 +25,25 @@ def describe_folder(folder: Path) -> dict[str, Any]:
     }
     return {
         "folder": folder.name,
-        "key": unreadable if known is None else known.key,
+        "key": known.key if known is not None and _is_readable(known.key) else unreadable,
         "rows": 0 if known is None else known.rows,
         "levels": levels,
         "bytes": size,
     }
+
+
+def _is_readable(key: dict[str, Any]) -> bool:
+    named = [key.get(part) for part in ("extractor", "dataset", "view")]
+    align = key.get("align")
+    named.append(align.get("name") if isinstance(align, dict) else None)
+    return set(key) == set(FeatureKey.__dataclass_fields__) and all(isinstance(name, str) for name in named)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:  # another process has just deleted it
+        return 0
 
 
 def damaged_shards(folder: Path) -> list[Path]:
@@ -37,7 +51,9 @@ def damaged_shards(folder: Path) -> list[Path]:
     damaged = []
     for path in sorted(folder.glob("*/level.json")):
         note = manifest.read(LevelManifest, path)
-        for number, entry in (note.shards if note else {}).items():
-            if not level_files.is_intact(path.parent, number, entry):
-                damaged.append(level_files.shard_path(path.parent, number))
+        damaged += [
+            level_files.shard_path(path.parent, number)
+            for number in (note.shards if note else ())
+            if not level_files.is_intact(path.parent, number, note)
+        ]
     return damaged

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from ghbench import atomic
 from ghbench.digests import digest_bytes
+from ghbench.errors import DataError
+from ghbench.files import open_regular
+from ghbench.store.arrays_from_files import map_array
 from ghbench.store.manifest import LevelManifest, ShardEntry
 
 WHOLE = "features.npy"
@@ -35,23 +38,28 @@ def read_rows(folder: Path, number: int, entry: ShardEntry) -> NDArray[Any] | No
     """
     try:
         path = shard_path(folder, number)
-        if path.is_file():
-            mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-            return mapped
-        with (folder / WHOLE).open("rb") as file:
+        if path.exists():
+            return map_array(path)
+        with open_regular(folder / WHOLE) as file:
             np.lib.format.read_magic(file)
             (_, width), _, dtype = np.lib.format.read_array_header_1_0(file)
             first, end = entry.rows
             offset = file.tell() + first * width * dtype.itemsize
             return np.memmap(file, dtype, "r", offset, (end - first, width))
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, DataError):
         return None
 
 
-def is_intact(folder: Path, number: int, entry: ShardEntry) -> bool:
-    """Whether a shard's rows are there and have the recorded sha256."""
+def is_intact(folder: Path, number: int, level: LevelManifest) -> bool:
+    """Whether a shard's rows are there, are what the manifest declares, and have the recorded sha256.
+
+    A manifest may be forged together with its shards; numbers that are none are never believed.
+    """
+    entry = level.shards[number]
     rows = read_rows(folder, number, entry)
-    return rows is not None and digest_bytes(shard_bytes(rows)) == entry.sha256
+    if rows is None or rows.shape != (entry.rows[1] - entry.rows[0], level.shape[1]) or rows.dtype != level.dtype:
+        return False
+    return digest_bytes(shard_bytes(rows)) == entry.sha256 and bool(np.isfinite(rows).all())
 
 
 def merge(folder: Path, level: LevelManifest) -> None:
@@ -73,8 +81,7 @@ def merge(folder: Path, level: LevelManifest) -> None:
 def map_rows(folder: Path, level: LevelManifest) -> NDArray[Any]:
     """All rows of a level whose shards are intact: [rows, dim], memory-mapped; copied if several are not merged."""
     if not any(shard_path(folder, number).is_file() for number in level.shards):
-        whole: NDArray[Any] = np.load(folder / WHOLE, mmap_mode="r", allow_pickle=False)
-        return whole
+        return map_array(folder / WHOLE)
     parts = [read_rows(folder, number, level.shards[number]) for number in sorted(level.shards)]
     present = [part for part in parts if part is not None]
     return present[0] if len(present) == 1 else np.concatenate(present)

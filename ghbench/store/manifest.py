@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ghbench import atomic
+from ghbench.digests import digest_json
+from ghbench.errors import UserError
+from ghbench.files import read_text
 
 SCHEMA_VERSION = 1
 T = TypeVar("T", bound=BaseModel)
@@ -24,7 +27,13 @@ class KeyManifest(_Part):
     key: dict[str, Any]
     rows: int
     row_ids_digest: str
-    shard_rows: int
+    shard_rows: int = Field(gt=0)
+
+    @field_validator("key")
+    @classmethod
+    def _has_a_digest(cls, key: dict[str, Any]) -> dict[str, Any]:
+        digest_json(key)  # NaN and numbers of thousands of digits have none: a ValueError
+        return key
 
 
 class ShardEntry(_Part):
@@ -52,8 +61,8 @@ class LevelManifest(_Part):
 def read(model: type[T], path: Path) -> T | None:
     """Read a manifest; None if it is missing, damaged or of another schema: its content is made again."""
     try:
-        found = model.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValidationError, ValueError):
+        found = model.model_validate_json(read_text(path))
+    except (UserError, ValidationError, ValueError):
         return None
     return found if getattr(found, "schema_version", None) == SCHEMA_VERSION else None
 

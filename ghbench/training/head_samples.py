@@ -16,9 +16,11 @@ from torch import Tensor
 
 from ghbench.atomic import write_bytes
 from ghbench.digests import digest_json
+from ghbench.errors import DataError
 from ghbench.generators.haar import haar_analysis
 from ghbench.generators.mobile_stylegan import MobileStyleGAN
 from ghbench.generators.rendering import RenderShards, area_average, from_uint8, recipe_codes
+from ghbench.store.arrays_from_files import read_arrays
 
 VERSION = 1
 BATCH = 16
@@ -126,9 +128,8 @@ class HeadSamples:
 
     def _read(self, seeds: range) -> dict[str, NDArray[np.generic]] | None:
         try:
-            with np.load(self._file(seeds), allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError, KeyError):
+            return {**read_arrays(self._file(seeds))}
+        except DataError:
             return None
 
 

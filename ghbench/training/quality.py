@@ -17,6 +17,7 @@ from ghbench.errors import DataError, UsageError
 from ghbench.extraction import ExtractionOptions, encode_images
 from ghbench.extractor import Encoder, Extractor
 from ghbench.metrics.distribution_report import DistributionReport, distribution_report
+from ghbench.store.arrays_from_files import map_array
 
 Make = Callable[[int], NDArray[np.uint8]]
 """Makes n images in one call: uint8 [n, C, H, W]."""
@@ -133,8 +134,8 @@ class GeneratorQuality:
         }
         path = self._cache / f"real-features-{digest_json(recipe)[:16]}.npy"
         try:
-            kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+            kept: NDArray[np.float32] = map_array(path)
+        except DataError:
             kept = self._encode(images)
             stream = io.BytesIO()
             np.save(stream, kept)

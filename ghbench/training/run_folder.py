@@ -17,11 +17,14 @@ from PIL import Image
 
 from ghbench import locations
 from ghbench.atomic import atomic_file, write_text
+from ghbench.checkpoints.torch_files import check_torch_file
 from ghbench.errors import DataError, UsageError
+from ghbench.files import read_text, regular_file, user_path
 
 KEPT = 2
 """Checkpoints to keep: the newest, and the one before in case the newest is damaged."""
 
+LARGEST_LOG = 2**30
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -41,7 +44,7 @@ class RunFolder:
                 raise UsageError(f"invalid run name {name!r}", fix="use letters, digits, `.`, `_` and `-`, or a path")
             self.path = locations.cache() / "runs" / name
         else:
-            self.path = Path(name).expanduser().absolute()
+            self.path = user_path(name).absolute()
         self.log_path = self.path / "log.jsonl"
 
     def lock(self) -> FileLock:
@@ -67,13 +70,16 @@ class RunFolder:
             UsageError: The run was started with other settings; the message lists them.
         """
         path = self.path / "run.json"
+        for found in (path, self.log_path):
+            if found.exists():
+                regular_file(found)  # a pipe would be waited for
         text = json.dumps(description, indent=1, sort_keys=True)
         if not path.exists():
             write_text(path, text + "\n")
             return
         try:
-            before = json.loads(path.read_text())
-        except ValueError as error:
+            before = dict(json.loads(read_text(path)).items())
+        except (ValueError, AttributeError, RecursionError) as error:
             raise DataError(f"{path} is damaged: {error}", fix=f"rm -r {self.path}") from error
         now = json.loads(text)
         names = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
@@ -111,7 +117,8 @@ class RunFolder:
         found = self.checkpoints()
         for path in reversed(found):
             try:
-                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+                check_torch_file(path)
+                state: dict[str, Any] = dict(torch.load(path, map_location="cpu", weights_only=True))
             except Exception as error:  # noqa: BLE001 - a damaged file raises whatever its bytes lead to
                 warnings.warn(
                     f"cannot read {path.name} ({type(error).__name__}); using the checkpoint before it", stacklevel=2
@@ -128,14 +135,16 @@ class RunFolder:
             stream.write(json.dumps(line) + "\n")
 
     def history(self) -> list[dict[str, Any]]:
-        """All lines of the log, except those truncated by an interruption."""
+        """All lines of the log, except those truncated by an interruption or otherwise damaged."""
         lines = []
         if self.log_path.exists():
-            for text in self.log_path.read_text(encoding="utf-8").splitlines():
+            for text in read_text(self.log_path, largest=LARGEST_LOG).splitlines():
                 try:
-                    lines.append(json.loads(text))
-                except ValueError:
+                    line = json.loads(text)
+                except (ValueError, RecursionError):
                     continue
+                if isinstance(line, dict) and isinstance(line.get("shown", 0), (int, float)):
+                    lines.append(line)
         return lines
 
     def rewind(self, shown: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,11 @@ from ghbench import locations
 from ghbench.atomic import write_bytes
 from ghbench.dataset import Dataset, DatasetCard, Drawn, Target
 from ghbench.digests import digest_json
+from ghbench.errors import DataError
 from ghbench.extractor import Preprocessing
 from ghbench.imaging import alignment, prepare
 from ghbench.progress import Progress
+from ghbench.store.arrays_from_files import read_arrays
 
 
 class Framed:
@@ -53,9 +54,9 @@ class Framed:
             return self._prepared(row)
         path = locations.cache() / "frames" / f"{self.identities()[row]}.npz"
         try:
-            with np.load(path, allow_pickle=False) as kept:
-                return kept["image"], bool(kept["fallback"])
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile):
+            kept = read_arrays(path)
+            return kept["image"], bool(kept["fallback"])
+        except (DataError, KeyError, ValueError):
             image, fallback = self._prepared(row)
         stream = io.BytesIO()
         np.savez(stream, image=image, fallback=fallback)

@@ -1,6 +1,8 @@
 """Members come out of archives exactly as declared; everything an archive could do to the machine is refused."""
 
+import lzma
 import tarfile
+import tracemalloc
 import zipfile
 
 import pytest
@@ -77,6 +79,63 @@ def test_entries_that_nobody_wants_count_against_the_cap_too(unpack, archives, m
     monkeypatch.setattr(containers, "LARGEST_CONTAINER", 1 << 20)
     with pytest.raises(DataError, match="1048576"):
         unpack("bomb.tar.gz", archives.tar([("pad", bytes(4 << 20)), ("pkg/a.bin", CONTENT)]))
+
+
+def sparse_map():
+    """A file of GNU's sparse format 1.0, whose map of 10 million entries takes no space when it is compressed."""
+    info = tarfile.TarInfo("pkg/a.bin")
+    info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "1"}
+    return info, b"10000000\n" + b"1\n" * (4 << 20)
+
+
+def long_name(size):
+    info = tarfile.TarInfo("././@LongLink")
+    info.type = tarfile.GNUTYPE_LONGNAME
+    return info, bytes(size)
+
+
+def old_sparse():
+    info = tarfile.TarInfo("pkg/a.bin")
+    info.type = tarfile.GNUTYPE_SPARSE
+    return info, b""
+
+
+def xz_of_a_large_window(content):
+    return lzma.compress(content, filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 29}])
+
+
+HUNGRY = {
+    "a long name": ("tar.gz", lambda make: make.tar([long_name(64 << 20)])),
+    "a map of a sparse file": ("tar.gz", lambda make: make.tar([sparse_map()])),
+    "an old sparse file": ("tar.gz", lambda make: make.tar([old_sparse()])),
+    "a window of half a gigabyte": (
+        "tar.xz",
+        lambda make: xz_of_a_large_window(make.tar([("pkg/a.bin", CONTENT)], "")),
+    ),
+    "a header that leads back to itself": ("deb", lambda _: b"!<arch>\n" + b"x".ljust(48) + b"-60".ljust(12)),
+}
+
+
+@pytest.mark.parametrize("kind", HUNGRY)
+def test_a_small_archive_that_asks_for_much_is_refused_in_little_memory(unpack, archives, kind):
+    suffix, make = HUNGRY[kind]
+    archive = make(archives)
+    assert len(archive) < 1 << 20
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError):
+            unpack(f"box.{suffix}", archive)
+        assert tracemalloc.get_traced_memory()[1] < 24 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_that_is_decompressed_without_a_bound_is_refused(unpack, tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "made", "w", method) as archive:
+        archive.writestr("pkg/a.bin", CONTENT)
+    with pytest.raises(DataError, match="compression"):
+        unpack("box.zip", (tmp_path / "made").read_bytes())
 
 
 def test_a_member_that_occurs_twice_is_refused(unpack, archives):

@@ -112,7 +112,36 @@ def test_an_endless_configuration_is_refused(tmp_path):
         endless = [endless, endless]
     value = files.torch_objects()["rosinality"] | {"args": argparse.Namespace(lists=endless)}
     torch.save(value, tmp_path / "x.pt")
-    assert re.search("configuration", refusal(tmp_path / "x.pt"))
+    assert re.search("repeats its parts", refusal(tmp_path / "x.pt"))
+
+
+CONFIG_BOMBS = {
+    "one text in a thousand places": lambda: ["a" * 2**19] * 1_000,
+    "one dictionary of long keys in a hundred places": lambda: [{f"{key}{'k' * 900}": 0 for key in range(99)}] * 199,
+    "a key of bytes in a thousand places": lambda: [{bytes(900): 0}] * 1_000,
+    "a key of many texts in a thousand places": lambda: [{("a" * 900,) * 9: 0}] * 1_000,
+}
+
+
+@pytest.mark.parametrize("bomb", CONFIG_BOMBS)
+def test_a_configuration_that_grows_is_refused(bomb, tmp_path):
+    value = files.torch_objects()["rosinality"] | {"args": argparse.Namespace(lists=CONFIG_BOMBS[bomb]())}
+    torch.save(value, tmp_path / "x.pt")
+    assert re.search("than it holds", refusal(tmp_path / "x.pt"))
+
+
+def test_one_tensor_under_thousands_of_names_is_refused(tmp_path):
+    names = dict.fromkeys(map(str, range(3_000)), torch.ones(3_000))
+    torch.save({"g_ema": names}, tmp_path / "x.pt")
+    assert re.search("than it holds", refusal(tmp_path / "x.pt"))
+
+
+def test_modules_that_share_a_large_dictionary_are_refused(tmp_path):
+    leaf = files.Persistent("Layer", dict.fromkeys(map(str, range(1_000))))
+    leaves = dict.fromkeys(map(str, range(300)), leaf)
+    path = tmp_path / "x.pkl"
+    path.write_bytes(pickle.dumps({"G_ema": files.Persistent("Net", modules=leaves)}))
+    assert re.search("repeats its parts", refusal(path))
 
 
 def shared_modules():
@@ -134,7 +163,8 @@ ADA_TRICKS = {
     "a child that is no module": (lambda: files.Persistent("Layer", modules={"a": 3}), "persistent class"),
     "a parameter that is no tensor": (lambda: files.Persistent("Layer", {"a": "text"}), "tensor.* str"),
     "names that are no text": (lambda: files.Persistent("Layer", {3: None}), "_parameters"),
-    "a name of a megabyte": (lambda: files.Persistent("Layer", {"a" * 2**20: None}), "_parameters"),
+    "a long name": (lambda: files.Persistent("Layer", {"a" * 900: None}), "_parameters"),
+    "a name of a megabyte": (lambda: files.Persistent("Layer", {"a" * 2**20: None}), "too long"),
 }
 
 

@@ -154,7 +154,7 @@ def test_whatever_bytes_are_broken_the_error_is_ours(tmp_path, name):
 
 
 def test_a_missing_file_is_an_error(tmp_path):
-    with pytest.raises(DataError, match=r"gone\.png does not exist"):
+    with pytest.raises(DataError, match=r"gone\.png cannot be read"):
         decode(tmp_path / "gone.png")
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import threading
+from contextlib import suppress
 
 import numpy as np
 import pytest
 from filelock import FileLock
 
+from ghbench.digests import digest_bytes, digest_file
 from ghbench.errors import DataError, FeatureError, UserError
 from ghbench.store import FeatureKey, FeatureStore, ShardNote
 from ghbench.store.inspection import damaged_shards, describe_folder
+from ghbench.store.level_files import shard_bytes
 
 ROWS, DIM = 20, 3
 VALUES = np.random.default_rng(0).normal(size=(ROWS, DIM)).astype(np.float32)
@@ -231,6 +236,77 @@ def test_errors_of_whoever_holds_the_lock_pass_unchanged_and_free_it(tmp_path):
         raise OSError("mine")
     with FileLock(stored.folder / "lock", timeout=0):
         pass
+
+
+def test_what_a_killed_removal_left_is_swept_by_the_next_writer(tmp_path):
+    for name in (".old-0123.ab12.removed", ".other-4567.cd34.removed"):
+        (tmp_path / name / "a").mkdir(parents=True)
+        (tmp_path / name / "a" / "shard-00000.npy").touch()
+    store = FeatureStore(tmp_path)
+    assert len(store.removed()) == 2
+    stored = fill(opened(tmp_path))
+    assert store.removed() == []
+    (tmp_path / ".old-0123.ab12.removed").mkdir()
+    store.remove(stored.folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+FORGED = {
+    "another shape": lambda rows: rows[:, :2],
+    "a row less": lambda rows: rows[1:],
+    "another dtype": lambda rows: rows.astype(np.float64),
+    "one dimension": lambda rows: rows[:, 0],
+    "no dimension": lambda rows: rows[0, 0],
+    "NaN": lambda rows: np.where(rows == rows[0, 0], np.nan, rows),
+    "records": lambda rows: rows.view([(name, rows.dtype) for name in "abc"]),
+    "text": lambda rows: rows.astype(str),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGED)
+def test_a_shard_with_a_forged_digest_counts_as_damaged(tmp_path, forgery):
+    stored = fill(opened(tmp_path))
+    path, note = stored.folder / "a" / "shard-00001.npy", stored.folder / "a" / "level.json"
+    np.save(path, FORGED[forgery](VALUES[8:16]))
+    before = digest_bytes(shard_bytes(VALUES[8:16]))
+    note.write_text(note.read_text().replace(before, digest_file(path)))
+    again = opened(tmp_path)
+    assert again.missing_rows("a") == [(8, 16)]
+    with pytest.raises(DataError, match="lacks rows"):
+        again.read("a")
+    np.testing.assert_array_equal(fill(again).read("a"), VALUES)
+
+
+MANIFESTS = {
+    "no shard size": lambda m: m | {"shard_rows": 0},
+    "a negative shard size": lambda m: m | {"shard_rows": -8},
+    "NaN in the key": lambda m: m | {"key": m["key"] | {"options": float("nan")}},
+    "a number of five thousand digits": lambda m: m | {"key": m["key"] | {"options": "DIGITS"}},
+    "a list": lambda m: [m],
+    "a key of another form": lambda m: m | {"key": {}},
+    "names that are none": lambda m: m | {"key": m["key"] | {"extractor": 3, "align": None}},
+}
+
+
+@pytest.mark.parametrize("forgery", MANIFESTS)
+def test_a_forged_manifest_is_described_and_made_again_or_refused(tmp_path, forgery):
+    stored = fill(opened(tmp_path))
+    path = stored.folder / "manifest.json"
+    text = json.dumps(MANIFESTS[forgery](json.loads(path.read_text())))
+    path.write_text(text.replace('"DIGITS"', "9" * 5_000))
+    assert isinstance(describe_folder(stored.folder)["key"]["align"]["name"], str)
+    assert damaged_shards(stored.folder) == []
+    with suppress(DataError):  # another key's folder is refused
+        np.testing.assert_array_equal(fill(opened(tmp_path)).read("a"), VALUES)
+
+
+def test_a_pipe_in_place_of_a_manifest_or_shard_is_not_waited_for(tmp_path):
+    stored = fill(opened(tmp_path))
+    for name in ("manifest.json", "a/level.json", "a/features.npy"):
+        (stored.folder / name).unlink()
+        os.mkfifo(stored.folder / name)
+    assert opened(tmp_path).missing_rows("a")
+    assert describe_folder(stored.folder)["rows"] == 0
 
 
 def test_leftovers_of_killed_writers_are_swept(tmp_path):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import UsageError
+from ghbench.files import user_path
 from ghbench.generators.pictures import pictures_of_seeds, seed_list
 from ghbench.ghfeat.codec import Codec, Codes, Images
 from ghbench.ghfeat.editing.edits import sampled_codes
@@ -68,7 +68,7 @@ def stack_images(inputs: Sequence[EditInput]) -> Images:
 
 
 def _read(codec: Codec, name: str, align: str, warn: Callable[[str], None]) -> EditInput:
-    path = Path(name).expanduser()
+    path = user_path(name)
     prepared = alignment(align).apply(decode(path), (codec.size, codec.size))
     if prepared.fallback:
         warn(f"no face found in {name}; using a fixed crop instead; try --align none")

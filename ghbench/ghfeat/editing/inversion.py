@@ -20,6 +20,7 @@ from torch import Tensor
 from ghbench import locations
 from ghbench.atomic import write_bytes
 from ghbench.digests import digest_array, digest_json
+from ghbench.errors import DataError
 from ghbench.generators.code_statistics import CodeStatistics
 from ghbench.generators.loading import generator_plugin, load_generator
 from ghbench.generators.protocol import Generator
@@ -27,6 +28,7 @@ from ghbench.generators.rendering import from_uint8, to_uint8
 from ghbench.ghfeat.network.decoding import decode_codes
 from ghbench.ghfeat.network.layout import CodeLayout, layout_of
 from ghbench.ghfeat.network.statistics import layout_statistics
+from ghbench.store.arrays_from_files import map_array
 
 Images = NDArray[np.uint8]
 Synthesis = Callable[[dict[str, Tensor]], Tensor]
@@ -180,7 +182,7 @@ class Inversions:
 
     def _read(self, image: Images) -> Images | None:
         try:
-            found: Images = np.load(self._file(image), allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+            found: Images = map_array(self._file(image))
+        except DataError:
             return None
         return found if found.dtype == np.uint8 and found.shape == image.shape else None

@@ -80,7 +80,9 @@ def description_of(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
             fix="name a file that `ghbench train ghfeat` wrote, or the authors' encoder",
         )
     stated = checkpoint.config.get("config") or {}
-    about = dict(stated.get("about") or {})
+    about = stated.get("about") or {}
+    if not isinstance(about, dict):
+        raise DataError(f"{path} has an unreadable description", fix="get the weights again")
     means = (array for name, array in checkpoint.tensors.items() if name.startswith(f"{NETWORK}/mean_"))
     return EncoderDescription(
         path,

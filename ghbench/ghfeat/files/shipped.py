@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ghbench.errors import MissingError, UsageError
+from ghbench.files import user_path
 from ghbench.generators.first_party import FACES, shipped_file
 from ghbench.ghfeat.files.description import EncoderDescription
 from ghbench.spec_string import parse_recorded
@@ -32,7 +33,7 @@ def weights_file(weights: str) -> Path:
                 fix="pip install --force-reinstall ghbench, or train it: make train-ghfeat",
             )
         return path
-    path = Path(weights).expanduser()
+    path = user_path(weights)
     if path.is_dir() and (path / "model.safetensors").is_file():
         return path / "model.safetensors"
     if path.is_file():

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ghbench import checkpoints
 from ghbench.checkpoints import Checkpoint, match_keys
+from ghbench.checkpoints.unpickler import DAMAGE
 from ghbench.digests import digest_array, digest_lines
 from ghbench.errors import DataError
 from ghbench.extractor import TrainingRecord
@@ -93,7 +94,7 @@ def _build(tensors: Mapping[str, NDArray[Any]], config: EncoderConfig) -> Encode
     try:
         with torch.device("meta"):
             encoder = Encoder(config)
-    except (RuntimeError, OverflowError) as error:
+    except (RuntimeError, *DAMAGE) as error:
         raise DataError(f"cannot build the file's encoder: {error}", fix="get the weights again") from error
     wanted = encoder.state_dict()
     match_keys(tensors, {name: tuple(value.shape) for name, value in wanted.items()})

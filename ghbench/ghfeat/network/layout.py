@@ -115,7 +115,7 @@ class CodeLayout:
         try:
             levels = tuple(CodeLevel(str(name), int(width), int(layer)) for name, width, layer in value["levels"])
             return cls(space=value["space"], levels=levels, rows=int(value["rows"]))
-        except (KeyError, TypeError, ValueError, UsageError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, UsageError) as error:
             raise DataError(f"invalid description of codes: {error}", fix="get the weights again") from error
 
 

@@ -9,6 +9,7 @@ from typing import cast
 from ghbench import registry
 from ghbench.dataset import Dataset
 from ghbench.errors import MissingError, UsageError
+from ghbench.files import user_path
 from ghbench.generators.loading import generator_plugin, load_discriminator
 from ghbench.ghfeat.files.weights import load_encoder
 from ghbench.ghfeat.training.options import PRESETS, GhfeatOptions
@@ -74,7 +75,7 @@ def ghfeat_recipe(
 
 
 def _start_file(start: str) -> Path:
-    path = Path(start).expanduser()
+    path = user_path(start)
     if path.is_file():
         return path
     path = RunFolder(start).path / "model.safetensors"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
@@ -12,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ghbench import registry
+from ghbench.checkpoints.torch_files import check_torch_file
 from ghbench.digests import digest_file
-from ghbench.errors import DataError, MissingError, UsageError
+from ghbench.errors import DataError, MissingError, UsageError, UserError
 from ghbench.extractor import Extractor
 from ghbench.spec_string import parse
 
@@ -134,10 +134,11 @@ def _tensors(path: Path) -> dict[str, Tensor]:
             from safetensors.torch import load_file
 
             return load_file(path)
+        check_torch_file(path)
         stored: Any = torch.load(path, map_location="cpu", weights_only=True)
     # safetensors' own error derives from Exception directly.
     except Exception as error:
-        reason = "it holds more than tensors" if isinstance(error, pickle.UnpicklingError) else str(error)
+        reason = error.message if isinstance(error, UserError) else str(error)
         raise DataError(f"cannot read weights from {path}: {reason}", fix="save only the state dict") from error
     if not isinstance(stored, Mapping):
         raise DataError(f"{path} is not a state dict of tensors", fix="save only the state dict")

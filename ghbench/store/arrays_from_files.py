@@ -1,0 +1,135 @@
+"""NumPy's array files, checked from their headers before anything is allocated.
+
+A header of a hundred bytes can declare terabytes, and a compressed file can grow a thousandfold.
+Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from ghbench.errors import DataError, UserError
+from ghbench.files import open_regular, regular_file
+
+T = TypeVar("T")
+
+SINGLE = "features"
+"""Name of the array of a `.npy`, which has none."""
+_PLAIN = "save plain numbers or text with numpy.save or numpy.savez; pickled objects are never read"
+_KINDS = "fiubUS"
+_MAX_DIMENSIONS = 32
+_MAX_MEMBERS = 4_096
+_SPARE = 32 * 2**20
+_GROWTH = 16
+"""Real features compress less than this; what grows beyond `_SPARE` and this factor is refused."""
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of a `.npy` or `.npz`; which of them it is, the content says.
+
+    Returns:
+        Arrays of numbers or text by name, `features` for the one of a `.npy`; byte and memory order as in the file.
+
+    Raises:
+        DataError: It is no regular file, not an array file, damaged, declares more than it holds, compresses
+            implausibly well, or holds Python objects, records or dates.
+    """
+    return _visit(path, _read)
+
+
+def array_headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shape and dtype of every array that `read_arrays` would return, without reading one.
+
+    Raises:
+        DataError: See `read_arrays`.
+    """
+    return _visit(path, _header)
+
+
+def map_array(path: Path) -> NDArray[Any]:
+    """The array of a `.npy`, memory-mapped and read-only.
+
+    Raises:
+        DataError: See `read_arrays`.
+    """
+    with _damage(path), open_regular(path) as stream:
+        _header(stream, os.fstat(stream.fileno()).st_size, path.name)
+        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return mapped
+
+
+def _visit(path: Path, visit: Callable[[IO[bytes], int, str], T]) -> dict[str, T]:
+    with _damage(path), open_regular(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if stream.read(4) != b"PK\x03\x04":
+            stream.seek(0)
+            return {SINGLE: visit(stream, size, path.name)}
+        with zipfile.ZipFile(stream) as archive:
+            found = {}
+            for member in _members(archive, size):
+                name = member.filename.removesuffix(".npy")
+                with archive.open(member) as part:
+                    found[name] = visit(part, member.file_size, f"{path.name}, array {name!r}")
+            return found
+
+
+def _members(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
+    members = archive.infolist()
+    names = {member.filename for member in members}
+    if len(names) != len(members) or len(members) > _MAX_MEMBERS or not all(name.endswith(".npy") for name in names):
+        raise ValueError("members that numpy.savez does not write")
+    # The other methods are decompressed without a bound.
+    if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+        raise ValueError("a compression that numpy does not write")
+    declared = sum(member.file_size for member in members)
+    if declared > _SPARE + _GROWTH * size:
+        raise DataError(
+            f"{archive.filename or 'the file'} of {size / 1e6:.1f} MB unpacks to {declared / 1e6:.0f} MB, "
+            f"more than {_GROWTH} times its size",
+            fix="save it without compression: numpy.savez",
+        )
+    return members
+
+
+def _header(stream: IO[bytes], size: int, label: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = npy.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"version {version} of the format")
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    if dtype.kind not in _KINDS or dtype.itemsize == 0:
+        raise DataError(f"{label} holds {dtype}, not plain numbers or text", fix=_PLAIN)
+    if len(shape) > _MAX_DIMENSIONS or not all(type(side) is int and 0 <= side < 2**40 for side in shape):
+        raise ValueError("an impossible shape")
+    if math.prod(shape) * dtype.itemsize > size - stream.tell():
+        raise DataError(f"{label} declares {shape} of {dtype}, more than it holds", fix="save the array again")
+    return shape, dtype
+
+
+def _read(stream: IO[bytes], size: int, label: str) -> NDArray[Any]:
+    _header(stream, size, label)
+    stream.seek(0)
+    array: NDArray[Any] = npy.read_array(stream, allow_pickle=False)
+    return array
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    regular_file(path)
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # numpy, zipfile and zlib raise whatever the bytes lead to
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise DataError(f"{path} is not a .npy or .npz file of plain arrays ({reason[:200]})", fix=_PLAIN) from error
