@@ -10,7 +10,9 @@ import numpy as np
 from ghbench.data.image_files import ImageEntry, ImageFiles
 from ghbench.dataset import DatasetCard
 from ghbench.errors import DataError, MissingError
+from ghbench.files import regular_file, user_path
 from ghbench.imaging.decode import SUFFIXES
+from ghbench.spec_string import is_folder
 
 SPLITS = ("train", "val", "test")
 METADATA_NAMES = frozenset({"desktop.ini", "licence", "license", "readme", "thumbs.db"})
@@ -33,8 +35,8 @@ class ImageFolder(ImageFiles):
     """
 
     def __init__(self, path: Path) -> None:
-        root = path.expanduser().absolute()
-        if not root.is_dir():
+        root = user_path(path).absolute()
+        if not is_folder(root):
             raise MissingError(f"{root} is not a folder; expected a folder of images", fix="imagefolder:path=FOLDER")
         present = [split for split in SPLITS if (root / split).is_dir()]
         others = [folder.name for folder in _folders(root) if folder.name not in SPLITS]
@@ -101,6 +103,7 @@ def _is_picture(path: Path) -> bool:
     if path.is_dir() or _hidden(path) or path.name.lower() in METADATA_NAMES or suffix in METADATA_SUFFIXES:
         return False
     if suffix in SUFFIXES:
+        regular_file(path)  # a named pipe would be waited for
         return True
     raise DataError(
         f"{path} is not an image; expected files ending in {', '.join(sorted(SUFFIXES))}",

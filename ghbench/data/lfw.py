@@ -13,6 +13,8 @@ from ghbench.data.pair_files import read_pairs
 from ghbench.data.pair_list import PairList
 from ghbench.dataset import DatasetCard
 from ghbench.errors import MissingError
+from ghbench.files import user_path
+from ghbench.spec_string import exists
 
 Version = Literal["funneled", "original", "deepfunneled"]
 
@@ -68,7 +70,7 @@ def _user_folder() -> Path:
 def _pictures(version: Version, root: Path | None) -> Path:
     """The folder that holds the folders of people."""
     if root is not None:
-        return root.expanduser().absolute()
+        return user_path(root).absolute()
     by_hand = _user_folder() / _FOLDERS[version]
     if is_layout(by_hand):
         return by_hand
@@ -87,7 +89,7 @@ def _pictures(version: Version, root: Path | None) -> Path:
 def _beside(root: Path, name: str) -> Path | None:
     """A list file beside the images or in the user's folder."""
     places = (root / name, root.parent / name, _user_folder() / name)
-    return next((place for place in places if place.is_file()), None)
+    return next((place for place in places if exists(place) and place.is_file()), None)
 
 
 def _card(version: Version) -> DatasetCard:

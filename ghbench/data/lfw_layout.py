@@ -8,6 +8,7 @@ from pathlib import Path
 from ghbench.data.image_files import ImageEntry
 from ghbench.errors import DataError, MissingError
 from ghbench.imaging.decode import SUFFIXES
+from ghbench.spec_string import is_folder
 
 _NUMBERED = re.compile(r"(?P<person>.+)_(?P<number>\d{1,8})")
 
@@ -25,7 +26,7 @@ def picture_files(root: Path) -> dict[tuple[str, int], ImageEntry]:
         MissingError: There is no such folder.
         DataError: The folder holds no such image, or two images of a person have one number.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         raise MissingError(
             f"{root} is not a folder; expected images as Person_Name/Person_Name_0001.jpg below it",
         )
@@ -45,7 +46,7 @@ def picture_files(root: Path) -> dict[tuple[str, int], ImageEntry]:
 
 def is_layout(root: Path) -> bool:
     """Whether a folder holds at least one image in LFW's layout."""
-    if not root.is_dir():
+    if not is_folder(root):
         return False
     return any(_picture(path) is not None for folder in root.iterdir() if folder.is_dir() for path in folder.iterdir())
 
