@@ -17,17 +17,17 @@ from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, WebPIm
 from ghbench.digests import digest_array
 from ghbench.errors import DataError
 from ghbench.files import open_regular
-from ghbench.imaging.damage import MEMORY, WHOLE_FILES_ONLY, check_whole_jpeg
+from ghbench.imaging.damage import MEMORY, WHOLE_FILES_ONLY, bands, check_whole_jpeg
 
 DECODE_VERSION = 1
 """Grows whenever the same file may give other pixels."""
 
 MAX_PIXELS = 2**26
 """Pixels in the largest image that is decoded, 8192 x 8192; a few kilobytes can claim to be far larger."""
-SMALL_FILE_PIXELS = 2**24
-PIXELS_A_BYTE = 64
-"""Larger images than 4096 x 4096 need a file of a byte for so many pixels; photographs have a byte for 2 to 10."""
-_BAND_PIXELS = 2**20
+SMALL_FILE_PIXELS = 2**23
+PIXELS_A_BYTE = 32
+"""Images of more than 8 megapixels need a file of a byte for so many pixels; photographs have a byte for 2 to 10."""
+_BAND_PIXELS = 2**18
 
 # Only formats that Pillow decodes itself: others may start external programs on files that nobody has vouched for.
 # The last two are named by their plugins, which Pillow does not load by itself.
@@ -108,7 +108,7 @@ def _check_size(picture: Image.Image, path: Path) -> None:
 def _decoded_bytes(picture: Image.Image) -> int:
     """Memory that decoding takes at most: Pillow's pixels, what its decoder keeps beside them, a turned copy, ours."""
     a_pixel = 1 if picture.mode in {"1", "L", "P"} else 2 if picture.mode.startswith("I;16") else 4
-    kept = 8 if picture.format == "WEBP" else 6 if picture.info.get("progressive") else 0
+    kept = 16 if picture.format == "WEBP" else 6 if picture.info.get("progressive") else 0
     return picture.width * picture.height * (2 * a_pixel + kept + 3)
 
 
@@ -121,12 +121,8 @@ def _upright(picture: Image.Image) -> Image.Image:
 def _rgb_array(picture: Image.Image, file_format: str | None, path: Path) -> NDArray[np.uint8]:
     """uint8 [H, W, 3], converted a band of rows at a time, for each conversion makes copies."""
     image = np.empty((picture.height, picture.width, 3), dtype=np.uint8)
-    rows = max(1, _BAND_PIXELS // picture.width)
-    for top in range(0, picture.height, rows):
-        band = image[top : top + rows]
-        whole = len(band) == len(image)
-        part = picture if whole else picture.crop((0, top, picture.width, top + len(band)))
-        band[...] = _to_rgb(part, file_format, path)
+    for top, band in bands(picture, _BAND_PIXELS):
+        image[top : top + band.height] = _to_rgb(band, file_format, path)
     return image
 
 
