@@ -78,13 +78,13 @@ def pair_similarity(
         return np.empty(0)
     rows, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
     first, second = inverse[: len(left)], inverse[len(left) :]
-    vectors = np.asarray(features[rows], dtype=np.float64)
+    vectors = features[rows].astype(np.float64, copy=False)  # our own copy, changed in place below
     lengths = np.zeros(len(rows))
     if kind == "cosine":
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        vectors = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+        np.divide(vectors, norms, out=vectors, where=norms > 0)
         lengths = (norms[:, 0] > 0).astype(np.float64)
-    vectors = vectors - vectors.mean(axis=0)
+    vectors -= vectors.mean(axis=0)
     if len(rows) ** 2 <= 4 * len(left):
         # Many pairs over few images: one matrix product beats gathering both sides of every pair.
         products = (vectors @ vectors.T)[first, second]

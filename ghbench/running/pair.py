@@ -32,7 +32,7 @@ from ghbench.running.overlap import check_overlap
 from ghbench.running.record import RoleData
 from ghbench.running.request import SubjectRequest
 from ghbench.store import StoredFeatures, default_store
-from ghbench.task import LEVEL, Evaluation, Lacking, Role, Task, TaskInputs, Units
+from ghbench.task import LEVEL, Checking, Evaluation, Lacking, Role, Task, TaskInputs, Units
 
 
 class Pair:
@@ -59,6 +59,8 @@ class Pair:
             self.levels = self._selected_levels()
             self.align = self._chosen_alignment()
             self.roles = {name: role_data(name, role, options.limit) for name, role in task.roles().items()}
+            if isinstance(task, Checking):
+                task.check_datasets({name: data.dataset for name, data in self.roles.items()})
             judged = [(data.dataset, data.role.split) for data in self.roles.values() if data.role.judged]
             self.overlap = check_overlap(self.spec, judged, task.protocol())
             self.context = RunContext(task.name, options.seed, options.extraction, options.store or default_store())

@@ -105,6 +105,11 @@ class VerificationTask:
         views: tuple[View, ...] = ("plain", "flipped") if self.flip else ("plain",)
         return {_ROLE: Role(self.load_dataset(), views=views, annotations_digest=self._pairs.digest())}
 
+    def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
+        """Refuse pairs that cannot be judged, also where `--limit` leaves such, see `ghbench.task.Checking`."""
+        self._pairs.check()
+        self._pairs.among(len(datasets[_ROLE]))
+
     def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Decide every pair.
 
