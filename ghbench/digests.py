@@ -30,10 +30,10 @@ def digest_file(path: Path) -> str:
 
 
 def digest_lines(lines: Iterable[str]) -> str:
-    """Hexadecimal sha256 of text lines, in their order."""
+    """Hexadecimal sha256 of texts, in their order; line breaks inside them are escaped, so that they end none."""
     sha = hashlib.sha256()
     for line in lines:
-        sha.update(line.encode())
+        sha.update(line.replace("\\", r"\\").replace("\n", r"\n").encode())
         sha.update(b"\n")
     return sha.hexdigest()
 

@@ -20,6 +20,8 @@ from ghbench.files import user_path
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+PATH = "PATH"
+"""What stands for a path where only its content counts."""
 _RECORDED_VALUE = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 
 
@@ -54,6 +56,16 @@ class SpecString:
         kept = {key: value for key, value in self.options.items() if key not in keys}
         return SpecString(self.name, self.package, self.attribute, kept)
 
+    def at_any_path(self) -> SpecString:
+        """The same spec string with `PATH` for every file and folder: equal wherever they lie."""
+        options = {key: PATH if is_path(value) else value for key, value in self.options.items()}
+        return SpecString(PATH if self.is_file else self.name, self.package, self.attribute, options)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it names an object of a Python file."""
+        return self.attribute is not None and is_path(self.name)
+
     def grouped(self) -> dict[str, str | SpecString]:
         """Options with dotted keys folded: `dataset=a,dataset.path=b` becomes `dataset` -> the spec `a:path=b`."""
         nested: dict[str, dict[str, str]] = {}
@@ -72,6 +84,32 @@ class SpecString:
         return flat
 
 
+def is_path(value: str) -> bool:
+    """Whether an option's value names a file or folder; `parse` has made such values absolute."""
+    return Path(value).is_absolute()
+
+
+def exists(path: Path | str) -> bool:
+    """Whether a file or folder exists; what no file can be called does not."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # a name that is too long, a NUL
+        return False
+
+
+def is_folder(path: Path | str) -> bool:
+    """Whether a folder exists at a path."""
+    return exists(path) and Path(path).is_dir()
+
+
+def at_any_path(name: str) -> str:
+    """A task's name with `PATH` for every file and folder; a name that is no spec string is returned as it is."""
+    try:
+        return str(parse(name).at_any_path())
+    except UsageError:
+        return name
+
+
 def parse(text: str) -> SpecString:
     """Parse a spec string.
 
@@ -84,6 +122,8 @@ def parse(text: str) -> SpecString:
     Raises:
         UsageError: The text does not follow the grammar.
     """
+    if not _is_unicode(text):
+        raise UsageError(f"spec string {text!a} is not UTF-8", fix="rename the file or folder that it names")
     head, colon, tail = text.partition(":")
     if colon and not tail:
         raise UsageError(f"spec string {text!r} ends with a colon; expected name:key=value,key=value")
@@ -128,6 +168,11 @@ def parse_recorded(text: str) -> SpecString:
     return SpecString(name, options={key: value for key, _, value in fields})
 
 
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written down: names of files that are not UTF-8 reach Python as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _split_head(head: str, text: str) -> tuple[str | None, str]:
     if head.startswith((".", "/", "~")) or head.endswith(".py"):
         return None, str(user_path(head).absolute())
@@ -139,7 +184,7 @@ def _split_head(head: str, text: str) -> tuple[str | None, str]:
 
 def _expand_path(value: str) -> str:
     """Make values that are paths absolute, so that the same file is the same option from every folder."""
-    if value.startswith((".", "/", "~")) or ("/" in value and Path(value).exists()):
+    if value.startswith((".", "/", "~")) or ("/" in value and exists(value)):
         return str(user_path(value).absolute())
     return value
 

@@ -352,6 +352,19 @@ class WithConstants(Protocol):
 
 
 @runtime_checkable
+class Checking(Protocol):
+    """A task that can tell from its datasets alone that it could not be scored: one person, one fold, one class."""
+
+    def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
+        """Called with the rows in use, by role, before anything is extracted.
+
+        Raises:
+            DataError: Why there would be no score.
+        """
+        ...
+
+
+@runtime_checkable
 class Lacking(Protocol):
     """A task that can say, without computing anything, what it would have to leave out on this machine."""
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from ghbench import locations
 from ghbench.atomic import write_text
 from ghbench.dataset import DatasetCard, Target
-from ghbench.digests import digest_file, digest_lines
+from ghbench.digests import digest_file, digest_json
 from ghbench.errors import DataError
-from ghbench.files import read_text
+from ghbench.files import read_text, regular_file
 from ghbench.imaging import DECODE_VERSION, decode, pixel_digest
 
 
@@ -67,7 +67,7 @@ class ImageFiles:
             raise DataError(f"dataset {card.name!r} holds no images")
         self._card = card
         self.ids: Sequence[str] = tuple(entry.id for entry in self.entries)
-        _check_unique(self.ids, card.name)
+        _check_ids(self.ids, card.name)
         self.targets: Mapping[str, Target] = {**_labels(self.entries, label_names, card.name), **(targets or {})}
         everything = np.arange(len(self.entries), dtype=np.int64)
         self.splits: Mapping[str, NDArray[np.int64]] = splits if splits is not None else {"all": everything}
@@ -104,7 +104,7 @@ class ImageFiles:
     def _cached_digests(self, name: str, way: str, digest: Callable[[Path], str]) -> tuple[str, ...]:
         """Digests of all files, from an earlier run where they were made in the same way of the same files."""
         if name not in self._digests:
-            kept = locations.cache() / "datasets" / f"{digest_lines([name, way, *map(_status, self.entries)])}.json"
+            kept = locations.cache() / "datasets" / f"{digest_json([name, way, *map(_status, self.entries)])}.json"
             digests = _read_digests(kept, name, len(self))
             if digests is None:
                 # Threads, not processes: Pillow and hashlib let go of the interpreter lock for nearly all of the work.
@@ -115,7 +115,7 @@ class ImageFiles:
         return self._digests[name]
 
 
-def _status(entry: ImageEntry) -> str:
+def _status(entry: ImageEntry) -> list[str | int]:
     """What tells a changed file from an unchanged one without reading it.
 
     Size and time of modification can be those of the file before; the inode's own time cannot be set.
@@ -125,12 +125,12 @@ def _status(entry: ImageEntry) -> str:
     except OSError as error:
         raise _unreadable(entry.path, error) from error
     numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-    return "\t".join([entry.id, str(entry.path.absolute()), *map(str, numbers)])
+    return [entry.id, str(entry.path.absolute()), *numbers]
 
 
 def _digest_of_file(path: Path) -> str:
     try:
-        return digest_file(path)
+        return digest_file(regular_file(path))
     except OSError as error:
         raise _unreadable(path, error) from error
 
@@ -139,9 +139,15 @@ def _unreadable(path: Path, error: OSError) -> DataError:
     return DataError(f"{path} cannot be read: {error.strerror}; expected an image file")
 
 
-def _check_unique(ids: Sequence[str], dataset: str) -> None:
+def _check_ids(ids: Sequence[str], dataset: str) -> None:
     seen: set[str] = set()
     for name in ids:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"the file name {name!a} of dataset {dataset!r} is not UTF-8", fix="rename the file, or move it away"
+            ) from error
         if name in seen:
             raise DataError(f"id {name!r} stands twice in dataset {dataset!r}; expected unique ids")
         seen.add(name)

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from ghbench.data.image_files import ImageEntry, ImageFiles
+from ghbench.data.spelling import check_one_spelling, composed
 from ghbench.dataset import DatasetCard
 from ghbench.errors import DataError, MissingError
-from ghbench.files import user_path
+from ghbench.files import regular_file, user_path
 from ghbench.imaging.decode import SUFFIXES
+from ghbench.spec_string import is_folder
 
 SPLITS = ("train", "val", "test")
 METADATA_NAMES = frozenset({"desktop.ini", "licence", "license", "readme", "thumbs.db"})
@@ -35,7 +37,7 @@ class ImageFolder(ImageFiles):
 
     def __init__(self, path: Path) -> None:
         root = user_path(path).absolute()
-        if not root.is_dir():
+        if not is_folder(root):
             raise MissingError(f"{root} is not a folder; expected a folder of images", fix="imagefolder:path=FOLDER")
         present = [split for split in SPLITS if (root / split).is_dir()]
         others = [folder.name for folder in _folders(root) if folder.name not in SPLITS]
@@ -57,7 +59,8 @@ def _entries(folder: Path, root: Path) -> list[ImageEntry]:
     if folder != root:
         around = _entered(folder, around)
     classes = _folders(folder)
-    parts: list[tuple[Path, str | None]] = [(part, part.name) for part in classes]
+    parts: list[tuple[Path, str | None]] = [(part, composed(part.name)) for part in classes]
+    check_one_spelling((part.name for part in classes), str(folder))
     if classes:
         loose = next((file for file in sorted(folder.iterdir()) if _is_picture(file)), None)
         if loose is not None:
@@ -68,7 +71,9 @@ def _entries(folder: Path, root: Path) -> list[ImageEntry]:
     entries = []
     for part, label in parts or [(folder, None)]:
         inside = around if part == folder else _entered(part, around)
-        found = [ImageEntry(file.relative_to(root).as_posix(), file, label) for file in _pictures(part, inside)]
+        found = [
+            ImageEntry(composed(file.relative_to(root).as_posix()), file, label) for file in _pictures(part, inside)
+        ]
         if not found and label is not None:
             raise DataError(f"class folder {part} holds no images; expected at least one")
         entries += found
@@ -102,6 +107,7 @@ def _is_picture(path: Path) -> bool:
     if path.is_dir() or _hidden(path) or path.name.lower() in METADATA_NAMES or suffix in METADATA_SUFFIXES:
         return False
     if suffix in SUFFIXES:
+        regular_file(path)  # a named pipe would be waited for
         return True
     raise DataError(
         f"{path} is not an image; expected files ending in {', '.join(sorted(SUFFIXES))}",

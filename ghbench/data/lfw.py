@@ -14,6 +14,7 @@ from ghbench.data.pair_list import PairList
 from ghbench.dataset import DatasetCard
 from ghbench.errors import MissingError
 from ghbench.files import user_path
+from ghbench.spec_string import exists
 
 Version = Literal["funneled", "original", "deepfunneled"]
 
@@ -88,7 +89,7 @@ def _pictures(version: Version, root: Path | None) -> Path:
 def _beside(root: Path, name: str) -> Path | None:
     """A list file beside the images or in the user's folder."""
     places = (root / name, root.parent / name, _user_folder() / name)
-    return next((place for place in places if place.is_file()), None)
+    return next((place for place in places if exists(place) and place.is_file()), None)
 
 
 def _card(version: Version) -> DatasetCard:

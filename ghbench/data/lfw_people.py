@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ghbench.data.spelling import composed
 from ghbench.errors import DataError
 from ghbench.files import read_text
 
@@ -24,10 +25,7 @@ def read_people(path: Path) -> dict[str, int]:
     Raises:
         DataError: A count or a line that does not follow the format; the message names file, line and expectation.
     """
-    try:
-        lines = read_text(path, encoding="utf-8-sig").splitlines()
-    except DataError as error:
-        raise DataError(f"{path} cannot be read as LFW's people.txt: {error.message}", fix=error.fix) from error
+    lines = read_text(path, encoding="utf-8-sig").splitlines()
     folds: dict[str, int] = {}
     position = 1
     for fold in range(_count(path, lines, 0, "number of folds")):
@@ -36,7 +34,10 @@ def read_people(path: Path) -> dict[str, int]:
             columns = lines[line].split("\t") if line < len(lines) else []
             if len(columns) != 2:
                 raise DataError(f"{path}, line {line + 1}: expected `name<TAB>pictures`, one of {count} in the fold")
-            folds[columns[0]] = fold
+            name = composed(columns[0])
+            if name in folds:
+                raise DataError(f"{path}, line {line + 1}: {name!r} stands twice; expected each person in one fold")
+            folds[name] = fold
         position += 1 + count
     if any(line.strip() for line in lines[position:]):
         raise DataError(f"{path}, line {position + 1}: a line too many; expected the end of the last fold")
@@ -53,7 +54,7 @@ def fold_splits(folds: Mapping[str, int], people: Sequence[str | None]) -> dict[
     Returns:
         Rows by `fold-1`, `fold-2`, ...
     """
-    fold = np.array([-1 if person is None else folds.get(person, -1) for person in people])
+    fold = np.array([-1 if person is None else folds.get(composed(person), -1) for person in people])
     return {
         f"fold-{number + 1}": np.flatnonzero(fold == number).astype(np.int64) for number in sorted(set(folds.values()))
     }
@@ -61,6 +62,6 @@ def fold_splits(folds: Mapping[str, int], people: Sequence[str | None]) -> dict[
 
 def _count(path: Path, lines: Sequence[str], line: int, meaning: str) -> int:
     text = lines[line].strip() if line < len(lines) else ""
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise DataError(f"{path}, line {line + 1}: expected the {meaning}, got {text!r}")
     return int(text)

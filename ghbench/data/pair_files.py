@@ -12,16 +12,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ghbench.atomic import write_text
 from ghbench.data.image_files import ImageFiles
 from ghbench.data.lfw_layout import picture_files
 from ghbench.data.pair_list import PairList
+from ghbench.data.spelling import composed
 from ghbench.dataset import DatasetCard
 from ghbench.errors import DataError, MissingError
 from ghbench.files import read_text, user_path
+from ghbench.spec_string import exists
 
 Picture = tuple[str, int]
+_DIGITS = 18
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,8 @@ class _Line:
 
     def integer(self, column: int, meaning: str) -> int:
         text = self.columns[column]
-        if not (text.isascii() and text.isdigit() and int(text) > 0):
-            raise self.error(f"{meaning} is {text!r}; expected a whole number from 1")
+        if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) > 0):
+            raise self.error(f"{meaning} is {text[:40]!r}; expected a whole number from 1, of {_DIGITS} digits at most")
         return int(text)
 
     def pair(self) -> tuple[Picture, Picture]:
@@ -68,8 +73,10 @@ def read_pairs(path: Path) -> PairList:
 
     Raises:
         MissingError: There is no such file.
-        DataError: A line or a count that does not follow the format; the message names file, line and expectation.
+        DataError: A line or a count that does not follow the format, an image paired with itself, or a pair that stands
+            there twice, in either order; the message names file, line and expectation.
     """
+    path = user_path(path)
     lines = _lines(path)
     if not lines:
         raise DataError(f"{path} is empty; expected a header `folds n` and pairs")
@@ -83,7 +90,9 @@ def read_pairs(path: Path) -> PairList:
         fold = np.zeros(len(lines), dtype=np.int64)
     pairs = [line.pair() for line in lines]
     found = pair_list(pairs, fold.tolist(), source=str(path))
-    return replace(found, lines=np.array([line.number for line in lines], dtype=np.int64))
+    found = replace(found, lines=np.array([line.number for line in lines], dtype=np.int64))
+    _check_different(found)
+    return found
 
 
 def pair_list(pairs: Sequence[tuple[Picture, Picture]], fold: Sequence[int], source: str) -> PairList:
@@ -147,7 +156,7 @@ class PairImages(ImageFiles):
     def __init__(self, path: Path, images: Path) -> None:
         files = picture_files(user_path(images).absolute())
         keys = list(files)
-        located = read_pairs(user_path(path)).locate({key: row for row, key in enumerate(keys)})
+        located = read_pairs(path).locate({key: row for row, key in enumerate(keys)})
         assert located.rows is not None
         used = np.unique(located.rows)
         self.pairs = replace(located, rows=np.searchsorted(used, located.rows).astype(np.int64))
@@ -155,18 +164,43 @@ class PairImages(ImageFiles):
 
 
 def _lines(path: Path) -> list[_Line]:
-    try:
-        text = read_text(path, encoding="utf-8-sig")
-    except DataError as error:
-        if not path.exists():
-            raise MissingError(f"{path} does not exist; expected a pairs file in LFW's format") from error
-        raise DataError(f"{path} cannot be read as a pairs file: {error.message}", fix=error.fix) from error
+    if not exists(path):
+        raise MissingError(f"{path} does not exist; expected a pairs file in LFW's format")
+    text = composed(read_text(path, encoding="utf-8-sig"))
     # Names may hold spaces where tabs separate the columns.
     return [
         _Line(path, number, tuple(line.strip().split("\t") if "\t" in line else line.split()))
         for number, line in enumerate(text.splitlines(), start=1)
         if line.strip()
     ]
+
+
+def _check_different(pairs: PairList) -> None:
+    """Check that every pair is of two images, and that no pair stands there again, its images swapped or not."""
+    assert pairs.lines is not None
+    _, image = np.unique(pairs.pictures.reshape(-1, 2), axis=0, return_inverse=True)
+    couple = np.sort(image.reshape(-1, 2), axis=1)
+    alone = np.flatnonzero(couple[:, 0] == couple[:, 1])
+    if len(alone):
+        person, number = pairs.pictures[alone[0], 0]
+        raise DataError(
+            f"{pairs.source}, {_line_list(pairs.lines[alone])}: image {number} of {pairs.people[person]!r} is paired "
+            "with itself; expected two images"
+        )
+    _, first, which = np.unique(couple, axis=0, return_index=True, return_inverse=True)
+    original = first[which.reshape(-1)]
+    again = np.flatnonzero(original != np.arange(len(pairs)))
+    if len(again):
+        raise DataError(
+            f"{pairs.source}, {_line_list(pairs.lines[again])}: the same pair as in "
+            f"{_line_list(pairs.lines[original[again]])}; expected each pair once, in either order"
+        )
+
+
+def _line_list(lines: NDArray[np.int64]) -> str:
+    shown = ", ".join(map(str, lines[:_SHOWN]))
+    more = f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+    return f"line{'s' if len(lines) > 1 else ''} {shown}{more}"
 
 
 def _check_counts(lines: Sequence[_Line], header: _Line, folds: int, count: int) -> None:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ghbench.data.spelling import check_one_spelling, composed
 from ghbench.dataset import Dataset, labels
 from ghbench.errors import DataError
 
 # The number that ends an id, whether or not a file name ending follows: s01/07, Ann_Lee/0002, Ann_Lee_0002.jpg.
-_PICTURE_NUMBER = re.compile(r"(\d+)(?:\.[A-Za-z]\w*)?$")
+_PICTURE_NUMBER = re.compile(r"(?<!\d)(\d{1,18})(?:\.[A-Za-z]\w*)?$")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,7 +22,7 @@ class PairList:
     """Pairs to verify, in folds.
 
     Args:
-        people: Names that occur.
+        people: Names that occur, in NFC.
         pictures: int64 [N, 2, 2]; of each pair the left and the right image as (index into `people`, number).
         fold: int64 [N] fold of each pair, counted from 0.
         source: File or function that the pairs come from, for messages.
@@ -74,15 +75,9 @@ class PairList:
         Raises:
             DataError: A person or an image that is not there; the message names line and image.
         """
-        person, number = self.pictures[..., 0], self.pictures[..., 1]
-        highest = max((number for _, number in rows), default=0)
-        index = {name: position for position, name in enumerate(self.people)}
-        table = np.full((len(self.people), highest + 2), -1, dtype=np.int64)
-        for (name, picture), row in rows.items():
-            if name in index:
-                table[index[name], picture] = row
-        # The last column stays empty: numbers beyond the highest one fall into it.
-        found = table[person, np.minimum(number, highest + 1)]
+        named, place = np.unique(self.pictures.reshape(-1, 2), axis=0, return_inverse=True)
+        row = np.array([rows.get((self.people[person], number), -1) for person, number in named.tolist()], np.int64)
+        found = row[place.reshape(-1, 2)]
         lost = np.argwhere(found < 0)
         if len(lost):
             self._raise_missing(tuple(lost[0]), rows)
@@ -114,12 +109,13 @@ def picture_rows(dataset: Dataset) -> dict[tuple[str, int], int]:
         DataError: No labels, an id without a number, or two images of a person with one number.
     """
     people = labels(dataset)
+    check_one_spelling(people.names, f"dataset {dataset.card().name!r}")
     rows: dict[tuple[str, int], int] = {}
     for row, (name, label) in enumerate(zip(dataset.ids, people.values, strict=True)):
         match = _PICTURE_NUMBER.search(name)
         if match is None:
             raise DataError(f"id {name!r} has no image number; expected a name like Ann_Lee_0001")
-        key = (people.names[label], int(match[1]))
+        key = (composed(people.names[label]), int(match[1]))
         if key in rows:
             raise DataError(f"ids {dataset.ids[rows[key]]!r} and {name!r} are both image {key[1]} of {key[0]!r}")
         rows[key] = row

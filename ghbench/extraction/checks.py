@@ -17,6 +17,9 @@ _REPEAT_TOLERANCE = 1e-2
 _RANK_ROWS = 512
 _RANK_NEEDS = 64
 _LOWEST_RANK = 2.0
+_NEAR_DUPLICATE = 4.0
+"""Largest `thumbnail_difference` of what a person calls the same image: another size, compression, a retouched spot."""
+_SHOWN = 5
 
 
 def check_batch(
@@ -87,7 +90,7 @@ def check_repeatable(
             )
 
 
-def check_distinct(features: NDArray[Any], dataset: Dataset, extractor: str, level: str) -> None:
+def check_distinct(features: NDArray[Any], dataset: Dataset, extractor: str, level: str) -> list[str]:
     """Refuse identical features for different images: a sign of dead weights, or of images that were never read.
 
     Args:
@@ -96,20 +99,54 @@ def check_distinct(features: NDArray[Any], dataset: Dataset, extractor: str, lev
         extractor: Name for the message.
         level: Name for the message.
 
+    Returns:
+        Warnings that name near-duplicate images with identical features, and equal images under two labels.
+
     Raises:
-        FeatureError: Two different images have the same features; the message names the rows.
+        FeatureError: Two clearly different images have the same features; the message names the rows.
     """
-    identities = dataset.identities()
+    identities, label = dataset.identities(), dataset.targets.get("label")
     first: dict[bytes, int] = {}
+    near: list[tuple[int, int]] = []
+    relabelled: list[tuple[int, int]] = []
     for row, values in enumerate(features):
         # A digest, so that millions of rows need not be in memory twice.
         earlier = first.setdefault(hashlib.blake2b(values.tobytes(), digest_size=16).digest(), row)
-        if identities[earlier] == identities[row] or np.array_equal(dataset.image(earlier), dataset.image(row)):
+        if earlier == row:
             continue
-        raise FeatureError(
-            f"extractor {extractor!r}, level {level!r}: rows {earlier} and {row} are different images "
-            "with identical features"
+        if identities[earlier] != identities[row]:
+            left, right = dataset.image(earlier), dataset.image(row)
+            if not np.array_equal(left, right):
+                if thumbnail_difference(left, right) > _NEAR_DUPLICATE:
+                    raise FeatureError(
+                        f"extractor {extractor!r}, level {level!r}: rows {earlier} and {row} are different images with "
+                        f"identical features: {dataset.ids[earlier]} and {dataset.ids[row]}"
+                    )
+                near.append((earlier, row))
+                continue
+        if label is not None and label.values[earlier] != label.values[row]:
+            relabelled.append((earlier, row))
+    found = []
+    if near:
+        found.append(
+            f"{extractor}, level {level}: near-duplicate images have identical features: {_pairs(near, dataset)}"
         )
+    if relabelled:
+        found.append(f"equal images have different labels: {_pairs(relabelled, dataset)}")
+    return found
+
+
+def thumbnail_difference(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> float:
+    """Mean absolute difference of two images shrunk to 32 x 32, in grey levels of 255.
+
+    Args:
+        left: uint8 [H, W, 3].
+        right: The same of any size.
+    """
+    from PIL import Image
+
+    thumbnails = [np.asarray(Image.fromarray(image).resize((32, 32), Image.Resampling.BOX)) for image in (left, right)]
+    return float(np.abs(thumbnails[0].astype(np.float64) - thumbnails[1]).mean())
 
 
 def effective_rank(features: NDArray[Any]) -> float:
@@ -148,6 +185,11 @@ def rank_warning(features: NDArray[Any], extractor: str, level: str) -> str | No
     if rank >= _LOWEST_RANK:
         return None
     return f"{extractor}, level {level}: effective rank {rank:.2f} over {len(rows)} images; the features have collapsed"
+
+
+def _pairs(rows: Sequence[tuple[int, int]], dataset: Dataset) -> str:
+    shown = ", ".join(f"{dataset.ids[left]} and {dataset.ids[right]}" for left, right in rows[:_SHOWN])
+    return shown if len(rows) <= _SHOWN else f"{shown}, {len(rows) - _SHOWN} more"
 
 
 def _span(rows: Sequence[int]) -> str:

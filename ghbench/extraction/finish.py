@@ -22,9 +22,9 @@ def finish_level(stored: StoredFeatures, level: str, extractor: str, dataset: Da
     """
     features = stored.read(level)
     try:
-        check_distinct(features, dataset, extractor, level)
+        warnings = check_distinct(features, dataset, extractor, level)
     except FeatureError:
         stored.discard(level)
         raise
-    warning = rank_warning(features, extractor, level)
-    stored.complete(level, [] if warning is None else [warning])
+    collapsed = rank_warning(features, extractor, level)
+    stored.complete(level, warnings if collapsed is None else [*warnings, collapsed])

@@ -16,13 +16,18 @@ from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, WebPIm
 
 from ghbench.digests import digest_array
 from ghbench.errors import DataError
-from ghbench.files import regular_file
+from ghbench.files import open_regular, regular_file
+from ghbench.imaging.damage import MEMORY, WHOLE_FILES_ONLY, bands, check_whole_jpeg
 
 DECODE_VERSION = 1
 """Grows whenever the same file may give other pixels."""
 
 MAX_PIXELS = 2**26
 """Pixels in the largest image that is decoded, 8192 x 8192; a few kilobytes can claim to be far larger."""
+SMALL_FILE_PIXELS = 2**23
+PIXELS_A_BYTE = 32
+"""Images of more than 8 megapixels need a file of a byte for so many pixels; photographs have a byte for 2 to 10."""
+_BAND_PIXELS = 2**18
 
 # Only formats that Pillow decodes itself: others may start external programs on files that nobody has vouched for.
 # The last two are named by their plugins, which Pillow does not load by itself.
@@ -53,15 +58,19 @@ def decode(path: Path) -> NDArray[np.uint8]:
         uint8 [H, W, 3] RGB, as a viewer would show it upright.
 
     Raises:
-        DataError: The file is missing, no image, damaged, too large, or has pixels without a defined range.
+        DataError: The file is missing, no regular file, no image, damaged, cut short, too large, or has pixels without
+            a defined range.
     """
     regular_file(path)
     try:
-        with Image.open(path, formats=FORMATS) as picture:
+        with open_regular(path) as stream, Image.open(stream, formats=FORMATS) as picture:
             _check_size(picture, path)
-            picture.load()
-            upright = _upright(picture)
-            return np.array(_to_rgb(upright, picture.format, path), dtype=np.uint8)
+            with MEMORY.reserved(_decoded_bytes(picture)), WHOLE_FILES_ONLY:
+                picture.load()
+                if picture.format in {"JPEG", "MPO"}:
+                    stream.seek(0)
+                    check_whole_jpeg(stream.read(), picture, path)
+                return _rgb_array(_upright(picture), picture.format, path)
     except UnidentifiedImageError as error:
         raise DataError(f"{path} is not an image; expected one of {', '.join(FORMATS)}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -89,12 +98,33 @@ def _check_size(picture: Image.Image, path: Path) -> None:
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise DataError(f"{path} is {width} x {height} pixels; expected at most {MAX_PIXELS} pixels")
+    size = path.stat().st_size
+    if width * height > max(SMALL_FILE_PIXELS, PIXELS_A_BYTE * size):
+        raise DataError(
+            f"{path} claims {width} x {height} pixels in {size} bytes; "
+            f"expected at most {SMALL_FILE_PIXELS} pixels in a small file"
+        )
+
+
+def _decoded_bytes(picture: Image.Image) -> int:
+    """Memory that decoding takes at most: Pillow's pixels, what its decoder keeps beside them, a turned copy, ours."""
+    a_pixel = 1 if picture.mode in {"1", "L", "P"} else 2 if picture.mode.startswith("I;16") else 4
+    kept = 16 if picture.format == "WEBP" else 6 if picture.info.get("progressive") else 0
+    return picture.width * picture.height * (2 * a_pixel + kept + 3)
 
 
 def _upright(picture: Image.Image) -> Image.Image:
     # Pillow's own function also writes the EXIF block anew, and fails on blocks that are odd but readable.
     turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
     return picture if turn is None else picture.transpose(turn)
+
+
+def _rgb_array(picture: Image.Image, file_format: str | None, path: Path) -> NDArray[np.uint8]:
+    """uint8 [H, W, 3], converted a band of rows at a time, for each conversion makes copies."""
+    image = np.empty((picture.height, picture.width, 3), dtype=np.uint8)
+    for top, band in bands(picture, _BAND_PIXELS):
+        image[top : top + band.height] = _to_rgb(band, file_format, path)
+    return image
 
 
 def _to_rgb(picture: Image.Image, file_format: str | None, path: Path) -> Image.Image:

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 COUPLES_A_FAR_NEEDS = 10
 """Couples of people, FAR times all of them, below which a false accept rate is decided by a handful of people."""
 _CHUNK_NUMBERS = 16_000_000
+_BITS_OF_DISTANCE = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,10 @@ def pair_similarity(
     right: NDArray[np.int64],
     kind: str = "cosine",
 ) -> Floats:
-    """Similarity of pairs of feature rows, computed in float64.
+    """Similarity of pairs of feature rows, computed in float64 so that a large common part costs no digits.
+
+    Both kinds come from distances between rows less their common mean, of unit vectors for the cosine:
+    cos(u, v) = (|u|^2 + |v|^2 - |u - v|^2) / 2. What all rows share cancels before it is squared.
 
     Args:
         features: [M, D].
@@ -70,23 +74,57 @@ def pair_similarity(
     """
     if kind not in {"cosine", "l2"}:
         raise ValueError(f"similarity must be cosine or l2, not {kind!r}")
+    if not len(left):
+        return np.empty(0)
     rows, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
     first, second = inverse[: len(left)], inverse[len(left) :]
-    vectors = np.asarray(features[rows], dtype=np.float64)
+    vectors = features[rows].astype(np.float64, copy=False)  # our own copy, changed in place below
+    lengths = np.zeros(len(rows))
     if kind == "cosine":
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        vectors = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+        np.divide(vectors, norms, out=vectors, where=norms > 0)
+        lengths = (norms[:, 0] > 0).astype(np.float64)
+    vectors -= vectors.mean(axis=0)
     if len(rows) ** 2 <= 4 * len(left):
         # Many pairs over few images: one matrix product beats gathering both sides of every pair.
         products = (vectors @ vectors.T)[first, second]
     else:
         products = _products_by_chunk(vectors, first, second)
-    if kind == "cosine":
-        cosine: Floats = np.clip(products, -1.0, 1.0)
-        return cosine
     squares = np.einsum("nd,nd->n", vectors, vectors)
-    distance: Floats = np.sqrt(np.maximum(squares[first] + squares[second] - 2 * products, 0.0))
+    squared = _without_noise(np.maximum(squares[first] + squares[second] - 2 * products, 0.0), squares)
+    if kind == "cosine":
+        cosine: Floats = np.clip((lengths[first] + lengths[second] - squared) / 2, -1.0, 1.0)
+        return cosine
+    distance: Floats = np.sqrt(squared)
     return -distance
+
+
+def _without_noise(squared: Floats, squares: Floats) -> Floats:
+    """Squared distances on a grid wider than their rounding errors, so that distances that are equal stay ties.
+
+    The grid follows the usual distance from the mean, so that no single row far away makes it coarse for all.
+    """
+    usual = float(np.median(squares)) or float(squares.max())
+    if usual == 0:
+        return squared
+    step = 2.0 ** (np.ceil(np.log2(usual)) - _BITS_OF_DISTANCE)
+    on_grid: Floats = np.round(squared / step) * step
+    return on_grid
+
+
+def tied_share(similarity: Floats, same: NDArray[np.bool_], weight: Floats | None = None) -> float:
+    """Share of comparisons of a matched with a mismatched pair that tie: AUC counts half of them as right.
+
+    Args:
+        similarity: float64 [N].
+        same: bool [N].
+        weight: float64 [N], None for all ones.
+
+    Returns:
+        Fraction in 0..1; no threshold separates these, and up to half of it, either way, is what AUC cannot know.
+    """
+    curve = roc(similarity, same, weight)
+    return float(np.sum(np.diff(curve.far) * np.diff(curve.tar)))
 
 
 def fold_decisions(
@@ -297,4 +335,4 @@ def _products_by_chunk(vectors: Floats, first: NDArray[np.int64], second: NDArra
         np.einsum("nd,nd->n", vectors[first[start : start + step]], vectors[second[start : start + step]])
         for start in range(0, len(first), step)
     ]
-    return np.concatenate(parts) if parts else np.empty(0)
+    return np.concatenate(parts)

@@ -15,6 +15,10 @@ from ghbench.digests import digest_bytes, digest_file, digest_lines
 from ghbench.errors import DataError
 from ghbench.files import read_text
 from ghbench.results.schema import Failure, Result
+from ghbench.spec_string import at_any_path
+
+LONGEST = 60
+"""Letters of a name that stand in a file's name."""
 
 
 def results_folder() -> Path:
@@ -33,24 +37,29 @@ def path_of(result: Result, folder: Path | None = None) -> Path:
 
 
 def slug(name: str) -> str:
-    """A name in letters that any file system takes: `orl:pairs=official` becomes `orl-pairs=official`."""
-    return re.sub(r"[^A-Za-z0-9_.=+-]+", "-", name)
+    """A name in letters that any file system takes: `orl:pairs=official` becomes `orl-pairs=official`.
+
+    A long one is shortened and gets a digest: no file system takes names of more than 255 bytes.
+    """
+    plain = re.sub(r"[^A-Za-z0-9_.=+-]+", "-", name)
+    return plain if len(plain) <= LONGEST else f"{plain[:LONGEST].rstrip('-')}-{digest_lines([name])[:8]}"
 
 
 def task_folder(name: str) -> str:
     """The folder of a task's results: its name, shortened and with a digest where it is not a plain word.
 
-    Two tasks never share a folder, and no path of a user's makes a name too long.
+    Two tasks never share a folder, except one that is given different files or folders: what these hold, and not where
+    they lie, is in the digests that name its results.
     """
+    name = at_any_path(name)
     plain = slug(name)
-    return plain if plain == name and len(name) <= 60 else f"{plain[:60].rstrip('-')}-{digest_lines([name])[:8]}"
+    return plain if plain == name else f"{plain[:LONGEST].rstrip('-')}-{digest_lines([name])[:8]}"
 
 
 def failure_path(task: str, extractor: str, request: str, folder: Path | None = None) -> Path:
     """Where the failure of a pair is kept until the pair succeeds."""
-    return (
-        (folder or results_folder()) / task / f"{slug(Path(extractor).name)}-{digest_lines([request])[:8]}.failed.json"
-    )
+    name = f"{slug(Path(extractor).name)}-{digest_lines([request])[:8]}.failed.json"
+    return (folder or results_folder()) / task / name
 
 
 def as_stored(records: pd.DataFrame, task: str) -> tuple[bytes, pd.DataFrame]:

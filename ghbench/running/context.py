@@ -17,7 +17,8 @@ from ghbench.extractor import Encoder, Extractor
 from ghbench.imaging import alignment
 from ghbench.progress import Progress
 from ghbench.results import files
-from ghbench.running.keys import feature_key
+from ghbench.running.keys import feature_key, identity_of_extractor
+from ghbench.spec_string import parse
 from ghbench.store import FeatureStore
 from ghbench.task import AnySubject
 
@@ -79,7 +80,8 @@ class RunContext:
         if unknown:
             raise UsageError(f"{spec.name!r} has no level {', '.join(sorted(unknown))}")
         align = alignment(spec.preprocessing.align)
-        key = feature_key(spec, options or spec.name, dataset, content_digest(dataset), align)
+        built_from = identity_of_extractor(parse(options)) if options else spec.name
+        key = feature_key(spec, built_from, dataset, content_digest(dataset), align)
         stored = self.store.open(key, dataset.ids)
         extract_features(extractor, spec, dataset, stored, wanted, align.name, self.extraction)
         return {level: np.asarray(stored.read(level), dtype=np.float32) for level in wanted}

@@ -2,16 +2,73 @@
 
 from __future__ import annotations
 
+import inspect
+import typing
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ghbench import registry
 from ghbench.dataset import Dataset
-from ghbench.digests import digest_array, digest_json
+from ghbench.digests import digest_array, digest_file, digest_json
+from ghbench.errors import DataError, UsageError, UserError
 from ghbench.extractor import ExtractorSpec, NavigatorSpec, SubjectSpec, TrainingRecord
 from ghbench.imaging import DECODE_VERSION, RESIZES, Alignment
+from ghbench.spec_string import PATH, SpecString, exists, is_folder, is_path, parse
 from ghbench.store import FeatureKey
+
+
+def identity_of_extractor(spec: SpecString) -> str:
+    """A spec string with digests of the files and folders that it names: their content counts, not where they lie."""
+    options = {key: _content(value) if _names_path(spec, key, value) else value for key, value in spec.options.items()}
+    name = _content(spec.name) if spec.is_file else spec.name
+    return str(SpecString(name, spec.package, spec.attribute, options))
+
+
+def identity_of_task(name: str) -> str:
+    """A task's name with digests of the files that it names; of folders its roles hold the images that count."""
+    try:
+        spec = parse(name)
+    except UsageError:  # an object of the user's may have any name
+        return name
+    options = {
+        key: PATH if is_path(value) and is_folder(value) else _content(value) if is_path(value) else value
+        for key, value in spec.options.items()
+    }
+    return str(SpecString(spec.name, spec.package, spec.attribute, options))
+
+
+def _content(value: str) -> str:
+    """sha256 of a file, or of all files below a folder; the path itself where there is neither."""
+    path = Path(value)
+    try:
+        if is_folder(path):
+            files = sorted(file for file in path.rglob("*") if file.is_file())
+            return f"sha256-{digest_json([[file.relative_to(path).as_posix(), digest_file(file)] for file in files])}"
+        return f"sha256-{digest_file(path)}" if exists(path) and path.is_file() else value
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", fix="check the path") from error
+
+
+def _names_path(spec: SpecString, key: str, value: str) -> bool:
+    """Whether an extractor's option names a file or folder, also relative to the working directory."""
+    if is_path(value):
+        return True
+    if not exists(value):
+        return False
+    # A plain word may be the name of a file by accident; one with an ending, or the option of an own class, is not.
+    return spec.attribute is not None or bool(Path(value).suffix) or _is_declared_path(spec, key)
+
+
+def _is_declared_path(spec: SpecString, key: str) -> bool:
+    try:
+        target = registry.find("extractor", spec).load()
+    except UserError:
+        return False
+    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    return Path in {hints.get(key), *typing.get_args(hints.get(key))}
 
 
 def feature_key(
@@ -27,7 +84,7 @@ def feature_key(
 
     Args:
         spec: The extractor's spec.
-        options: Spec string that built the extractor, without level and policy.
+        options: What built the extractor, without level and policy, see `identity_of_extractor`.
         dataset: The images.
         dataset_digest: Their content digest.
         align: The alignment in use.

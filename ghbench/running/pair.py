@@ -26,13 +26,13 @@ from ghbench.results.provenance import provenance
 from ghbench.results.schema import Counts, Missing, Result
 from ghbench.running import record
 from ghbench.running.context import RunContext
-from ghbench.running.keys import align_parts, feature_key, subject_parts
+from ghbench.running.keys import align_parts, feature_key, identity_of_extractor, identity_of_task, subject_parts
 from ghbench.running.options import RunOptions
 from ghbench.running.overlap import check_overlap
 from ghbench.running.record import RoleData
 from ghbench.running.request import SubjectRequest
 from ghbench.store import StoredFeatures, default_store
-from ghbench.task import LEVEL, Evaluation, Lacking, Role, Task, TaskInputs, Units
+from ghbench.task import LEVEL, Checking, Evaluation, Lacking, Role, Task, TaskInputs, Units
 
 
 class Pair:
@@ -58,7 +58,9 @@ class Pair:
             _check_abilities(self.subject, self.spec, task, request)
             self.levels = self._selected_levels()
             self.align = self._chosen_alignment()
-            self.roles = {name: _data(name, role, options.limit) for name, role in task.roles().items()}
+            self.roles = {name: role_data(name, role, options.limit) for name, role in task.roles().items()}
+            if isinstance(task, Checking):
+                task.check_datasets({name: data.dataset for name, data in self.roles.items()})
             judged = [(data.dataset, data.role.split) for data in self.roles.values() if data.role.judged]
             self.overlap = check_overlap(self.spec, judged, task.protocol())
             self.context = RunContext(task.name, options.seed, options.extraction, options.store or default_store())
@@ -68,7 +70,7 @@ class Pair:
         path = files.result_path(files.task_folder(self.task.name), self.spec.name, self.digest, self.options.results)
         finished = None if self.options.overwrite else files.finished(path)
         if finished is not None and finished.digest == self.digest and not self._can_be_completed(finished):
-            return finished
+            return self._as_named_now(finished)
         with self._phase("extract"):
             stored, encoded = self.features()
         with self._phase("evaluate"):
@@ -85,13 +87,19 @@ class Pair:
         return saved
 
     @cached_property
+    def identity(self) -> str:
+        """What the subject was built from; names of the user's own objects stand for themselves."""
+        spec = self.request.spec_string
+        return str(spec) if self.request.given is not None else identity_of_extractor(spec)
+
+    @cached_property
     def digest(self) -> str:
         """Identity of what is computed from what; names the result file."""
         return digest_json(
             {
-                "subject": str(self.request.spec_string),
+                "subject": self.identity,
                 **subject_parts(self.spec, self.levels, self.request.policy),
-                "task": [self.task.name, self.task.version, self.task.protocol()],
+                "task": [identity_of_task(self.task.name), self.task.version, self.task.protocol()],
                 "align": align_parts(self.align),
                 "data": {name: data.identity() for name, data in self.roles.items()},
                 "dtype": self.options.dtype if self.uses_features else None,
@@ -99,6 +107,12 @@ class Pair:
                 "seed": self.options.seed,
             }
         )
+
+    def _as_named_now(self, finished: Result) -> Result:
+        """A finished result under the names of this run: those in its file may name the same content elsewhere."""
+        subject = finished.subject.model_copy(update={"spec_string": str(self.request)})
+        task = finished.task.model_copy(update={"name": self.task.name})
+        return finished.model_copy(update={"subject": subject, "task": task})
 
     def _selected_levels(self) -> tuple[str, ...]:
         request, task = self.request, self.task
@@ -153,8 +167,9 @@ class Pair:
         assert self.align is not None
         for name, data in self.roles.items():
             for view in data.role.views:
-                options = str(self.request.spec_string)
-                key = feature_key(self.spec, options, data.dataset, data.digest, self.align, view, self.options.dtype)
+                key = feature_key(
+                    self.spec, self.identity, data.dataset, data.digest, self.align, view, self.options.dtype
+                )
                 features = self.context.store.open(key, data.dataset.ids)
                 if not all(map(features.is_ready, self.levels)):
                     encoded += self._extract(data.dataset, features, self.spec, self.align)
@@ -253,7 +268,7 @@ class _StoredLevels(Mapping[str, NDArray[Any]]):
         return len(self._levels)
 
 
-def _data(name: str, role: Role, limit: int | None) -> RoleData:
+def role_data(name: str, role: Role, limit: int | None = None) -> RoleData:
     """The rows of a role that are in use: of one split, or all; at most `limit` of them."""
     dataset = role.dataset
     rows = np.arange(len(dataset))

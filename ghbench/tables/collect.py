@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ghbench.digests import digest_json
-from ghbench.errors import DataError
+from ghbench.errors import DataError, UserError
 from ghbench.results import files
 from ghbench.results.schema import Result
+from ghbench.running.pair import role_data
+from ghbench.running.request import load_task
+from ghbench.spec_string import at_any_path
 from ghbench.task import Reference, Task
 
 
@@ -65,11 +68,12 @@ def collect(
             except DataError as error:
                 notes.append(f"{path.name} left out: {error.message.partition(chr(10))[0]}")
                 continue
-            if result.task.name != task:
+            if at_any_path(result.task.name) != at_any_path(task):
                 notes.append(f"{path.name} left out: it says that it is a result of {result.task.name!r}")
             elif result.status != "partial":
                 found.setdefault(result.digest, Entry(result, path, is_published))
-    return _of_one_kind(list(found.values()), notes, like)
+    entries = list(found.values())
+    return _of_one_kind(entries, notes, _conditions(like) if like else _conditions_of_files(task, entries))
 
 
 def entries_of(results: Iterable[Result], own: Path | None = None) -> list[Entry]:
@@ -121,13 +125,13 @@ def with_references(task: Task, entries: Sequence[Entry], own: Path | None = Non
     ]
 
 
-def _of_one_kind(entries: list[Entry], notes: list[str], like: Entry | None) -> tuple[list[Entry], list[str]]:
-    """Keep the newest task version, and of it the images and the protocol of one result."""
+def _of_one_kind(entries: list[Entry], notes: list[str], conditions: str | None) -> tuple[list[Entry], list[str]]:
+    """Keep the newest task version, and of it the images and protocol asked for, else those of the newest result."""
     if not entries:
         return entries, notes
     newest = max(entry.result.task.version for entry in entries)
     current = [entry for entry in entries if entry.result.task.version == newest]
-    conditions = _conditions(like or max(current, key=lambda entry: entry.result.provenance.created))
+    conditions = conditions or _conditions(max(current, key=lambda entry: entry.result.provenance.created))
     kept = [entry for entry in current if _conditions(entry) == conditions]
     for count, reason in (
         (len(entries) - len(current), f"of an older version of the task than {newest}"),
@@ -136,6 +140,23 @@ def _of_one_kind(entries: list[Entry], notes: list[str], like: Entry | None) -> 
         if count:
             notes.append(f"{count} result{'s' if count > 1 else ''} left out: {reason}")
     return kept, notes
+
+
+def _conditions_of_files(task: str, entries: list[Entry]) -> str | None:
+    """What the files and folders hold that the user's task names; None for other tasks.
+
+    Where they are gone, the newest result under exactly this name tells what they held.
+    """
+    if not entries or at_any_path(task) == task:
+        return None
+    try:
+        loaded = load_task(task)
+        data = {name: role_data(name, role) for name, role in loaded.roles().items()}
+    except UserError:
+        named = [entry for entry in entries if entry.result.task.name == task]
+        return _conditions(max(named, key=lambda entry: entry.result.provenance.created)) if named else None
+    images = {name: (one.digest, one.role.annotations_digest) for name, one in data.items()}
+    return digest_json([images, loaded.protocol()])
 
 
 def _conditions(entry: Entry) -> str:

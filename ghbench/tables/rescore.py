@@ -6,6 +6,7 @@ import math
 
 from ghbench.results import files, scoring
 from ghbench.results.schema import MetricValue
+from ghbench.spec_string import at_any_path
 from ghbench.tables.collect import Entry
 from ghbench.task import Task
 
@@ -25,7 +26,7 @@ def differences(entry: Entry, task: Task, tolerance: float = 1e-9) -> list[str]:
         DataError: The records are missing or were changed.
     """
     result = entry.result
-    if task.name != result.task.name:
+    if at_any_path(task.name) != at_any_path(result.task.name):
         return [f"the file says that it is a result of {result.task.name!r}, not of {task.name!r}"]
     if task.version != result.task.version:
         return [f"made with version {result.task.version} of the task, this is version {task.version}"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ghbench import registry
 from ghbench.data.subset import Subset
 from ghbench.dataset import Dataset, Drawn, labels
 from ghbench.errors import UsageError, UserError
+from ghbench.files import user_path
 from ghbench.generators.first_party import FACES, SIZES
 from ghbench.imaging import alignment
 from ghbench.progress import Progress
@@ -155,7 +157,7 @@ class Source:
         """Entries of a protocol."""
         usual = TRAINING_RENDERS if self.is_rendered else "the split train"
         return {
-            "dataset": str(self.spec),
+            "dataset": str(self.spec.at_any_path()),
             "size": self.size,
             # Images come in the frame, aligned already; nothing may align them again.
             "align": "none",
@@ -210,7 +212,7 @@ def image_source(
 
 
 def simplified(spec: SpecString) -> SpecString:
-    """A dataset's spec string without the options that have their default value.
+    """A dataset's spec string with whole paths, without the options that have their default value.
 
     Raises:
         UsageError: No such dataset or option.
@@ -220,7 +222,8 @@ def simplified(spec: SpecString) -> SpecString:
     target = registry.find("dataset", spec).load()
     arguments, parameters = registry.validate_options(target, spec), inspect.signature(target).parameters
     usual = {key for key, value in arguments.items() if key in parameters and parameters[key].default == value}
-    return spec.without(*usual)
+    paths = {key: str(user_path(value).absolute()) for key, value in arguments.items() if isinstance(value, Path)}
+    return replace(spec, options={**spec.options, **paths}).without(*usual)
 
 
 def task_name(task: str, source: Source, judge: SpecString) -> str:

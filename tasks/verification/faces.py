@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ghbench.dataset import labels
+from ghbench.files import user_path
 from ghbench.spec_string import SpecString
 
 from .pair_sets import PairSet, every_pair, identity_disjoint_draws, one_draw
@@ -66,7 +67,7 @@ def lfw(
         name=_name(
             "lfw",
             version=None if version == "funneled" else version,
-            root=None if root is None else str(root),
+            root=None if root is None else str(_whole(root)),
             flip=flip,
         ),
         load_dataset=dataset,
@@ -98,7 +99,7 @@ def pairs(path: Path, images: Path, flip: bool = False) -> VerificationTask:
         return _folds_of_file(read_pairs(path), loaded)
 
     return VerificationTask(
-        name=str(SpecString("pairs", options={"path": str(path), "images": str(images), **_flip(flip=flip)})),
+        name=_name("pairs", path=str(_whole(path)), images=str(_whole(images)), flip=flip),
         load_dataset=dataset,
         load_pairs=folds,
         pairs_protocol={"dataset": "pairs", "pairs": "a file in LFW's format, its own folds"},
@@ -150,6 +151,11 @@ def _folds_of_file(listed: PairList, dataset: Dataset) -> PairSet:
 def _name(task: str, *, flip: bool, **options: str | None) -> str:
     given = {key: value for key, value in options.items() if value is not None}
     return str(SpecString(task, options={**given, **_flip(flip=flip)}))
+
+
+def _whole(path: Path) -> Path:
+    """The same place from every working directory."""
+    return user_path(path).absolute()
 
 
 def _flip(*, flip: bool) -> dict[str, str]:

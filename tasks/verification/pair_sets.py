@@ -47,6 +47,31 @@ class PairSet:
         arrays = [self.left, self.right, self.same, *(part for draw in self.draws for part in (draw.pairs, draw.fold))]
         return digest_lines(digest_array(array) for array in arrays)
 
+    def check(self) -> None:
+        """Refuse pairs of which no verification can be judged, before anything is extracted.
+
+        Raises:
+            DataError: Only one kind of pair, or a fold whose threshold cannot be chosen on the others.
+        """
+        kinds = {True: "matched", False: "mismatched"}
+        found = set(self.same.tolist())
+        if len(found) < 2:
+            lacking = " or ".join(kinds[kind] for kind in kinds if kind not in found)
+            raise DataError(f"there are no {lacking} pairs; expected pairs of one person and pairs of two")
+        for draw in self.draws:
+            same, folds = self.same[draw.pairs], np.unique(draw.fold)
+            if len(folds) < 2:
+                raise DataError(
+                    "all pairs are in one fold, so that a threshold could only be chosen on the pairs it judges",
+                    fix="a pairs file of several folds: its first line is `folds n`, for instance `10 300`",
+                )
+            for fold in folds:
+                if len(set(same[draw.fold != fold].tolist())) < 2:
+                    raise DataError(
+                        f"the folds beside fold {fold + 1}, where its threshold is chosen, hold one kind of pair only",
+                        fix="add folds, or pairs of the other kind to them",
+                    )
+
     def among(self, images: int) -> PairSet:
         """The pairs whose images are both among the first `images` rows; folds that lose a class are left out.
 

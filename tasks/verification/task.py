@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -31,6 +31,9 @@ REFERENCES = (
 """One untrained seed is an anecdote, so three of them stand in every table."""
 _ROLE = "pairs"
 _NOT_JUDGED = -1
+_SHOWN = 5
+TIES_THAT_MATTER = 1e-3
+"""Share of tied comparisons from which the third digit of AUC is in doubt."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +105,11 @@ class VerificationTask:
         views: tuple[View, ...] = ("plain", "flipped") if self.flip else ("plain",)
         return {_ROLE: Role(self.load_dataset(), views=views, annotations_digest=self._pairs.digest())}
 
+    def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
+        """Refuse pairs that cannot be judged, also where `--limit` leaves such, see `ghbench.task.Checking`."""
+        self._pairs.check()
+        self._pairs.among(len(datasets[_ROLE]))
+
     def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Decide every pair.
 
@@ -115,7 +123,8 @@ class VerificationTask:
         people = labels(dataset).values
         pairs = self._pairs.among(len(dataset))
         features = {level: self._feature(inputs, level) for level in inputs.levels}
-        return Evaluation(_records(self._judge(inputs, features, pairs), pairs, people))
+        records = _records(self._judge(inputs, features, pairs), pairs, people)
+        return Evaluation(records, notes=(*_tie_notes(records), *_equal_image_notes(dataset, pairs)))
 
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
         """Accuracy, AUC, EER, TAR at FAR and, where a file gives the folds, mean and standard error over them.
@@ -175,15 +184,16 @@ class VerificationTask:
     def _pairs(self) -> PairSet:
         return self.load_pairs(self.load_dataset())
 
-    def _feature(self, inputs: TaskInputs, level: str) -> NDArray[np.float32]:
+    def _feature(self, inputs: TaskInputs, level: str) -> NDArray[np.floating[Any]]:
+        """Features as they are stored; what is computed from them has the digits of float64."""
         views, mean = inputs.features[_ROLE], inputs.extractor_spec.mean
-        feature: NDArray[np.float32] = np.asarray(views["plain"][level], dtype=np.float32)
+        feature: NDArray[np.floating[Any]] = views["plain"][level]
         if self.flip:
-            feature = (feature + np.asarray(views["flipped"][level], dtype=np.float32)) / np.float32(2)
-        return feature if mean is None else feature - mean[level]
+            feature = (feature.astype(np.float64) + views["flipped"][level]) / 2
+        return feature if mean is None else feature - np.asarray(mean[level], dtype=np.float64)
 
     def _judge(
-        self, inputs: TaskInputs, features: Mapping[str, NDArray[np.float32]], pairs: PairSet
+        self, inputs: TaskInputs, features: Mapping[str, NDArray[np.floating[Any]]], pairs: PairSet
     ) -> tuple[Floats, NDArray[np.int64]]:
         """Similarity of each pair (NaN where a policy gives one a draw) and how often it is accepted."""
         kind, policy = inputs.extractor_spec.similarity, inputs.policy
@@ -201,6 +211,31 @@ class VerificationTask:
     def _metric_name(self, metric: str) -> str:
         """Metrics of flip-averaged features have a name of their own, so that nobody compares them with plain ones."""
         return f"{metric}-flip" if self.flip else metric
+
+
+def _tie_notes(records: pd.DataFrame) -> Iterator[str]:
+    """Ties that matter; where there are no similarities, none can be counted."""
+    if not _has_similarity(records):
+        return
+    same = records["same"].to_numpy(dtype=np.bool_)
+    share = metrics.tied_share(_numbers(records, "similarity"), same, _numbers(records, "draws"))
+    if share > TIES_THAT_MATTER:
+        yield (
+            f"{100 * share:.2g} % of the comparisons of a matched with a mismatched pair tie: AUC could be "
+            f"{share / 2:.2g} higher or lower; features may be too coarse (float16?) or constant"
+        )
+
+
+def _equal_image_notes(dataset: Dataset, pairs: PairSet) -> Iterator[str]:
+    """Pairs whose two images are one and the same."""
+    number = np.unique(np.asarray(dataset.identities()), return_inverse=True)[1]
+    equal = number[pairs.left] == number[pairs.right]
+    for kind, chosen in (("matched", equal & pairs.same), ("mismatched", equal & ~pairs.same)):
+        found = np.flatnonzero(chosen)
+        if len(found):
+            names = [f"{dataset.ids[pairs.left[pair]]} and {dataset.ids[pairs.right[pair]]}" for pair in found[:_SHOWN]]
+            more = f", {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+            yield f"{len(found)} {kind} pairs are of equal images: {', '.join(names)}{more}"
 
 
 def _decide(similarity: Floats, pairs: PairSet) -> tuple[Floats, NDArray[np.int64]]:
@@ -246,7 +281,7 @@ def _records(judged: tuple[Floats, NDArray[np.int64]], pairs: PairSet, people: N
             "left_person": people[pairs.left].astype(np.int32),
             "right_person": people[pairs.right].astype(np.int32),
             "same": pairs.same,
-            "similarity": similarity.astype(np.float32),
+            "similarity": similarity,  # float64: features with a large common part differ in the last digits of cosines
             "draws": _draw_counts(pairs).astype(np.int16),
             "accepted": accepted.astype(np.int16),
             "fold": fold.astype(np.int16),

@@ -216,8 +216,9 @@ def test_overlap_that_is_only_flagged_stands_in_the_table(monkeypatch):
     assert "it learned from shapes" in render.remark(row, None)
 
 
-def test_two_tasks_never_share_a_folder():
-    names = ["w:x=1", "w-x=1", "pairs:path=/a/b", "pairs:path=/a-b", "p" * 300, "p" * 299 + "q"]
+def test_two_tasks_never_share_a_folder_unless_only_paths_differ():
+    assert files.task_folder("pairs:path=/a/b") == files.task_folder("pairs:path=/c")  # digests tell their contents
+    names = ["w:x=1", "w-x=1", "pairs:path=/a/b", "pairs:image=/a/b", "p" * 300, "p" * 299 + "q"]
     folders = {files.task_folder(name) for name in names}
     assert len(folders) == len(names)
     assert max(map(len, folders)) < 80

@@ -14,7 +14,7 @@ from PIL import Image
 from ghbench.data import image_files
 from ghbench.data.image_files import ImageEntry, ImageFiles
 from ghbench.dataset import Dataset, DatasetCard, Target, content_digest, labels
-from ghbench.digests import digest_file
+from ghbench.digests import digest_file, digest_lines
 from ghbench.errors import DataError
 from ghbench.imaging import decode, pixel_digest
 
@@ -173,3 +173,24 @@ def test_ids_are_unique_labels_are_for_all_and_there_is_at_least_one_picture(ent
         ImageFiles(CARD, [entries[0], ImageEntry("x", entries[1].path)])
     with pytest.raises(DataError, match="no images"):
         ImageFiles(CARD, [])
+
+
+def test_line_breaks_and_tabs_in_file_names_give_no_two_datasets_one_digest(tmp_path, entries):
+    def dataset(*ids):
+        return ImageFiles(CARD, [ImageEntry(name, entry.path) for name, entry in zip(ids, entries, strict=False)])
+
+    split = [
+        dataset("a\tb", "c"),
+        dataset("a", "b\tc"),
+        dataset("a\nb", "c"),
+        dataset("a", "b\nc"),
+        dataset("a\\nb", "c"),
+    ]
+    assert len({content_digest(one) for one in split}) == len(split)
+    assert len({digest_lines(one.ids) for one in split}) == len(split)
+    assert digest_lines(["a\nb"]) != digest_lines(["a", "b"]) != digest_lines(["a\\nb"])
+
+
+def test_a_file_name_that_is_not_utf8_is_refused(entries):
+    with pytest.raises(DataError, match=r"'caf\\udce9\.png' of dataset 'toy' is not UTF-8"):
+        ImageFiles(CARD, [ImageEntry("caf\udce9.png", entries[0].path)])

@@ -79,6 +79,7 @@ def test_people_txt_gives_the_folds_of_view_2(lfw_tree):
         ("1\n2\nAnn\t3\n", "line 4: expected `name<TAB>pictures`, one of 2"),
         ("1\n1\nAnn 3\n", "line 3: expected `name<TAB>pictures`"),
         ("1\n1\nAnn\t3\nBo\t3\n", "line 4: a line too many"),
+        ("2\n1\nAnn\t3\n1\nAnn\t3\n", "line 5: 'Ann' stands twice"),
     ],
 )
 def test_a_wrong_people_file_is_an_error_with_its_line(tmp_path, text, message):

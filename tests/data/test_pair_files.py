@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,10 @@ def test_spaces_separate_where_there_are_no_tabs_and_line_ends_do_not_matter(tmp
         (1, "Ann\t1\tBo\t2\t3", "line 2: 5 columns; expected 3"),
         (1, "Ann\tone\t2", "line 2: image number is 'one'; expected a whole number from 1"),
         (1, "Ann\t0\t2", "line 2: image number is '0'"),
+        (1, f"Ann\t1\t{'9' * 5000}", "line 2: image number is '9+'; expected .* of 18 digits at most"),
+        (1, "Ann\t2\t2", "line 2: image 2 of 'Ann' is paired with itself; expected two images"),
+        (3, "Ann\t2\t1", "line 4: the same pair as in line 2; expected each pair once"),
+        (4, "Bo\t2\tAnn\t1", "line 5: the same pair as in line 3"),
         (2, "Ann\t1\tBo\t-2", "line 3: image number is '-2'"),
         (2, "Ann\t1\tAnn\t2", "line 3: a mismatched pair names 'Ann' twice"),
         (2, "Ann\t1\t2", "line 3: fold 1 has 0 mismatched pairs before this line; expected 1"),
@@ -81,8 +87,62 @@ def test_a_missing_empty_or_binary_file_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"pairs\.txt is empty"):
         read_pairs(written(tmp_path, [""]))
     (tmp_path / "b.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"b\.txt cannot be read as a pairs file"):
+    with pytest.raises(DataError, match=r"b\.txt is not a text file"):
         read_pairs(tmp_path / "b.txt")
+
+
+def test_all_repeated_pairs_are_named_by_line(tmp_path):
+    lines = ["Ann\t1\t2", "Ann\t1\tBo\t1", "Bo\t1\tAnn\t1", *["Ann\t2\t1"] * 6]
+    with pytest.raises(DataError, match=r"lines 3, 4, 5, 6, 7 and 2 more: the same pair as in lines 2, 1, 1, 1, 1 and"):
+        read_pairs(written(tmp_path, lines))
+
+
+def faces(root: Path, *pictures: str) -> Path:
+    """Images by `folder/stem`, each another colour."""
+    for shade, name in enumerate(pictures):
+        path = root / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4), (10 * shade, 0, 0)).save(path)
+    return root
+
+
+def test_image_numbers_may_be_dates(tmp_path):
+    root = faces(tmp_path / "faces", "A/A_202401310801", "A/A_20240229", "B/B_1")
+    path = written(tmp_path, ["A\t202401310801\t20240229", "A\t20240229\tB\t1"])
+    dataset = PairImages(path, root)
+    assert dataset.ids == ("A/20240229", "A/202401310801", "B/0001")
+    assert dataset.pairs.rows.tolist() == [[1, 0], [0, 2]]
+    assert read_pairs(path).resolve(dataset).rows.tolist() == [[1, 0], [0, 2]]
+
+
+@pytest.mark.parametrize("listed", ["NFC", "NFD"])
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+def test_a_name_is_found_in_either_spelling(tmp_path, listed, stored):
+    listed_name, stored_name = (unicodedata.normalize(form, "Zoé") for form in (listed, stored))
+    root = faces(tmp_path / "faces", f"{stored_name}/{stored_name}_1", f"{stored_name}/{stored_name}_2", "B/B_1")
+    dataset = PairImages(written(tmp_path, [f"{listed_name}\t1\t2", f"{listed_name}\t1\tB\t1"]), root)
+    assert dataset.ids == ("B/0001", "Zo\u00e9/0001", "Zo\u00e9/0002")
+
+
+def test_two_spellings_of_one_name_are_refused_where_both_exist(tmp_path):
+    one, other = (unicodedata.normalize(form, "Zoé") for form in ("NFC", "NFD"))
+    root = faces(tmp_path / "faces", f"{one}/{one}_1", f"{other}/{other}_2")
+    if len(list(root.iterdir())) == 1:
+        pytest.skip("this file system knows one spelling only")
+    with pytest.raises(DataError, match="in two spellings"):
+        PairImages(written(tmp_path, [f"{one}\t1\t2"]), root)
+    with pytest.raises(DataError, match="in two spellings"):
+        registry.build("dataset", f"imagefolder:path={root}")
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
+    root = faces(tmp_path / "faces", "A/A_1", "B/B_1")
+    for pipe in (tmp_path / "pipe.txt", root / "A" / "A_2.png"):
+        os.mkfifo(pipe)
+    with pytest.raises(DataError, match=r"pipe\.txt is a named pipe"):
+        read_pairs(tmp_path / "pipe.txt")
+    with pytest.raises(DataError, match=r"A_2\.png is a named pipe"):
+        PairImages(written(tmp_path, ["A\t1\tB\t1"]), root)
 
 
 @settings(deadline=None)  # a busy machine is no error
@@ -93,7 +153,8 @@ def test_what_is_written_is_read_again(tmp_path_factory, folds, count, seed):
     for _ in range(folds):
         for matched in [True] * count + [False] * count:
             left, right = rng.choice(["Ann_Lee", "Bo", "Cy", "Di"], 2, replace=False)
-            pairs.append(((left, int(rng.integers(1, 9))), (left if matched else right, int(rng.integers(1, 9)))))
+            number = 2 * len(pairs) + 1  # so that no pair is drawn twice
+            pairs.append(((left, number), (left if matched else right, number + 1)))
     made = pair_list(pairs, np.repeat(range(folds), 2 * count).tolist(), source="test")
     path = tmp_path_factory.mktemp("pairs") / "pairs.txt"
     write_pairs(path, made)

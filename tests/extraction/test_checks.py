@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ghbench.data.array_images import ArrayImages
+from ghbench.dataset import Target
 from ghbench.errors import FeatureError
 from ghbench.extraction.checks import check_distinct, effective_rank, rank_warning
 
@@ -62,7 +63,29 @@ def test_equal_images_may_have_equal_features_and_different_ones_may_not():
     with pytest.raises(FeatureError, match="'e', level 'l': rows 0 and 2 "):
         check_distinct(features, ArrayImages(pixels, "different"), "e", "l")
     pixels[2] = pixels[0]
-    check_distinct(features, ArrayImages(pixels, "one of them twice"), "e", "l")
+    assert check_distinct(features, ArrayImages(pixels, "one of them twice"), "e", "l") == []
+
+
+def test_near_duplicates_are_named_and_not_refused():
+    features = np.ones((9, 2))
+    pixels = np.repeat(np.random.default_rng(0).integers(0, 256, (1, 3, 64, 48), dtype=np.uint8), 9, axis=0)
+    pixels[np.arange(9), 0, 0, 0] = np.arange(9)  # one spot differs
+    ids = [f"{row}.png" for row in range(9)]
+    (warning,) = check_distinct(features, ArrayImages(pixels, "near", ids), "e", "l")
+    assert "near-duplicate" in warning
+    assert "0.png and 1.png" in warning
+    assert warning.endswith(" 3 more")
+    pixels[5] = 255 - pixels[5]
+    with pytest.raises(FeatureError, match=r"rows 0 and 5 are different images .*: 0\.png and 5\.png"):
+        check_distinct(features, ArrayImages(pixels, "near", ids), "e", "l")
+
+
+def test_equal_images_under_two_labels_are_named():
+    pixels = np.zeros((2, 3, 4, 4), np.uint8)
+    dataset = ArrayImages(pixels, "equal", ["a/1.png", "b/1.png"])
+    dataset.targets = {"label": Target("label", np.array([0, 1]), "class", ("a", "b"))}
+    (warning,) = check_distinct(np.ones((2, 2)), dataset, "e", "l")
+    assert warning == "equal images have different labels: a/1.png and b/1.png"
 
 
 def test_one_image_in_two_files_may_have_equal_features():

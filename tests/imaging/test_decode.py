@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+import os
+import socket
 import struct
+import threading
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from ghbench.errors import DataError
-from ghbench.imaging import decode, pixel_digest
+from ghbench.imaging import damage, decode, pixel_digest
 
 RNG = np.random.default_rng(7)
 GREY = RNG.integers(0, 256, (6, 9), dtype=np.uint8)
@@ -154,7 +159,7 @@ def test_whatever_bytes_are_broken_the_error_is_ours(tmp_path, name):
 
 
 def test_a_missing_file_is_an_error(tmp_path):
-    with pytest.raises(DataError, match=r"gone\.png cannot be read"):
+    with pytest.raises(DataError, match=r"gone\.png' cannot be read: No such file"):
         decode(tmp_path / "gone.png")
 
 
@@ -184,3 +189,98 @@ def test_equal_bytes_in_another_shape_have_another_digest():
 
 def test_the_digest_does_not_depend_on_memory_layout():
     assert pixel_digest(np.asfortranarray(COLOUR)) == pixel_digest(COLOUR)
+
+
+SMOOTH = np.clip(np.cumsum(RNG.normal(size=(96, 80, 3)), axis=0) * 9 + 120, 0, 255).astype(np.uint8)
+JPEGS = {
+    "baseline": {"quality": 90},
+    "progressive": {"progressive": True},
+    "restart markers": {"restart_marker_rows": 1},
+    "full colour": {"subsampling": 0, "quality": 100},
+}
+
+
+@pytest.mark.parametrize("share", [0.4, 0.8, 0.97])
+@pytest.mark.parametrize("kind", JPEGS)
+def test_a_jpeg_that_was_cut_short_and_given_an_end_marker_is_refused(tmp_path, kind, share):
+    whole = saved(tmp_path / "a.jpg", SMOOTH, **JPEGS[kind]).read_bytes()
+    for content in (whole, whole + b"what some cameras append", whole.replace(b"\xff\xd9", b"\xff\xff\xff\xd9")):
+        (tmp_path / "a.jpg").write_bytes(content)
+        assert decode(tmp_path / "a.jpg").shape == SMOOTH.shape
+    (tmp_path / "a.jpg").write_bytes(whole[: int(share * len(whole))] + b"\xff\xd9")
+    with pytest.raises(DataError, match=r"a\.jpg is cut short"):
+        decode(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_large_jpeg_is_decoded_twice_only_where_its_end_looks_cut(tmp_path, mode, monkeypatch):
+    pixels = RNG.integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    pixels[-16:] = 20
+    Image.fromarray(pixels).convert(mode).save(tmp_path / "a.jpg", quality=98)
+    content = (tmp_path / "a.jpg").read_bytes()
+    assert len(content) > 2**16 or mode == "L"
+    if mode == "RGB":
+        with monkeypatch.context() as broken:
+            broken.setattr(damage, "_MORE", None)  # what the second decoding needs
+            decode(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg").write_bytes(content[: int(0.9 * len(content))] + b"\xff\xd9")
+    with pytest.raises(DataError, match="cut short"):
+        decode(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.bmp", "a.ppm", "a.webp", "a.tiff", "a.gif"])
+def test_cut_files_are_refused_whatever_the_user_told_pillow(tmp_path, name, monkeypatch):
+    path = saved(tmp_path / name, SMOOTH)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(DataError, match=r"cannot be decoded|cut short|not an image"):
+        decode(path)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True  # the user's setting is left as it was
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(tmp_path / "b.png"))  # relative, for names of sockets are short
+        with pytest.raises(DataError, match="is a socket, not a file"):
+            decode(tmp_path / "b.png")
+    with pytest.raises(DataError, match=r"a\.png is a named pipe, not a file"):
+        decode(tmp_path / "a.png")
+    with pytest.raises(DataError, match="is a device, not a file"):
+        decode(Path("/dev/zero"))
+
+
+def test_a_small_file_that_claims_many_pixels_is_refused_by_its_header(tmp_path):
+    header = struct.pack(">IIBBBBB", 8192, 8000, 8, 6, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(9))), (b"IEND", b"")]
+    packed = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    ]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+    with pytest.raises(DataError, match=r"8192 x 8000 pixels in \d+ bytes; expected at most 8388608"):
+        decode(tmp_path / "a.png")
+
+
+def test_decoders_take_turns_where_memory_is_short():
+    memory, most, inside, lock = damage._Memory(10), [], [], threading.Lock()
+
+    def work(size):
+        with memory.reserved(size):
+            with lock:
+                inside.append(size)
+                most.append(sum(inside))
+            time.sleep(0.002)
+            with lock:
+                inside.remove(size)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, [4, 4, 25, 4, 4, 6, 25, 4] * 3))
+    assert max(size for size in most if size < 25) <= 10
+    assert all(size == 25 for size in most if size > 10)  # more than the budget: alone
+
+
+def test_a_large_image_is_converted_in_bands_without_a_seam(tmp_path, monkeypatch):
+    pixels = RNG.integers(0, 256, (50, 7, 4), dtype=np.uint8)
+    whole = decode(saved(tmp_path / "a.png", pixels))
+    monkeypatch.setitem(decode.__globals__, "_BAND_PIXELS", 7 * 11)
+    assert np.array_equal(decode(tmp_path / "a.png"), whole)

@@ -180,6 +180,50 @@ def test_similarity_is_the_same_by_matrix_and_by_chunks(kind, monkeypatch):
     np.testing.assert_allclose(v.pair_similarity(features, left[few], right[few], kind), dense[few], atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["cosine", "l2"])
+@pytest.mark.parametrize("offset", [0, 2**12, 2**20])
+def test_a_large_common_part_changes_no_order(kind, offset):
+    rng = np.random.default_rng(0)
+    people = np.repeat(np.arange(20), 2)
+    detail = (rng.normal(size=(20, 64))[people] * 9 + rng.normal(size=(40, 64))).round()
+    detail -= detail.mean(axis=1, keepdims=True).round()
+    features = (offset + detail / (1 if offset > 2**12 else 64)).astype(np.float32)  # exact in float32
+    left, right = np.triu_indices(40, 1)
+    same = people[left] == people[right]
+    similarity = v.pair_similarity(features, left, right, kind)
+    assert v.auc(v.roc(similarity, same)) == 1.0
+    assert v.tied_share(similarity, same) == 0
+
+
+def test_similarities_that_are_equal_are_ties_whatever_the_order_of_rows():
+    rng = np.random.default_rng(0)
+    codes = np.sign(rng.normal(size=(60, 24))).astype(np.float32)
+    left, right = np.triu_indices(60, 1)
+    exact = (codes[left] * codes[right]).sum(axis=1)  # whole numbers
+    order = rng.permutation(60)
+    for similarity in (
+        v.pair_similarity(codes, left, right),
+        v.pair_similarity(codes[order], np.argsort(order)[left], np.argsort(order)[right]),
+        v.pair_similarity(codes, left, right, "l2"),
+        v.pair_similarity(codes * 3 + 100, left, right, "l2"),
+    ):
+        assert len(np.unique(similarity)) == len(np.unique(exact))
+        assert np.array_equal(np.unique(similarity, return_inverse=True)[1], np.unique(exact, return_inverse=True)[1])
+
+
+def test_the_share_of_ties_is_counted_between_the_classes():
+    similarity, same = np.array([3.0, 2.0, 2.0, 2.0, 1.0]), np.array([True, True, False, False, False])
+    assert v.tied_share(similarity, same) == pytest.approx(2 / 6)
+    assert v.tied_share(np.ones(5), same) == 1
+    assert v.tied_share(similarity, same, np.array([1.0, 0.0, 1.0, 1.0, 1.0])) == 0
+
+
+def test_zero_vectors_have_cosine_zero():
+    features = np.array([[0.0, 0.0], [0.0, 0.0], [3.0, 4.0]], dtype=np.float32)
+    found = v.pair_similarity(features, np.array([0, 0, 2]), np.array([1, 2, 2]))
+    np.testing.assert_allclose(found, [0, 0, 1], atol=1e-15)
+
+
 def test_couples_of_people_are_counted_once_in_either_order():
     first, second = np.array([0, 1, 1, 2, 3, 3]), np.array([1, 0, 2, 1, 3, 0])
     same = first == second

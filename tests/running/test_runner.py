@@ -8,7 +8,7 @@ import pytest
 from ghbench_tasks.verification.faces import lfw
 
 from ghbench.dataset import DatasetCard
-from ghbench.errors import MissingError, PluginError, ProtocolError, UsageError
+from ghbench.errors import DataError, MissingError, PluginError, ProtocolError, UsageError
 from ghbench.extraction import ExtractionOptions
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
 from ghbench.results import files
@@ -70,6 +70,16 @@ def test_a_finished_pair_is_read_back_without_extracting_or_evaluating(task, opt
     monkeypatch.setattr(type(task), "evaluate", lambda *_: pytest.fail("evaluated again"))
     assert runner.run(extractor, task, options) == first
     assert extractor.calls == calls
+
+
+@pytest.mark.parametrize("limit", [None, 2])
+def test_what_cannot_be_judged_is_refused_before_anything_is_extracted(lfw_tree, options, limit):
+    if limit is None:
+        (lfw_tree / "pairs.txt").write_text("1\t1\nAnn_Lee\t1\t2\nAnn_Lee\t1\tBo_Diaz\t1\n")
+    extractor = Brightness()
+    with pytest.raises(DataError, match=r"in one fold|first 2 images"):
+        runner.run(extractor, lfw(root=lfw_tree), options, limit=limit)
+    assert extractor.calls == 0
 
 
 def test_overwrite_evaluates_again_on_stored_features(task, options, monkeypatch):

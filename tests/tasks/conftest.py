@@ -13,7 +13,14 @@ from ghbench.task import TaskInputs
 
 
 class Labelled(SimpleNamespace):
-    """A dataset of which the task only needs the labels."""
+    """A dataset of which the task only needs labels, and names for its notes."""
+
+    @property
+    def ids(self):
+        return [str(row) for row in range(len(self))]
+
+    def identities(self):
+        return self.ids
 
     def __len__(self):
         return len(self.targets["label"].values)
@@ -50,9 +57,10 @@ def verify():
         )
         features = {"pairs": views}
         inputs = TaskInputs(None, spec, {"pairs": dataset}, features, tuple(arrays), policy, None)
-        records = task.evaluate(inputs).records
+        evaluation = task.evaluate(inputs)
+        records = evaluation.records
         scores = {score.metric: score for score in task.score(records)}
-        return SimpleNamespace(task=task, records=records, scores=scores)
+        return SimpleNamespace(task=task, records=records, scores=scores, notes=evaluation.notes)
 
     return run
 

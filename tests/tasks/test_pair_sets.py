@@ -42,3 +42,24 @@ def test_a_limit_that_leaves_one_kind_of_pair_is_refused():
         every_pair(LABELS).among(2)
     with pytest.raises(DataError, match="first 1 images"):
         every_pair(LABELS).among(1)
+
+
+@pytest.mark.parametrize(
+    ("same", "fold", "message"),
+    [
+        ([True, True], [0, 1], "no mismatched pairs"),
+        ([False, False], [0, 1], "no matched pairs"),
+        ([True, False], [0, 0], "all pairs are in one fold"),
+        ([True, False, True], [0, 0, 1], "beside fold 1, .* one kind of pair only"),
+    ],
+)
+def test_pairs_that_no_threshold_can_be_chosen_for_are_refused(same, fold, message):
+    rows = np.arange(len(same))
+    with pytest.raises(DataError, match=message):
+        one_draw(rows, rows + 1, np.array(same), np.array(fold)).check()
+
+
+def test_pairs_without_folds_need_both_kinds_only():
+    every_pair(LABELS).check()
+    with pytest.raises(DataError, match="no mismatched pairs"):
+        every_pair(np.zeros(4, dtype=np.int64)).check()

@@ -146,3 +146,10 @@ def test_the_order_of_images_does_not_matter(verify, crowd):
         second = verify(pairs, crowd.labels[old_row], moved, policy=policy).scores
         for key, score in first.items():
             assert second[key].value == pytest.approx(score.value, abs=1e-9)
+
+
+def test_ties_that_matter_are_said(verify, crowd):
+    tied = verify(crowd.pairs, crowd.labels, {"level": np.round(crowd.labels[:, None] / 6) + np.zeros((48, 1))})
+    (note,) = tied.notes
+    assert "pair tie: AUC could be" in note
+    assert verify(crowd.pairs, crowd.labels, {"level": crowd.levels["perfect"]}).notes == ()
