@@ -114,7 +114,8 @@ def check_whole_jpeg(content: bytes, picture: Image.Image, path: Path) -> None:
 
 def _end_of_first_image(content: bytes) -> tuple[int | None, frozenset[int]]:
     """Where the end marker of the first image stands, None without one; and all markers before it."""
-    position, seen = 0, set()
+    position = 0
+    seen: set[int] = set()
     while (match := _NEXT_MARKER.search(content, position)) is not None:
         marker = content[match.start() + 1]
         if marker == _END:

@@ -123,7 +123,7 @@ def _rgb_array(picture: Image.Image, file_format: str | None, path: Path) -> NDA
     """uint8 [H, W, 3], converted a band of rows at a time, for each conversion makes copies."""
     image = np.empty((picture.height, picture.width, 3), dtype=np.uint8)
     for top, band in bands(picture, _BAND_PIXELS):
-        image[top : top + band.height] = _to_rgb(band, file_format, path)
+        image[top : top + band.height] = np.asarray(_to_rgb(band, file_format, path))
     return image
 
 
