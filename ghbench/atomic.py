@@ -50,6 +50,9 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
                 stream.close()
             temporary.replace(path)
         _sync_folder(path.parent)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say where it is
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

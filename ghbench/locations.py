@@ -9,9 +9,8 @@ import platformdirs
 
 
 def _folder(variable: str, default: str) -> Path:
-    from ghbench.files import user_path  # here, because errors are worded with these folders
-
-    return user_path(os.environ.get(variable) or default).absolute()
+    # Unlike Path's, this leaves the `~` of an unknown user as it is: nothing may fail before it is used.
+    return Path(os.path.expanduser(os.environ.get(variable) or default)).absolute()  # noqa: PTH111
 
 
 def home() -> Path:

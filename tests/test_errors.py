@@ -89,7 +89,7 @@ def test_a_limit_on_the_size_of_files_is_told(folders):
         "except OSError as error: print(disk_error(error))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(folders / "x")], capture_output=True, text=True, check=True)
-    assert "File too large" in done.stdout
+    assert done.stdout.startswith(f"{folders / 'x'}: File too large\n")
     assert not list(folders.glob("*x*"))
 
 
