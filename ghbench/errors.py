@@ -13,8 +13,8 @@ from ghbench import locations
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-_MISPLACED = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
-"""A file where a folder is needed, or a folder where a file is."""
+_MISPLACED = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP})
+"""A file where a folder is needed, a folder where a file is, or a name that the disk refuses."""
 
 
 class UserError(Exception):
@@ -73,11 +73,14 @@ def disk_error(error: OSError) -> UserError | None:
     Returns:
         Path, reason and what mends it; None for errors that are not the disk's, but a bug.
     """
-    if error.errno not in _FULL | _FORBIDDEN | _MISPLACED:
-        return None
     path = None if error.filename is None else Path(os.fsdecode(error.filename)).absolute()
     variable = None if path is None else _variable(path)
-    if error.errno in _FULL:
+    known = _FULL | _FORBIDDEN | _MISPLACED | {errno.EFBIG}
+    if error.errno not in known and (error.errno != errno.ENOENT or variable is None):
+        return None
+    if error.errno == errno.EFBIG:
+        fix = "raise the limit on the size of files: ulimit -f unlimited"
+    elif error.errno in _FULL:
         fix = "free some space" + (f", or set {variable} to a folder with more of it" if variable else "")
     elif variable is not None:
         fix = f"set {variable} to a folder that you may write to"

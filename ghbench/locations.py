@@ -9,7 +9,13 @@ import platformdirs
 
 
 def _folder(variable: str, default: str) -> Path:
-    return Path(os.environ.get(variable) or default).expanduser().absolute()
+    path = Path(os.environ.get(variable) or default)
+    try:
+        return path.expanduser().absolute()
+    except (
+        RuntimeError
+    ):  # nobody's home is known; a folder that is not there can be read from, and is named when written
+        return Path(os.sep, "nonexistent", *path.parts)
 
 
 def home() -> Path:

@@ -19,7 +19,10 @@ from typing import Any, Literal
 
 from ghbench.digests import digest_bytes
 from ghbench.errors import PluginError, UsageError, UserError
+from ghbench.foreign_output import to_stderr
+from ghbench.randomness import preserved_randomness
 from ghbench.spec_string import SpecString, parse, parse_recorded
+from ghbench.user_code import known_fix, user_frame
 
 Kind = Literal["extractor", "task", "dataset", "generator"]
 KINDS: tuple[Kind, ...] = ("extractor", "task", "dataset", "generator")
@@ -54,7 +57,8 @@ class Plugin:
             PluginError: The import failed for any other reason.
         """
         try:
-            target = EntryPoint(self.name, self.target, f"ghbench.{self.kind}s").load()
+            with to_stderr():
+                target = EntryPoint(self.name, self.target, f"ghbench.{self.kind}s").load()
         except UserError:
             raise
         except Exception as error:
@@ -117,7 +121,8 @@ def needed_package(kind: Kind, spec: SpecString) -> str | None:
 def build(kind: Kind, spec: SpecString | str) -> Any:
     """Make the plugin that the user's spec string describes; `module:attribute` and files are imported and called.
 
-    A name that was read from a file goes through `build_recorded` instead.
+    The process's random generators are left as they were. A name that was read from a file goes through
+    `build_recorded` instead.
 
     Args:
         kind: What to make.
@@ -131,17 +136,48 @@ def build(kind: Kind, spec: SpecString | str) -> Any:
         PluginError: The plugin failed.
         MissingError: The plugin needs something that this machine does not have.
     """
-    spec = parse(spec) if isinstance(spec, str) else spec
+    with preserved_randomness():
+        return factory(kind, parse(spec) if isinstance(spec, str) else spec)()
+
+
+def factory(kind: Kind, spec: SpecString) -> Callable[[], Any]:
+    """What makes the plugin, again at every call; its module is imported now.
+
+    Raises:
+        UsageError: As `build`.
+        PluginError: The import failed.
+        MissingError: As `build`.
+    """
     target = load_attribute(spec) if spec.attribute is not None else find(kind, spec).load()
-    if spec.attribute is not None and not callable(target):
-        return target
+    if spec.attribute is not None and _is_made(target):
+        if spec.options:
+            raise UsageError(
+                f"{spec.attribute} is a {type(target).__name__} that is already made; it takes no options",
+                fix=f"name its class instead of {spec.attribute}, or leave {', '.join(spec.options)} out",
+            )
+        return lambda: target
     arguments = validate_options(target, spec)
-    try:
-        return target(**arguments)
-    except UserError:
-        raise
-    except Exception as error:
-        raise PluginError(f"{kind} {str(spec)!r} failed to start: {type(error).__name__}: {error}") from error
+
+    def make() -> Any:
+        try:
+            with to_stderr():
+                return target(**arguments)
+        except UserError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"{kind} {str(spec)!r} failed to start: {type(error).__name__}: {error}{user_frame(error)}",
+                fix=known_fix(error),
+            ) from error
+
+    return make
+
+
+def _is_made(target: object) -> bool:
+    """Whether it is the plugin itself, not what makes one; networks are callable too."""
+    if inspect.isclass(target) or inspect.isroutine(target):
+        return False
+    return not callable(target) or hasattr(target, "spec") or hasattr(target, "forward")
 
 
 def build_recorded(kind: Kind, text: str) -> Any:
@@ -168,15 +204,18 @@ def load_attribute(spec: SpecString) -> Any:
     """
     assert spec.attribute is not None
     try:
-        module = _import_file(Path(spec.name)) if spec.name.endswith(".py") else importlib.import_module(spec.name)
-        value: Any = module
-        for part in spec.attribute.split("."):
-            value = getattr(value, part)
+        with to_stderr():
+            module = _import_file(Path(spec.name)) if spec.name.endswith(".py") else importlib.import_module(spec.name)
     except UserError:
         raise
     except Exception as error:
-        message = f"{str(spec)!r} cannot be loaded: {type(error).__name__}: {error}"
-        raise PluginError(message, fix=_mending(spec, error)) from error
+        message = f"{str(spec)!r} cannot be loaded: {type(error).__name__}: {error}{user_frame(error)}"
+        raise PluginError(message, fix=known_fix(error) or _mending(spec, error)) from error
+    value: Any = module
+    for part in spec.attribute.split("."):
+        if not hasattr(value, part):
+            raise PluginError(_no_attribute(spec, value, part))
+        value = getattr(value, part)
     return value
 
 
@@ -234,6 +273,14 @@ def _source_file(module: str) -> Path | None:
             if candidate.is_file():
                 return candidate
     return None
+
+
+def _no_attribute(spec: SpecString, value: object, part: str) -> str:
+    module = getattr(value, "__name__", None)
+    own = [name for name, held in vars(value).items() if inspect.isclass(held) and held.__module__ == module]
+    near = difflib.get_close_matches(part, own, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "."
+    return f"{spec.name} has no {part!r}{hint} Its classes: {', '.join(own) or 'none'}"
 
 
 def _mending(spec: SpecString, error: Exception) -> str | None:

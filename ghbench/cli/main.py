@@ -27,6 +27,7 @@ from ghbench.cli import (
 )
 from ghbench.cli.terminal import complain, say
 from ghbench.errors import UserError, disk_error
+from ghbench.foreign_output import answers_only
 from ghbench.version import __version__
 
 app = typer.Typer(
@@ -70,7 +71,8 @@ def main() -> None:
     Even a bug's traceback is printed by `say`, since a plugin or file may have written its message.
     """
     try:
-        app()
+        with answers_only():
+            app()
     except UserError as error:
         complain(error)
         sys.exit(error.exit_code)

@@ -17,6 +17,7 @@ from ghbench.digests import digest_array, digest_lines
 from ghbench.errors import PluginError, UsageError
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing, Similarity, TrainingRecord
 from ghbench.imaging import alignment
+from ghbench.randomness import preserved_randomness
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -137,7 +138,7 @@ class OwnModule:
     def _forward(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         import torch
 
-        with torch.inference_mode(), _evaluation_mode(self._module):
+        with preserved_randomness(), torch.no_grad(), _evaluation_mode(self._module):
             scaled = (torch.from_numpy(images).float() / 255 - self._mean) / self._std
             output = self._module(scaled.to(self._device))
         named = output if isinstance(output, Mapping) else {"features": output}

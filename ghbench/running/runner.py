@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from ghbench.errors import UserError, disk_error
+from ghbench.foreign_output import to_stderr
+from ghbench.randomness import preserved_randomness
 from ghbench.results import files
 from ghbench.results.provenance import provenance
 from ghbench.results.schema import Failure, Result
@@ -39,10 +41,11 @@ def run(extractor: object, task: str | Task, options: RunOptions | None = None, 
         UserError: Anything that the user can fix.
     """
     options = replace(options or RunOptions(), **changes)
-    loaded = load_task(task)
-    request = subject_request(extractor, loaded)
-    named = _spec_string(task, loaded)
-    return Pair(request, loaded, options, _command(request, options, named)).result()
+    with to_stderr(), preserved_randomness():
+        loaded = load_task(task)
+        request = subject_request(extractor, loaded)
+        named = _spec_string(task, loaded)
+        return Pair(request, loaded, options, _command(request, options, named)).result()
 
 
 def run_pairs(
@@ -81,7 +84,8 @@ def run_pairs(
     for request, task, named in pairs:
         if report is not None:
             report(f"{request} on {task.name}")
-        outcomes.append(_run_or_record(request, task, options, _command(request, options, named)))
+        with to_stderr(), preserved_randomness():
+            outcomes.append(_run_or_record(request, task, options, _command(request, options, named)))
     return outcomes
 
 
