@@ -101,6 +101,10 @@ def find(kind: Kind, spec: SpecString) -> Plugin:
         )
     if found:
         return found[0]
+    if spec.name.endswith(".py"):
+        raise UsageError(
+            f"{spec.name} is a file; expected an object in it", fix=f"write {spec.name}:{_a_class(spec.name)}"
+        )
     near = difflib.get_close_matches(spec.name, [plugin.name for plugin in known], n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     where = f" in package {spec.package!r}" if spec.package else ""
@@ -140,15 +144,23 @@ def build(kind: Kind, spec: SpecString | str) -> Any:
         return factory(kind, parse(spec) if isinstance(spec, str) else spec)()
 
 
-def factory(kind: Kind, spec: SpecString) -> Callable[[], Any]:
+def factory(kind: Kind, spec: SpecString, attribute: Any = None) -> Callable[[], Any]:
     """What makes the plugin, again at every call; its module is imported now.
+
+    Args:
+        kind: What to make.
+        spec: Parsed spec string.
+        attribute: What `load_attribute` gave for it, where it was called already.
 
     Raises:
         UsageError: As `build`.
         PluginError: The import failed.
         MissingError: As `build`.
     """
-    target = load_attribute(spec) if spec.attribute is not None else find(kind, spec).load()
+    if spec.attribute is None:
+        target: Any = find(kind, spec).load()
+    else:
+        target = load_attribute(spec) if attribute is None else attribute
     if spec.attribute is not None and _is_made(target):
         if spec.options:
             raise UsageError(
@@ -219,6 +231,14 @@ def load_attribute(spec: SpecString) -> Any:
     return value
 
 
+def option_names(target: Any) -> frozenset[str]:
+    """Names of the options that a class or function declares; none of an object that is already made."""
+    model = getattr(target, "Options", None)
+    if model is not None:
+        return frozenset(model.model_fields)
+    return frozenset() if _is_made(target) else frozenset(inspect.signature(target).parameters)
+
+
 def validate_options(target: Callable[..., Any], spec: SpecString) -> dict[str, Any]:
     """Turn the text options of a spec string into typed arguments.
 
@@ -233,13 +253,28 @@ def validate_options(target: Callable[..., Any], spec: SpecString) -> dict[str, 
     if model is not None:
         _check_keys(given, {name: field.is_required() for name, field in model.model_fields.items()}, spec)
         return {"options": _validate(lambda: model.model_validate(given), spec)}
-    parameters = inspect.signature(target).parameters
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(target).parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_POSITIONAL
+    }
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return dict(given)
     required = {name: parameter.default is inspect.Parameter.empty for name, parameter in parameters.items()}
     _check_keys(given, required, spec)
-    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    return {key: _convert(value, hints.get(key, str), key, spec) for key, value in given.items()}
+    try:
+        hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except Exception:  # noqa: BLE001 - names that only a type checker imports
+        hints = {}
+    hints = {name: _type_of_default(parameter.default) for name, parameter in parameters.items()} | hints
+    return {key: _convert(value, hints[key], key, spec) for key, value in given.items()}
+
+
+def _type_of_default(default: object) -> Any:
+    """The type of an option without annotation: that of its default, else a number where the text is one."""
+    if isinstance(default, bool | int | float | str):
+        return type(default)
+    return int | float | str
 
 
 def summary(plugin: Plugin) -> Summary:
@@ -273,6 +308,15 @@ def _source_file(module: str) -> Path | None:
             if candidate.is_file():
                 return candidate
     return None
+
+
+def _a_class(file: str) -> str:
+    """A class that a file defines at its top, read without executing it; a placeholder where there is none."""
+    try:
+        body = ast.parse(Path(file).read_text(encoding="utf-8")).body
+    except (OSError, SyntaxError, ValueError):
+        return "CLASS"
+    return next((node.name for node in body if isinstance(node, ast.ClassDef)), "CLASS")
 
 
 def _no_attribute(spec: SpecString, value: object, part: str) -> str:
@@ -324,7 +368,13 @@ def _check_keys(given: Mapping[str, object], required: Mapping[str, bool], spec:
             raise UsageError(f"{spec.name!r} has no option {key!r}{hint} Allowed: {allowed}")
     missing = [key for key, needed in required.items() if needed and key not in given]
     if missing:
-        raise UsageError(f"{spec.name!r} needs {', '.join(f'{key}=...' for key in missing)}")
+        needed = ",".join(f"{key}=..." for key in missing)
+        if spec.attribute is None:
+            raise UsageError(f"{spec.name!r} needs {needed}")
+        raise UsageError(
+            f"{spec.attribute} of {spec.name} needs {needed}",
+            fix=f"write {spec.name}:{spec.attribute},{needed}; or name a function there that makes one",
+        )
 
 
 def _convert(value: str | SpecString, annotation: Any, key: str, spec: SpecString) -> Any:

@@ -16,7 +16,9 @@ _LIBRARIES = tuple(
 
 def is_library(file: str) -> bool:
     """Whether a source file belongs to Python, an installed package or ghbench, and not to the user."""
-    return file.startswith("<frozen") or str(Path(file).resolve()).startswith(_LIBRARIES)
+    path = Path(file).resolve()
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    return file.startswith("<frozen") or bool(installed) or str(path).startswith(_LIBRARIES)
 
 
 def user_frame(error: BaseException) -> str:
