@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import platformdirs
@@ -33,6 +36,24 @@ def data() -> Path:
     return _folder("GHBENCH_DATA", str(home() / "datasets"))
 
 
+_network_unused: ContextVar[bool] = ContextVar("network_unused", default=False)
+
+
 def offline() -> bool:
+    """Whether the network may not be used now."""
+    return forbidden() or _network_unused.get()
+
+
+def forbidden() -> bool:
     """Whether `GHBENCH_OFFLINE` forbids the network."""
     return os.environ.get("GHBENCH_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+@contextmanager
+def without_network() -> Iterator[None]:
+    """Use what is on this machine inside the block; what is missing was then never asked for elsewhere."""
+    token = _network_unused.set(True)
+    try:
+        yield
+    finally:
+        _network_unused.reset(token)

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -173,3 +174,40 @@ def test_without_a_known_home_there_are_folders_that_nobody_has(monkeypatch):
     monkeypatch.setenv("GHBENCH_HOME", "~nobody-of-this-name/x")
     assert not ghbench.leaderboard("orl").notes
     assert not locations.home().exists()
+
+
+FAILING = EXTRACTOR.replace('        print("batch")', '        raise ValueError("mine")')
+
+
+@pytest.mark.skipif(not GHBENCH.is_file(), reason="the ghbench script is not installed")
+def test_an_error_in_the_user_s_code_shows_its_line_and_all_of_it_on_request(tmp_path, lfw_tree):
+    (tmp_path / "failing.py").write_text(FAILING)
+    command = [GHBENCH, "run", "-e", f"{tmp_path}/failing.py:Chatty", "-t", f"lfw:root={lfw_tree}"]
+    environment = {**os.environ, "GHBENCH_HOME": str(tmp_path), "GHBENCH_CACHE": str(tmp_path / "cache")}
+
+    def shown(*more):
+        done = subprocess.run([*command, *more], capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == 1
+        return done.stderr
+
+    short, whole = shown(), shown("--traceback")
+    assert re.search(r'failing\.py, line \d+, in extract\n    raise ValueError\("mine"\)', short)
+    assert "Traceback" not in short
+    assert "Traceback" in whole
+    assert "_encode_once" in whole
+
+
+def test_ready_says_what_is_not_here_without_blaming_the_network(tmp_path, monkeypatch):
+    from ghbench import registry
+    from ghbench.running.readiness import readiness
+    from ghbench.spec_string import parse
+
+    monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path))
+    monkeypatch.delenv("GHBENCH_OFFLINE", raising=False)
+    plugin = registry.find("extractor", parse("mobilenet-v2"))
+    lacking = readiness(plugin)
+    assert "is not on this machine yet" in lacking
+    assert "fix: ghbench assets fetch mobilenet-v2-imagenet1k-v1" in lacking
+    assert "OFFLINE" not in lacking
+    monkeypatch.setenv("GHBENCH_OFFLINE", "1")
+    assert "unset GHBENCH_OFFLINE" in readiness(plugin)

@@ -114,7 +114,8 @@ def _run_or_record(request: SubjectRequest, task: Task, options: RunOptions, com
     path = files.failure_path(files.task_folder(task.name), request.spec_string.name, command, options.results)
     try:
         result = Pair(request, task, options, command).result()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's bug is that pair's failure and stops no other
+    except (Exception, SystemExit) as error:
+        log.debug("%s on %s failed", request, task.name, exc_info=error)
         failure = Failure(
             extractor=str(request),
             task=task.name,
