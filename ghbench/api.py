@@ -11,10 +11,10 @@ from ghbench import registry
 from ghbench.dataset import Dataset
 from ghbench.results.schema import Failure, Result
 from ghbench.running.own_module import wrap
-from ghbench.running.request import load_extractor, load_task
+from ghbench.running.request import chosen_levels, load_extractor, load_task, subject_request
 from ghbench.running.runner import RunOptions, run, run_pairs
 from ghbench.tables import Table, collect, compare, rank_table, table_of_results
-from ghbench.task import Task
+from ghbench.task import Policy, Task
 
 if TYPE_CHECKING:
     from ghbench.generators.protocol import Generator
@@ -42,6 +42,8 @@ def evaluate(
     *,
     references: bool = True,
     show: bool = True,
+    level: str | None = None,
+    policy: Policy | None = None,
     **changes: Any,
 ) -> list[Result | Failure]:
     """Evaluate one extractor beside the trivial and untrained rows that each task names.
@@ -52,6 +54,8 @@ def evaluate(
         tasks: Spec string or task object, or several.
         references: Whether to run the tasks' reference rows too.
         show: Whether to print the tables.
+        level: Levels of the extractor, as after `level=` in a spec string.
+        policy: How several levels become one answer, as after `policy=`.
         **changes: Fields of `ghbench.running.runner.RunOptions`, for instance `align="tight"`.
 
     Returns:
@@ -62,7 +66,8 @@ def evaluate(
     outcomes: list[Result | Failure] = []
     several = [tasks] if isinstance(tasks, str) or not isinstance(tasks, Sequence) else tasks
     for task in [load_task(task) for task in several]:
-        of_task = run_pairs([extractor], [task], options, references=references)
+        request = chosen_levels(subject_request(extractor, task), level, policy)
+        of_task = run_pairs([request], [task], options, references=references)
         outcomes += of_task
         if show:
             _print_outcomes(task, of_task, options)

@@ -13,8 +13,8 @@ from ghbench import locations
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-_MISPLACED = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
-"""A file where a folder is needed, or a folder where a file is."""
+_MISPLACED = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP})
+"""A file where a folder is needed, a folder where a file is, or a name that the disk refuses."""
 
 
 _OTHERS = {

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import platformdirs
 
 
 def _folder(variable: str, default: str) -> Path:
-    # Unlike Path's, this leaves the `~` of an unknown user as it is: nothing may fail before it is used.
-    return Path(os.path.expanduser(os.environ.get(variable) or default)).absolute()  # noqa: PTH111
+    path = Path(os.environ.get(variable) or default)
+    try:
+        return path.expanduser().absolute()
+    except (
+        RuntimeError
+    ):  # nobody's home is known; a folder that is not there can be read from, and is named when written
+        return Path(os.sep, "nonexistent", *path.parts)
 
 
 def home() -> Path:
@@ -28,6 +36,24 @@ def data() -> Path:
     return _folder("GHBENCH_DATA", str(home() / "datasets"))
 
 
+_network_unused: ContextVar[bool] = ContextVar("network_unused", default=False)
+
+
 def offline() -> bool:
+    """Whether the network may not be used now."""
+    return forbidden() or _network_unused.get()
+
+
+def forbidden() -> bool:
     """Whether `GHBENCH_OFFLINE` forbids the network."""
     return os.environ.get("GHBENCH_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+@contextmanager
+def without_network() -> Iterator[None]:
+    """Use what is on this machine inside the block; what is missing was then never asked for elsewhere."""
+    token = _network_unused.set(True)
+    try:
+        yield
+    finally:
+        _network_unused.reset(token)

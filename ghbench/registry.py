@@ -20,7 +20,10 @@ from typing import Any, Literal
 from ghbench.digests import digest_bytes
 from ghbench.errors import PluginError, UsageError, UserError
 from ghbench.files import regular_file, user_path
+from ghbench.foreign_output import to_stderr
+from ghbench.randomness import preserved_randomness
 from ghbench.spec_string import SpecString, parse, parse_recorded
+from ghbench.user_code import known_fix, user_frame
 
 Kind = Literal["extractor", "task", "dataset", "generator"]
 KINDS: tuple[Kind, ...] = ("extractor", "task", "dataset", "generator")
@@ -55,7 +58,8 @@ class Plugin:
             PluginError: The import failed for any other reason.
         """
         try:
-            target = EntryPoint(self.name, self.target, f"ghbench.{self.kind}s").load()
+            with to_stderr():
+                target = EntryPoint(self.name, self.target, f"ghbench.{self.kind}s").load()
         except UserError:
             raise
         except Exception as error:
@@ -98,6 +102,10 @@ def find(kind: Kind, spec: SpecString) -> Plugin:
         )
     if found:
         return found[0]
+    if spec.name.endswith(".py"):
+        raise UsageError(
+            f"{spec.name} is a file; expected an object in it", fix=f"write {spec.name}:{_a_class(spec.name)}"
+        )
     near = difflib.get_close_matches(spec.name, [plugin.name for plugin in known], n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     where = f" in package {spec.package!r}" if spec.package else ""
@@ -118,7 +126,8 @@ def needed_package(kind: Kind, spec: SpecString) -> str | None:
 def build(kind: Kind, spec: SpecString | str) -> Any:
     """Make the plugin that the user's spec string describes; `module:attribute` and files are imported and called.
 
-    A name that was read from a file goes through `build_recorded` instead.
+    The process's random generators are left as they were. A name that was read from a file goes through
+    `build_recorded` instead.
 
     Args:
         kind: What to make.
@@ -132,17 +141,56 @@ def build(kind: Kind, spec: SpecString | str) -> Any:
         PluginError: The plugin failed.
         MissingError: The plugin needs something that this machine does not have.
     """
-    spec = parse(spec) if isinstance(spec, str) else spec
-    target = load_attribute(spec) if spec.attribute is not None else find(kind, spec).load()
-    if spec.attribute is not None and not callable(target):
-        return target
+    with preserved_randomness():
+        return factory(kind, parse(spec) if isinstance(spec, str) else spec)()
+
+
+def factory(kind: Kind, spec: SpecString, attribute: Any = None) -> Callable[[], Any]:
+    """What makes the plugin, again at every call; its module is imported now.
+
+    Args:
+        kind: What to make.
+        spec: Parsed spec string.
+        attribute: What `load_attribute` gave for it, where it was called already.
+
+    Raises:
+        UsageError: As `build`.
+        PluginError: The import failed.
+        MissingError: As `build`.
+    """
+    if spec.attribute is None:
+        target: Any = find(kind, spec).load()
+    else:
+        target = load_attribute(spec) if attribute is None else attribute
+    if spec.attribute is not None and _is_made(target):
+        if spec.options:
+            raise UsageError(
+                f"{spec.attribute} is a {type(target).__name__} that is already made; it takes no options",
+                fix=f"name its class instead of {spec.attribute}, or leave {', '.join(spec.options)} out",
+            )
+        return lambda: target
     arguments = validate_options(target, spec)
-    try:
-        return target(**arguments)
-    except UserError:
-        raise
-    except Exception as error:
-        raise PluginError(f"{kind} {str(spec)!r} failed to start: {type(error).__name__}: {error}") from error
+
+    def make() -> Any:
+        try:
+            with to_stderr():
+                return target(**arguments)
+        except UserError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"{kind} {str(spec)!r} failed to start: {type(error).__name__}: {error}{user_frame(error)}",
+                fix=known_fix(error),
+            ) from error
+
+    return make
+
+
+def _is_made(target: object) -> bool:
+    """Whether it is the plugin itself, not what makes one; networks are callable too."""
+    if inspect.isclass(target) or inspect.isroutine(target):
+        return False
+    return not callable(target) or hasattr(target, "spec") or hasattr(target, "forward")
 
 
 def build_recorded(kind: Kind, text: str) -> Any:
@@ -169,16 +217,27 @@ def load_attribute(spec: SpecString) -> Any:
     """
     assert spec.attribute is not None
     try:
-        module = _import_file(Path(spec.name)) if spec.name.endswith(".py") else importlib.import_module(spec.name)
-        value: Any = module
-        for part in spec.attribute.split("."):
-            value = getattr(value, part)
+        with to_stderr():
+            module = _import_file(Path(spec.name)) if spec.name.endswith(".py") else importlib.import_module(spec.name)
     except UserError:
         raise
     except Exception as error:
-        message = f"{str(spec)!r} cannot be loaded: {type(error).__name__}: {error}"
-        raise PluginError(message, fix=_mending(spec, error)) from error
+        message = f"{str(spec)!r} cannot be loaded: {type(error).__name__}: {error}{user_frame(error)}"
+        raise PluginError(message, fix=known_fix(error) or _mending(spec, error)) from error
+    value: Any = module
+    for part in spec.attribute.split("."):
+        if not hasattr(value, part):
+            raise PluginError(_no_attribute(spec, value, part))
+        value = getattr(value, part)
     return value
+
+
+def option_names(target: Any) -> frozenset[str]:
+    """Names of the options that a class or function declares; none of an object that is already made."""
+    model = getattr(target, "Options", None)
+    if model is not None:
+        return frozenset(model.model_fields)
+    return frozenset() if _is_made(target) else frozenset(inspect.signature(target).parameters)
 
 
 def validate_options(target: Callable[..., Any], spec: SpecString) -> dict[str, Any]:
@@ -195,13 +254,28 @@ def validate_options(target: Callable[..., Any], spec: SpecString) -> dict[str, 
     if model is not None:
         _check_keys(given, {name: field.is_required() for name, field in model.model_fields.items()}, spec)
         return {"options": _validate(lambda: model.model_validate(given), spec)}
-    parameters = inspect.signature(target).parameters
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(target).parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_POSITIONAL
+    }
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return dict(given)
     required = {name: parameter.default is inspect.Parameter.empty for name, parameter in parameters.items()}
     _check_keys(given, required, spec)
-    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    return {key: _convert(value, hints.get(key, str), key, spec) for key, value in given.items()}
+    try:
+        hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except Exception:  # noqa: BLE001 - names that only a type checker imports
+        hints = {}
+    hints = {name: _type_of_default(parameter.default) for name, parameter in parameters.items()} | hints
+    return {key: _convert(value, hints[key], key, spec) for key, value in given.items()}
+
+
+def _type_of_default(default: object) -> Any:
+    """The type of an option without annotation: that of its default, else a number where the text is one."""
+    if isinstance(default, bool | int | float | str):
+        return type(default)
+    return int | float | str
 
 
 def summary(plugin: Plugin) -> Summary:
@@ -235,6 +309,23 @@ def _source_file(module: str) -> Path | None:
             if candidate.is_file():
                 return candidate
     return None
+
+
+def _a_class(file: str) -> str:
+    """A class that a file defines at its top, read without executing it; a placeholder where there is none."""
+    try:
+        body = ast.parse(Path(file).read_text(encoding="utf-8")).body
+    except (OSError, SyntaxError, ValueError):
+        return "CLASS"
+    return next((node.name for node in body if isinstance(node, ast.ClassDef)), "CLASS")
+
+
+def _no_attribute(spec: SpecString, value: object, part: str) -> str:
+    module = getattr(value, "__name__", None)
+    own = [name for name, held in vars(value).items() if inspect.isclass(held) and held.__module__ == module]
+    near = difflib.get_close_matches(part, own, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "."
+    return f"{spec.name} has no {part!r}{hint} Its classes: {', '.join(own) or 'none'}"
 
 
 def _mending(spec: SpecString, error: Exception) -> str | None:
@@ -280,7 +371,13 @@ def _check_keys(given: Mapping[str, object], required: Mapping[str, bool], spec:
             raise UsageError(f"{spec.name!r} has no option {key!r}{hint} Allowed: {allowed}")
     missing = [key for key, needed in required.items() if needed and key not in given]
     if missing:
-        raise UsageError(f"{spec.name!r} needs {', '.join(f'{key}=...' for key in missing)}")
+        needed = ",".join(f"{key}=..." for key in missing)
+        if spec.attribute is None:
+            raise UsageError(f"{spec.name!r} needs {needed}")
+        raise UsageError(
+            f"{spec.attribute} of {spec.name} needs {needed}",
+            fix=f"write {spec.name}:{spec.attribute},{needed}; or name a function there that makes one",
+        )
 
 
 def _convert(value: str | SpecString, annotation: Any, key: str, spec: SpecString) -> Any:

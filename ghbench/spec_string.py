@@ -22,6 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 PATH = "PATH"
 """What stands for a path where only its content counts."""
+_SECOND_COLON = re.compile(r"(^[A-Za-z_][A-Za-z0-9_.]*):(?=[A-Za-z_]+=)|:(?=(?:level|policy|layers|pool)=)")
 _RECORDED_VALUE = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 
 
@@ -128,6 +129,11 @@ def parse(text: str) -> SpecString:
     if colon and not tail:
         raise UsageError(f"spec string {text!r} ends with a colon; expected name:key=value,key=value")
     package, name = _split_head(head, text)
+    if _SECOND_COLON.search(tail):
+        raise UsageError(
+            f"spec string {text!r} has a second colon; options are separated by commas",
+            fix=f"write {head}:" + _SECOND_COLON.sub(r"\1,", tail),
+        )
     segments = _split_unescaped(tail) if colon else []
     attribute: str | None = None
     if segments and "=" not in segments[0]:

@@ -9,7 +9,7 @@ from ghbench.errors import PluginError, UsageError
 from ghbench.extraction import ExtractionOptions
 from ghbench.extractor import Encoder
 from ghbench.results.schema import Failure, Result
-from ghbench.running.own_module import module_digest
+from ghbench.running.module_digest import module_digest
 
 torch = pytest.importorskip("torch")
 
@@ -153,7 +153,9 @@ def test_what_is_said_when_wrapping_is_in_the_result_s_identity(home, lfw_tree):
     assert len(digests) == 4
 
 
-@pytest.mark.parametrize("output", [torch.zeros(2, 3, 4), [torch.zeros(2, 3)], None])
+@pytest.mark.parametrize(
+    "output", [torch.zeros(2), [torch.zeros(3, 3)], {"a": torch.zeros(2, 3, dtype=torch.int64)}, "text", None]
+)
 def test_a_module_that_gives_no_features_is_refused(output):
     class Odd(torch.nn.Module):
         def forward(self, images):

@@ -14,8 +14,18 @@ def describe(
     kind: Annotated[Literal["extractor", "task", "dataset", "generator"], typer.Argument(help="What it is.")],
     spec: Annotated[str, typer.Argument(help="Its spec string; of a generator also a path.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    modules: Annotated[
+        bool, typer.Option("--modules", help="Of a torch.nn.Module: the names that layers= takes, with output shapes.")
+    ] = False,
 ) -> None:
     """Describe an extractor, a task, a dataset or a generator."""
+    if modules:
+        tree = _modules(kind, spec)
+        if as_json:
+            print_json(tree)
+        else:
+            print_columns(["module", "class", "output for one image"], [list(row.values()) for row in tree])
+        return
     describers = {"extractor": _extractor, "task": _task, "dataset": _dataset, "generator": _generator}
     description = describers[kind](spec)
     if as_json:
@@ -30,6 +40,7 @@ def describe(
 
 def _extractor(spec: str) -> dict[str, Any]:
     from ghbench.extractor import ExtractorSpec
+    from ghbench.running.own_module import OwnModule
     from ghbench.running.request import load_extractor
 
     subject = load_extractor(spec)
@@ -40,11 +51,24 @@ def _extractor(spec: str) -> dict[str, Any]:
         description["levels"] = {level.name: level.dim for level in about.levels}
         description["centred"] = about.centred or description.pop("mean") is not None
         description.pop("mean", None)
+    if isinstance(subject, OwnModule):
+        description["notes"] = subject.notes()
     return {
         **description,
         "abilities": [name for name, ability in _abilities().items() if isinstance(subject, ability)],
         "training_images_listed": None if listed is None else len(listed),
     }
+
+
+def _modules(kind: str, spec: str) -> list[dict[str, str]]:
+    from ghbench.errors import UsageError
+    from ghbench.running.own_module import OwnModule
+    from ghbench.running.request import load_extractor
+
+    subject = load_extractor(spec) if kind == "extractor" else None
+    if not isinstance(subject, OwnModule):
+        raise UsageError(f"--modules lists the parts of a torch.nn.Module, which {kind} {spec!r} is not")
+    return subject.module_tree()
 
 
 def _abilities() -> dict[str, type]:

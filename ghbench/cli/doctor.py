@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -82,8 +83,15 @@ def _folders() -> list[str]:
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         free = shutil.disk_usage(existing).free / 2**30
         say(f"folder   {name}: {folder}, {free:.1f} GB free")
-        if not os.access(existing, os.W_OK) or not Path(existing).is_dir():
-            problems.append(f"{existing} is not writable; fix: set GHBENCH_{name.upper()}")
+        try:  # permission bits say little of read-only disks, quotas and root
+            with tempfile.TemporaryFile(dir=existing) as trial:
+                trial.write(b"ghbench")
+        except OSError as error:
+            reason = error.strerror or error
+            problems.append(
+                f"{folder} cannot be written to ({reason}); "
+                f"fix: set GHBENCH_{name.upper()} to a folder that you may write to"
+            )
     return problems
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -27,6 +28,7 @@ from ghbench.cli import (
 )
 from ghbench.cli.terminal import complain, say
 from ghbench.errors import UserError, disk_error
+from ghbench.foreign_output import answers_only
 from ghbench.version import __version__
 
 app = typer.Typer(
@@ -52,11 +54,15 @@ app.add_typer(cache.app, name="cache", help="Stored features: list, verify, clea
 app.add_typer(assets.app, name="assets", help="External weights and data: list, fetch, path, import, verify.")
 
 INTERRUPTED = 130
+_TRACEBACK = "--traceback"
 
 
 @app.callback()
 def options(
     version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")] = False,
+    _traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show whole tracebacks of errors; it may also stand after the verb.")
+    ] = False,
 ) -> None:
     """How good are these features, really? Results on stdout, progress on stderr."""
     if version:
@@ -69,9 +75,17 @@ def main() -> None:
 
     Even a bug's traceback is printed by `say`, since a plugin or file may have written its message.
     """
+    arguments = sys.argv[1:]
+    if _TRACEBACK in arguments:
+        arguments.remove(_TRACEBACK)
+        log = logging.getLogger("ghbench")
+        log.addHandler(_Tracebacks(logging.DEBUG))
+        log.setLevel(logging.DEBUG)
     try:
-        app()
+        with answers_only():
+            app(arguments)
     except UserError as error:
+        logging.getLogger("ghbench").debug("", exc_info=error)
         complain(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
@@ -92,6 +106,16 @@ def main() -> None:
             complain(refused)
         _flush_stdout()
         sys.exit(1)
+
+
+class _Tracebacks(logging.Handler):
+    """Prints the tracebacks that are logged, and warnings as they are printed without it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            say(record.getMessage(), err=True)
+        if record.exc_info is not None and record.exc_info[1] is not None:
+            say("".join(traceback.format_exception(record.exc_info[1])).rstrip(), err=True)
 
 
 def _say_interrupted() -> None:

@@ -48,6 +48,12 @@ def check_batch(
         if level.name not in features:
             raise FeatureError(f"extractor {spec.name!r} returned no level {level.name!r}, which its spec promises")
         array = np.asarray(features[level.name])
+        if len(rows) == 1 and array.shape == (level.dim,):
+            raise FeatureError(
+                f"extractor {spec.name!r}, level {level.name!r}: the output of one image has lost its first axis; "
+                f"shape {array.shape}, expected {(1, level.dim)}",
+                fix="squeeze named axes only, for instance .squeeze((2, 3)) or .flatten(1)",
+            )
         if array.shape != (len(rows), level.dim):
             raise FeatureError(
                 f"extractor {spec.name!r}, level {level.name!r}: shape {array.shape} for rows {_span(rows)}; "

@@ -1,9 +1,16 @@
-"""Decoding and aligning in worker processes; uint8 batches are handed over in the dataset's order."""
+"""Decoding and aligning beside the network; uint8 batches are handed over in the dataset's order."""
 
 from __future__ import annotations
 
+import ast
+import inspect
+import multiprocessing
 import os
+import sys
+import warnings
+from collections import deque
 from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +24,7 @@ from ghbench.imaging import prepare
 
 _FEW_IMAGES = 128
 _NICENESS = 10
+_BATCHES_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,8 @@ def batches(
         preprocessing: The extractor's named preprocessing.
         align: Name of the alignment.
         mirrored: Whether the prepared image is flipped left to right.
-        workers: Worker processes; None: as many as help.
+        workers: Worker processes; None: as many as help. One thread stands in for them where they would run the user's
+            script again.
 
     Yields:
         One batch after the other.
@@ -71,16 +80,22 @@ def batches(
         # Once here, before there are workers: what alignment needs is fetched where its progress can be seen, a missing
         # package is told once, and the models that were loaded are shared by the processes that are forked.
         prepare(dataset.image(batch_rows[0][0]), preprocessing, align)
+    if runs_the_script_again():
+        yield from _batches_of_thread(source)
+        return
+    import torch
     from torch.utils.data import DataLoader
 
-    loader: DataLoader[Batch | UserError] = DataLoader(
-        source,  # type: ignore[arg-type]  # a DataLoader takes anything with __getitem__ and __len__
-        batch_size=None,  # an item is a whole batch
-        num_workers=workers,
-        collate_fn=_as_it_is,  # type: ignore[arg-type]  # without a batch size it gets the item, not a list
-        worker_init_fn=_give_way,
-    )
-    stream = iter(loader)
+    with warnings.catch_warnings(action="ignore"):  # of torch, about more workers than cores and about forking threads
+        loader: DataLoader[Batch | UserError] = DataLoader(
+            source,  # type: ignore[arg-type]  # a DataLoader takes anything with __getitem__ and __len__
+            batch_size=None,  # an item is a whole batch
+            num_workers=workers,
+            collate_fn=_as_it_is,  # type: ignore[arg-type]  # without a batch size it gets the item, not a list
+            worker_init_fn=_give_way,
+            generator=torch.Generator(),  # else it draws from the user's
+        )
+        stream = iter(loader)
     try:
         for item in stream:
             if isinstance(item, UserError):
@@ -91,6 +106,47 @@ def batches(
         stop = getattr(stream, "_shutdown_workers", None)
         if stop is not None:
             stop()
+
+
+def runs_the_script_again() -> bool:
+    """Whether a worker process would execute the user's script from its start, and so start workers of its own.
+
+    A spawned process imports the main script. That is harmless where the call stands under
+    `if __name__ == "__main__":`, and where there is no script: in a notebook, at a prompt.
+    """
+    if multiprocessing.get_start_method() == "fork":
+        return False
+    main = sys.modules["__main__"]
+    module = getattr(getattr(main, "__spec__", None), "name", "")
+    if getattr(main, "__file__", None) is None or f".{module}".endswith(".__main__"):
+        return False
+    try:
+        tree = ast.parse(inspect.getsource(main))
+    except (OSError, TypeError, SyntaxError):
+        return True
+    guards = [node for node in tree.body if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)]
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_globals is main.__dict__ and frame.f_code.co_name == "<module>":
+            return not any(guard.lineno <= frame.f_lineno <= (guard.end_lineno or 0) for guard in guards)
+        frame = frame.f_back
+    return not guards  # another thread's stack does not show the script
+
+
+def _batches_of_thread(source: _PreparedBatches) -> Generator[Batch, None, None]:
+    """Batches prepared in this process, a few ahead of the network."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting: deque[Future[Batch]] = deque()
+        try:
+            for number in range(len(source)):
+                waiting.append(thread.submit(source.batch, number))
+                if len(waiting) > _BATCHES_AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for unused in waiting:
+                unused.cancel()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from ghbench.extraction.checks import check_batch, check_repeatable
 from ghbench.extraction.loader import Batch, batches
 from ghbench.extractor import Encoder, ExtractorSpec
 from ghbench.store import ShardNote, StoredFeatures
+from ghbench.user_code import known_fix, user_frame
 
 _PROBED_IMAGES = 3
 _OUT_OF_MEMORY = (
@@ -187,7 +188,9 @@ class ShardEncoder:
             if _is_out_of_memory(error):
                 raise
             raise PluginError(
-                f"extractor {spec.name!r} failed on rows {rows[0]} to {rows[-1]}: {type(error).__name__}: {error}"
+                f"extractor {spec.name!r} failed on rows {rows[0]} to {rows[-1]}: "
+                f"{type(error).__name__}: {error}{user_frame(error)}",
+                fix=known_fix(error),
             ) from error
         return check_batch(features, spec, rows, self._plan.levels)
 

@@ -29,6 +29,7 @@ from ghbench.running.context import RunContext
 from ghbench.running.keys import align_parts, feature_key, identity_of_extractor, identity_of_task, subject_parts
 from ghbench.running.options import RunOptions
 from ghbench.running.overlap import check_overlap
+from ghbench.running.own_module import OwnModule
 from ghbench.running.record import RoleData
 from ghbench.running.request import SubjectRequest
 from ghbench.store import StoredFeatures, default_store
@@ -52,7 +53,7 @@ class Pair:
         self.request, self.task, self.options, self.command = request, task, options, command
         self.phases: dict[str, float] = {}
         with self._phase("describe"):
-            self.subject: Subject = request.build()
+            self.subject: Subject = request.build(options.seed)
             self.spec: SubjectSpec = self.subject.spec()
             self.uses_features = Encoder in task.requires and not request.constant
             _check_abilities(self.subject, self.spec, task, request)
@@ -113,6 +114,17 @@ class Pair:
         subject = finished.subject.model_copy(update={"spec_string": str(self.request)})
         task = finished.task.model_copy(update={"name": self.task.name})
         return finished.model_copy(update={"subject": subject, "task": task})
+
+    def notes(self) -> list[str]:
+        """What a reader should know of somebody's own module: how its levels came about, and which are left out."""
+        if not isinstance(self.subject, OwnModule) or not self.levels:
+            return []
+        others = [level.name for level in self.subject.spec().levels if level.name not in self.levels]
+        if self.request.level is not None or not others:
+            return self.subject.notes()
+        evaluated = f"evaluated by default: level {', '.join(self.levels)}"
+        choice = f"also there: {', '.join(others)} (level={others[0]}, or level=all)"
+        return [f"{evaluated}; {choice}", *self.subject.notes()]
 
     def _selected_levels(self) -> tuple[str, ...]:
         request, task = self.request, self.task
@@ -235,7 +247,7 @@ class Pair:
                 units=0 if units is None else units.count,
                 units_digest=None if units is None else units.digest,
             ),
-            warnings=[*record.warnings(stored, self.levels), *evaluation.notes],
+            warnings=[*self.notes(), *record.warnings(stored, self.levels), *evaluation.notes],
             limit=self.options.limit,
             timing=record.timing(self.phases, stored, level, cached=cached),
             provenance=provenance(self.command, self.options.seed),

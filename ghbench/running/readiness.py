@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ghbench import registry
 from ghbench.errors import UserError
 from ghbench.extractor import Encoder
+from ghbench.foreign_output import to_stderr
 from ghbench.generator import GeneratorPlugin
+from ghbench.locations import without_network
 from ghbench.registry import Plugin
 from ghbench.task import Task
 
@@ -30,7 +29,7 @@ def readiness(plugin: Plugin) -> str | None:
     if required:
         return f"needs options: {', '.join(f'{name}=...' for name in required)}"
     try:
-        with _without_network():
+        with without_network(), to_stderr():
             _use(registry.build(plugin.kind, plugin.qualified_name))
     except UserError as error:
         return _in_one_line(error)
@@ -41,7 +40,7 @@ def readiness(plugin: Plugin) -> str | None:
 
 def _in_one_line(error: UserError) -> str:
     first = error.message.partition("\n")[0]
-    return first if error.fix is None else f"{first} fix: {error.fix}"
+    return first if error.fix is None else f"{first}; fix: {error.fix}"
 
 
 def _required_options(plugin: Plugin) -> list[str] | UserError:
@@ -73,16 +72,3 @@ def _use(value: object) -> None:
         value.extract(ramp)
     elif isinstance(value, GeneratorPlugin):
         value.load()
-
-
-@contextmanager
-def _without_network() -> Iterator[None]:
-    before = os.environ.get("GHBENCH_OFFLINE")
-    os.environ["GHBENCH_OFFLINE"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["GHBENCH_OFFLINE"]
-        else:
-            os.environ["GHBENCH_OFFLINE"] = before

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ghbench import registry
 from ghbench.errors import MissingError, PluginError, UsageError
 from ghbench.extractor import Subject
+from ghbench.randomness import preserved_randomness
+from ghbench.running.initial_weights import random_weights
 from ghbench.running.own_module import is_module, wrap
 from ghbench.spec_string import SpecString, parse
 from ghbench.task import POLICIES, Policy, Task, WithConstants
 
 _OURS = ("level", "policy")
+_WRAPPED = ("layers", "pool", "size")
+"""Options of a `torch.nn.Module` that `wrap` takes, unless its constructor has one of that name."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,9 @@ class SubjectRequest:
             extra["policy"] = self.policy
         return str(replace(self.spec_string, options={**self.spec_string.options, **extra}))
 
-    def build(self) -> Subject:
-        """Make the subject; its networks are loaded when they are first used."""
-        return self.given if self.given is not None else load_extractor(self.spec_string)
+    def build(self, seed: int = 0) -> Subject:
+        """Make the subject, with `seed` for whatever its constructor draws; networks may be loaded when first used."""
+        return self.given if self.given is not None else load_extractor(self.spec_string, seed)
 
     def check_options(self) -> None:
         """Find wrong options before anything runs; what cannot even be imported fails later, when its turn comes.
@@ -68,13 +73,15 @@ def subject_request(subject: object, task: Task | None = None) -> SubjectRequest
     """Understand what a user names as a subject.
 
     Args:
-        subject: A spec string, an `nn.Module`, or any object with `spec()` and an ability.
+        subject: A spec string, an `nn.Module`, any object with `spec()` and an ability, or what is understood already.
         task: The task that it is for; its constants can be named too.
 
     Raises:
         UsageError: The spec string is wrong, or names an unknown subject, option or policy.
         PluginError: The object has no spec.
     """
+    if isinstance(subject, SubjectRequest):
+        return subject
     if not isinstance(subject, str):
         given = _as_subject(subject, type(subject).__name__)
         return SubjectRequest(SpecString(given.spec().name), given=given)
@@ -91,8 +98,23 @@ def subject_request(subject: object, task: Task | None = None) -> SubjectRequest
     return SubjectRequest(plain, spec.options.get("level"), policy)
 
 
-def load_extractor(spec: SpecString | str) -> Subject:
+def chosen_levels(request: SubjectRequest, level: str | None, policy: Policy | None) -> SubjectRequest:
+    """The same subject with other levels or another policy; None leaves what it has.
+
+    Raises:
+        UsageError: There is no such policy.
+    """
+    if policy is not None and policy not in POLICIES:
+        raise UsageError(f"there is no policy {policy!r}; choose one of {', '.join(POLICIES)}")
+    return replace(request, level=level or request.level, policy=policy or request.policy)
+
+
+def load_extractor(spec: SpecString | str, seed: int = 0) -> Subject:
     """Build a subject from its spec string; an `nn.Module` becomes one by `ghbench.wrap`.
+
+    Args:
+        spec: Spec string; of a module it may also name `layers=layer1+layer4`, `pool=cls` and `size=224`.
+        seed: From which weights are drawn that the constructor neither loads nor seeds itself.
 
     Raises:
         UsageError: Unknown name or option.
@@ -100,7 +122,46 @@ def load_extractor(spec: SpecString | str) -> Subject:
         MissingError: Something it needs is not on this machine.
     """
     spec = parse(spec) if isinstance(spec, str) else spec
-    return _as_subject(registry.build("extractor", spec), str(spec))
+    if spec.attribute is None:
+        with preserved_randomness(seed):
+            return _as_subject(registry.factory("extractor", spec)(), str(spec))
+    import torch  # before the user's file does, so that its generator is seeded
+
+    with preserved_randomness(seed):
+        target = registry.load_attribute(spec)
+        theirs = registry.option_names(target)
+        ours = {name: value for name, value in spec.options.items() if name in _WRAPPED and name not in theirs}
+        make = registry.factory("extractor", spec.without(*ours), target)
+        before = torch.get_rng_state()
+        value = make()
+        drawn = not torch.equal(before, torch.get_rng_state())
+    if not is_module(value):
+        if ours:
+            raise UsageError(
+                f"{', '.join(ours)} of {str(spec)!r} choose outputs of a torch.nn.Module; "
+                f"{spec.attribute} gives a {type(value).__name__}"
+            )
+        return _as_subject(value, str(spec))
+    wrapped = wrap(value, levels=ours.get("layers"), pool=ours.get("pool"), size=_size(ours.get("size", "224")))  # type: ignore[arg-type]
+    if drawn:
+        wrapped.drawn_weights, wrapped.drawn_whole = _drawn_weights(value, make, seed + 1)
+    return wrapped
+
+
+def _drawn_weights(module: Any, make: Callable[[], Any], seed: int) -> tuple[tuple[str, ...], bool]:
+    """Weights that another seed changes, and whether these are all: such a network was never trained."""
+    try:
+        with preserved_randomness(seed):
+            names, everything = random_weights(module, make())
+    except Exception:  # noqa: BLE001 - the network is there; only a remark about it is lost
+        return (), False
+    return tuple(sorted(names)), everything
+
+
+def _size(text: str) -> int:
+    if not text.isdecimal() or len(text) > 5:
+        raise UsageError(f"size={text}; expected the side of the input in pixels, for instance size=224")
+    return int(text)
 
 
 def load_task(task: str | Task) -> Task:
@@ -121,11 +182,16 @@ def _constant(task: object, name: str) -> Subject | None:
 
 
 def _as_subject(value: object, name: str) -> Subject:
+    if isinstance(value, type):
+        raise UsageError(f"{value.__name__} is a class; expected an instance", fix=f"write {value.__name__}(...)")
     if isinstance(value, Subject):
         return value
     if is_module(value):
         return wrap(value)
-    raise PluginError(f"{name} is neither a torch.nn.Module nor an object with spec()")
+    raise PluginError(
+        f"{name} is neither a torch.nn.Module nor an object with spec(), but a {type(value).__name__}",
+        fix="name a class of a module or an extractor, or a function that returns one",
+    )
 
 
 def _missing_members(value: Any, protocol: type) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import traceback
 from collections.abc import Callable, Sequence
@@ -9,27 +10,41 @@ from dataclasses import replace
 from typing import Any
 
 from ghbench.errors import UserError, disk_error
+from ghbench.foreign_output import to_stderr
+from ghbench.randomness import preserved_randomness
 from ghbench.results import files
 from ghbench.results.provenance import provenance
 from ghbench.results.schema import Failure, Result
 from ghbench.running.options import RunOptions
 from ghbench.running.pair import Pair
-from ghbench.running.request import SubjectRequest, load_task, subject_request
+from ghbench.running.request import SubjectRequest, chosen_levels, load_task, subject_request
 from ghbench.spec_string import parse
-from ghbench.task import Task
+from ghbench.task import Policy, Task
+from ghbench.user_code import user_frame
 
 __all__ = ["RunOptions", "run", "run_pairs"]
 
 Report = Callable[[str], None]
+log = logging.getLogger(__name__)
 
 
-def run(extractor: object, task: str | Task, options: RunOptions | None = None, **changes: Any) -> Result:
+def run(
+    extractor: object,
+    task: str | Task,
+    options: RunOptions | None = None,
+    *,
+    level: str | None = None,
+    policy: Policy | None = None,
+    **changes: Any,
+) -> Result:
     """Evaluate one subject on one task.
 
     Args:
         extractor: Spec string, `nn.Module` or object with `spec()` and an ability.
         task: Spec string or task object.
         options: How to run.
+        level: Levels, as after `level=` in a spec string.
+        policy: How several levels become one answer, as after `policy=`.
         **changes: Fields of `RunOptions` that differ from `options`.
 
     Returns:
@@ -39,10 +54,13 @@ def run(extractor: object, task: str | Task, options: RunOptions | None = None, 
         UserError: Anything that the user can fix.
     """
     options = replace(options or RunOptions(), **changes)
-    loaded = load_task(task)
-    request = subject_request(extractor, loaded)
-    named = _spec_string(task, loaded)
-    return Pair(request, loaded, options, _command(request, options, named)).result()
+    with to_stderr(), preserved_randomness():
+        loaded = load_task(task)
+        request = chosen_levels(subject_request(extractor, loaded), level, policy)
+        pair = Pair(request, loaded, options, _command(request, options, _spec_string(task, loaded)))
+        for note in pair.notes():
+            log.warning("%s: %s", request, note)
+        return pair.result()
 
 
 def run_pairs(
@@ -72,7 +90,8 @@ def run_pairs(
     loaded = [(load_task(task), task) for task in tasks]
     pairs: list[tuple[SubjectRequest, Task, str]] = []
     for task, given in loaded:
-        beside = [row.name for row in task.references if row.name not in extractors] if references else []
+        named_already = {str(extractor) for extractor in extractors if isinstance(extractor, str | SubjectRequest)}
+        beside = [row.name for row in task.references if references and row.name not in named_already]
         named = _spec_string(given, task)
         pairs += [(subject_request(subject, task), task, named) for subject in [*extractors, *beside]]
     for request, _, _ in pairs:
@@ -81,7 +100,8 @@ def run_pairs(
     for request, task, named in pairs:
         if report is not None:
             report(f"{request} on {task.name}")
-        outcomes.append(_run_or_record(request, task, options, _command(request, options, named)))
+        with to_stderr(), preserved_randomness():
+            outcomes.append(_run_or_record(request, task, options, _command(request, options, named)))
     return outcomes
 
 
@@ -94,7 +114,8 @@ def _run_or_record(request: SubjectRequest, task: Task, options: RunOptions, com
     path = files.failure_path(files.task_folder(task.name), request.spec_string.name, command, options.results)
     try:
         result = Pair(request, task, options, command).result()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's bug is that pair's failure and stops no other
+    except (Exception, SystemExit) as error:
+        log.debug("%s on %s failed", request, task.name, exc_info=error)
         failure = Failure(
             extractor=str(request),
             task=task.name,
@@ -137,5 +158,7 @@ def _message(error: BaseException) -> str:
     known = disk_error(error) if isinstance(error, OSError) else error
     if isinstance(known, UserError):
         return str(known)
+    if frame := user_frame(error):
+        return f"{type(error).__name__}: {error}{frame}"
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} (a bug, at {last.filename}, line {last.lineno}, in {last.name})"

@@ -325,10 +325,12 @@ class StoredFeatures:
             stored = rows.astype(self.key.dtype, copy=False)
         bad = np.flatnonzero(~np.isfinite(stored).all(axis=1))
         if len(bad):
+            row = np.asarray(rows[bad[0]])
+            finite = bool(np.isfinite(row).all())
+            held = f"{np.abs(row).max():g}, too large for {self.key.dtype}" if finite else "NaN or Inf"
             raise FeatureError(
-                f"extractor {self.key.extractor!r}, level {level!r}: row {start + int(bad[0])} holds NaN, Inf or a "
-                f"number too large for {self.key.dtype}",
-                fix="store float32" if self.key.dtype == "float16" else None,
+                f"extractor {self.key.extractor!r}, level {level!r}: row {start + int(bad[0])} holds {held}",
+                fix="--dtype float32" if finite and self.key.dtype == "float16" else None,
             )
         return stored
 

@@ -161,8 +161,34 @@ def test_a_hub_that_fails_is_a_missing_error(monkeypatch):
 
     monkeypatch.delenv("GHBENCH_OFFLINE", raising=False)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
+    monkeypatch.setattr("requests.head", lambda *_args, **_options: None)
     with pytest.raises(MissingError, match="no route to the hub"):
         registry.build("extractor", "timm:model=resnet18").spec()
+
+
+def test_a_hub_that_is_not_reachable_is_asked_once(monkeypatch, tmp_path):
+    import huggingface_hub
+    import requests
+
+    asked = []
+
+    def nobody(url, timeout):
+        asked.append((url, sum(timeout) < 10))
+        raise requests.ConnectionError("no route")
+
+    def absent(_repository, _name, *, local_files_only):
+        assert local_files_only
+        raise FileNotFoundError("not cached")
+
+    monkeypatch.delenv("GHBENCH_OFFLINE", raising=False)
+    monkeypatch.setattr("requests.head", nobody)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", absent)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    for model in ("timm:model=resnet18", "torchvision:model=resnet18"):
+        with pytest.raises(MissingError, match="is not reachable"):
+            registry.build("extractor", model).spec()
+    assert [url.split("/")[2] for url, _ in asked] == ["huggingface.co", "download.pytorch.org"]
+    assert all(short for _, short in asked)
 
 
 @pytest.mark.parametrize(

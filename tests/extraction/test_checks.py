@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_encoder import Encoder
 
 from ghbench.data.array_images import ArrayImages
 from ghbench.dataset import Target
 from ghbench.errors import FeatureError
-from ghbench.extraction.checks import check_distinct, effective_rank, rank_warning
+from ghbench.extraction.checks import check_batch, check_distinct, effective_rank, rank_warning
 
 
 def with_singular_values(values, rows=80, dim=20):
@@ -96,3 +97,10 @@ def test_one_image_in_two_files_may_have_equal_features():
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 4, 4), dtype=np.uint8)
     pixels[2] = pixels[0]
     check_distinct(np.array([[1.0], [2.0], [1.0]]), TwoFormats(pixels, "files"), "e", "l")
+
+
+def test_an_output_squeezed_on_a_batch_of_one_is_told_as_that():
+    spec = Encoder().spec()
+    with pytest.raises(FeatureError, match="output of one image has lost its first axis") as caught:
+        check_batch({"low": np.zeros(192), "high": np.zeros(16)}, spec, [4])
+    assert "squeeze" in caught.value.fix
