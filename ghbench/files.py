@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from ghbench.errors import DataError
 
@@ -38,7 +38,7 @@ def regular_file(path: Path | str) -> Path:
     return path
 
 
-def open_regular(path: Path | str) -> BinaryIO:
+def open_regular(path: Path | str) -> BufferedReader:
     """`path` open for reading in binary mode, if it is a regular file.
 
     Raises:
@@ -103,4 +103,4 @@ def _check(path: Path, found: os.stat_result) -> None:
 
 def _unreadable(path: Path, error: OSError | ValueError) -> DataError:
     reason = error.strerror if isinstance(error, OSError) else error
-    return DataError(f"{str(path)!r} cannot be read: {reason}", fix="check the path")
+    return DataError(f"{path} cannot be read: {reason}", fix="check the path")
