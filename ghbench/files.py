@@ -103,4 +103,4 @@ def _check(path: Path, found: os.stat_result) -> None:
 
 def _unreadable(path: Path, error: OSError | ValueError) -> DataError:
     reason = error.strerror if isinstance(error, OSError) else error
-    return DataError(f"{str(path)!r} cannot be read: {reason}", fix="check the path")
+    return DataError(f"{path} cannot be read: {reason}", fix="check the path")
