@@ -43,7 +43,8 @@ def read_records(path: Path) -> pd.DataFrame:
                 if held > LARGEST:
                     raise _too_large(path)
                 batches.append(batch)
-            return pa.Table.from_batches(batches, schema=file.schema_arrow).to_pandas()
+            table: pd.DataFrame = pa.Table.from_batches(batches, schema=file.schema_arrow).to_pandas()
+            return table
     except UserError:
         raise
     except Exception as error:  # pyarrow raises whatever the bytes lead to
