@@ -1,13 +1,25 @@
 """Only regular files are opened; nothing is waited for."""
 
 import os
+import signal
 import socket
 from pathlib import Path
 
 import pytest
 
+from ghbench import checkpoints, registry
+from ghbench.checkpoints import native
+from ghbench.checkpoints.torch_files import check_torch_file
+from ghbench.data.idx import read_idx
+from ghbench.data.landmark_files import read_ljson, read_pts
+from ghbench.data.pair_files import read_pairs
+from ghbench.digests import digest_file
 from ghbench.errors import DataError, UserError
 from ghbench.files import open_regular, read_text, regular_file, user_path
+from ghbench.imaging.decode import decode
+from ghbench.results.files import load as load_result
+from ghbench.results.records_file import read_records
+from ghbench.store.arrays_from_files import map_array, read_arrays
 
 
 def _odd_files(folder: Path) -> list[tuple[Path, str]]:
@@ -64,3 +76,42 @@ def test_text_is_bounded_and_must_be_text(tmp_path):
 def test_an_unknown_user_has_no_home():
     with pytest.raises(UserError, match="home folder"):
         user_path("~nobody-of-that-name/x.png")
+
+
+def _module(path):
+    registry.build("extractor", f"{path}:Net")
+
+
+READERS = [
+    checkpoints.read,
+    native.read,
+    decode,
+    digest_file,
+    load_result,
+    map_array,
+    read_arrays,
+    lambda path: read_idx(path, 3),
+    read_ljson,
+    read_pairs,
+    read_pts,
+    read_records,
+    check_torch_file,
+    _module,
+]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_no_reader_waits_for_a_pipe_or_reads_a_device(reader, tmp_path):
+    def late(*_arguments):
+        raise TimeoutError("the reader waits")
+
+    os.mkfifo(tmp_path / "x.py")
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(20)
+    try:
+        for path in (tmp_path / "x.py", Path("/dev/zero")):
+            with pytest.raises(UserError, match=r"named pipe|a device|name"):
+                reader(path)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

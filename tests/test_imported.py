@@ -8,11 +8,12 @@ from ghbench_tasks.verification.faces import lfw
 
 from ghbench import registry
 from ghbench.data.lfw import Lfw
+from ghbench.digests import digest_file
 from ghbench.errors import DataError, FeatureError, MissingError, UsageError
 from ghbench.extraction import ExtractionOptions
 from ghbench.running import runner
 from ghbench.store import FeatureStore
-from ghbench.store.imported import import_features, imported_folder
+from ghbench.store.imported import import_features, imported_folder, load_imported
 
 
 @pytest.fixture(autouse=True)
@@ -114,3 +115,30 @@ def test_a_file_that_is_no_array_file_is_named(tmp_path, dataset):
     (tmp_path / "text.npy").write_text("hello")
     with pytest.raises(DataError, match=r"text\.npy"):
         import_features(tmp_path / "text.npy", "mine", dataset)
+
+
+def forged(kept, array):
+    """The manifest and the file of level `a` changed together."""
+    path, about = kept.folder / "a.npy", kept.folder / "manifest.json"
+    before = digest_file(path)
+    np.save(path, array)
+    about.write_text(about.read_text().replace(before, digest_file(path)))
+    return load_imported("mine")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda f: f[1:], lambda f: f[:, :2], lambda f: f.astype(np.float64), lambda f: f * np.float32(np.nan), np.ravel],
+)
+def test_a_forged_file_with_its_digest_is_refused(tmp_path, dataset, features, change):
+    kept = import_features(saved(tmp_path, a=features), "mine", dataset)
+    with pytest.raises(DataError, match="manifest"):
+        forged(kept, change(features.astype(np.float32))).of(dataset)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, '{"rows": ' + "9" * 5_000 + "}", "\xff"])
+def test_a_manifest_that_is_none_is_as_if_nothing_was_imported(tmp_path, dataset, features, text):
+    kept = import_features(saved(tmp_path, a=features), "mine", dataset)
+    (kept.folder / "manifest.json").write_text(text, encoding="latin-1")
+    with pytest.raises(MissingError, match="mine"):
+        load_imported("mine")

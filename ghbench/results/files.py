@@ -14,6 +14,7 @@ from ghbench import atomic, locations
 from ghbench.digests import digest_bytes, digest_file, digest_lines
 from ghbench.errors import DataError
 from ghbench.files import read_text
+from ghbench.results.records_file import read_records
 from ghbench.results.schema import Failure, Result
 from ghbench.spec_string import at_any_path
 
@@ -133,7 +134,7 @@ def load_records(path: Path, result: Result) -> pd.DataFrame:
     Raises:
         DataError: They are missing, or not the ones that the result was computed from.
     """
-    return pd.read_parquet(_records_path(path, result))
+    return read_records(_records_path(path, result))
 
 
 def _records_path(path: Path, result: Result) -> Path:

@@ -65,9 +65,13 @@ class ImportedFeatures:
         found = {}
         for level, sha256 in self.manifest.files.items():
             path = self.folder / f"{level}.npy"
-            if not path.is_file() or digest_file(path) != sha256:
+            if not _NAME.fullmatch(level) or not path.is_file() or digest_file(path) != sha256:
                 raise DataError(f"{path} has changed since the import", fix="import the features again")
-            found[level] = map_array(path)
+            array = map_array(path)
+            wanted = (len(dataset), self.manifest.dims.get(level))
+            if array.shape != wanted or array.dtype != np.float32 or not np.isfinite(array).all():
+                raise DataError(f"{path} is not what its manifest says", fix="import the features again")
+            found[level] = array
         return found
 
 
