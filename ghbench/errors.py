@@ -76,7 +76,7 @@ def disk_error(error: OSError) -> UserError | None:
     path = None if error.filename is None else Path(os.fsdecode(error.filename)).absolute()
     variable = None if path is None else _variable(path)
     known = _FULL | _FORBIDDEN | _MISPLACED | {errno.EFBIG}
-    if error.errno not in known and (error.errno != errno.ENOENT or variable is None):
+    if error.errno not in known and (error.errno != errno.ENOENT or path is None):
         return None
     if error.errno == errno.EFBIG:
         fix = "raise the limit on the size of files: ulimit -f unlimited"
@@ -86,6 +86,8 @@ def disk_error(error: OSError) -> UserError | None:
         fix = f"set {variable} to a folder that you may write to"
     elif error.errno in _MISPLACED:
         fix = "name another place, or move what is there"
+    elif error.errno == errno.ENOENT:
+        fix = "name a place that is there, in a folder that you may write to"
     else:
         fix = "name a place that you may read and write, or change its permissions"
     place = "output" if path is None else path
@@ -93,12 +95,16 @@ def disk_error(error: OSError) -> UserError | None:
 
 
 def _variable(path: Path) -> str | None:
-    """The environment variable that names the innermost of our folders around a path."""
+    """The environment variable that names the innermost of our folders around a path, or those inside it."""
     ours = {
         "GHBENCH_HOME": locations.home(),
         "GHBENCH_CACHE": locations.cache(),
         "GHBENCH_DATA": locations.data(),
     }
+    inside = [name for name, folder in ours.items() if path.is_relative_to(folder)]
+    if inside:
+        return max(inside, key=lambda name: len(ours[name].parts))
     # Making the first file also makes the folder and those around it, and any of them may be refused.
-    around = [name for name, folder in ours.items() if path.is_relative_to(folder) or folder.is_relative_to(path)]
-    return max(around, key=lambda name: len(ours[name].parts), default=None)
+    if ours["GHBENCH_DATA"].is_relative_to(ours["GHBENCH_HOME"]):
+        del ours["GHBENCH_DATA"]
+    return " and ".join(name for name, folder in ours.items() if folder.is_relative_to(path)) or None
