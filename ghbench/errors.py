@@ -18,7 +18,6 @@ _MISPLACED = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETO
 
 
 _OTHERS = {
-    errno.ENOENT: "it was moved or deleted meanwhile; run the command again",
     errno.ESTALE: "it was moved or deleted meanwhile; run the command again",
     errno.EFBIG: "raise the limit on the size of files: ulimit -f unlimited",
     errno.EMFILE: "raise the limit on open files: ulimit -n 4096",
@@ -85,14 +84,17 @@ def disk_error(error: OSError) -> UserError | None:
     Returns:
         Path, reason and what mends it; None for errors that are not the disk's, but a bug.
     """
-    if error.errno not in _FULL | _FORBIDDEN | _MISPLACED | _OTHERS.keys():
+    if error.errno not in {errno.ENOENT} | _FULL | _FORBIDDEN | _MISPLACED | _OTHERS.keys():
         return None
     try:
         path = None if error.filename is None else Path(os.fsdecode(error.filename)).absolute()
         variable = None if path is None else _variable(path)
     except FileNotFoundError:  # the folder in which the command was started
         return UserError("the current folder no longer exists", fix="cd to a folder that does")
-    if error.errno in _FULL:
+    if error.errno == errno.ENOENT:
+        folder = f"set {variable} to a folder that you may write to" if variable else "name a place that is there"
+        fix = f"{folder}; if it was moved or deleted meanwhile, run the command again"
+    elif error.errno in _FULL:
         fix = "free some space" + (f", or set {variable} to a folder with more of it" if variable else "")
     elif error.errno in _OTHERS:
         fix = _OTHERS[error.errno]
@@ -109,12 +111,16 @@ def disk_error(error: OSError) -> UserError | None:
 
 
 def _variable(path: Path) -> str | None:
-    """The environment variable that names the innermost of our folders around a path."""
+    """The environment variable that names the innermost of our folders around a path, or those inside it."""
     ours = {
         "GHBENCH_HOME": locations.home(),
         "GHBENCH_CACHE": locations.cache(),
         "GHBENCH_DATA": locations.data(),
     }
+    inside = [name for name, folder in ours.items() if path.is_relative_to(folder)]
+    if inside:
+        return max(inside, key=lambda name: len(ours[name].parts))
     # Making the first file also makes the folder and those around it, and any of them may be refused.
-    around = [name for name, folder in ours.items() if path.is_relative_to(folder) or folder.is_relative_to(path)]
-    return max(around, key=lambda name: len(ours[name].parts), default=None)
+    if ours["GHBENCH_DATA"].is_relative_to(ours["GHBENCH_HOME"]):
+        del ours["GHBENCH_DATA"]
+    return " and ".join(name for name, folder in ours.items() if folder.is_relative_to(path)) or None

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ghbench.cli.terminal import print_columns, print_json, progress_bars, say
+from ghbench.foreign_output import to_stderr
 
 
 def describe(
@@ -20,14 +21,16 @@ def describe(
 ) -> None:
     """Describe an extractor, a task, a dataset or a generator."""
     if modules:
-        tree = _modules(kind, spec)
+        with to_stderr():
+            tree = _modules(kind, spec)
         if as_json:
             print_json(tree)
         else:
             print_columns(["module", "class", "output for one image"], [list(row.values()) for row in tree])
         return
     describers = {"extractor": _extractor, "task": _task, "dataset": _dataset, "generator": _generator}
-    description = describers[kind](spec)
+    with to_stderr():
+        description = describers[kind](spec)
     if as_json:
         print_json(description)
     else:

@@ -98,11 +98,12 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has closed it, as in `ghbench list extractors | head -1`
         _flush_stdout()
         sys.exit(1)
-    except Exception as error:  # noqa: BLE001 - the last resort
+    except Exception as error:
         refused = disk_error(error) if isinstance(error, OSError) else None
         if refused is None:
             say("".join(traceback.format_exception(error)), err=True)
         else:
+            logging.getLogger("ghbench").debug("", exc_info=error)
             complain(refused)
         _flush_stdout()
         sys.exit(1)

@@ -93,6 +93,7 @@ def batches(
             num_workers=workers,
             collate_fn=_as_it_is,  # type: ignore[arg-type]  # without a batch size it gets the item, not a list
             worker_init_fn=_give_way,
+            multiprocessing_context=_start_method(),
             generator=torch.Generator(),  # else it draws from the user's
         )
         stream = iter(loader)
@@ -114,7 +115,7 @@ def runs_the_script_again() -> bool:
     A spawned process imports the main script. That is harmless where the call stands under
     `if __name__ == "__main__":`, and where there is no script: in a notebook, at a prompt.
     """
-    if multiprocessing.get_start_method() == "fork":
+    if _start_method() == "fork":
         return False
     main = sys.modules["__main__"]
     module = getattr(getattr(main, "__spec__", None), "name", "")
@@ -131,6 +132,11 @@ def runs_the_script_again() -> bool:
             return not any(guard.lineno <= frame.f_lineno <= (guard.end_lineno or 0) for guard in guards)
         frame = frame.f_back
     return not guards  # another thread's stack does not show the script
+
+
+def _start_method() -> str:
+    """How processes are started; the user may still choose it later, as not after a plain `get_start_method()`."""
+    return multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
 
 
 def _batches_of_thread(source: _PreparedBatches) -> Generator[Batch, None, None]:

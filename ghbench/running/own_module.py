@@ -117,6 +117,7 @@ class OwnModule:
 
         self._module, self._places, self._pool, self._training = module, places, pool, training
         self._device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+        self._home = self._device
         self._mean = torch.tensor(mean).view(1, 3, 1, 1)
         self._std = torch.tensor(std).view(1, 3, 1, 1)
         self.drawn_weights: tuple[str, ...] = ()
@@ -191,6 +192,11 @@ class OwnModule:
 
         self._device = torch.device(device)
         self._module.to(self._device)
+
+    def move_back(self) -> None:
+        """Move the network to where its owner had it."""
+        if self._device != self._home:
+            self.to(str(self._home))
 
     def module_tree(self) -> list[dict[str, str]]:
         """Name, class and output of every part for one image, in the order of the code; `-` where it is not called."""

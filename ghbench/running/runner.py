@@ -16,6 +16,7 @@ from ghbench.results import files
 from ghbench.results.provenance import provenance
 from ghbench.results.schema import Failure, Result
 from ghbench.running.options import RunOptions
+from ghbench.running.own_module import OwnModule
 from ghbench.running.pair import Pair
 from ghbench.running.request import SubjectRequest, chosen_levels, load_task, subject_request
 from ghbench.spec_string import parse
@@ -60,7 +61,7 @@ def run(
         pair = Pair(request, loaded, options, _command(request, options, _spec_string(task, loaded)))
         for note in pair.notes():
             log.warning("%s: %s", request, note)
-        return pair.result()
+        return _result(pair)
 
 
 def run_pairs(
@@ -105,6 +106,14 @@ def run_pairs(
     return outcomes
 
 
+def _result(pair: Pair) -> Result:
+    try:
+        return pair.result()
+    finally:
+        if isinstance(pair.subject, OwnModule):
+            pair.subject.move_back()
+
+
 def _spec_string(given: str | Task, loaded: Task) -> str:
     """The task as a command line names it: canonically where it is registered, else as the user did."""
     return given if isinstance(given, str) and parse(given).attribute is not None else loaded.name
@@ -113,7 +122,7 @@ def _spec_string(given: str | Task, loaded: Task) -> str:
 def _run_or_record(request: SubjectRequest, task: Task, options: RunOptions, command: str) -> Result | Failure:
     path = files.failure_path(files.task_folder(task.name), request.spec_string.name, command, options.results)
     try:
-        result = Pair(request, task, options, command).result()
+        result = _result(Pair(request, task, options, command))
     except (Exception, SystemExit) as error:
         log.debug("%s on %s failed", request, task.name, exc_info=error)
         failure = Failure(

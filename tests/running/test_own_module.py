@@ -10,6 +10,7 @@ import ghbench
 from ghbench.errors import PluginError, UsageError
 from ghbench.running import request
 from ghbench.running.initial_weights import looks_untrained
+from ghbench.running.pair import Pair
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -293,6 +294,17 @@ def test_a_file_without_a_class_and_a_class_instead_of_an_instance(file):
         request.subject_request(Returning)
 
 
-def test_modules_are_listed_with_their_shapes(file, capsys):
+def test_modules_are_listed_with_their_shapes(file):
     tree = request.load_extractor(f"{file}:Net,size=32").module_tree()
     assert tree == [{"module": "trunk", "class": "Conv2d", "output": "[8, 4, 4]"}]
+
+
+def test_a_network_is_where_its_owner_had_it_after_a_run(lfw_tree, tmp_path, monkeypatch):
+    monkeypatch.setenv("GHBENCH_HOME", str(tmp_path / "home"))
+    moves = []
+    encoder = wrapped(lambda maps: maps)
+    monkeypatch.setattr(type(encoder.module), "to", lambda self, device: moves.append(str(device)))
+    encoder.to("meta")
+    monkeypatch.setattr(Pair, "result", lambda pair: None)
+    ghbench.run(encoder, f"lfw:root={lfw_tree}")
+    assert moves == ["meta", "cpu"]
