@@ -12,7 +12,7 @@ import re
 import sys
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,8 @@ from ghbench.errors import PluginError, UsageError, UserError
 from ghbench.spec_string import SpecString, parse, parse_recorded
 
 Kind = Literal["extractor", "task", "dataset", "generator"]
+OURS = "ghbench"
+"""The package whose plugins need no package in their name in a result."""
 KINDS: tuple[Kind, ...] = ("extractor", "task", "dataset", "generator")
 
 
@@ -157,6 +159,12 @@ def build_recorded(kind: Kind, text: str) -> Any:
         MissingError: The plugin needs something that this machine does not have.
     """
     return build(kind, parse_recorded(text))
+
+
+def build_ours(kind: Kind, spec: SpecString) -> Any:
+    """Make one of ghbench's own plugins, whatever other packages register under its name; raises as `build`."""
+    plain = replace(spec, package=OURS, attribute=None)
+    return build(kind, plain)
 
 
 def load_attribute(spec: SpecString) -> Any:

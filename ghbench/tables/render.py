@@ -46,15 +46,14 @@ def remark(row: Row, floor: str | None) -> str:
     remarks = [row.what] if row.what and row.what != result.subject.name else []
     if row.standing in AGAINST_FLOOR:
         remarks.append(AGAINST_FLOOR[row.standing].format(floor=floor))
-    training = result.subject.training
-    if training["supervision"] == "not stated":
+    if result.subject.supervision == "not stated":
         remarks.append("training not stated")
     if result.overlap.startswith(UNCHECKED):
         remarks.append(f"training overlap {result.overlap}")
     elif not result.overlap.startswith("none"):
         remarks.append(result.overlap)
-    if training["domain"] not in {"real", "not stated"}:
-        remarks.append(f"learned from {training['domain']} images")
+    if result.subject.domain not in {"real", "not stated"}:
+        remarks.append(f"learned from {result.subject.domain} images")
     judged = [data for data in result.datasets.values() if data.judged]
     undetected, padded = sum(data.faces_not_detected for data in judged), max((d.padded for d in judged), default=0.0)
     if undetected:
@@ -86,9 +85,8 @@ def _markdown_rows(table: Table, rows: Sequence[Row], *, ranked: bool) -> str:
     rule = [*(["---:"] if ranked else []), "---", "---:", *["---"] * (len(names) + 2)]
     lines = [f"| {' | '.join(head)} |", f"|{'|'.join(rule)}|"]
     for row in rows:
-        supervision = str(row.entry.result.subject.training.get("supervision", "not stated"))
         cells = [_code(row.system), numbers(row), *(cell(row.metric(name)) for name in names)]
-        cells += [_escape(supervision), _escape(_mark(row, table))]
+        cells += [_escape(row.entry.result.subject.supervision), _escape(_mark(row, table))]
         lines.append("| " + " | ".join([*([_rank(row)] if ranked else []), *cells]) + " |")
     return "\n".join(lines)
 

@@ -12,12 +12,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.errors import DataError, UsageError
+from ghbench.errors import DataError, UsageError, UserError
 from ghbench.results import files, scoring, statistics
 from ghbench.results.schema import MetricValue, Result
 from ghbench.running.request import load_task
 from ghbench.spec_string import parse
-from ghbench.tables.collect import Entry, align, entries_of, reference_of, usual_align, with_references
+from ghbench.tables.collect import Damage, Entry, align, entries_of, name_of, reference_of, usual_align, with_references
 from ghbench.task import Metric, Task
 
 Standing = Literal["better", "same", "worse", "floor"]
@@ -90,6 +90,11 @@ class Table:
         """The metric that ranks."""
         return self.metrics[0]
 
+    @property
+    def damage(self) -> list[str]:
+        """Notes on results that could not be read or believed."""
+        return [note for note in self.notes if isinstance(note, Damage)]
+
 
 def rank_table(task: str | Task, entries: Sequence[Entry], notes: Sequence[str] = (), seed: int = 0) -> Table:
     """Rank results by their task's main metric.
@@ -108,8 +113,9 @@ def rank_table(task: str | Task, entries: Sequence[Entry], notes: Sequence[str] 
     for entry in {entry.result.digest: entry for entry in reversed(entries)}.values():
         try:
             systems += _systems(task, entry, seed)
-        except DataError as error:
-            notes.append(f"{entry.result.subject.spec_string} left out: {error.message}")
+        except Exception as error:  # noqa: BLE001 - whoever wrote the records chose what the task's code meets in them
+            reason = error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            notes.append(Damage(f"{name_of(entry.result)} left out: {reason[:300]} ({entry.path.name})"))
     systems = _distinctly_named(systems)
     ranked, others = _apart(systems)
     others += [system for system in ranked if not math.isfinite(system.value)]
@@ -159,7 +165,7 @@ def table_of_results(task: str | Task, results: Sequence[Result], own: Path | No
     notes = []
     if any(entry.result.status == "partial" for entry in entries):
         notes.append("Partial: only the first images were used.")
-    present = {entry.result.subject.spec_string for entry in entries}
+    present = {name_of(entry.result) for entry in entries}
     absent = [row.name for row in task.references if row.name not in present]
     if absent:
         which = ", ".join(absent) if len(absent) <= _NAMED_REFERENCES else f"{len(absent)} of them"
@@ -187,7 +193,11 @@ class _System:
 
 def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
     result, main = entry.result, task.metrics[0]
+    _check_bounds(task, result)
     records = files.load_records(entry.path, result)
+    for score in scoring.scores(task, records):
+        if score.metric == main.name:
+            _check_value(score.value, scoring.find_value(result.metrics, main.name, score.level), main.name)
     draws: scoring.Replicates = {}
     if main.uncertainty in scoring.RESAMPLED:
         draws = scoring.main_draws(task, records, result.records_sha256, seed, result.digest)
@@ -196,6 +206,9 @@ def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
     each = result.features is not None and result.features.policy == "each"
     # Under other policies, too, a metric may be about one level: how well the code of that level is predicted.
     levels = dict.fromkeys(value.level for value in result.metrics)
+    present = dict(scoring.levels_of(records))
+    if each and levels.keys() - present.keys():
+        raise DataError("its metrics are of levels that its records do not have")
     found = []
     for level in levels if each else {None: None, **levels}:
         metrics = tuple(value for value in result.metrics if value.level == level)
@@ -203,7 +216,7 @@ def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
         found.append(
             _System(
                 name=_system_name(entry, level),
-                base=_without_levels(result.subject.spec_string),
+                base=_without_levels(name_of(result)),
                 entry=entry,
                 level=level,
                 metrics=metrics,
@@ -218,13 +231,29 @@ def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
     return found
 
 
+def _check_bounds(task: Task, result: Result) -> None:
+    bounds = {metric.name: metric.bounds for metric in task.metrics}
+    for value in result.metrics:
+        low, high = bounds.get(value.metric) or (-math.inf, math.inf)
+        for number in (value.value, *(value.interval or ())):
+            if number is not None and not low - 1e-9 <= number <= high + 1e-9:
+                raise DataError(f"its {value.metric} of {number:.6g} lies outside {low:g} to {high:g}")
+
+
+def _check_value(now: float, then: MetricValue | None, metric: str) -> None:
+    """The number that ranks must follow from the records, whose draws rank it; `verify` checks all the others."""
+    recorded = None if then is None else then.value
+    if recorded is None if math.isfinite(now) else recorded is not None:
+        raise DataError(f"its {metric} and its records disagree on whether there is one")
+    if recorded is not None and not math.isclose(now, recorded, rel_tol=1e-6, abs_tol=1e-6):
+        raise DataError(f"its {metric} is {recorded:.6g}, but {now:.6g} by its records")
+
+
 def _apart(systems: Sequence[_System]) -> tuple[list[_System], list[_System]]:
     """Systems that rank, and what stands below: single levels, and other levels or policies of a system that ranks."""
     ranked = [system for system in systems if system.level is None]
-    default = {system.base for system in ranked if system.entry.result.subject.spec_string == system.base}
-    below = [
-        system for system in ranked if system.base in default and system.entry.result.subject.spec_string != system.base
-    ]
+    default = {system.base for system in ranked if name_of(system.entry.result) == system.base}
+    below = [system for system in ranked if system.base in default and name_of(system.entry.result) != system.base]
     kept = [system for system in ranked if system not in below]
     return kept, [*below, *(system for system in systems if system.level is not None)]
 
@@ -248,9 +277,9 @@ def _reason_not_to_rank(task: Task, systems: Sequence[_System]) -> str | None:
 
 def _system_name(entry: Entry, level: str | None) -> str:
     result = entry.result
-    name = result.subject.spec_string
+    name = result.label or name_of(result)
     if level is not None:
-        name = f"{_without_levels(name)} @ {level}"
+        name = f"{result.label or _without_levels(name)} @ {level}"
     dtype = result.features.dtype if result.features else "float32"
     options = {"align": align(result), "seed": result.provenance.seed, "dtype": dtype}
     usual = {"align": usual_align(result), "seed": 0, "dtype": "float32"}
