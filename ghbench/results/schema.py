@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import html
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ghbench.digests import digest_json
+from ghbench.results import display
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA_VERSION: Literal[2] = 2
 Status = Literal["complete", "incomplete", "partial"]
@@ -181,6 +186,20 @@ class Result(_Part):
     def sealed(self) -> str:
         """The seal that belongs to this content; fields at their defaults are left out, so that new ones do no harm."""
         return digest_json(self.model_dump(mode="json", exclude={"seal"}, exclude_defaults=True))
+
+    def __repr__(self) -> str:
+        """A few lines with the numbers; everything is in `model_dump()`."""
+        return display.summary(self)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return f"<pre>{html.escape(display.summary(self))}</pre>"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a metric and level: value, low and high of the 95 % interval, standard error, unit, direction."""
+        return display.frame(self)
 
     def metric(self, name: str, level: str | None = None) -> MetricValue:
         """The metric of that name; KeyError where there is none."""

@@ -99,7 +99,11 @@ def _overlap_differences(result: Result, spec: SubjectSpec, task: Task) -> list[
         now = check_overlap(spec, judged, task.protocol())
     except UserError:
         return []
-    return [] if _kind_of_overlap(now) == _kind_of_overlap(result.overlap) else [f"overlap: {_short(result.overlap)} in the file, {_short(now)} now"]
+    return (
+        []
+        if _kind_of_overlap(now) == _kind_of_overlap(result.overlap)
+        else [f"overlap: {_short(result.overlap)} in the file, {_short(now)} now"]
+    )
 
 
 def _kind_of_overlap(sentence: str) -> str:

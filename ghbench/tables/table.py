@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError, UsageError, UserError
 from ghbench.results import files, scoring, statistics
+from ghbench.results.display import cell, one_line
 from ghbench.results.schema import MetricValue, Result
 from ghbench.running.request import load_task
-from ghbench.spec_string import parse
-from ghbench.tables.collect import Damage, Entry, align, entries_of, name_of, reference_of, usual_align, with_references
+from ghbench.tables.collect import Damage, Entry, entries_of, name_of, reference_of, with_references
+from ghbench.tables.names import distinct_names, system_name, without_levels
 from ghbench.task import Metric, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Standing = Literal["better", "same", "worse", "floor"]
 _NAMED_REFERENCES = 4
+_SHOWN = 12
+_COLUMNS = ("numbers", "images/s", "supervision", "remarks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Row:
         return sum(dims.values()) if self.level is None else dims.get(self.level)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Table:
     """Rows of one task, best first, and what a reader must know.
 
@@ -74,6 +79,7 @@ class Table:
         unranked: Why there are no ranks; None where there are.
         floor: What the best floor row is; None without one.
         notes: Sentences for the reader.
+        chosen: Names of the columns asked for beside rank and name; None: all of them.
     """
 
     task: str
@@ -84,6 +90,48 @@ class Table:
     unranked: str | None = None
     floor: str | None = None
     notes: tuple[str, ...] = ()
+    chosen: tuple[str, ...] | None = None
+    called: ClassVar[str] = "extractor"
+
+    def __repr__(self) -> str:
+        """A few lines; `to_frame()` has all of it."""
+        verb = "ranked" if self.unranked is None else "sorted"
+        over = f" over {self.unit}" if self.unit else ""
+        lines = [f"{self.task}: {len(self.rows)} systems, {verb} by {self.main.name}{over}"]
+        for row in self.rows[:_SHOWN]:
+            place = "-" if row.rank is None else str(row.rank)
+            lines.append(f"  {place:>3} {row.system[:60]}  {cell(row.metric(self.main.name))}")
+        if len(self.rows) > _SHOWN:
+            lines.append(f"  and {len(self.rows) - _SHOWN} more in .rows or .to_frame()")
+        return "\n".join([one_line(lines[0]), *(f"  {one_line(line)}" for line in lines[1:])])
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from ghbench.tables import formats
+
+        return formats.html(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a system: rank, name, numbers, each metric with the ends of its interval, digest, remarks."""
+        from ghbench.tables import formats
+
+        return formats.frame(self)
+
+    def shows(self, column: str) -> bool:
+        """Whether a column was asked for."""
+        return self.chosen is None or column in self.chosen
+
+    def with_columns(self, names: Sequence[str]) -> Table:
+        """The same table with these columns beside rank and name.
+
+        Raises:
+            UsageError: There is no such column.
+        """
+        known = [*(metric.name for metric in self.metrics), *_COLUMNS]
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise UsageError(f"there is no column {', '.join(map(repr, unknown))}; choose from {', '.join(known)}")
+        return replace(self, chosen=tuple(names))
 
     @property
     def main(self) -> Metric:
@@ -215,8 +263,8 @@ def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
         value = scoring.find_value(metrics, main.name, level)
         found.append(
             _System(
-                name=_system_name(entry, level),
-                base=_without_levels(name_of(result)),
+                name=system_name(result, level),
+                base=without_levels(name_of(result)),
                 entry=entry,
                 level=level,
                 metrics=metrics,
@@ -275,31 +323,9 @@ def _reason_not_to_rank(task: Task, systems: Sequence[_System]) -> str | None:
     return None
 
 
-def _system_name(entry: Entry, level: str | None) -> str:
-    result = entry.result
-    name = result.label or name_of(result)
-    if level is not None:
-        name = f"{result.label or _without_levels(name)} @ {level}"
-    dtype = result.features.dtype if result.features else "float32"
-    options = {"align": align(result), "seed": result.provenance.seed, "dtype": dtype}
-    usual = {"align": usual_align(result), "seed": 0, "dtype": "float32"}
-    return " ".join([name, *(f"--{key} {value}" for key, value in options.items() if value != usual[key])])
-
-
-def _without_levels(spec_string: str) -> str:
-    try:
-        return str(parse(spec_string).without("level", "policy"))
-    except UsageError:  # the name of an object need not follow the grammar
-        return spec_string
-
-
 def _distinctly_named(systems: Sequence[_System]) -> list[_System]:
-    """Results that differ in what a name does not say, for instance in weights, get their digest into it."""
-    often = Counter(system.name for system in systems)
-    return [
-        system if often[system.name] == 1 else replace(system, name=f"{system.name} #{system.entry.result.digest[:8]}")
-        for system in systems
-    ]
+    names = distinct_names([system.name for system in systems], [system.entry.result.digest for system in systems])
+    return [replace(system, name=name) for system, name in zip(systems, names, strict=True)]
 
 
 def _standings(count: int, floor: Sequence[int], best: int | None, better: NDArray[np.bool_]) -> list[Standing | None]:
