@@ -72,7 +72,7 @@ def evaluate(
 def leaderboard(task: str | Task) -> Table:
     """All finished results of a task, published and one's own, ranked."""
     loaded = load_task(task)
-    entries, notes = collect(loaded.name)
+    entries, notes = collect(loaded.name, version=loaded.version)
     return rank_table(loaded, entries, notes)
 
 

@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
+from ghbench.cli.completion import complete_tasks
 from ghbench.cli.first_run import command_for
 from ghbench.cli.terminal import print_json, say
 from ghbench.errors import MissingError
 
 
 def verify(
-    task: Annotated[str, typer.Option("--task", "-t", help="Spec string of the task.")],
+    task: Annotated[str, typer.Option("--task", "-t", help="Spec string of the task.", autocompletion=complete_tasks)],
     published: Annotated[bool, typer.Option("--published/--own", help="Which results.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -28,7 +29,7 @@ def verify(
 
     loaded = load_task(task)
     name = loaded.name
-    entries, notes = collect(name, published_folder() if published else None, published=False)
+    entries, notes = collect(name, published_folder() if published else None, published=False, version=loaded.version)
     if not entries and not notes:
         # Of what ships with ghbench the user can make nothing; of one's own results, the first.
         fix = f"ghbench verify -t {shlex.quote(task)} --own" if published else command_for(loaded, task)

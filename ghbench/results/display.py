@@ -39,6 +39,14 @@ def one_line(text: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
+def inert(value: object) -> object:
+    """Text that a spreadsheet would take for a formula gets an apostrophe before it; numbers stay numbers."""
+    if not isinstance(value, str):
+        return value
+    text = one_line(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
 def summary(result: Result) -> str:
     """A few lines: what was evaluated on what, and the numbers."""
     levels = result.features.levels if result.features else []

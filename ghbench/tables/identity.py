@@ -68,7 +68,8 @@ def _installed(result: Result, task: Task) -> Subject | None:
         return found
     if result.subject.package != registry.OURS:
         return None
-    built: Subject = registry.build_ours("extractor", parse_recorded(name_of(result)).without("level", "policy"))
+    spec = parse_recorded(name_of(result)).without("level", "policy")
+    built: Subject = registry.build("extractor", registry.ours_first("extractor", spec))
     return built
 
 

@@ -81,7 +81,8 @@ def find_system(
 
     Args:
         entries: Results of the task.
-        text: `pixels`, `ghbench/pixels`, `net:level=all @ r16`, `net --align tight`, `net #a1b2c3d4`, `net (published)`.
+        text: `pixels`, `ghbench/pixels`, `net:level=all @ r16`, `net --align tight`, `net #a1b2c3d4`,
+            `net (published)`; what `short_names` made of one of them.
         task: The task, whose constants can be named too.
         with_align: Keep results of this alignment, under their names without it.
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ghbench.results.display import cell, one_line
+from ghbench.results.display import cell, inert, one_line
 from ghbench.running.overlap import UNCHECKED
 from ghbench.tables.table import Row, Table
 
@@ -123,7 +123,7 @@ def comma_separated(table: Table) -> str:
     head, rows = values(table)
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
-    writer.writerows([list(map(_inert, row)) for row in (head, *rows)])
+    writer.writerows([list(map(inert, row)) for row in (head, *rows)])
     return content.getvalue()
 
 
@@ -146,14 +146,6 @@ def values(table: Table) -> tuple[list[str], list[list[object]]]:
         about = [row.entry.published, row.entry.result.digest, remark(row, table.floor)]
         rows.append([row.rank, row.system, row.numbers, *found, *about])
     return head, rows
-
-
-def _inert(value: object) -> object:
-    """Text that a spreadsheet would take for a formula gets an apostrophe before it; numbers stay numbers."""
-    if not isinstance(value, str):
-        return value
-    text = one_line(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def as_json(table: Table) -> str:
