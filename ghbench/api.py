@@ -116,7 +116,7 @@ def list_datasets() -> list[str]:
 
 
 def _print_outcomes(task: Task, outcomes: Sequence[Result | Failure], options: RunOptions) -> None:
-    from ghbench.tables.render import one_line
+    from ghbench.results.display import one_line
     from ghbench.tables.terminal import print_table
 
     results = [outcome for outcome in outcomes if isinstance(outcome, Result)]

@@ -73,8 +73,8 @@ def figures(
 
 def _short_labels(table: Table) -> tuple[Table, dict[str, str]]:
     """The table with names that a figure has room for, and what each shortened one stands for."""
+    from ghbench.results.display import one_line
     from ghbench.tables.names import short_names
-    from ghbench.tables.render import one_line
 
     rows = (*table.rows, *table.levels)
     full = [one_line(row.system) for row in rows]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ghbench.results.display import one_line, short_number
+from ghbench.results.display import cell, one_line, short_number
 from ghbench.tables import render
 from ghbench.tables.table import Row, Table
 
@@ -79,7 +79,7 @@ def _html_rows(table: Table, rows: Sequence[Row], *, ranked: bool) -> str:
             "remarks": render.mark(row, table),
         }
         cells = [*([render.rank(row)] if ranked else []), row.system]
-        cells += [render.cell(row.metric(name)) for name in names] + [found[name] for name in extra]
+        cells += [cell(row.metric(name)) for name in names] + [found[name] for name in extra]
         lines.append(f"<tr>{''.join(f'<td>{_html(text)}</td>' for text in cells)}</tr>")
     return "\n".join([*lines, "</tbody>", "</table>"])
 

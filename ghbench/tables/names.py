@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -99,7 +99,7 @@ def find_system(
     names = [named.name.replace(f" --align {with_align}", "") for named in systems]
     distinct = distinct_names(names, [named.entry.result.digest for named in systems])
     canonical = _canonical(wanted, task)
-    tests = (
+    tests: tuple[Callable[[int], bool], ...] = (
         lambda index: distinct[index] == wanted,
         lambda index: f"{names[index]} #{systems[index].entry.result.digest}".startswith(wanted) and " #" in wanted,
         lambda index: names[index] in {wanted, canonical},

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from ghbench.results.display import cell, one_line
 from ghbench.tables.names import short_names
-from ghbench.tables.render import LEVELS_TITLE, cell, columns, explanation, numbers, one_line, rank, remark
+from ghbench.tables.render import LEVELS_TITLE, columns, explanation, numbers, rank, remark
 from ghbench.tables.table import Row, Table
 
 _PIPE_WIDTH = 200
@@ -58,8 +59,8 @@ def _print_rows(
         *(["images/s"] if table.shows("images/s") else []),
     ]
     kept = list(shown)
-    can_go = [name for name in ("images/s", "numbers") if name in kept]
-    can_go = [*can_go[:1], *reversed(names[1:]), *can_go[1:]]
+    optional = [name for name in ("images/s", "numbers") if name in kept]
+    can_go: list[str] = [*optional[:1], *reversed(names[1:]), *optional[1:]]
     marks = [_marks(row, table, notes) for row in rows]
     full = [one_line(row.system) for row in rows]
     called = full
