@@ -123,7 +123,7 @@ def comma_separated(table: Table) -> str:
     head, rows = values(table)
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
-    writer.writerows([[inert(value) for value in row] for row in [[*head], *rows]])
+    writer.writerows([list(map(inert, head)), *(list(map(inert, row)) for row in rows)])
     return content.getvalue()
 
 
