@@ -77,7 +77,7 @@ def evaluate(
 def leaderboard(task: str | Task) -> Table:
     """All finished results of a task, published and one's own, ranked."""
     loaded = load_task(task)
-    entries, notes = collect(loaded.name)
+    entries, notes = collect(loaded.name, version=loaded.version)
     return rank_table(loaded, entries, notes)
 
 
@@ -121,7 +121,7 @@ def list_datasets() -> list[str]:
 
 
 def _print_outcomes(task: Task, outcomes: Sequence[Result | Failure], options: RunOptions) -> None:
-    from ghbench.tables.render import one_line
+    from ghbench.results.display import one_line
     from ghbench.tables.terminal import print_table
 
     results = [outcome for outcome in outcomes if isinstance(outcome, Result)]

@@ -12,7 +12,7 @@ import re
 import sys
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,8 @@ from ghbench.spec_string import SpecString, parse, parse_recorded
 from ghbench.user_code import known_fix, user_frame
 
 Kind = Literal["extractor", "task", "dataset", "generator"]
+OURS = "ghbench"
+"""The package whose plugins need no package in their name in a result."""
 KINDS: tuple[Kind, ...] = ("extractor", "task", "dataset", "generator")
 
 
@@ -113,14 +115,27 @@ def find(kind: Kind, spec: SpecString) -> Plugin:
 
 
 def needed_package(kind: Kind, spec: SpecString) -> str | None:
-    """The package that must stand in a spec string for its name to be clear: None where only one has the name.
+    """The package that must stand in a recorded name: None for ghbench's own, and where only one has the name.
 
     Raises:
         UsageError: As `find`.
     """
     plugin = find(kind, spec)
     same = [other for other in plugins(kind) if other.name == plugin.name]
-    return plugin.package if len(same) > 1 else None
+    return plugin.package if len(same) > 1 and plugin.package != OURS else None
+
+
+def ours_first(kind: Kind, spec: SpecString) -> SpecString:
+    """A recorded name, or one that a task writes, made clear: without a package it means ghbench's own plugin.
+
+    Another package that registers the same name does not change what the name means.
+    """
+    ours = (
+        spec.package is None
+        and spec.attribute is None
+        and any(plugin.name == spec.name and plugin.package == OURS for plugin in plugins(kind))
+    )
+    return replace(spec, package=OURS) if ours else spec
 
 
 def build(kind: Kind, spec: SpecString | str) -> Any:
@@ -205,7 +220,7 @@ def build_recorded(kind: Kind, text: str) -> Any:
         PluginError: The plugin failed.
         MissingError: The plugin needs something that this machine does not have.
     """
-    return build(kind, parse_recorded(text))
+    return build(kind, ours_first(kind, parse_recorded(text)))
 
 
 def load_attribute(spec: SpecString) -> Any:

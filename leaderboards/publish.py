@@ -1,6 +1,7 @@
 """Make published pages: evaluate what `published.toml` lists, drop what it no longer lists, write the table, verify it.
 
 python leaderboards/publish.py [PAGE...]     for instance `orl`; without a page all of them
+python leaderboards/publish.py --seal        evaluate nothing: seal the results as they lie, and list their seals
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def publish(page: Page, folder: Path = FOLDER) -> None:
     from ghbench.results.schema import Result
     from ghbench.running.request import load_task
     from ghbench.tables import collect, rank_table, render
-    from ghbench.tables.rescore import differences
+    from ghbench.tables.rescore import check
 
     task = load_task(page.task)
     # A process of its own: what one page loads is gone before the next one.
@@ -75,11 +76,37 @@ def publish(page: Page, folder: Path = FOLDER) -> None:
     for path in (folder / files.task_folder(task.name)).iterdir():
         if path.with_suffix(".json") not in made:
             path.unlink()
+    list_seals(folder)
     entries, notes = collect(task.name, folder, published=False)
     atomic.write_text(folder / page.file, render.markdown(rank_table(task, entries, notes)))
-    wrong = [f"{entry.path.name}: {line}" for entry in entries for line in differences(entry, task)]
+    wrong = [f"{entry.path.name}: {line}" for entry in entries for line in check(entry, task).differences]
     if wrong or notes:
         sys.exit("\n".join([*notes, *wrong]))
+
+
+def list_seals(folder: Path = FOLDER, *, renew: bool = False) -> None:
+    """Write down the seal of each result in a folder, by task and digest; what differs from it is no published result.
+
+    Args:
+        folder: Where the results lie.
+        renew: Seal the results as they lie first, which believes them.
+    """
+    from ghbench import atomic
+    from ghbench.results import files
+    from ghbench.tables.collect import DIGESTS
+
+    seals: dict[str, dict[str, str]] = {}
+    for path in sorted(folder.glob("*/*.json")):
+        if path.name.endswith(".failed.json"):
+            continue
+        result = files.load(path, sealed=not renew)
+        if renew:
+            result = files.save_sealed(result, path)
+        seals.setdefault(result.task.name, {})[result.digest] = result.sealed()
+    lines = ["# The seal of each published result, by task and digest. Made by publish.py, never by hand."]
+    for task, listed in sorted(seals.items()):
+        lines += ["", f"[{json.dumps(task)}]", *(f'{digest} = "{seal}"' for digest, seal in sorted(listed.items()))]
+    atomic.write_text(folder / DIGESTS, "\n".join(lines) + "\n")
 
 
 def main() -> None:
@@ -87,7 +114,12 @@ def main() -> None:
     pages = published_pages()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("page", nargs="*", help=f"{', '.join(pages)}; default: all")
-    names = parser.parse_args().page
+    parser.add_argument("--seal", action="store_true", help="evaluate nothing; seal the results as they lie")
+    given = parser.parse_args()
+    if given.seal:
+        list_seals(renew=True)
+        return
+    names = given.page
     unknown = [name for name in names if name not in pages]
     if unknown:
         parser.error(f"no page {' or '.join(unknown)}; choose from {', '.join(pages)}")

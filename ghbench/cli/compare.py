@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ghbench.cli.terminal import print_json, say
+from ghbench.cli.completion import complete_extractors, complete_tasks
+from ghbench.cli.terminal import complain, print_json, say
+
+if TYPE_CHECKING:
+    from ghbench.tables import Comparison
 
 
 def compare(
-    first: Annotated[str, typer.Argument(help="Spec string of an extractor.")],
-    second: Annotated[str, typer.Argument(help="Spec string of another one.")],
-    task: Annotated[str, typer.Option("--task", "-t", help="Spec string of the task.")],
+    first: Annotated[
+        str, typer.Argument(help="An extractor, by any name that a table prints.", autocompletion=complete_extractors)
+    ],
+    second: Annotated[str, typer.Argument(help="Another one.", autocompletion=complete_extractors)],
+    task: Annotated[str, typer.Option("--task", "-t", help="Spec string of the task.", autocompletion=complete_tasks)],
     metric: Annotated[str | None, typer.Option(help="Default: the metric that ranks.")] = None,
     align: Annotated[str | None, typer.Option(help="Alignment of both results.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -23,6 +30,13 @@ def compare(
     from ghbench.tables import compare as compare_results
 
     found = compare_results(first, second, task, metric, align)
+    for line in found.damage:
+        complain(line)
+    _print(found, as_json=as_json)
+    sys.exit(1 if found.damage else 0)
+
+
+def _print(found: Comparison, *, as_json: bool) -> None:
     if as_json:
         # JSON knows no NaN; an interval that no draw defines is null.
         print_json(json.loads(json.dumps(asdict(found)), parse_constant=lambda _: None))

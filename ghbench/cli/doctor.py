@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
 import tempfile
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
-from ghbench.cli.terminal import say
+import typer
+
+from ghbench.cli.terminal import print_json, say
 
 _EXTRAS = {
     "cpu": ["faiss"],
@@ -20,8 +25,26 @@ _EXTRAS = {
 }
 
 
-def doctor() -> None:
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Check versions, extras, folders, assets and plugins; exit code 1 if something is broken, not just missing."""
+    if as_json:
+        sys.exit(_as_json())
+    sys.exit(_check())
+
+
+def _as_json() -> int:
+    """Print what `_check` says, a list of texts by the word that its lines begin with."""
+    with redirect_stdout(io.StringIO()) as printed:
+        code = _check()
+    found: dict[str, list[str]] = {"broken": []}
+    for line in printed.getvalue().splitlines():
+        word, _, text = line.partition(" ")
+        found.setdefault(word, []).append(text.strip())
+    print_json(found)
+    return code
+
+
+def _check() -> int:
     broken = [*_folders(), *_plugins()]
     _versions()
     _extras()
@@ -29,7 +52,7 @@ def doctor() -> None:
     _leftovers()
     for line in broken:
         say(f"broken   {line}")
-    sys.exit(1 if broken else 0)
+    return 1 if broken else 0
 
 
 def _versions() -> None:

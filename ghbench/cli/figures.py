@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from ghbench.cli.completion import complete_extractors, complete_tasks
 
 if TYPE_CHECKING:
     from ghbench.figures import IntervalRow, LevelCurve, RocCurve
     from ghbench.tables import Row, Table
 
 _MOST_CURVES = 8
+_LONGEST_LABEL = 36
 
 
 def figures(
-    task: Annotated[str, typer.Option("--task", "-t", help="Spec string of the task.")],
+    task: Annotated[str, typer.Option("--task", "-t", help="Spec string of the task.", autocompletion=complete_tasks)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
     kind: Annotated[Literal["png", "svg"], typer.Option("--format", help="File format.")] = "png",
+    own_only: Annotated[bool, typer.Option("--own", help="Leave published rows out.")] = False,
     published_only: Annotated[bool, typer.Option("--published", help="Leave out your own rows.")] = False,
+    extractor: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--extractor", "-e", help="Only rows that fit, 'ghfeat*'; repeatable.", autocompletion=complete_extractors
+        ),
+    ] = None,
+    label: Annotated[list[str] | None, typer.Option("--as", help="SPEC=NAME: what a row is called.")] = None,
 ) -> None:
     """Draw a task's ranked table with intervals, curves over levels and ROC curves, and print the files' paths."""
     from ghbench.cli.terminal import complain, say
     from ghbench.figures import interval_figure, level_figure, roc_figure, save_figure
     from ghbench.results.files import slug
     from ghbench.running.request import load_task
-    from ghbench.tables import collect, published_folder, rank_table
+    from ghbench.tables.select import Choice, chosen_table
 
     task_loaded = load_task(task)
     name = task_loaded.name
-    own = published_folder() if published_only else None
-    entries, notes = collect(name, own, published=not published_only)
-    table = rank_table(task_loaded, entries, notes)
+    table = chosen_table(task_loaded, Choice(own_only, published_only, extractor or (), label or ()))
     for note in table.notes:
         complain(note)
+    table, full = _short_labels(table)
+    for short, long in full.items():
+        complain(f"{short}: {long}")
     curves_of = _level_curves(table)
     rows = [interval for row in table.rows if (interval := _interval(row, table)) is not None]
     drawn = interval_figure(
@@ -54,6 +68,21 @@ def figures(
     if curves:
         drawn = roc_figure(curves, f"{table.task}: ROC")
         say(str(save_figure(drawn, out / f"{slug(name)}-roc.{kind}")))
+    sys.exit(1 if table.damage else 0)
+
+
+def _short_labels(table: Table) -> tuple[Table, dict[str, str]]:
+    """The table with names that a figure has room for, and what each shortened one stands for."""
+    from ghbench.results.display import one_line
+    from ghbench.tables.names import short_names
+
+    rows = (*table.rows, *table.levels)
+    full = [one_line(row.system) for row in rows]
+    short = short_names(full, _LONGEST_LABEL)
+    renamed = [replace(row, system=name) for row, name in zip(rows, short, strict=True)]
+    changed = {name: long for name, long in zip(short, full, strict=True) if name != long}
+    kept = len(table.rows)
+    return replace(table, rows=tuple(renamed[:kept]), levels=tuple(renamed[kept:])), changed
 
 
 def _interval(row: Row, table: Table) -> IntervalRow | None:

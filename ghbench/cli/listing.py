@@ -9,18 +9,18 @@ import typer
 from ghbench.cli.terminal import print_columns, print_json
 from ghbench.registry import Kind, Plugin, plugins, summary
 
-Plural = Literal["extractors", "tasks", "datasets", "generators"]
+Listed = Literal["extractors", "tasks", "datasets", "generators", "extractor", "task", "dataset", "generator"]
 
 
 def list_plugins(
-    kind: Annotated[Plural, typer.Argument(help="What to list.")],
+    kind: Annotated[Listed, typer.Argument(help="What to list.")],
     ready: Annotated[
         bool, typer.Option("--ready", help="Also say which are ready to use (imports them), and what others need.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List extractors, tasks, datasets or generators."""
-    rows = [_row(plugin, ready=ready) for plugin in plugins(cast("Kind", kind[:-1]))]
+    rows = [_row(plugin, ready=ready) for plugin in plugins(cast("Kind", kind.removesuffix("s")))]
     if as_json:
         print_json(rows)
         return

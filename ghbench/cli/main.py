@@ -22,6 +22,7 @@ from ghbench.cli import (
     generate,
     leaderboard,
     listing,
+    results,
     run,
     train,
     verify,
@@ -48,6 +49,7 @@ app.command("describe")(describe.describe)
 app.command("generate")(generate.generate)
 app.command("convert")(convert.convert)
 app.command("doctor")(doctor.doctor)
+app.add_typer(results.app, name="results", help="Your own results: list, show, rename, remove, export.")
 app.add_typer(train.app, name="train", help="Train generators, heads and encoders; interrupted runs resume.")
 app.add_typer(edit.app, name="edit", help="Edit images with GH-Feat: reconstruct, mix, global, local, harmonize.")
 app.add_typer(cache.app, name="cache", help="Stored features: list, verify, clear, import.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ghbench.cli.completion import complete_extractors, complete_tasks
 from ghbench.cli.terminal import complain, print_json, progress_bars
 
 if TYPE_CHECKING:
@@ -15,8 +16,16 @@ if TYPE_CHECKING:
 
 
 def run(
-    extractor: Annotated[list[str], typer.Option("--extractor", "-e", help="Spec string; may be given many times.")],
-    task: Annotated[list[str], typer.Option("--task", "-t", help="Spec string; may be given many times.")],
+    extractor: Annotated[
+        list[str],
+        typer.Option(
+            "--extractor", "-e", help="Spec string; may be given many times.", autocompletion=complete_extractors
+        ),
+    ],
+    task: Annotated[
+        list[str],
+        typer.Option("--task", "-t", help="Spec string; may be given many times.", autocompletion=complete_tasks),
+    ],
     references: Annotated[bool, typer.Option("--references", help="Run the task's reference rows too.")] = False,
     align: Annotated[str | None, typer.Option(help="none, tight, ffhq, dlib-chip; default: as declared.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Evaluate finished pairs again.")] = False,

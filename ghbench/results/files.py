@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pandas as pd
 from pydantic import ValidationError
@@ -20,6 +23,9 @@ from ghbench.spec_string import at_any_path
 
 LONGEST = 60
 """Letters of a name that stand in a file's name."""
+
+_DIGITS = 18
+"""Digits of the largest whole number in a result; no count has more."""
 
 
 def results_folder() -> Path:
@@ -90,13 +96,19 @@ def save(result: Result, records: bytes, path: Path) -> Result:
         path: Path of the JSON file.
 
     Returns:
-        The result as its file says it, with the digest of its records.
+        The result as its file says it, with the digest of its records and its seal.
     """
     atomic.write_bytes(path.with_suffix(".parquet"), records)
-    result = result.model_copy(update={"records_sha256": digest_bytes(records)})
-    text = result.model_dump_json(indent=1)
-    atomic.write_text(path, text + "\n")
-    return Result.model_validate_json(text)
+    return save_sealed(result.model_copy(update={"records_sha256": digest_bytes(records)}), path)
+
+
+def save_sealed(result: Result, path: Path) -> Result:
+    """Write the JSON alone, with a new seal, and return the result as its file says it."""
+    # As whoever reads the file will see it: NaN is null there.
+    written = Result.model_validate_json(result.model_dump_json())
+    written = written.model_copy(update={"seal": written.sealed()})
+    atomic.write_text(path, written.model_dump_json(indent=1) + "\n")
+    return written
 
 
 def save_failure(failure: Failure, path: Path) -> None:
@@ -104,18 +116,24 @@ def save_failure(failure: Failure, path: Path) -> None:
     atomic.write_text(path, failure.model_dump_json(indent=1) + "\n")
 
 
-def load(path: Path) -> Result:
+def load(path: Path, *, sealed: bool = True) -> Result:
     """Read a result.
 
+    Args:
+        path: Its JSON file.
+        sealed: Whether a seal that does not fit is an error.
+
     Raises:
-        DataError: The file is not a result of a known schema version.
+        DataError: The file is not a result of a known schema version, or was changed after it was written.
     """
+    fix = "run the pair again with --overwrite"
     try:
-        return Result.model_validate_json(read_text(path))
-    except (DataError, ValueError, ValidationError) as error:
-        raise DataError(
-            f"{path} is not a readable result: {error}", fix="run the pair again with --overwrite"
-        ) from error
+        result = Result.model_validate(_json_values(read_text(path)))
+    except (DataError, OSError, ValueError, ValidationError, RecursionError) as error:
+        raise DataError(f"{path} is not a readable result: {_reason(error)}", fix=fix) from error
+    if sealed and result.seal is not None and result.seal != result.sealed():
+        raise DataError(f"{path} was changed after it was written: its seal does not fit", fix=fix)
+    return result
 
 
 def finished(path: Path) -> Result | None:
@@ -132,9 +150,37 @@ def load_records(path: Path, result: Result) -> pd.DataFrame:
     """Read the records that belong to the result at `path`.
 
     Raises:
-        DataError: They are missing, or not the ones that the result was computed from.
+        DataError: They are missing, not the ones that the result was computed from, or no Parquet.
     """
     return read_records(_records_path(path, result))
+
+
+def _json_values(text: str) -> Any:
+    """JSON whose numbers are finite and of a sensible size, and whose texts can be printed, at any depth."""
+
+    def refuse(name: str) -> NoReturn:
+        raise ValueError(f"it holds {name[:40]}, which is no number that a result can have")
+
+    def whole(digits: str) -> int:
+        return int(digits) if len(digits) <= _DIGITS else refuse(digits)
+
+    def real(digits: str) -> float:
+        value = float(digits)
+        return value if math.isfinite(value) else refuse(digits)
+
+    values = json.loads(text, parse_constant=refuse, parse_int=whole, parse_float=real)
+    json.dumps(values, ensure_ascii=False).encode()  # a lone surrogate cannot be printed
+    return values
+
+
+def _reason(error: Exception) -> str:
+    """The first trouble in one short line."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:200]
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return str(error).partition("\n")[0][:200] or type(error).__name__
 
 
 def _records_path(path: Path, result: Result) -> Path:

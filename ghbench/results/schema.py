@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import html
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ghbench.digests import digest_json
+from ghbench.results import display
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA_VERSION: Literal[2] = 2
 Status = Literal["complete", "incomplete", "partial"]
@@ -48,6 +55,16 @@ class SubjectRecord(_Part):
     licence: str
     constant: bool = Field(default=False, description="one of the task's own reference rows")
 
+    @property
+    def supervision(self) -> str:
+        """What taught the weights, as the training record says it."""
+        return str(self.training.get("supervision", "not stated"))
+
+    @property
+    def domain(self) -> str:
+        """What kind of images the weights were learned from."""
+        return str(self.training.get("domain", "not stated"))
+
 
 class FeatureRecord(_Part):
     """How features were made and compared; only of subjects that have some."""
@@ -61,6 +78,12 @@ class FeatureRecord(_Part):
     backend: str
     centred: bool
     dtype: str = Field(description="how they were stored")
+
+    @model_validator(mode="after")
+    def _one_dim_a_level(self) -> FeatureRecord:
+        if len(self.levels) != len(self.dims):
+            raise ValueError(f"{len(self.levels)} levels, but {len(self.dims)} dims")
+        return self
 
 
 class NavigatorRecord(_Part):
@@ -157,6 +180,26 @@ class Result(_Part):
     timing: Timing | None = None
     provenance: Provenance
     records_sha256: str | None = None
+    label: str | None = Field(default=None, description="what its owner calls the row in tables")
+    seal: str | None = Field(default=None, description="sha256 over all the rest; finds damage and careless edits")
+
+    def sealed(self) -> str:
+        """The seal that belongs to this content; fields at their defaults are left out, so that new ones do no harm."""
+        return digest_json(self.model_dump(mode="json", exclude={"seal"}, exclude_defaults=True))
+
+    def __repr__(self) -> str:
+        """A few lines with the numbers; everything is in `model_dump()`."""
+        return display.summary(self)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return f"<pre>{html.escape(display.summary(self))}</pre>"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a metric and level: value, low and high of the 95 % interval, standard error, unit, direction."""
+        return display.frame(self)
 
     def metric(self, name: str, level: str | None = None) -> MetricValue:
         """The metric of that name; KeyError where there is none."""

@@ -53,9 +53,6 @@ class RoleData:
 def subject_record(request: SubjectRequest, spec: SubjectSpec) -> SubjectRecord:
     """Which subject, exactly; of the training images only their number."""
     package = request.package()
-    training = asdict(spec.training)
-    listed = training.pop("image_digests")
-    training["images_listed"] = None if listed is None else len(listed)
     return SubjectRecord(
         name=spec.name,
         spec_string=str(request),
@@ -63,10 +60,18 @@ def subject_record(request: SubjectRequest, spec: SubjectSpec) -> SubjectRecord:
         package=package,
         package_version=package_version(package) if package else None,
         weights_digest=spec.weights_digest,
-        training=training,
+        training=training_record(spec),
         licence=spec.licence,
         constant=request.constant,
     )
+
+
+def training_record(spec: SubjectSpec) -> dict[str, Any]:
+    """What shaped the weights, with the number of training images in place of their digests."""
+    training = asdict(spec.training)
+    listed = training.pop("image_digests")
+    training["images_listed"] = None if listed is None else len(listed)
+    return training
 
 
 def feature_record(

@@ -46,7 +46,9 @@ class SubjectRequest:
 
     def build(self, seed: int = 0) -> Subject:
         """Make the subject, with `seed` for whatever its constructor draws; networks may be loaded when first used."""
-        return self.given if self.given is not None else load_extractor(self.spec_string, seed)
+        if self.given is not None:
+            return self.given
+        return load_extractor(registry.ours_first("extractor", self.spec_string), seed)
 
     def check_options(self) -> None:
         """Find wrong options before anything runs; what cannot even be imported fails later, when its turn comes.
@@ -57,7 +59,7 @@ class SubjectRequest:
         if self.given is not None or self.spec_string.attribute is not None:
             return
         try:
-            target = registry.find("extractor", self.spec_string).load()
+            target = registry.find("extractor", registry.ours_first("extractor", self.spec_string)).load()
         except (PluginError, MissingError):
             return
         registry.validate_options(target, self.spec_string)
@@ -66,15 +68,16 @@ class SubjectRequest:
         """Distribution that it comes from, empty for objects and unregistered modules."""
         if self.given is not None or self.spec_string.attribute is not None:
             return ""
-        return registry.find("extractor", self.spec_string).package
+        return registry.find("extractor", registry.ours_first("extractor", self.spec_string)).package
 
 
-def subject_request(subject: object, task: Task | None = None) -> SubjectRequest:
+def subject_request(subject: object, task: Task | None = None, *, reference: bool = False) -> SubjectRequest:
     """Understand what a user names as a subject.
 
     Args:
         subject: A spec string, an `nn.Module`, any object with `spec()` and an ability, or what is understood already.
         task: The task that it is for; its constants can be named too.
+        reference: It is the name of one of the task's reference rows, which no other package can take over.
 
     Raises:
         UsageError: The spec string is wrong, or names an unknown subject, option or policy.
@@ -93,6 +96,7 @@ def subject_request(subject: object, task: Task | None = None) -> SubjectRequest
     if policy not in POLICIES:
         raise UsageError(f"there is no policy {policy!r}; choose one of {', '.join(POLICIES)}")
     plain = spec.without(*_OURS)
+    plain = registry.ours_first("extractor", plain) if reference else plain
     if plain.attribute is None:
         plain = replace(plain, package=registry.needed_package("extractor", plain))
     return SubjectRequest(plain, spec.options.get("level"), policy)

@@ -91,10 +91,11 @@ def run_pairs(
     loaded = [(load_task(task), task) for task in tasks]
     pairs: list[tuple[SubjectRequest, Task, str]] = []
     for task, given in loaded:
-        named_already = {str(extractor) for extractor in extractors if isinstance(extractor, str | SubjectRequest)}
-        beside = [row.name for row in task.references if references and row.name not in named_already]
+        asked = [subject_request(subject, task) for subject in extractors]
+        beside = [subject_request(row.name, task, reference=True) for row in task.references] if references else []
+        present = set(map(str, asked))
         named = _spec_string(given, task)
-        pairs += [(subject_request(subject, task), task, named) for subject in [*extractors, *beside]]
+        pairs += [(one, task, named) for one in [*asked, *(row for row in beside if str(row) not in present)]]
     for request, _, _ in pairs:
         request.check_options()
     outcomes: list[Result | Failure] = []

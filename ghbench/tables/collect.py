@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Sequence
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ghbench.digests import digest_json
 from ghbench.errors import DataError, UserError
+from ghbench.registry import OURS
 from ghbench.results import files
 from ghbench.results.schema import Result
 from ghbench.running.pair import role_data
 from ghbench.running.request import load_task
 from ghbench.spec_string import at_any_path
 from ghbench.task import Reference, Task
+
+DIGESTS = "digests.toml"
+"""Beside published results: the seal of each, by task and digest. Whoever changes a result cannot change this one."""
+
+
+class Damage(str):
+    """A note about a result that cannot be read or believed: the rest goes on, and the command exits with 1."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,12 @@ def published_folder() -> Path:
 
 
 def collect(
-    task: str, own: Path | None = None, *, published: bool = True, like: Entry | None = None
+    task: str,
+    own: Path | None = None,
+    *,
+    published: bool = True,
+    like: Entry | None = None,
+    version: int | None = None,
 ) -> tuple[list[Entry], list[str]]:
     """Results of a task that can stand in one table; partial ones cannot.
 
@@ -52,9 +69,10 @@ def collect(
         own: Folder of one's own results, by default the one in `GHBENCH_HOME`.
         published: Whether to include the published ones.
         like: Keep what is of the same protocol and images as this one; None: as the newest result.
+        version: Version of the task; None: the newest that some result has.
 
     Returns:
-        Entries, one's own first where both exist, and a note about each result left out.
+        Entries, one's own first where both exist, and a note about each result left out; `Damage` where it is broken.
     """
     folders = [(own or files.results_folder(), False)]
     if published:
@@ -62,18 +80,39 @@ def collect(
     found: dict[str, Entry] = {}
     notes: list[str] = []
     for folder, is_published in folders:
+        listed = published_seals(folder)
         for path in files.result_files(files.task_folder(task), folder):
             try:
                 result = files.load(path)
+                _check_origin(result, task, listed)
             except DataError as error:
-                notes.append(f"{path.name} left out: {error.message.partition(chr(10))[0]}")
+                notes.append(Damage(f"{path.name} left out: {error.message.partition(chr(10))[0]}"))
                 continue
-            if at_any_path(result.task.name) != at_any_path(task):
-                notes.append(f"{path.name} left out: it says that it is a result of {result.task.name!r}")
-            elif result.status != "partial":
+            if result.status != "partial":
                 found.setdefault(result.digest, Entry(result, path, is_published))
     entries = list(found.values())
-    return _of_one_kind(entries, notes, _conditions(like) if like else _conditions_of_files(task, entries))
+    conditions = _conditions(like) if like else _conditions_of_files(task, entries)
+    return _of_one_kind(entries, notes, conditions, version)
+
+
+def published_seals(folder: Path) -> Mapping[str, Mapping[str, str]] | None:
+    """By task and digest the seals that a folder of published results lists; None for any other folder."""
+    path = folder / DIGESTS
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _check_origin(result: Result, task: str, listed: Mapping[str, Mapping[str, str]] | None) -> None:
+    """Refuse what is of another task, made in the future, or published but not what its publisher listed."""
+    if at_any_path(result.task.name) != at_any_path(task):
+        raise DataError(f"it says that it is a result of {result.task.name!r}")
+    try:
+        made = datetime.fromisoformat(result.provenance.created)
+    except ValueError:
+        raise DataError(f"it says that it was made at {result.provenance.created[:40]!r}") from None
+    if made.replace(tzinfo=made.tzinfo or UTC) > datetime.now(UTC) + timedelta(days=2):
+        raise DataError(f"it says that it was made in the future, at {result.provenance.created}")
+    if listed is not None and listed.get(task, {}).get(result.digest) != result.sealed():
+        raise DataError(f"it is not the result that was published: its seal is not in {DIGESTS}")
 
 
 def entries_of(results: Iterable[Result], own: Path | None = None) -> list[Entry]:
@@ -86,10 +125,21 @@ def reference_of(task: Task, entry: Entry) -> Reference | None:
     result = entry.result
     dtype = result.features.dtype if result.features else "float32"
     usual = align(result) == usual_align(result) and result.provenance.seed == 0 and dtype == "float32"
-    # An object of the user's may have any name; it comes from no package.
-    ours = result.subject.constant or bool(result.subject.package)
-    named = (row for row in task.references if row.name == result.subject.spec_string)
+    # An object of the user's may have any name, and comes from no package; our own tasks mean our own plugins.
+    package = result.subject.package
+    ours = result.subject.constant or (package == OURS if is_ours(task) else bool(package))
+    named = (row for row in task.references if row.name == name_of(result))
     return next(named, None) if usual and ours else None
+
+
+def is_ours(task: object) -> bool:
+    """Whether a task is one of ghbench's own."""
+    return type(task).__module__.partition(".")[0] in {"ghbench", "ghbench_tasks"}
+
+
+def name_of(result: Result) -> str:
+    """Spec string of a result's subject, the same whether or not the user wrote our package before it."""
+    return result.subject.spec_string.removeprefix(f"{OURS}/")
 
 
 def align(result: Result) -> str:
@@ -99,7 +149,7 @@ def align(result: Result) -> str:
 
 def usual_align(result: Result) -> str:
     """The alignment without `--align`: the one that the task fixes for all, else the extractor's own."""
-    own = result.features.preprocessing["align"] if result.features else "none"
+    own = result.features.preprocessing.get("align", "none") if result.features else "none"
     return str(result.task.protocol.get("align") or own) if result.features else "none"
 
 
@@ -114,7 +164,7 @@ def with_references(task: Task, entries: Sequence[Entry], own: Path | None = Non
     if not entries:
         return []
     here, conditions = {entry.result.digest for entry in entries}, _conditions(entries[0])
-    finished, _ = collect(task.name, own, like=entries[0])
+    finished, _ = collect(task.name, own, like=entries[0], version=entries[0].result.task.version)
     return [
         *entries,
         *(
@@ -125,16 +175,23 @@ def with_references(task: Task, entries: Sequence[Entry], own: Path | None = Non
     ]
 
 
-def _of_one_kind(entries: list[Entry], notes: list[str], conditions: str | None) -> tuple[list[Entry], list[str]]:
-    """Keep the newest task version, and of it the images and protocol asked for, else those of the newest result."""
-    if not entries:
-        return entries, notes
-    newest = max(entry.result.task.version for entry in entries)
+def _of_one_kind(
+    entries: list[Entry], notes: list[str], conditions: str | None, version: int | None
+) -> tuple[list[Entry], list[str]]:
+    """Keep one task version, and of it the images and protocol asked for, else those of the newest result."""
+    newest = version if version is not None else max((entry.result.task.version for entry in entries), default=0)
     current = [entry for entry in entries if entry.result.task.version == newest]
+    others = (
+        f"of an older version of the task than {newest}" if version is None else f"not of version {newest} of the task"
+    )
+    if not current:
+        if entries:
+            notes.append(f"{len(entries)} result{'s' if len(entries) > 1 else ''} left out: {others}")
+        return current, notes
     conditions = conditions or _conditions(max(current, key=lambda entry: entry.result.provenance.created))
     kept = [entry for entry in current if _conditions(entry) == conditions]
     for count, reason in (
-        (len(entries) - len(current), f"of an older version of the task than {newest}"),
+        (len(entries) - len(current), others),
         (len(current) - len(kept), "on other images, or by another protocol, under the same name"),
     ):
         if count:

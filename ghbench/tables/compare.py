@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ghbench.errors import MissingError, UsageError
+from ghbench.errors import UsageError
 from ghbench.results import files, scoring, statistics
 from ghbench.results.statistics import Difference
-from ghbench.running.request import load_task, subject_request
-from ghbench.tables.collect import Entry, align, collect, usual_align
+from ghbench.running.request import load_task
+from ghbench.tables.collect import Damage, collect
+from ghbench.tables.names import find_system, system_name
 from ghbench.task import Task
 
 
@@ -25,6 +26,7 @@ class Comparison:
         difference: Their difference, 95 % interval and p-value; None where the metric states no uncertainty.
         unit: What was resampled, with their number; None where nothing was.
         higher_is_better: Direction of the metric.
+        damage: Results of the task that could not be read or believed.
     """
 
     task: str
@@ -35,6 +37,7 @@ class Comparison:
     difference: Difference | None
     unit: str | None
     higher_is_better: bool
+    damage: tuple[str, ...] = ()
 
 
 def compare(
@@ -43,8 +46,8 @@ def compare(
     """Compare two finished results of one task.
 
     Args:
-        first: Spec string of a subject.
-        second: Spec string of another one.
+        first: Spec string of a subject, or any name that a table prints.
+        second: Another one.
         task: Spec string of the task, or the task.
         metric: Metric to compare, by default the one that ranks.
         with_align: Alignment of both; None: what each declares.
@@ -54,26 +57,26 @@ def compare(
 
     Raises:
         MissingError: One of them has not been run.
-        UsageError: The results do not hold that metric.
+        UsageError: The results do not hold that metric, or a name can mean several rows.
     """
     loaded = load_task(task)
     metric = metric or loaded.metrics[0].name
-    entries, _ = collect(loaded.name)
-    chosen = [_find(entries, name, loaded, with_align) for name in (first, second)]
+    entries, notes = collect(loaded.name, version=loaded.version)
+    chosen = [find_system(entries, name, loaded, with_align) for name in (first, second)]
     values, draws, counts, which = [], [], [], set()
     unit: str | None = None
-    for entry in chosen:
-        point = scoring.find_value(entry.result.metrics, metric)
+    for entry, level in chosen:
+        point = scoring.find_value(entry.result.metrics, metric, level)
         if point is None or point.value is None:
-            known = sorted({value.metric for value in entry.result.metrics if value.level is None})
+            known = sorted({value.metric for value in entry.result.metrics if value.level == level})
             raise UsageError(
                 f"{entry.path.name} has no metric {metric!r} to compare; it has {', '.join(known) or 'only levels'}"
             )
         values.append(point.value)
         records = files.load_records(entry.path, entry.result)
         found = scoring.replicates(loaded, records, metrics=[metric], stream=entry.result.digest)
-        if (metric, None) in found:
-            draws.append(found[metric, None])
+        if (metric, level) in found:
+            draws.append(found[metric, level])
         units = scoring.units_of(loaded, records)
         if units is not None:
             unit = f"{units.count:,} {units.kind}"
@@ -88,35 +91,15 @@ def compare(
             difference = statistics.paired_difference(values[0], values[1], draws[0], draws[1], counts[0])
         else:
             difference = statistics.independent_difference(values[0], values[1], draws[0], draws[1], *counts)
-    names = [entry.result.subject.spec_string for entry in chosen]
+    names = [system_name(entry.result, level) for entry, level in chosen]
     return Comparison(
-        loaded.name, metric, names[0], names[1], (values[0], values[1]), difference, unit, kind.higher_is_better
+        loaded.name,
+        metric,
+        names[0],
+        names[1],
+        (values[0], values[1]),
+        difference,
+        unit,
+        kind.higher_is_better,
+        tuple(note for note in notes if isinstance(note, Damage)),
     )
-
-
-def _find(entries: list[Entry], subject: str, task: Task, with_align: str | None) -> Entry:
-    # Rows of objects are named freely; everything else in its canonical form.
-    known = {entry.result.subject.spec_string for entry in entries}
-    name, _, digest = subject.partition(" #")  # as tables tell results of one name apart
-    wanted = name if name in known else str(subject_request(name, task))
-    fitting = [
-        entry
-        for entry in entries
-        if entry.result.subject.spec_string == wanted
-        and entry.result.digest.startswith(digest)
-        and align(entry.result) == (with_align or usual_align(entry.result))
-    ]
-    if fitting:  # as it runs by default; one's own before a published one; the newest of several
-        return max(
-            fitting, key=lambda entry: (_is_default(entry), not entry.published, entry.result.provenance.created)
-        )
-    option = f" --align {with_align}" if with_align else ""
-    raise MissingError(
-        f"there is no result of {wanted!r} on {task.name!r}",
-        fix=f"ghbench run --extractor {wanted} --task {task.name}{option}",
-    )
-
-
-def _is_default(entry: Entry) -> bool:
-    features = entry.result.features
-    return entry.result.provenance.seed == 0 and (features is None or features.dtype == "float32")

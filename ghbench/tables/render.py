@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ghbench.results.schema import MetricValue
+from ghbench.results.display import cell, inert, one_line
 from ghbench.running.overlap import UNCHECKED
 from ghbench.tables.table import Row, Table
 
@@ -20,19 +20,7 @@ AGAINST_FLOOR = {"same": "within noise of the best {floor}", "worse": "worse tha
 def columns(table: Table, rows: Sequence[Row]) -> list[str]:
     """Names of the metrics that some row has, in the order in which the task declares them."""
     present = {metric.metric for row in rows for metric in row.metrics}
-    return [metric.name for metric in table.metrics if metric.name in present]
-
-
-def cell(metric: MetricValue | None, digits: int = 3) -> str:
-    """A value with its uncertainty: `.878 [.845, .907]` for an interval, `.012 ± .001` for a standard error."""
-    if metric is None or metric.value is None:
-        return "-"
-    text = _short(metric.value, digits)
-    if metric.standard_error is not None:
-        return f"{text} ± {_short(metric.standard_error, digits)}"
-    if metric.interval is None:
-        return text
-    return f"{text} [{_short(metric.interval[0], digits)}, {_short(metric.interval[1], digits)}]"
+    return [metric.name for metric in table.metrics if metric.name in present and table.shows(metric.name)]
 
 
 def remark(row: Row, floor: str | None) -> str:
@@ -46,15 +34,14 @@ def remark(row: Row, floor: str | None) -> str:
     remarks = [row.what] if row.what and row.what != result.subject.name else []
     if row.standing in AGAINST_FLOOR:
         remarks.append(AGAINST_FLOOR[row.standing].format(floor=floor))
-    training = result.subject.training
-    if training["supervision"] == "not stated":
+    if result.subject.supervision == "not stated":
         remarks.append("training not stated")
     if result.overlap.startswith(UNCHECKED):
         remarks.append(f"training overlap {result.overlap}")
     elif not result.overlap.startswith("none"):
         remarks.append(result.overlap)
-    if training["domain"] not in {"real", "not stated"}:
-        remarks.append(f"learned from {training['domain']} images")
+    if result.subject.domain not in {"real", "not stated"}:
+        remarks.append(f"learned from {result.subject.domain} images")
     judged = [data for data in result.datasets.values() if data.judged]
     undetected, padded = sum(data.faces_not_detected for data in judged), max((d.padded for d in judged), default=0.0)
     if undetected:
@@ -64,11 +51,6 @@ def remark(row: Row, floor: str | None) -> str:
     remarks += [f"incomplete: no {missing.what} ({missing.why}; fix: {missing.fix})" for missing in result.missing]
     remarks += result.warnings
     return one_line("; ".join(remarks))
-
-
-def one_line(text: str) -> str:
-    """Text of a plugin without line breaks and control characters, which could forge lines or steer a terminal."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def markdown(table: Table) -> str:
@@ -82,14 +64,16 @@ def markdown(table: Table) -> str:
 
 def _markdown_rows(table: Table, rows: Sequence[Row], *, ranked: bool) -> str:
     names = columns(table, rows)
-    head = [*(["rank"] if ranked else []), "extractor", "numbers", *map(_escape, names), "supervision", "remarks"]
-    rule = [*(["---:"] if ranked else []), "---", "---:", *["---"] * (len(names) + 2)]
+    extra = [name for name in ("supervision", "remarks") if table.shows(name)]
+    counted = ["numbers"] if table.shows("numbers") else []
+    head = [*(["rank"] if ranked else []), table.called, *counted, *map(_escape, names), *extra]
+    rule = [*(["---:"] if ranked else []), "---", *["---:"] * len(counted), *["---"] * (len(names) + len(extra))]
     lines = [f"| {' | '.join(head)} |", f"|{'|'.join(rule)}|"]
     for row in rows:
-        supervision = str(row.entry.result.subject.training.get("supervision", "not stated"))
-        cells = [_code(row.system), numbers(row), *(cell(row.metric(name)) for name in names)]
-        cells += [_escape(supervision), _escape(_mark(row, table))]
-        lines.append("| " + " | ".join([*([_rank(row)] if ranked else []), *cells]) + " |")
+        last = {"supervision": row.entry.result.subject.supervision, "remarks": mark(row, table)}
+        cells = [_code(row.system), *([numbers(row)] if counted else []), *(cell(row.metric(name)) for name in names)]
+        cells += [_escape(last[name]) for name in extra]
+        lines.append("| " + " | ".join([*([rank(row)] if ranked else []), *cells]) + " |")
     return "\n".join(lines)
 
 
@@ -101,11 +85,12 @@ def numbers(row: Row) -> str:
     return "-" if row.numbers is None else f"{row.numbers:,}"
 
 
-def _rank(row: Row) -> str:
+def rank(row: Row) -> str:
+    """A row's rank as text."""
     return "-" if row.rank is None else str(row.rank)
 
 
-def _mark(row: Row, table: Table) -> str:
+def mark(row: Row, table: Table) -> str:
     """The row's remark; where published and own rows stand together, it says which are published."""
     mixed = len({other.entry.published for other in (*table.rows, *table.levels)}) == 2
     published = ["published"] if mixed and row.entry.published else []
@@ -135,34 +120,32 @@ def explanation(table: Table) -> list[str]:
 
 def comma_separated(table: Table) -> str:
     """One line a row, one column for each value and each end of its interval."""
-    names = columns(table, (*table.rows, *table.levels))
+    head, rows = values(table)
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
+    writer.writerows([list(map(inert, head)), *(list(map(inert, row)) for row in rows)])
+    return content.getvalue()
+
+
+def values(table: Table) -> tuple[list[str], list[list[object]]]:
+    """Names of columns, and unrounded values of ranked rows and levels: what CSV and data frames hold."""
+    names = columns(table, (*table.rows, *table.levels))
     parts = ("", "_low", "_high", "_standard_error")
-    writer.writerow(
-        [
-            "rank",
-            "extractor",
-            "numbers",
-            *(name + part for name in names for part in parts),
-            "published",
-            "digest",
-            "remarks",
-        ]
-    )
+    head = ["rank", table.called, "numbers", *(name + part for name in names for part in parts)]
+    head += ["published", "digest", "remarks"]
+    rows: list[list[object]] = []
     for row in (*table.rows, *table.levels):
-        values: list[float | None] = []
+        found: list[object] = []
         for name in names:
             metric = row.metric(name)
-            values += (
+            found += (
                 [None] * 4
                 if metric is None
                 else [metric.value, *(metric.interval or (None, None)), metric.standard_error]
             )
-        result = row.entry.result
-        about = [row.entry.published, result.digest, remark(row, table.floor)]
-        writer.writerow([row.rank, row.system, row.numbers, *values, *about])
-    return content.getvalue()
+        about = [row.entry.published, row.entry.result.digest, remark(row, table.floor)]
+        rows.append([row.rank, row.system, row.numbers, *found, *about])
+    return head, rows
 
 
 def as_json(table: Table) -> str:
@@ -191,14 +174,6 @@ def as_json(table: Table) -> str:
         "notes": list(table.notes),
     }
     return json.dumps(whole, indent=1) + "\n"
-
-
-def _short(value: float, digits: int) -> str:
-    """`.878`; what is not 1 is never shown as 1."""
-    text = f"{value:.{digits}f}"
-    if value < 1 and float(text) == 1:
-        return f">.{'9' * digits}"
-    return text[1:] if text.startswith("0.") else text
 
 
 def _escape(text: str) -> str:

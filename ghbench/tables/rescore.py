@@ -1,14 +1,26 @@
-"""Checking a published number: score its records again and compare."""
+"""Checking a result: score its records again and compare, and compare its subject with the installed one."""
 
 from __future__ import annotations
 
 import math
 
+from ghbench.errors import UserError
 from ghbench.results import files, scoring
 from ghbench.results.schema import MetricValue
 from ghbench.spec_string import at_any_path
 from ghbench.tables.collect import Entry
+from ghbench.tables.identity import Identity, identity_of, seal_differences
 from ghbench.task import Task
+
+
+def check(entry: Entry, task: Task) -> Identity:
+    """All that can be checked of a result: its seal, its numbers, its subject; never raises for what a file says."""
+    try:
+        numbers = differences(entry, task)
+    except Exception as error:  # noqa: BLE001 - whoever wrote the records chose what the task's code meets in them
+        numbers = [error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"]
+    subject = identity_of(entry.result, task)
+    return Identity((*seal_differences(entry.result), *numbers, *subject.differences), subject.unchecked)
 
 
 def differences(entry: Entry, task: Task, tolerance: float = 1e-9) -> list[str]:

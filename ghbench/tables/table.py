@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.errors import DataError, UsageError
+from ghbench.errors import DataError, UsageError, UserError
 from ghbench.results import files, scoring, statistics
+from ghbench.results.display import cell, one_line
 from ghbench.results.schema import MetricValue, Result
 from ghbench.running.request import load_task
-from ghbench.spec_string import parse
-from ghbench.tables.collect import Entry, align, entries_of, reference_of, usual_align, with_references
+from ghbench.tables.collect import Damage, Entry, entries_of, name_of, reference_of, with_references
+from ghbench.tables.names import distinct_names, system_name, without_levels
 from ghbench.task import Metric, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Standing = Literal["better", "same", "worse", "floor"]
 _NAMED_REFERENCES = 4
+_SHOWN = 12
+_COLUMNS = ("numbers", "images/s", "supervision", "remarks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Row:
         return sum(dims.values()) if self.level is None else dims.get(self.level)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Table:
     """Rows of one task, best first, and what a reader must know.
 
@@ -74,6 +79,7 @@ class Table:
         unranked: Why there are no ranks; None where there are.
         floor: What the best floor row is; None without one.
         notes: Sentences for the reader.
+        chosen: Names of the columns asked for beside rank and name; None: all of them.
     """
 
     task: str
@@ -84,11 +90,58 @@ class Table:
     unranked: str | None = None
     floor: str | None = None
     notes: tuple[str, ...] = ()
+    chosen: tuple[str, ...] | None = None
+    called: ClassVar[str] = "extractor"
+
+    def __repr__(self) -> str:
+        """A few lines; `to_frame()` has all of it."""
+        verb = "ranked" if self.unranked is None else "sorted"
+        over = f" over {self.unit}" if self.unit else ""
+        lines = [f"{self.task}: {len(self.rows)} systems, {verb} by {self.main.name}{over}"]
+        for row in self.rows[:_SHOWN]:
+            place = "-" if row.rank is None else str(row.rank)
+            lines.append(f"  {place:>3} {row.system[:60]}  {cell(row.metric(self.main.name))}")
+        if len(self.rows) > _SHOWN:
+            lines.append(f"  and {len(self.rows) - _SHOWN} more in .rows or .to_frame()")
+        return "\n".join([one_line(lines[0]), *(f"  {one_line(line)}" for line in lines[1:])])
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from ghbench.tables import formats
+
+        return formats.html(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a system: rank, name, numbers, each metric with the ends of its interval, digest, remarks."""
+        from ghbench.tables import formats
+
+        return formats.frame(self)
+
+    def shows(self, column: str) -> bool:
+        """Whether a column was asked for."""
+        return self.chosen is None or column in self.chosen
+
+    def with_columns(self, names: Sequence[str]) -> Table:
+        """The same table with these columns beside rank and name.
+
+        Raises:
+            UsageError: There is no such column.
+        """
+        known = [*(metric.name for metric in self.metrics), *_COLUMNS]
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise UsageError(f"there is no column {', '.join(map(repr, unknown))}; choose from {', '.join(known)}")
+        return replace(self, chosen=tuple(names))
 
     @property
     def main(self) -> Metric:
         """The metric that ranks."""
         return self.metrics[0]
+
+    @property
+    def damage(self) -> list[str]:
+        """Notes on results that could not be read or believed."""
+        return [note for note in self.notes if isinstance(note, Damage)]
 
 
 def rank_table(task: str | Task, entries: Sequence[Entry], notes: Sequence[str] = (), seed: int = 0) -> Table:
@@ -108,8 +161,9 @@ def rank_table(task: str | Task, entries: Sequence[Entry], notes: Sequence[str] 
     for entry in {entry.result.digest: entry for entry in reversed(entries)}.values():
         try:
             systems += _systems(task, entry, seed)
-        except DataError as error:
-            notes.append(f"{entry.result.subject.spec_string} left out: {error.message}")
+        except Exception as error:  # noqa: BLE001 - whoever wrote the records chose what the task's code meets in them
+            reason = error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            notes.append(Damage(f"{name_of(entry.result)} left out: {reason[:300]} ({entry.path.name})"))
     systems = _distinctly_named(systems)
     ranked, others = _apart(systems)
     others += [system for system in ranked if not math.isfinite(system.value)]
@@ -159,7 +213,7 @@ def table_of_results(task: str | Task, results: Sequence[Result], own: Path | No
     notes = []
     if any(entry.result.status == "partial" for entry in entries):
         notes.append("Partial: only the first images were used.")
-    present = {entry.result.subject.spec_string for entry in entries}
+    present = {name_of(entry.result) for entry in entries}
     absent = [row.name for row in task.references if row.name not in present]
     if absent:
         which = ", ".join(absent) if len(absent) <= _NAMED_REFERENCES else f"{len(absent)} of them"
@@ -187,7 +241,11 @@ class _System:
 
 def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
     result, main = entry.result, task.metrics[0]
+    _check_bounds(task, result)
     records = files.load_records(entry.path, result)
+    for score in scoring.scores(task, records):
+        if score.metric == main.name:
+            _check_value(score.value, scoring.find_value(result.metrics, main.name, score.level), main.name)
     draws: scoring.Replicates = {}
     if main.uncertainty in scoring.RESAMPLED:
         draws = scoring.main_draws(task, records, result.records_sha256, seed, result.digest)
@@ -196,14 +254,17 @@ def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
     each = result.features is not None and result.features.policy == "each"
     # Under other policies, too, a metric may be about one level: how well the code of that level is predicted.
     levels = dict.fromkeys(value.level for value in result.metrics)
+    present = dict(scoring.levels_of(records))
+    if each and levels.keys() - present.keys():
+        raise DataError("its metrics are of levels that its records do not have")
     found = []
     for level in levels if each else {None: None, **levels}:
         metrics = tuple(value for value in result.metrics if value.level == level)
         value = scoring.find_value(metrics, main.name, level)
         found.append(
             _System(
-                name=_system_name(entry, level),
-                base=_without_levels(result.subject.spec_string),
+                name=system_name(result, level),
+                base=without_levels(name_of(result)),
                 entry=entry,
                 level=level,
                 metrics=metrics,
@@ -218,13 +279,29 @@ def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
     return found
 
 
+def _check_bounds(task: Task, result: Result) -> None:
+    bounds = {metric.name: metric.bounds for metric in task.metrics}
+    for value in result.metrics:
+        low, high = bounds.get(value.metric) or (-math.inf, math.inf)
+        for number in (value.value, *(value.interval or ())):
+            if number is not None and not low - 1e-9 <= number <= high + 1e-9:
+                raise DataError(f"its {value.metric} of {number:.6g} lies outside {low:g} to {high:g}")
+
+
+def _check_value(now: float, then: MetricValue | None, metric: str) -> None:
+    """The number that ranks must follow from the records, whose draws rank it; `verify` checks all the others."""
+    recorded = None if then is None else then.value
+    if recorded is None if math.isfinite(now) else recorded is not None:
+        raise DataError(f"its {metric} and its records disagree on whether there is one")
+    if recorded is not None and not math.isclose(now, recorded, rel_tol=1e-6, abs_tol=1e-6):
+        raise DataError(f"its {metric} is {recorded:.6g}, but {now:.6g} by its records")
+
+
 def _apart(systems: Sequence[_System]) -> tuple[list[_System], list[_System]]:
     """Systems that rank, and what stands below: single levels, and other levels or policies of a system that ranks."""
     ranked = [system for system in systems if system.level is None]
-    default = {system.base for system in ranked if system.entry.result.subject.spec_string == system.base}
-    below = [
-        system for system in ranked if system.base in default and system.entry.result.subject.spec_string != system.base
-    ]
+    default = {system.base for system in ranked if name_of(system.entry.result) == system.base}
+    below = [system for system in ranked if system.base in default and name_of(system.entry.result) != system.base]
     kept = [system for system in ranked if system not in below]
     return kept, [*below, *(system for system in systems if system.level is not None)]
 
@@ -246,31 +323,9 @@ def _reason_not_to_rank(task: Task, systems: Sequence[_System]) -> str | None:
     return None
 
 
-def _system_name(entry: Entry, level: str | None) -> str:
-    result = entry.result
-    name = result.subject.spec_string
-    if level is not None:
-        name = f"{_without_levels(name)} @ {level}"
-    dtype = result.features.dtype if result.features else "float32"
-    options = {"align": align(result), "seed": result.provenance.seed, "dtype": dtype}
-    usual = {"align": usual_align(result), "seed": 0, "dtype": "float32"}
-    return " ".join([name, *(f"--{key} {value}" for key, value in options.items() if value != usual[key])])
-
-
-def _without_levels(spec_string: str) -> str:
-    try:
-        return str(parse(spec_string).without("level", "policy"))
-    except UsageError:  # the name of an object need not follow the grammar
-        return spec_string
-
-
 def _distinctly_named(systems: Sequence[_System]) -> list[_System]:
-    """Results that differ in what a name does not say, for instance in weights, get their digest into it."""
-    often = Counter(system.name for system in systems)
-    return [
-        system if often[system.name] == 1 else replace(system, name=f"{system.name} #{system.entry.result.digest[:8]}")
-        for system in systems
-    ]
+    names = distinct_names([system.name for system in systems], [system.entry.result.digest for system in systems])
+    return [replace(system, name=name) for system, name in zip(systems, names, strict=True)]
 
 
 def _standings(count: int, floor: Sequence[int], best: int | None, better: NDArray[np.bool_]) -> list[Standing | None]:

@@ -1,4 +1,4 @@
-"""A table in the terminal: as many metrics as fit, remarks as notes below."""
+"""A table in the terminal: rank, name and main metric always, the rest as it fits; remarks and long names below."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from ghbench.tables.render import LEVELS_TITLE, cell, columns, explanation, numbers, one_line, remark
+from ghbench.results.display import cell, one_line
+from ghbench.tables.names import short_names
+from ghbench.tables.render import LEVELS_TITLE, columns, explanation, numbers, rank, remark
 from ghbench.tables.table import Row, Table
 
 _PIPE_WIDTH = 200
+_SHORTEST = 16
+_NAME_SHARE = 0.35
+"""Of the width, what a name may take before columns give way to it."""
+_RIGHT = frozenset({"numbers", "images/s"})
 
 
 def print_table(table: Table) -> None:
@@ -42,18 +48,42 @@ def _say(console: Console, text: str, *, soft_wrap: bool = False) -> None:
 def _print_rows(
     console: Console, table: Table, rows: Sequence[Row], notes: dict[str, int], *, ranked: bool
 ) -> list[str]:
-    """Print rows with the metrics that fit, and return the names of those that do not."""
+    """Print rows with the columns that fit, and return the names of those that do not.
+
+    Long names are shortened first; then columns go, from the right, until only rank, name and main metric stand.
+    """
     names = columns(table, rows)
-    before = dict(notes)
-    hidden: list[str] = []
-    shown = _rich_table(table, rows, names, notes, ranked=ranked)
-    while len(names) > 1 and _width(console, shown) > console.width:
-        hidden.insert(0, names.pop())
-        notes.clear()
-        notes.update(before)
-        shown = _rich_table(table, rows, names, notes, ranked=ranked)
-    console.print(shown)
-    return hidden
+    shown = [
+        *(["numbers"] if table.shows("numbers") else []),
+        *names,
+        *(["images/s"] if table.shows("images/s") else []),
+    ]
+    kept = list(shown)
+    optional = [name for name in ("images/s", "numbers") if name in kept]
+    can_go: list[str] = [*optional[:1], *reversed(names[1:]), *optional[1:]]
+    marks = [_marks(row, table, notes) for row in rows]
+    full = [one_line(row.system) for row in rows]
+    called = full
+    while True:
+        drawn = _rich_table(table, rows, kept, called, marks, ranked=ranked)
+        spare = console.width - _width(console, drawn)
+        if spare >= 0:
+            break
+        longest = max(map(len, called))
+        room = max(longest + spare, _SHORTEST, round(_NAME_SHARE * console.width))
+        if called is full and room < longest:
+            called = short_names(full, room)
+        elif can_go:
+            kept.remove(can_go.pop(0))
+        elif len(shortest := short_names(full, max(longest + spare, 8))) and shortest != called:
+            called = shortest
+        else:
+            break
+    console.print(drawn)
+    for short, name in dict(zip(called, full, strict=True)).items():
+        if short != name:
+            _say(console, f"{short}: {name}", soft_wrap=True)
+    return [name for name in shown if name not in kept]
 
 
 def _width(console: Console, shown: RichTable) -> int:
@@ -62,28 +92,26 @@ def _width(console: Console, shown: RichTable) -> int:
 
 
 def _rich_table(
-    table: Table, rows: Sequence[Row], names: list[str], notes: dict[str, int], *, ranked: bool
+    table: Table, rows: Sequence[Row], kept: Sequence[str], called: Sequence[str], marks: Sequence[str], *, ranked: bool
 ) -> RichTable:
     shown = RichTable(box=box.SIMPLE_HEAD)
     if ranked:
-        shown.add_column("rank", justify="right")
-    shown.add_column("extractor", overflow="fold", no_wrap=True)
-    shown.add_column("numbers", justify="right", no_wrap=True)
-    for name in names:
-        shown.add_column(escape(one_line(name)), no_wrap=True)
-    shown.add_column("images/s", justify="right", no_wrap=True)
-    for row in rows:
-        values = [cell(row.metric(name)) for name in names]
-        rank = ["-" if row.rank is None else str(row.rank)] if ranked else []
-        shown.add_row(*map(escape, [*rank, _name(row, table, notes), numbers(row), *values, _speed(row)]))
+        shown.add_column("rank", justify="right", no_wrap=True)
+    shown.add_column(table.called, overflow="fold", no_wrap=True)
+    for name in kept:
+        shown.add_column(escape(one_line(name)), justify="right" if name in _RIGHT else "left", no_wrap=True)
+    for row, name, marked in zip(rows, called, marks, strict=True):
+        beside = {"numbers": numbers(row), "images/s": _speed(row)}
+        values = [beside[column] if column in beside else cell(row.metric(column)) for column in kept]
+        shown.add_row(*map(escape, [*([rank(row)] if ranked else []), f"{name}{marked}", *values]))
     return shown
 
 
-def _name(row: Row, table: Table, notes: dict[str, int]) -> str:
-    """The system's name, with the number of its note."""
-    text = remark(row, table.floor)
-    name = one_line(row.system) + (" (published)" if row.entry.published else "")
-    return f"{name} ({notes.setdefault(text, len(notes) + 1)})" if text else name
+def _marks(row: Row, table: Table, notes: dict[str, int]) -> str:
+    """What stands after a name: whether the row is published, and the number of its note."""
+    text = remark(row, table.floor) if table.shows("remarks") else ""
+    published = " (published)" if row.entry.published else ""
+    return f"{published} ({notes.setdefault(text, len(notes) + 1)})" if text else published
 
 
 def _speed(row: Row) -> str:

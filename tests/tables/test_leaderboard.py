@@ -273,7 +273,9 @@ def test_a_narrow_table_names_the_metrics_that_it_leaves_out(keep, task, capsys,
     monkeypatch.setattr(terminal, "_PIPE_WIDTH", 60)
     monkeypatch.setattr(terminal, "columns", lambda *_: ["accuracy", "error[paste]", "error[blur]", "error[floor]"])
     print_table(table_of(task))
-    assert "Not shown here: error[paste], error[blur], error[floor];" in capsys.readouterr().out.replace("\n", " ")
+    shown = capsys.readouterr().out
+    assert "Not shown here: error[paste], error[blur], error[floor], images/s;" in " ".join(shown.split())
+    assert ".755 [" in shown, "the main metric keeps its interval"
 
 
 def test_csv_and_json_hold_every_number_unrounded(keep, task):
@@ -330,7 +332,7 @@ def test_rescoring_notices_a_changed_number(keep, task):
 
 @pytest.fixture
 def known_names(monkeypatch):
-    monkeypatch.setattr(sys.modules["ghbench.tables.compare"], "subject_request", lambda name, _task: name)
+    monkeypatch.setattr(sys.modules["ghbench.tables.names"], "subject_request", lambda name, _task: name)
 
 
 def test_compare_is_paired_and_signed(keep, known_names):
@@ -345,16 +347,18 @@ def test_compare_is_paired_and_signed(keep, known_names):
     assert (found.unit, found.metric) == ("200 people", "accuracy")
 
 
-def test_compare_takes_the_newest_of_several_and_says_what_is_missing(keep, known_names):
+def test_compare_asks_which_of_several_is_meant_and_says_what_is_missing(keep, known_names):
     keep("first", 150, digest="a" * 64, created="2026-01-01T00:00:00+00:00")
     keep("first", 100, digest="b" * 64, created="2026-02-01T00:00:00+00:00")
     keep("second", 130)
-    assert compare("first", "second", "exam").values == (0.5, 0.65)
+    with pytest.raises(UsageError, match="'first' can mean 2 rows: first #aaaaaaaa, first #bbbbbbbb"):
+        compare("first", "second", "exam")
+    assert compare("first #bbbbbbbb", "second", "exam").values == (0.5, 0.65)
     with pytest.raises(MissingError, match="no result of 'third'") as caught:
-        compare("first", "third", "exam")
+        compare("first #aaaaaaaa", "third", "exam")
     assert caught.value.fix == "ghbench run --extractor third --task exam"
     with pytest.raises(UsageError, match="no metric 'auc' to compare; it has accuracy, half"):
-        compare("first", "second", "exam", metric="auc")
+        compare("first #aaaaaaaa", "second", "exam", metric="auc")
 
 
 def test_a_value_below_one_is_never_shown_as_one():
