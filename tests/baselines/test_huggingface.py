@@ -217,7 +217,7 @@ def test_a_hub_that_does_not_answer_is_given_up_within_seconds(monkeypatch, tmp_
 
     import huggingface_hub
     import requests
-    from ghbench_baselines.hubs import hub_files
+    from ghbench_baselines import hub_files
 
     monkeypatch.delenv("GHBENCH_OFFLINE", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ghbench_baselines.torch_encoder import normalisation
 from PIL import Image
 
 from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.extractor import Preprocessing
+
+from .torch_encoder import normalisation
 
 Colour = tuple[float, float, float]
 

@@ -6,13 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
-
-from ghbench_baselines.origin import initialise
-from ghbench_baselines.stages import skeleton
-from ghbench_baselines.torch_encoder import TorchEncoder
-from ghbench_baselines.vision_models import import_torchvision
-from ghbench_baselines.weight_files import read_weights
+from typing import TYPE_CHECKING, Any, cast
 
 from ghbench.digests import digest_file, digest_json
 from ghbench.errors import DataError, UsageError
@@ -20,12 +14,18 @@ from ghbench.extractor import ExtractorSpec, Level, TrainingRecord
 from ghbench.extras import require
 
 from .hub_files import ModelFiles, find_model
+from .image_processors import Processing, read_processor
+from .origin import initialise
 from .pooling import Pool, between, pool
-from .processors import Processing, read_processor
+from .stages import skeleton
+from .torch_encoder import TorchEncoder
+from .vision_models import import_torchvision
+from .weight_files import read_weights
 
 if TYPE_CHECKING:
     import torch
-    from ghbench_baselines.torch_encoder import Levels
+
+    from .torch_encoder import Levels
 
 EXTRA = "hf"
 _MOST_PREFIX_TOKENS = 16
@@ -61,14 +61,18 @@ class HuggingFace(TorchEncoder):
         for file in self._files.weights:
             weights.update(read_weights(file))
         kind: Any = type(self._skeleton)
+        report: dict[str, Any] = {}
+
+        def load() -> torch.nn.Module:
+            network, found = kind.from_pretrained(
+                None, config=self._config, state_dict=weights, output_loading_info=True, dtype="float32"
+            )
+            report.update(found)
+            return cast("torch.nn.Module", network)
+
         try:
             with _silence():
-                network, report = initialise(
-                    lambda: kind.from_pretrained(
-                        None, config=self._config, state_dict=weights, output_loading_info=True, dtype="float32"
-                    ),
-                    seed=0,
-                )
+                network = initialise(load, seed=0)
         except Exception as error:  # transformers wraps what torch says in errors of many kinds
             said = " ".join(str(error).split())[:300]
             raise DataError(f"the weights in {self._files.folder} do not fit {kind.__name__}: {said}") from error
@@ -158,10 +162,13 @@ class HuggingFace(TorchEncoder):
 
         config = self._config
         try:
-            return skeleton(lambda: transformers.AutoModel.from_config(config, trust_remote_code=False))
+            network: torch.nn.Module = skeleton(
+                lambda: transformers.AutoModel.from_config(config, trust_remote_code=False)
+            )
         except Exception as error:  # as above
             said = " ".join(str(error).split())[:200]
             raise DataError(f"{self.model} cannot be built: {type(error).__name__}: {said}") from error
+        return network
 
     @cached_property
     def _output(self) -> Any:
