@@ -69,19 +69,20 @@ def find_model(model: str, revision: str | None, extra: str) -> ModelFiles:
     return fetched
 
 
-def fetch_file(repository: str, filename: str, extra: str, revision: str | None = None) -> Path:
-    """One file of a repository, from the hub's cache if it is there.
+def fetch_first(repository: str, filenames: tuple[str, ...], extra: str) -> Path:
+    """The first of several files that a repository on the hub has, from the hub's cache if it is there.
 
     Raises:
-        MissingError: It is neither cached nor can it be fetched.
+        MissingError: None is cached or can be fetched.
     """
-    path = _fetch(repository, filename, revision, extra, local=True)
-    if path is None:
-        check_online(repository, f"hf download {repository} {filename}")
-        path = _fetch(repository, filename, revision, extra, local=False)
-    if path is None:
-        raise MissingError(f"{repository} on the hub has no file {filename}")
-    return path
+    for local in (True, False):
+        for filename in filenames:
+            path = _fetch(repository, filename, None, extra, local=local)
+            if path is not None:
+                return path
+        if local:
+            check_online(repository, f"hf download {repository}")
+    raise MissingError(f"{repository} on the hub has no {' or '.join(filenames)}", fix="name a file of yours")
 
 
 def check_online(what: str, command: str) -> None:
@@ -101,7 +102,7 @@ def check_online(what: str, command: str) -> None:
             f"{what} is not on this machine, and {variable} forbids the network", fix=f"unset {variable} or {command}"
         )
     endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
-    reason = _unreachable(endpoint)
+    reason = unreachable(endpoint)
     if reason:
         raise MissingError(
             f"{what} is not on this machine, and {endpoint} cannot be reached: {reason}",
@@ -109,15 +110,18 @@ def check_online(what: str, command: str) -> None:
         )
 
 
-def _unreachable(endpoint: str) -> str | None:
-    """Why a server gives no answer of any kind; looked for in a thread, because name servers keep no deadline."""
+def unreachable(url: str) -> str | None:
+    """Why a server gives no answer of any kind within seconds, None where it does.
+
+    It is asked in a thread, because looking up its name keeps no deadline.
+    """
     import requests
 
     outcome = [f"no answer in {_DEADLINE:.0f} s"]
 
     def ask() -> None:
         try:
-            requests.head(endpoint, timeout=_DEADLINE)
+            requests.head(url, timeout=_DEADLINE)
             outcome[0] = ""
         except (requests.RequestException, OSError, ValueError) as error:
             outcome[0] = type(error).__name__

@@ -10,7 +10,7 @@ from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
 from ghbench.extras import require
 
-from .hub_files import fetch_file
+from .hub_files import fetch_first
 from .origin import Origin, check_model, initialise, is_file_name
 from .pooling import Pool, between, pool
 from .stages import skeleton
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .torch_encoder import Levels
 
 EXTRA = "open-clip"
+_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _PREPARATION = ("mean", "std", "interpolation", "resize_mode")
 
 
@@ -141,13 +142,7 @@ class OpenClip(TorchEncoder):
                 f"the weights {self.weights} of {self.model!r} are not on the hub",
                 fix=f"download {self._published.get('url')} and name it: weights=FILE,tag={self.weights}",
             )
-        names = [filename] if filename else ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"]
-        for name in names[:-1]:
-            try:
-                return fetch_file(repository, name, EXTRA)
-            except MissingError:
-                continue
-        return fetch_file(repository, names[-1], EXTRA)
+        return fetch_first(repository, (filename,) if filename else _FILES, EXTRA)
 
     @property
     def _home(self) -> str:

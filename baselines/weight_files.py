@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from ghbench.digests import digest_file
 from ghbench.errors import DataError, MissingError
-from ghbench.extras import require
 from ghbench.locations import offline
+
+from .hub_files import fetch_first, unreachable
 
 if TYPE_CHECKING:
     import torch
@@ -112,6 +113,9 @@ def fetch_from_url(url: str) -> Path:
     if not path.is_file():
         if offline():
             raise MissingError(f"the weights {name} are not cached and GHBENCH_OFFLINE is set", fix=_OTHER_WAYS)
+        reason = unreachable(url)
+        if reason:
+            raise MissingError(f"the weights {name} cannot be downloaded: {reason}", fix=_OTHER_WAYS)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             torch.hub.download_url_to_file(url, str(path), hash_prefix=expected, progress=False)
@@ -128,13 +132,7 @@ def fetch_from_hub(repository: str, filenames: tuple[str, ...]) -> Path:
     Raises:
         MissingError: None is cached or downloadable.
     """
-    hub = require("huggingface_hub", "backbones")
-    reason = ""
-    for filename in filenames:
-        try:
-            return Path(hub.hf_hub_download(repository, filename, local_files_only=offline()))
-        # The hub's client raises errors of half a dozen libraries.
-        except Exception as error:  # noqa: BLE001
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    kept = "are not cached and GHBENCH_OFFLINE is set" if offline() else f"cannot be downloaded ({reason})"
-    raise MissingError(f"the weights of {repository} {kept}", fix=_OTHER_WAYS)
+    try:
+        return fetch_first(repository, filenames, "backbones")
+    except MissingError as error:
+        raise MissingError(f"the weights are missing: {error.message}", fix=f"{error.fix}, or {_OTHER_WAYS}") from error

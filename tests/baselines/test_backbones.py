@@ -247,6 +247,22 @@ def test_torchvision_images_are_prepared_as_torchvision_itself_does(weights, mon
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.network
+@needs_network
+def test_published_weights_as_a_file_give_what_torchvisions_own_pipeline_gives():
+    from ghbench_baselines.vision_models import import_torchvision
+
+    models, file = import_torchvision().models, assets.path("mobilenet-v2-imagenet1k-v1", "mobilenet_v2-b0353104.pth")
+    network = models.mobilenet_v2(weights=None).eval()
+    network.load_state_dict(torch.load(file, weights_only=True))
+    preset = models.MobileNet_V2_Weights.DEFAULT.transforms()
+    with torch.inference_mode():
+        maps = network.features(torch.stack([preset(Image.fromarray(image)) for image in photographs()]))
+    extractor = registry.build("extractor", f"torchvision:model=mobilenet_v2,weights={file}")
+    found = extractor.extract(prepared(extractor.spec(), photographs()))["pooled"]
+    np.testing.assert_allclose(found, maps.mean(dim=(2, 3)).numpy(), rtol=1e-3, atol=1e-3)
+
+
 def test_timm_pools_as_it_is_told():
     build = "timm:model=test_vit,weights=none,pool={}"
     images = pictures((160, 160), count=2)

@@ -89,19 +89,19 @@ def test_published_weights_bring_their_preparation_and_are_looked_for_on_the_hub
 
     asked = []
 
-    def fetch(repository, name, _extra):
-        asked.append((repository, name))
-        file = tmp_path / "0123" / name
+    def fetch(repository, names, _extra):
+        asked.append((repository, names))
+        file = tmp_path / "0123" / names[0]
         file.parent.mkdir(exist_ok=True)
         file.touch()
         return file
 
-    monkeypatch.setattr(open_clip, "fetch_file", fetch)
+    monkeypatch.setattr(open_clip, "fetch_first", fetch)
     spec = registry.build("extractor", "open_clip:model=ViT-B-16-SigLIP,weights=webli").spec()
     assert spec.preprocessing.resize == "squash-bicubic"
     assert "mean (0.5, 0.5, 0.5)" in spec.preprocessing.normalise
     assert spec.citation.endswith("/tree/0123")
-    assert asked[0][1] == "open_clip_model.safetensors"
+    assert asked == [("timm/ViT-B-16-SigLIP", ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"))]
 
 
 @pytest.mark.parametrize(
