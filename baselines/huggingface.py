@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -115,9 +116,13 @@ class HuggingFace(TorchEncoder):
 
     @cached_property
     def _files(self) -> ModelFiles:
+        if importlib.util.find_spec("transformers") is None:
+            require("transformers", EXTRA)
+        # Before the library is imported, which takes seconds: a model that is not here is said at once.
+        files = find_model(self.model, self.revision, EXTRA)
         import_torchvision()
         require("transformers", EXTRA)
-        return find_model(self.model, self.revision, EXTRA)
+        return files
 
     @cached_property
     def _processing(self) -> Processing:

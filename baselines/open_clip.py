@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,7 @@ class OpenClip(TorchEncoder):
     def _spec(self) -> ExtractorSpec:
         import torch
 
+        _ = self._file  # first: weights that are not here are said before the network is built
         preparation = self._preparation
         self.mean, self.std = tuple(preparation["mean"]), tuple(preparation["std"])
         tower = self._skeleton
@@ -164,13 +166,18 @@ class OpenClip(TorchEncoder):
         return skeleton(self._construct).visual
 
     def _construct(self) -> Any:
-        return self._library.create_model(
-            self.model,
-            pretrained=None,
-            load_weights=False,
-            pretrained_text=False,
-            force_quick_gelu=bool(self._published.get("quick_gelu")),
-        )
+        before = logging.root.manager.disable
+        logging.disable(logging.WARNING)  # it warns of initial weights, which are replaced at once
+        try:
+            return self._library.create_model(
+                self.model,
+                pretrained=None,
+                load_weights=False,
+                pretrained_text=False,
+                force_quick_gelu=bool(self._published.get("quick_gelu")),
+            )
+        finally:
+            logging.disable(before)
 
     def _read(self, tower: Any, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Levels [N, D] of normalised images [N, 3, H, W]."""

@@ -212,6 +212,17 @@ def test_offline_a_model_that_is_not_here_is_missing_and_the_network_is_not_touc
     assert "hf download somebody/tiny" in caught.value.fix
 
 
+def test_without_the_library_the_extra_is_named(monkeypatch):
+    import importlib.util
+    import sys
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(MissingError) as caught:
+        registry.build("extractor", "hf:model=somebody/tiny").spec()
+    assert caught.value.fix == "pip install 'ghbench[hf]'"
+
+
 def test_a_hub_that_does_not_answer_is_given_up_within_seconds(monkeypatch, tmp_path):
     import time
 
