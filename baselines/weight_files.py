@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from ghbench.checkpoints.torch_files import check_torch_file
 from ghbench.digests import digest_file
 from ghbench.errors import DataError, MissingError, UserError
-from ghbench.extras import require
 from ghbench.files import regular_file
 from ghbench.locations import forbidden, offline
+
+from .hub_files import fetch_first, unreachable
 
 if TYPE_CHECKING:
     import torch
@@ -112,7 +113,12 @@ def fetch_from_url(url: str) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     expected = Path(name).stem.rpartition("-")[2]  # the name has the start of the sha256: resnet18-f37072fd.pth
     if not path.is_file():
-        _require_network(f"the weights {name}", url)
+        if offline():
+            why = " and GHBENCH_OFFLINE is set" if forbidden() else ""
+            raise MissingError(f"the weights {name} are not on this machine yet{why}", fix=_OTHER_WAYS)
+        reason = unreachable(url)
+        if reason:
+            raise MissingError(f"the weights {name} cannot be downloaded: {reason}", fix=_OTHER_WAYS)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             torch.hub.download_url_to_file(url, str(path), hash_prefix=expected, progress=False)
@@ -129,35 +135,7 @@ def fetch_from_hub(repository: str, filenames: tuple[str, ...]) -> Path:
     Raises:
         MissingError: None is cached or downloadable.
     """
-    hub = require("huggingface_hub", "backbones")
-    reason = ""
-    for local in (True, False):
-        if not local:
-            _require_network(f"the weights of {repository}", require("huggingface_hub.constants", "backbones").ENDPOINT)
-        for filename in filenames:
-            try:
-                return Path(hub.hf_hub_download(repository, filename, local_files_only=local))
-            # The hub's client raises errors of half a dozen libraries.
-            except Exception as error:  # noqa: BLE001
-                reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    raise MissingError(f"the weights of {repository} cannot be downloaded ({reason})", fix=_OTHER_WAYS)
-
-
-def _require_network(what: str, url: str) -> None:
-    """Ask a host once whether it is there, since the clients that download retry for most of a minute.
-
-    Raises:
-        MissingError: It is not, or must not be asked.
-    """
-    if offline():
-        why = " and GHBENCH_OFFLINE is set" if forbidden() else ""
-        raise MissingError(f"{what} are not on this machine yet{why}", fix=_OTHER_WAYS)
-    import requests
-
     try:
-        requests.head(url, timeout=_PATIENCE)
-    except requests.RequestException as error:
-        reason = " ".join(str(error).split())[:200]
-        raise MissingError(
-            f"{what} cannot be downloaded: {urlsplit(url).netloc} is not reachable ({reason})", fix=_OTHER_WAYS
-        ) from error
+        return fetch_first(repository, filenames, "backbones")
+    except MissingError as error:
+        raise MissingError(f"the weights are missing: {error.message}", fix=f"{error.fix}, or {_OTHER_WAYS}") from error

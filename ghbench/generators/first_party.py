@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from ghbench import assets
 from ghbench.digests import digest_file, digest_json
-from ghbench.errors import MissingError, UsageError
+from ghbench.errors import UsageError
 from ghbench.extractor import TrainingRecord
 from ghbench.generator import GeneratorSpec
+from ghbench.generators.shipped_weights import missing_weights, shipped_file
 
 if TYPE_CHECKING:
     from ghbench.generators.protocol import Generator
@@ -18,11 +19,6 @@ FACES = "mobile-stylegan-ffhq"
 SMALL_FACES = "dcgan-digiface"
 HEADS = "mobile-stylegan-heads"
 SIZES = (64, 128, 256, 1024)
-
-
-def shipped_file(name: str) -> Path:
-    """Path of shipped weights: `weights/NAME/model.safetensors` in the package."""
-    return Path(__file__).parents[1] / "weights" / name / "model.safetensors"
 
 
 class MobileStyleGANFaces:
@@ -170,7 +166,7 @@ class Shipped:
     def _file(self) -> Path:
         path = shipped_file(self.name)
         if not path.is_file():
-            raise MissingError(f"the weights of {self.name} are not in this installation", fix=self.command)
+            raise missing_weights(self.name, self.command)
         return path
 
 

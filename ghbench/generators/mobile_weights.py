@@ -18,8 +18,10 @@ from ghbench.errors import MissingError, UsageError
 from ghbench.generators.layers import EqualLinear
 from ghbench.generators.mobile_stylegan import CHANNELS, MobileStyleGAN
 from ghbench.generators.native import build, freeze
+from ghbench.generators.shipped_weights import missing_weights, shipped_file
 
 ASSET = "mobile-stylegan-ffhq"
+HEADS = "mobile-stylegan-heads"
 TRAIN_HEADS = f"ghbench train heads --generator {ASSET}"
 W_MEAN_SAMPLES = 10_000
 WHOLE = 1024
@@ -178,7 +180,7 @@ def _by_band(channels: int) -> NDArray[np.intp]:
 
 def head_file() -> Path:
     """Path of the trained heads for all smaller sizes."""
-    return Path(__file__).parents[1] / "weights" / "mobile-stylegan-heads" / "model.safetensors"
+    return shipped_file(HEADS)
 
 
 def head_state(size: int) -> Arrays:
@@ -189,8 +191,10 @@ def head_state(size: int) -> Arrays:
         DataError: The file is damaged or has the wrong shapes.
     """
     path = head_file()
-    checkpoint = native.read(path) if path.is_file() else None
-    if checkpoint is None or f"head{size}" not in checkpoint.networks:
+    if not path.is_file():
+        raise missing_weights(HEADS, TRAIN_HEADS)
+    checkpoint = native.read(path)
+    if f"head{size}" not in checkpoint.networks:
         raise MissingError(f"there is no MobileStyleGAN head for {size} px", fix=TRAIN_HEADS)
     state = checkpoint.network(f"head{size}")
     inputs = CHANNELS[size // 2]

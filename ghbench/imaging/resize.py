@@ -4,12 +4,22 @@ crop-bilinear    the largest centred crop of the declared aspect ratio, then a t
 crop-bicubic     the same crop, then a cubic filter
 squash-bilinear  the whole image, its aspect ratio not kept
 
+The steps that published models bring along are named by their numbers:
+
+crop-FILTER, squash-FILTER     as above, with another filter: nearest, box, hamming, lanczos
+shortest-N-FILTER              the shorter side becomes N pixels, then a centred crop
+squash-HxW-FILTER              H by W pixels, then a centred crop
+
+The last two work in whole pixels, as torchvision does. Where the crop leaves an odd number of pixels, half of it is
+rounded to the nearest even number, as in torchvision; `-floor` at the end of a name rounds down, as transformers does.
+
 At the edge of a crop the filter reaches over it to the image's own next pixels, and stops at the image's edge.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +80,61 @@ class Resize:
         return centred_crop(whole, size[0] / size[1]) if self.crops else whole
 
 
+@dataclass(frozen=True, slots=True)
+class ResizeThenCrop:
+    """A resize to whole pixels and a centred crop, as a published model's own preprocessing does it.
+
+    Args:
+        name: What specs, keys and results call it.
+        version: Grows whenever the same image may come out differently.
+        target: Length of the shorter side, or height and width, in pixels before the crop.
+        filter: Pillow's filter.
+        floor: Whether half a pixel of the crop's offset is rounded down, not to the nearest even number.
+    """
+
+    name: str
+    version: int
+    target: int | tuple[int, int]
+    filter: Image.Resampling
+    floor: bool
+
+    def apply(self, image: NDArray[np.uint8], size: tuple[int, int], box: Box | None = None) -> NDArray[np.uint8]:
+        """Resize an image, or the part of it inside a box, see `Resize.apply`.
+
+        Raises:
+            UsageError: The crop is larger than what it is cut from.
+        """
+        part, (height, width), (left, top) = self._geometry(image.shape[:2], size, box)
+        resized = Image.fromarray(image).resize((width, height), self.filter, box=part)
+        return np.asarray(resized, dtype=np.uint8)[top : top + size[0], left : left + size[1]]
+
+    def transform(self, shape: tuple[int, ...], size: tuple[int, int], box: Box | None = None) -> Transform:
+        """Where `apply` puts the points of an image, see `Resize.transform`."""
+        part, (height, width), (left, top) = self._geometry(shape, size, box)
+        x, y = width / (part[2] - part[0]), height / (part[3] - part[1])
+        return scaling(x, y, part[0] + left / x, part[1] + top / y)
+
+    def _geometry(
+        self, shape: tuple[int, ...], size: tuple[int, int], box: Box | None
+    ) -> tuple[Box, tuple[int, int], tuple[int, int]]:
+        """The part, its height and width after the resize, and left and top of the crop."""
+        part = box if box is not None else (0.0, 0.0, float(shape[1]), float(shape[0]))
+        across, down = part[2] - part[0], part[3] - part[1]
+        if isinstance(self.target, tuple):
+            height, width = self.target
+        elif across <= down:
+            height, width = int(self.target * down / across), self.target
+        else:
+            height, width = self.target, int(self.target * across / down)
+        if height < size[0] or width < size[1]:
+            raise UsageError(f"resize step {self.name!r} gives {height}x{width} pixels, too few for a crop to {size}")
+        half = int if self.floor else round
+        return part, (height, width), (half((width - size[1]) / 2), half((height - size[0]) / 2))
+
+
+FILTERS = {entry.name.lower(): entry for entry in Image.Resampling}
+_NUMBERED = re.compile(r"(?:shortest-(\d{1,5})|squash-(\d{1,5})x(\d{1,5}))-([a-z]+?)(-floor)?")
+
 RESIZES = {
     step.name: step
     for step in (
@@ -80,7 +145,7 @@ RESIZES = {
 }
 
 
-def resize_step(name: str) -> Resize:
+def resize_step(name: str) -> Resize | ResizeThenCrop:
     """The resize step of that name.
 
     Raises:
@@ -88,6 +153,13 @@ def resize_step(name: str) -> Resize:
     """
     if name in RESIZES:
         return RESIZES[name]
+    kind, _, kernel = name.partition("-")
+    if kind in {"crop", "squash"} and kernel in FILTERS:
+        return Resize(name, 1, crops=kind == "crop", filter=FILTERS[kernel])
+    found = _NUMBERED.fullmatch(name)
+    if found and found[4] in FILTERS and all(int(side) > 0 for side in found.group(1, 2, 3) if side):
+        target = int(found[1]) if found[1] else (int(found[2]), int(found[3]))
+        return ResizeThenCrop(name, 1, target, FILTERS[found[4]], floor=found[5] is not None)
     near = difflib.get_close_matches(name, RESIZES, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise UsageError(f"no resize step is called {name!r}{hint} Known: {', '.join(RESIZES)}")

@@ -4,9 +4,11 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ghbench import assets, registry
 from ghbench.errors import DataError, MissingError, UsageError
+from ghbench.imaging import prepare
 from ghbench.testing import pictures
 
 torch = pytest.importorskip("torch")
@@ -231,3 +233,75 @@ def test_weights_that_timm_publishes_are_loaded_from_the_file_that_was_digested(
         batch = normalised(images, extractor.mean, extractor.std)
         expected = net.forward_head(net.forward_features(batch), pre_logits=True).numpy()
     np.testing.assert_allclose(extractor.extract(images)["pooled"], expected, rtol=1e-4, atol=1e-5)
+
+
+def photographs():
+    from skimage import data
+
+    return [data.astronaut(), data.chelsea(), data.coffee()[:, :333]]
+
+
+def prepared(spec, images):
+    return np.stack([prepare(image, spec.preprocessing, "none").image for image in images])
+
+
+@pytest.mark.parametrize("model", ["test_vit", "test_efficientnet", "test_vit2", "resnet10t"])
+def test_timm_images_are_prepared_as_timm_itself_does(model):
+    from ghbench_baselines.vision_models import import_timm
+
+    timm = import_timm()
+    extractor = registry.build("extractor", f"timm:model={model},weights=none")
+    found = extractor.normalise(torch.from_numpy(prepared(extractor.spec(), photographs())))
+    config = timm.data.resolve_data_config({}, pretrained_cfg=timm.get_pretrained_cfg(model).to_dict())
+    transform = timm.data.create_transform(**config)
+    expected = torch.stack([transform(Image.fromarray(image)) for image in photographs()])
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("weights", ["ResNet50_Weights.IMAGENET1K_V2", "ViT_B_16_Weights.IMAGENET1K_SWAG_E2E_V1"])
+def test_torchvision_images_are_prepared_as_torchvision_itself_does(weights, monkeypatch, tmp_path):
+    from ghbench_baselines import backbones
+    from ghbench_baselines.vision_models import import_torchvision
+
+    (tmp_path / "weights.pth").touch()
+    monkeypatch.setattr(backbones, "fetch_from_url", lambda _url: tmp_path / "weights.pth")
+    preset = import_torchvision().models.get_weight(weights).transforms()
+    model, entry = weights.lower().split("_weights.")
+    extractor = registry.build("extractor", f"torchvision:model={model},weights={entry.upper()}")
+    found = extractor.normalise(torch.from_numpy(prepared(extractor.spec(), photographs())))
+    expected = torch.stack([preset(Image.fromarray(image)) for image in photographs()])
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.network
+@needs_network
+def test_published_weights_as_a_file_give_what_torchvisions_own_pipeline_gives():
+    from ghbench_baselines.vision_models import import_torchvision
+
+    models, file = import_torchvision().models, assets.path("mobilenet-v2-imagenet1k-v1", "mobilenet_v2-b0353104.pth")
+    network = models.mobilenet_v2(weights=None).eval()
+    network.load_state_dict(torch.load(file, weights_only=True))
+    preset = models.MobileNet_V2_Weights.DEFAULT.transforms()
+    with torch.inference_mode():
+        maps = network.features(torch.stack([preset(Image.fromarray(image)) for image in photographs()]))
+    extractor = registry.build("extractor", f"torchvision:model=mobilenet_v2,weights={file}")
+    found = extractor.extract(prepared(extractor.spec(), photographs()))["pooled"]
+    np.testing.assert_allclose(found, maps.mean(dim=(2, 3)).numpy(), rtol=1e-3, atol=1e-3)
+
+
+def test_timm_pools_as_it_is_told():
+    build = "timm:model=test_vit,weights=none,pool={}"
+    images = pictures((160, 160), count=2)
+    own = registry.build("extractor", build.format("own"))
+    network, _ = own.build()
+    extractors = {how: registry.build("extractor", build.format(how)) for how in ("cls", "mean", "gem")}
+    with torch.inference_mode():
+        tokens = network.eval().forward_features(own.normalise(torch.from_numpy(images))).numpy()
+    for how, expected in (
+        ("cls", tokens[:, 0]),
+        ("mean", tokens[:, 1:].mean(axis=1)),
+        ("gem", np.cbrt((tokens[:, 1:].clip(1e-6) ** 3).mean(axis=1))),
+    ):
+        assert extractors[how].spec().default_levels == (how,)
+        np.testing.assert_allclose(extractors[how].extract(images)[how], expected, rtol=1e-3, atol=1e-4)
+    assert len({extractor.spec().weights_digest for extractor in extractors.values()}) == 3

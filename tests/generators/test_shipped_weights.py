@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from ghbench.checkpoints import read
-from ghbench.generators.first_party import shipped_file
 from ghbench.generators.loading import generator_plugin, load_discriminator
 from ghbench.generators.pictures import pictures_of_seeds
+from ghbench.generators.shipped_weights import shipped_file
 
 NAMES = ("stylegan2-fashion32", "stylegan1-fashion32", "stylegan2-mnist32")
 

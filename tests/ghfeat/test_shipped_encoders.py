@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from ghbench.generators.first_party import shipped_file
 from ghbench.generators.loading import generator_plugin
 from ghbench.generators.pictures import pictures_of_seeds
+from ghbench.generators.shipped_weights import shipped_file
 from ghbench.ghfeat.codec import Codec
 from ghbench.ghfeat.extractor import Ghfeat
 from ghbench.ghfeat.files.description import describe_encoder

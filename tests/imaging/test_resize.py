@@ -58,3 +58,36 @@ def test_the_crop_is_the_largest_one_inside_and_centred(height, width, aspect, x
 def test_an_unknown_step_is_an_error_with_a_suggestion():
     with pytest.raises(UsageError, match="did you mean 'crop-bilinear'"):
         resize_step("crop-bilinaer")
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("shortest-20-nearest", 2),
+        ("shortest-20-nearest-floor", 2),
+        ("squash-23x20-nearest", 2),
+        ("squash-23x20-nearest-floor", 1),
+    ],
+)
+def test_numbered_steps_resize_to_whole_pixels_and_crop_the_centre(name, rows):
+    image = np.repeat(np.arange(24, dtype=np.uint8)[:, None, None], 20, axis=1).repeat(3, axis=2)
+    step = resize_step(name)
+    cropped = step.apply(image, (20, 20))
+    assert cropped.shape == (20, 20, 3)
+    assert cropped[0, 0, 0] == rows
+    # The point of the first kept row comes out at the top.
+    x, y = step.transform(image.shape, (20, 20)) @ np.array([0.0, rows * 24 / (23 if "23" in name else 24), 1.0])
+    assert (x, y) == pytest.approx((0, 0))
+
+
+@pytest.mark.parametrize(
+    "name", ["shortest-0-nearest", "shortest-20-fast", "squash-20-nearest", "shortest-20", "tile-box"]
+)
+def test_steps_that_no_rule_names_are_refused(name):
+    with pytest.raises(UsageError, match="no resize step"):
+        resize_step(name)
+
+
+def test_a_crop_larger_than_the_resized_image_is_refused():
+    with pytest.raises(UsageError, match="too few"):
+        resize_step("shortest-8-box").apply(np.zeros((10, 10, 3), np.uint8), (9, 9))

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from ghbench.errors import MissingError, UsageError
 from ghbench.files import user_path
-from ghbench.generators.first_party import FACES, shipped_file
+from ghbench.generators.first_party import FACES
+from ghbench.generators.shipped_weights import missing_weights, shipped_file
 from ghbench.ghfeat.files.description import EncoderDescription
 from ghbench.spec_string import parse_recorded
 
 DEFAULT = "faces128"
 SHIPPED = {DEFAULT: "ghfeat-faces128", "fashion32": "ghfeat-fashion32", "mnist32": "ghfeat-mnist32"}
-"""Names of the shipped encoders, and their folders in `ghbench/weights`."""
+"""Names of the shipped encoders, and the names of their weights."""
 
 
 def weights_file(weights: str) -> Path:
@@ -28,10 +29,7 @@ def weights_file(weights: str) -> Path:
     if weights in SHIPPED:
         path = shipped_file(SHIPPED[weights])
         if not path.is_file():
-            raise MissingError(
-                f"this installation lacks the encoder {SHIPPED[weights]}",
-                fix="pip install --force-reinstall ghbench, or train it: make train-ghfeat",
-            )
+            raise missing_weights(SHIPPED[weights], "make train-ghfeat")
         return path
     path = user_path(weights)
     if path.is_dir() and (path / "model.safetensors").is_file():
