@@ -20,7 +20,7 @@ from ghbench.atomic import atomic_file, write_text
 from ghbench.errors import DataError, UsageError
 
 KEPT = 2
-"""Checkpoints to keep: the newest, and the one before in case the newest is damaged."""
+"""Checkpoints to keep, all of them healthy: the newest, and the one before in case the newest is damaged."""
 
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -103,23 +103,27 @@ class RunFolder:
         return sorted(self.path.glob("state-*.pt"))
 
     def load(self) -> dict[str, Any] | None:
-        """The newest readable checkpoint, None if there are no checkpoints. Nothing in it is executed.
+        """The newest healthy checkpoint, None if there are no checkpoints. Nothing in it is executed.
 
         Raises:
-            DataError: There are checkpoints, but none is readable.
+            DataError: There are checkpoints, but none is readable and finite.
         """
         found = self.checkpoints()
         for path in reversed(found):
             try:
                 state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+                broken = not_finite(state)
             except Exception as error:  # noqa: BLE001 - a damaged file raises whatever its bytes lead to
-                warnings.warn(
-                    f"cannot read {path.name} ({type(error).__name__}); using the checkpoint before it", stacklevel=2
-                )
+                problem = f"cannot read {path.name} ({type(error).__name__})"
             else:
-                return state
+                if not broken:
+                    return state
+                problem = f"{path.name} has weights that are not finite ({', '.join(broken)})"
+            warnings.warn(f"{problem}; using the checkpoint before it", stacklevel=2)
         if found:
-            raise DataError(f"no checkpoint in {self.path} can be read", fix=f"start over: rm -r {self.path}")
+            raise DataError(
+                f"no checkpoint in {self.path} can be read and is finite", fix=f"start over: rm -r {self.path}"
+            )
         return None
 
     def log(self, line: Mapping[str, Any]) -> None:
@@ -147,3 +151,13 @@ class RunFolder:
         """Save a grid uint8 [H, W, 3] as `pictures/SHOWN.png`."""
         with atomic_file(self.path / "pictures" / f"{shown:010d}.png") as stream:
             Image.fromarray(image).save(stream, format="PNG")
+
+
+def not_finite(state: Mapping[str, Any]) -> list[str]:
+    """Names of the networks and averages of a checkpoint that hold NaN or infinity."""
+    return [
+        name if part == "networks" else f"the average of {name}"
+        for part in ("networks", "averages")
+        for name, tensors in state[part].items()
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
+    ]
