@@ -14,9 +14,10 @@ from ghbench.checkpoints.checkpoint import Checkpoint
 from ghbench.checkpoints.unpickler import DAMAGE
 from ghbench.digests import digest_file
 from ghbench.errors import DataError
+from ghbench.outputs import MADE_BY
 
 FORMAT = "native"
-_METADATA = "ghbench"
+_METADATA = MADE_BY
 
 
 def write(path: Path, checkpoint: Checkpoint, *, licence: str, architecture: Mapping[str, Any] | None = None) -> None:

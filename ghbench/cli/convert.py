@@ -15,6 +15,7 @@ def convert(
     out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors to write.")],
     network: Annotated[str | None, typer.Option(help="One network of the file; default: all useful ones.")] = None,
     licence: Annotated[str | None, typer.Option(help="Terms of the weights, if you know them.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that ghbench did not make.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Convert a checkpoint without executing anything in it. The result says how to build its networks."""
@@ -22,7 +23,7 @@ def convert(
 
     from ghbench.generators.conversion.converting import convert as converted_file
 
-    converted = converted_file(path, out, network=network, licence=licence)
+    converted = converted_file(path, out, network=network, licence=licence, force=force)
     if as_json:
         print_json({"path": str(out), **asdict(converted)})
         return

@@ -22,6 +22,7 @@ def generate(
         Literal["const", "random", "none"], typer.Option(help="Stored noise, new noise by seed, or none.")
     ] = "const",
     label: Annotated[int | None, typer.Option(min=0, help="Class, for a conditional generator.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that ghbench did not make.")] = False,
     columns: Annotated[int | None, typer.Option(min=1, help="Images per row; default: nearly square.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 4,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
@@ -33,8 +34,10 @@ def generate(
     from ghbench.figures.picture_grid import check_png, picture_grid, save_png
     from ghbench.generators.loading import load_generator
     from ghbench.generators.pictures import on_device, pictures_of_seeds, seed_list
+    from ghbench.outputs import check_output
 
     check_png(out)
+    check_output(out, [generator], force=force)
     numbers = seed_list(seeds)
     with progress_bars() as watch:
         images = pictures_of_seeds(
@@ -47,4 +50,4 @@ def generate(
             batch=batch,
             report=lambda done, total: watch.images(done, total, generator),
         )
-    say(save_png(picture_grid(images, columns), out))
+    say(save_png(picture_grid(images, columns), out, about=f"seeds {seeds}, psi {psi:g}"))

@@ -42,11 +42,12 @@ _TURNS = {
 """What brings each EXIF orientation upright."""
 
 
-def decode(path: Path) -> NDArray[np.uint8]:
+def decode(path: Path, *, background: str = "white") -> NDArray[np.uint8]:
     """Decode an image file.
 
     Args:
         path: A BMP, GIF, JPEG, PNG, PGM/PPM, TIFF or WebP file.
+        background: What transparent pixels are laid over; black for masks.
 
     Returns:
         uint8 [H, W, 3] RGB, as a viewer would show it upright.
@@ -59,7 +60,7 @@ def decode(path: Path) -> NDArray[np.uint8]:
             _check_size(picture, path)
             picture.load()
             upright = _upright(picture)
-            return np.array(_to_rgb(upright, picture.format, path), dtype=np.uint8)
+            return np.array(_to_rgb(upright, picture.format, path, background), dtype=np.uint8)
     except UnidentifiedImageError as error:
         raise DataError(f"{path} is not an image; expected one of {', '.join(FORMATS)}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -97,7 +98,7 @@ def _upright(picture: Image.Image) -> Image.Image:
     return picture if turn is None else picture.transpose(turn)
 
 
-def _to_rgb(picture: Image.Image, file_format: str | None, path: Path) -> Image.Image:
+def _to_rgb(picture: Image.Image, file_format: str | None, path: Path, background: str) -> Image.Image:
     """An RGB image from one of any of Pillow's modes."""
     if picture.mode == "RGB":
         return picture
@@ -108,6 +109,6 @@ def _to_rgb(picture: Image.Image, file_format: str | None, path: Path) -> Image.
     if picture.mode in {"I", "F"}:
         raise DataError(f"{path} has 32-bit pixels of unknown range; expected 8 or 16 bits a channel")
     if picture.has_transparency_data:
-        opaque = Image.new("RGBA", picture.size, "white")
+        opaque = Image.new("RGBA", picture.size, background)
         return Image.alpha_composite(opaque, picture.convert("RGBA")).convert("RGB")
     return picture.convert("RGB")

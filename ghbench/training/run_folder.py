@@ -64,11 +64,17 @@ class RunFolder:
         """Write the run's description, or check that it has not changed.
 
         Raises:
-            UsageError: The run was started with other settings; the message lists them.
+            UsageError: The run was started with other settings; the message lists them. Or the folder has a model of
+                no run.
         """
         path = self.path / "run.json"
         text = json.dumps(description, indent=1, sort_keys=True)
         if not path.exists():
+            found = next((name for name in ("model.safetensors", "card.md") if (self.path / name).exists()), None)
+            if found:
+                raise UsageError(
+                    f"{self.path / found} is of no run, and would be replaced", fix="choose another folder: --run OTHER"
+                )
             write_text(path, text + "\n")
             return
         try:

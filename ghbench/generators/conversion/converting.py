@@ -20,6 +20,7 @@ from ghbench.generators.conversion.networks import (
 )
 from ghbench.generators.loading import IR_FILES, UNSTATED, generator_of, licence_of, read_file
 from ghbench.generators.native import save_generator
+from ghbench.outputs import check_output
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,9 @@ class Conversion:
     notes: tuple[str, ...]
 
 
-def convert(path: Path, out: Path, *, network: str | None = None, licence: str | None = None) -> Conversion:
+def convert(
+    path: Path, out: Path, *, network: str | None = None, licence: str | None = None, force: bool = False
+) -> Conversion:
     """Convert a checkpoint.
 
     Generator and discriminator are written with the names of our networks, everything else unchanged.
@@ -52,9 +55,11 @@ def convert(path: Path, out: Path, *, network: str | None = None, licence: str |
         network: One network of the file: a generator is converted instead of the file's best one, any other network is
             written alone, as plain arrays. None for all.
         licence: Licence of the weights; None for what is known about the format.
+        force: Replace a file that ghbench did not make.
 
     Raises:
-        UsageError: `out` does not end in .safetensors, or the source is already converted or lacks the network.
+        UsageError: `out` does not end in .safetensors or must not be replaced (see `ghbench.outputs.check_output`), or
+            the source is already converted or lacks the network.
         MissingError: There is no such file.
         DataError: The file is damaged, or its arrays do not match.
     """
@@ -62,6 +67,7 @@ def convert(path: Path, out: Path, *, network: str | None = None, licence: str |
         raise UsageError(
             f"the output file {out.name!r} must end in .safetensors", fix=f"--out {out.stem or 'model'}.safetensors"
         )
+    check_output(out, [path], force=force)
     checkpoint = read_file(path)
     if checkpoint.format == native.FORMAT and "architecture" in checkpoint.config:
         raise UsageError(f"{path} is already converted", fix="use it as it is")
