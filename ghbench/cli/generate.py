@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ghbench.cli.terminal import progress_bars, say
+from ghbench.cli.terminal import complain, progress_bars, say
 
 
 def generate(
@@ -32,16 +32,19 @@ def generate(
     ghbench generate -g mobile-stylegan-ffhq --seeds 0-15 --size 256 --out faces.png
     """
     from ghbench.figures.picture_grid import check_png, picture_grid, save_png
-    from ghbench.generators.loading import load_generator
+    from ghbench.generators.loading import CheckpointFile, generator_plugin, load_generator
     from ghbench.generators.pictures import on_device, pictures_of_seeds, seed_list
     from ghbench.outputs import check_output
 
     check_png(out)
     check_output(out, [generator], force=force)
     numbers = seed_list(seeds)
+    plugin = generator_plugin(generator)
+    for line in plugin.assumptions() if isinstance(plugin, CheckpointFile) else ():
+        complain(line)
     with progress_bars() as watch:
         images = pictures_of_seeds(
-            on_device(load_generator(generator), device),
+            on_device(load_generator(plugin if isinstance(plugin, CheckpointFile) else generator), device),
             numbers,
             psi=psi,
             size=size,
