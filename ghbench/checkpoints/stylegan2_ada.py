@@ -22,12 +22,18 @@ _VERSIONS = range(1, 7)
 _SETTINGS = ("lr_multiplier", "activation", "conv_clamp", "architecture", "use_noise")
 """Settings of modules that change what they compute, as keyword arguments or attributes."""
 
-ALLOWED: Allowed = {**TENSORS, **NESTED_STORAGE, _PERSISTENT: inert(_PERSISTENT)}
+PERSISTENT: Allowed = {_PERSISTENT: inert(_PERSISTENT)}
+ALLOWED: Allowed = {**TENSORS, **NESTED_STORAGE, **PERSISTENT}
 
 
 def fits(value: Any) -> bool:
     """Whether an unpickled object has this layout."""
     return isinstance(value, dict) and _is_persistent(value.get("G_ema"))
+
+
+def class_name(value: Any) -> str | None:
+    """Class of one persistent object, None for anything else."""
+    return _module(value)[0] if _is_persistent(value) else None
 
 
 def _is_persistent(value: Any) -> bool:
@@ -50,9 +56,9 @@ def extract(value: Any) -> Content:
             continue
         arrays = _module_arrays(value[network])
         tensors |= {f"{network}/{name}": array for name, array in arrays.items()}
-        class_name, state = _module(value[network])
+        name, state = _module(value[network])
         config[network] = {
-            "class_name": class_name,
+            "class_name": name,
             "init_args": plain(state.get("_init_args")),
             "init_kwargs": plain(state.get("_init_kwargs")),
             "modules": _module_settings(value[network]),

@@ -324,3 +324,52 @@ def test_a_genforce_file_says_what_was_assumed_and_takes_what_the_user_knows(pat
     out, report = converted(assume={"fused_from": 8})
     assert not any("assumed" in note for note in report.notes)
     assert load_generator(out).fused_from == 8
+
+
+def wrapped(state, kind):
+    """A state dict as programs save it."""
+    parallel = {f"module.{name}": value for name, value in state.items()}
+    inner = {f"generator.{name}": value for name, value in state.items()}
+    return {
+        "bare": state,
+        "module.": parallel,
+        "g": {"g": state, "step": 5},
+        "params_ema": {"params": {}, "params_ema": state},
+        "state_dict": {"epoch": 3, "state_dict": parallel},
+        "nested": {"model": {"g_ema": state}},
+        "g_ema of several GPUs": {"g_ema": parallel},
+        "lightning": {"state_dict": inner | {"d.x": torch.ones(1)}},
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind", ["bare", "module.", "g", "params_ema", "state_dict", "nested", "g_ema of several GPUs", "lightning"]
+)
+@pytest.mark.parametrize("name", ["rosinality_sg2", "gf_sg1_64", "nv_ada32"])
+def test_bare_and_wrapped_state_dicts_are_read(path, golden, name, kind):
+    file = golden(name)
+    prefix = {"rosinality_sg2": "g_ema/", "gf_sg1_64": "generator/", "nv_ada32": "G_ema/"}[name]
+    torch.save(wrapped(file.below(prefix), kind), path)
+    expected = build_generator(checkpoint_of(name, file)).state_dict()
+    found = load_generator(path).state_dict()
+    for key in expected.keys() - {"mapping_network.w_mean"}:
+        assert torch.equal(found[key], expected[key])
+    notes = " ".join(generator_plugin(path).spec().notes)
+    assert ("average" in notes) == (kind not in {"params_ema", "nested", "g_ema of several GPUs"})
+
+
+def test_a_tuned_generator_saved_whole_is_read_and_other_objects_are_named(path, golden):
+    file = golden("nv_ada32")
+    torch.save(golden_files.module_tree("Generator", file.below("G_ema/"), synthesis_kwargs={"conv_clamp": 0.5}), path)
+    assert load_generator(path).clamp == 0.5
+    torch.save(torch.nn.Linear(2, 2), path)
+    with pytest.raises(DataError, match="saved whole") as refused:
+        load_generator(path)
+    assert "state_dict" in refused.value.fix
+
+
+def test_a_pointer_of_git_lfs_is_called_so(path):
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n")
+    with pytest.raises(DataError, match="Git LFS") as refused:
+        load_generator(path)
+    assert "git lfs pull" in refused.value.fix
