@@ -36,6 +36,7 @@ GeneratorOption = Annotated[
 Align = Annotated[str | None, typer.Option(help="Alignment of files: ffhq, none, ...; default: the encoder's.")]
 Refine = Annotated[int, typer.Option(min=0, help="Also show codes refined by this many optimisation steps.")]
 Perceptual = Annotated[str, typer.Option(help="Network of the refinement's feature term; `none` for pixels only.")]
+Label = Annotated[int | None, typer.Option(min=0, help="Class of generated images; default: the encoder's.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")]
 LevelsOption = Annotated[
     list[str] | None, typer.Option("--levels", help="r16-r64, r8.conv+rgb, 5-9, all; may be repeated.")
@@ -50,7 +51,7 @@ Feather = Annotated[float, typer.Option(min=0, max=0.5, help="Width of the mask'
 def reconstruct(
     images: ImagesArgument, out: Out, weights: Weights = "faces128", generator: GeneratorOption = None,
     align: Align = None, refine: Refine = 0, perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
-    single: Single = False, force: Force = False,
+    label: Label = None, single: Single = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Reconstruct images from their codes.
 
@@ -59,7 +60,7 @@ def reconstruct(
     from ghbench.ghfeat.editing.grids import reconstruct_sheet
 
     output = _Output(out, single, force, [*images])
-    with _session(output, weights, generator, align, refine, perceptual, device) as session:
+    with _session(output, weights, generator, align, refine, perceptual, device, label) as session:
         session.save(reconstruct_sheet(session.codec, session.read(images), session.encodings))
 
 
@@ -67,7 +68,8 @@ def reconstruct(
 def mix(
     images: ImagesArgument, others: Others, out: Out, levels: LevelsOption = None, weights: Weights = "faces128",
     generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
-    perceptual: Perceptual = "mobilenet-v2", device: Device = "auto", single: Single = False, force: Force = False,
+    perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
+    label: Label = None, single: Single = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Take the codes of some levels from another image; without --levels, of each resolution in turn.
 
@@ -76,7 +78,7 @@ def mix(
     from ghbench.ghfeat.editing.grids import mix_sheet
 
     output = _Output(out, single, force, [*images, *others])
-    with _session(output, weights, generator, align, refine, perceptual, device) as session:
+    with _session(output, weights, generator, align, refine, perceptual, device, label) as session:
         chosen = session.levels(levels or session.resolutions())
         inputs, styles = session.read(images), session.read(others)
         session.save(mix_sheet(session.codec, inputs, styles, chosen, session.encodings))
@@ -86,7 +88,8 @@ def mix(
 def edit_global(
     images: ImagesArgument, others: Others, out: Out, levels: LevelsOption = None, weights: Weights = "faces128",
     generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
-    perceptual: Perceptual = "mobilenet-v2", device: Device = "auto", single: Single = False, force: Force = False,
+    perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
+    label: Label = None, single: Single = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Replace the codes of some levels by those of samples or references; seeds use their true codes.
 
@@ -98,7 +101,7 @@ def edit_global(
     if not levels:
         raise UsageError("global editing needs levels", fix="--levels r16-r32, for instance")
     output = _Output(out, single, force, [*images, *others])
-    with _session(output, weights, generator, align, refine, perceptual, device) as session:
+    with _session(output, weights, generator, align, refine, perceptual, device, label) as session:
         chosen = session.levels(levels)
         inputs, references = session.read(images), session.read(others)
         session.save(global_sheet(session.codec, inputs, references, chosen, session.encodings))
@@ -109,7 +112,7 @@ def local(
     images: ImagesArgument, others: Others, mask: MaskOption, out: Out, levels: LevelsOption = None,
     weights: Weights = "faces128", generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
     perceptual: Perceptual = "mobilenet-v2", feather: Feather = 0.06, device: Device = "auto",
-    single: Single = False, force: Force = False,
+    label: Label = None, single: Single = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Replace a region of the generator's feature map at one level by that of another image.
 
@@ -118,7 +121,7 @@ def local(
     from ghbench.ghfeat.editing.grids import local_sheet
 
     output = _Output(out, single, force, [*images, *others, mask])
-    with _session(output, weights, generator, align, refine, perceptual, device) as session:
+    with _session(output, weights, generator, align, refine, perceptual, device, label) as session:
         places = session.places(levels)
         region = session.mask(mask, feather)
         inputs, references = session.read(images), session.read(others)
@@ -130,7 +133,7 @@ def harmonize(
     images: ImagesArgument, others: Others, mask: MaskOption, out: Out, weights: Weights = "faces128",
     generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
     perceptual: Perceptual = "mobilenet-v2", feather: Feather = 0.06, device: Device = "auto",
-    single: Single = False, force: Force = False,
+    label: Label = None, single: Single = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Paste the masked part of another image, encode once, decode.
 
@@ -139,7 +142,7 @@ def harmonize(
     from ghbench.ghfeat.editing.grids import harmonize_sheet
 
     output = _Output(out, single, force, [*images, *others, mask])
-    with _session(output, weights, generator, align, refine, perceptual, device) as session:
+    with _session(output, weights, generator, align, refine, perceptual, device, label) as session:
         region = session.mask(mask, feather)
         backgrounds, foregrounds = session.read(images), session.read(others)
         session.save(harmonize_sheet(session.codec, backgrounds, foregrounds, region, session.encodings))
@@ -232,7 +235,14 @@ class _Session:
 
 @contextmanager
 def _session(
-    output: _Output, weights: str, generator: str | None, align: str | None, steps: int, perceptual: str, device: str
+    output: _Output,
+    weights: str,
+    generator: str | None,
+    align: str | None,
+    steps: int,
+    perceptual: str,
+    device: str,
+    label: int | None,
 ) -> Iterator[_Session]:
     """What all edits share: the networks, loaded once, and the encodings."""
     from ghbench.ghfeat.extractor import Ghfeat
@@ -244,6 +254,7 @@ def _session(
     spec = extractor.spec()
     extractor.to(_device(device))
     codec = extractor.codec
+    codec.label = codec.label if label is None else label
     with progress_bars() as watch:
         encodings = _encodings(codec, steps, perceptual, watch)
         yield _Session(codec, spec, align or spec.preprocessing.align, encodings, output)

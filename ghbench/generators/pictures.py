@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -121,14 +121,54 @@ def one_label(generator: Generator, label: int | None) -> Tensor | None:
     """
     classes: int = getattr(generator, "labels", 0)
     if classes and label is None:
-        raise UsageError(f"this generator has {classes} classes and needs a label", fix=f"--label 0 to {classes - 1}")
+        raise UsageError(
+            f"this generator has {classes} classes and needs a label", fix=f"--label or label=, 0 to {classes - 1}"
+        )
     if label is None:
         return None
     if not classes:
         raise UsageError("this generator has no classes", fix="leave --label out")
     if not 0 <= label < classes:
-        raise UsageError(f"there is no class {label}", fix=f"--label 0 to {classes - 1}")
+        raise UsageError(f"there is no class {label}", fix=f"--label or label=, 0 to {classes - 1}")
     return torch.eye(classes)[label][None]
+
+
+def in_rgb(generator: Generator, label: int | None = None) -> Generator:
+    """A generator of one class and of any colours as one of RGB images that needs no label.
+
+    This is the one check of generators that are not drawn by `pictures_of_seeds`: datasets, encoders, trainings.
+
+    Args:
+        generator: Changed in place: its methods are replaced on the instance.
+        label: Class, for a conditional generator.
+
+    Raises:
+        UsageError: A label is missing, too large, or given to an unconditional generator.
+    """
+    chosen = one_label(generator, label)
+    if chosen is not None:
+        conditional: Any = generator.mapping
+
+        def mapping(z: Tensor, psi: float = 1.0, **options: Any) -> Tensor:
+            ws: Tensor = conditional(z, psi, labels=chosen.to(z).expand(len(z), -1), **options)
+            return ws
+
+        _replace(generator, mapping=mapping, labels=0)
+    for name in ("synthesis", "synthesis_from_styles"):
+        _replace(generator, **{name: _rgb_method(getattr(generator, name))})
+    return generator
+
+
+def _rgb_method(draw: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def drawn(*arguments: Any, **options: Any) -> Tensor:
+        return _three_colours(draw(*arguments, **options))
+
+    return drawn
+
+
+def _replace(generator: Generator, **attributes: object) -> None:
+    for name, value in attributes.items():
+        setattr(generator, name, value)
 
 
 def resize(images: Tensor, size: int | None) -> Tensor:
@@ -163,4 +203,5 @@ def _conditional_codes(generator: Generator, z: Tensor, psi: float, label: Tenso
 
 
 def _three_colours(images: Tensor) -> Tensor:
-    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images[:, :3]
+    """Grey, also with transparency, three times; of four colours the first three."""
+    return images[:, :1].expand(-1, 3, -1, -1) if images.shape[1] < 3 else images[:, :3]
