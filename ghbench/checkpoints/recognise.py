@@ -104,13 +104,13 @@ def _torch_content(value: Any) -> tuple[str, Content]:
     for reader in (psp, stylegan2_ada):
         if reader.fits(whole):
             return reader.FORMAT, reader.extract(whole)
-    reader = next((reader for reader in (rosinality, genforce) if reader.fits(value)), None)
+    own = next((module for module in (rosinality, genforce) if module.fits(value)), None)
     bare = state_dicts.bare_content(value)
-    if bare is not None and (reader is None or bare[0] != reader.FORMAT or state_dicts.is_parallel(value)):
+    if bare is not None and (own is None or bare[0] != own.FORMAT or state_dicts.is_parallel(value)):
         return bare
-    if reader is None:
+    if own is None:
         raise _unknown_content(value)
-    return reader.FORMAT, reader.extract(value)
+    return own.FORMAT, own.extract(value)
 
 
 def _pickle_content(value: Any) -> tuple[str, Content]:
