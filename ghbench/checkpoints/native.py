@@ -15,9 +15,10 @@ from ghbench.checkpoints.unpickler import DAMAGE
 from ghbench.digests import digest_file
 from ghbench.errors import DataError
 from ghbench.files import regular_file
+from ghbench.outputs import MADE_BY
 
 FORMAT = "native"
-_METADATA = "ghbench"
+_METADATA = MADE_BY
 
 
 def write(path: Path, checkpoint: Checkpoint, *, licence: str, architecture: Mapping[str, Any] | None = None) -> None:
@@ -28,6 +29,9 @@ def write(path: Path, checkpoint: Checkpoint, *, licence: str, architecture: Map
         checkpoint: Arrays and metadata; its digest becomes the source digest.
         licence: Licence of the weights.
         architecture: What is needed to rebuild the networks, as JSON values.
+
+    Raises:
+        DataError: An array holds NaN or infinity; a file that stands at `path` stays as it is.
     """
     from safetensors.numpy import save
 
@@ -40,6 +44,12 @@ def write(path: Path, checkpoint: Checkpoint, *, licence: str, architecture: Map
         "architecture": dict(architecture or {}),
     }
     arrays = {name: np.require(array, requirements="C") for name, array in checkpoint.tensors.items()}
+    broken = [name for name, array in arrays.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
+    if broken:
+        raise DataError(
+            f"{path.name} is not written: {', '.join(broken[:3])}{', ...' if broken[3:] else ''} not finite",
+            fix="take weights from before the training diverged",
+        )
     write_bytes(path, save(arrays, metadata={_METADATA: json.dumps(about, sort_keys=True)}))
 
 

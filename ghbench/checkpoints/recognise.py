@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ghbench.checkpoints import genforce, native, openvino_ir, psp, rosinality, stylegan2_ada, tensorflow_pickle
+from ghbench.checkpoints import (
+    genforce,
+    native,
+    openvino_ir,
+    psp,
+    rosinality,
+    state_dicts,
+    stylegan2_ada,
+    tensorflow_pickle,
+)
 from ghbench.checkpoints.checkpoint import Checkpoint, Content
 from ghbench.checkpoints.pickled_arrays import NUMPY
 from ghbench.checkpoints.plain_globals import CONTAINERS, EASY_DICT
@@ -37,6 +46,10 @@ def container(path: Path) -> str:
         return "safetensors"
     if head.startswith(b"\x80"):
         return "pickle"
+    if head.startswith(b"version https://git-lfs.github.com/"):
+        raise DataError(
+            f"{path} is a Git LFS pointer, which only says where the file is", fix="in its repository: git lfs pull"
+        )
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.lower().startswith((b"<!doctype html", b"<html")):
         raise DataError(
@@ -72,6 +85,13 @@ def read(path: Path | str) -> Checkpoint:
                 kind, content = _torch_content(load_torch_file(path))
             case _:
                 kind, content = _pickle_content(load_pickle(path, _PICKLED))
+    except DataError as error:
+        if "the file asks for" not in error.message:
+            raise
+        raise DataError(
+            f"{path} holds a Python object, such as a model saved whole, which could execute anything: {error.message}",
+            fix="in the program that made it, save the weights alone: torch.save(model.state_dict(), 'weights.pt')",
+        ) from error
     except (*DAMAGE, OSError) as error:
         # Damage that the readers did not foresee.
         raise DataError(f"{path} is damaged: {type(error).__name__}", fix="get the file again") from error
@@ -81,13 +101,21 @@ def read(path: Path | str) -> Checkpoint:
 
 
 def _torch_content(value: Any) -> tuple[str, Content]:
-    for reader in (psp, rosinality, genforce):
-        if reader.fits(value):
-            return reader.FORMAT, reader.extract(value)
-    raise _unknown_content(value)
+    whole = state_dicts.whole_module(value) or value
+    for reader in (psp, stylegan2_ada):
+        if reader.fits(whole):
+            return reader.FORMAT, reader.extract(whole)
+    own = next((module for module in (rosinality, genforce) if module.fits(value)), None)
+    bare = state_dicts.bare_content(value)
+    if bare is not None and (own is None or bare[0] != own.FORMAT or state_dicts.is_parallel(value)):
+        return bare
+    if own is None:
+        raise _unknown_content(value)
+    return own.FORMAT, own.extract(value)
 
 
 def _pickle_content(value: Any) -> tuple[str, Content]:
+    value = state_dicts.whole_module(value) or value
     if stylegan2_ada.fits(value):
         return stylegan2_ada.FORMAT, stylegan2_ada.extract(value)
     if tensorflow_pickle.fits(value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from numpy.typing import NDArray
@@ -18,13 +19,21 @@ _MAX_DEPTH = 32
 _MAX_PARTS = 1_000
 _MAX_NAME = 80
 _VERSIONS = range(1, 7)
+_SETTINGS = ("lr_multiplier", "activation", "conv_clamp", "architecture", "use_noise")
+"""Settings of modules that change what they compute, as keyword arguments or attributes."""
 
-ALLOWED: Allowed = {**TENSORS, **NESTED_STORAGE, _PERSISTENT: inert(_PERSISTENT)}
+PERSISTENT: Allowed = {_PERSISTENT: inert(_PERSISTENT)}
+ALLOWED: Allowed = {**TENSORS, **NESTED_STORAGE, **PERSISTENT}
 
 
 def fits(value: Any) -> bool:
     """Whether an unpickled object has this layout."""
     return isinstance(value, dict) and _is_persistent(value.get("G_ema"))
+
+
+def class_name(value: Any) -> str | None:
+    """Class of one persistent object, None for anything else."""
+    return _module(value)[0] if _is_persistent(value) else None
 
 
 def _is_persistent(value: Any) -> bool:
@@ -47,11 +56,12 @@ def extract(value: Any) -> Content:
             continue
         arrays = _module_arrays(value[network])
         tensors |= {f"{network}/{name}": array for name, array in arrays.items()}
-        class_name, state = _module(value[network])
+        name, state = _module(value[network])
         config[network] = {
-            "class_name": class_name,
+            "class_name": name,
             "init_args": plain(state.get("_init_args")),
             "init_kwargs": plain(state.get("_init_kwargs")),
+            "modules": _module_settings(value[network]),
         }
     return Content(tensors, config, ("the source text inside the file was not executed",))
 
@@ -72,6 +82,28 @@ def _module(value: Any) -> tuple[str, dict[str, Any]]:
 def _module_arrays(root: Any) -> dict[str, NDArray[Any]]:
     """The arrays of a module tree: what `module.state_dict()` would return."""
     arrays: dict[str, NDArray[Any]] = {}
+    for prefix, state in _modules(root):
+        passing = state.get("_non_persistent_buffers_set")
+        for kind in ("_parameters", "_buffers"):
+            for name, tensor in _parts(state, kind).items():
+                if tensor is None or (kind == "_buffers" and isinstance(passing, set) and name in passing):
+                    continue
+                place(arrays, "", f"{prefix}{name}", tensor)
+    return arrays
+
+
+def _module_settings(root: Any) -> dict[str, Any]:
+    """What the modules below the root state of `_SETTINGS`, by `MODULE.SETTING`."""
+    found: dict[str, Any] = {}
+    for prefix, state in _modules(root):
+        stated = state.get("_init_kwargs")
+        for values in (stated if isinstance(stated, dict) and prefix else {}, state):
+            found |= {f"{prefix}{name}": plain(values[name]) for name in _SETTINGS if name in values}
+    return found
+
+
+def _modules(root: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Prefix and state of every module of a tree."""
     pending = [("", root, 0)]
     count = 0
     budget = Budget()
@@ -83,15 +115,9 @@ def _module_arrays(root: Any) -> dict[str, NDArray[Any]]:
             raise refusal("the tree of modules is implausibly large")
         state = _module(value)[1]
         budget.spend_parts(sum(len(_parts(state, kind)) for kind in ("_parameters", "_buffers", "_modules")))
-        passing = state.get("_non_persistent_buffers_set")
-        for kind in ("_parameters", "_buffers"):
-            for name, tensor in _parts(state, kind).items():
-                if tensor is None or (kind == "_buffers" and isinstance(passing, set) and name in passing):
-                    continue
-                place(arrays, "", f"{prefix}{name}", tensor)
+        yield prefix, state
         children = _parts(state, "_modules").items()
         pending += [(f"{prefix}{name}.", child, depth + 1) for name, child in reversed(children) if child is not None]
-    return arrays
 
 
 def _parts(state: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -57,6 +57,10 @@ def extract(value: Any) -> tuple[str, Content]:
             "name": plain(record.state.get("name")),
             "build_func_name": plain(record.state.get("build_func_name")),
             "static_kwargs": plain(record.state.get("static_kwargs")),
+            "modules": {
+                part: plain(component.state.get("static_kwargs"))
+                for part, component in record.state.get("components", {}).items()
+            },
         }
     kind = GHFEAT if "E" in networks else STYLEGAN1
     if any(key.endswith("/mod_weight") for key in networks["Gs"]):

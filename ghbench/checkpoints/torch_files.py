@@ -13,14 +13,15 @@ from typing import Any
 
 from ghbench.checkpoints.file_buffer import open_buffer
 from ghbench.checkpoints.pickled_arrays import NUMPY
-from ghbench.checkpoints.plain_globals import CONTAINERS, NAMESPACE
+from ghbench.checkpoints.plain_globals import CONTAINERS, EASY_DICT, NAMESPACE
 from ghbench.checkpoints.records import Budget, refusal
+from ghbench.checkpoints.stylegan2_ada import PERSISTENT
 from ghbench.checkpoints.torch_tensors import TENSORS, Storage, load_legacy, storage_by_id
 from ghbench.checkpoints.unpickler import DAMAGE, Unpickler
 from ghbench.errors import DataError
 from ghbench.files import open_regular
 
-ALLOWED = {**CONTAINERS, **NUMPY, **TENSORS, **NAMESPACE}
+ALLOWED = {**CONTAINERS, **EASY_DICT, **NUMPY, **TENSORS, **NAMESPACE, **PERSISTENT}
 ZIP_HEAD = b"PK\x03\x04"
 # The legacy format starts with a pickle (protocol 2) of PyTorch's magic number.
 LEGACY_HEAD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."

@@ -15,14 +15,25 @@ def convert(
     out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors to write.")],
     network: Annotated[str | None, typer.Option(help="One network of the file; default: all useful ones.")] = None,
     licence: Annotated[str | None, typer.Option(help="Terms of the weights, if you know them.")] = None,
+    assume: Annotated[
+        list[str] | None, typer.Option(help="NAME=NUMBER that the file does not state: fused_from=8, z_dim=512.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that ghbench did not make.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Convert a checkpoint without executing anything in it. The result says how to build its networks."""
     from dataclasses import asdict
 
+    from ghbench.errors import UsageError
     from ghbench.generators.conversion.converting import convert as converted_file
 
-    converted = converted_file(path, out, network=network, licence=licence)
+    assumed = {}
+    for text in assume or []:
+        name, _, number = text.partition("=")
+        if not number.isascii() or not number.isdigit() or not 0 < int(number[:9]) <= 65536:
+            raise UsageError(f"cannot assume {text!r}", fix="--assume NAME=NUMBER, such as fused_from=8")
+        assumed[name] = int(number)
+    converted = converted_file(path, out, network=network, licence=licence, assume=assumed, force=force)
     if as_json:
         print_json({"path": str(out), **asdict(converted)})
         return

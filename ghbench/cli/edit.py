@@ -1,4 +1,4 @@
-"""`ghbench edit`: edits images through their GH-Feat codes, and draws labelled grids."""
+"""`ghbench edit`: edits images through their GH-Feat codes, and writes a labelled grid or single images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ghbench.cli.terminal import Watch, complain, progress_bars, say
 if TYPE_CHECKING:
     from ghbench.extractor import ExtractorSpec
     from ghbench.ghfeat.codec import Codec
-    from ghbench.ghfeat.editing.grids import Encoding, Levels
+    from ghbench.ghfeat.editing.grids import Encoding, Levels, Sheet
     from ghbench.ghfeat.editing.inputs import EditInput
 
 app = typer.Typer(no_args_is_help=True)
@@ -24,7 +24,11 @@ ImagesArgument = Annotated[
     list[str], typer.Argument(metavar="IMAGE...", help="Files, or generated ones: seed:5, seed:0-3, seed:5@0.5.")
 ]
 Others = Annotated[list[str], typer.Option("--with", help="The other images, like IMAGE; may be repeated.")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")]
+Out = Annotated[
+    Path, typer.Option("--out", "-o", help="The PNG to write, a labelled grid; or a folder, for one PNG a result.")
+]
+Single = Annotated[bool, typer.Option("--single", help="Write the one result alone, without inputs and labels.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that ghbench did not make.")]
 Weights = Annotated[str, typer.Option(help="faces128, fashion32, mnist32, or an encoder file.")]
 GeneratorOption = Annotated[
     str | None, typer.Option("--generator", "-g", help="Spec string or checkpoint; default: the encoder's.")
@@ -32,6 +36,7 @@ GeneratorOption = Annotated[
 Align = Annotated[str | None, typer.Option(help="Alignment of files: ffhq, none, ...; default: the encoder's.")]
 Refine = Annotated[int, typer.Option(min=0, help="Also show codes refined by this many optimisation steps.")]
 Perceptual = Annotated[str, typer.Option(help="Network of the refinement's feature term; `none` for pixels only.")]
+Label = Annotated[int | None, typer.Option(min=0, help="Class of generated images; default: the encoder's.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")]
 LevelsOption = Annotated[
     list[str] | None, typer.Option("--levels", help="r16-r64, r8.conv+rgb, 5-9, all; may be repeated.")
@@ -46,15 +51,17 @@ Feather = Annotated[float, typer.Option(min=0, max=0.5, help="Width of the mask'
 def reconstruct(
     images: ImagesArgument, out: Out, weights: Weights = "faces128", generator: GeneratorOption = None,
     align: Align = None, refine: Refine = 0, perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
+    label: Label = None, single: Single = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Reconstruct images from their codes.
 
     ghbench edit reconstruct me.jpg seed:3 --out reconstructed.png
     """
-    from ghbench.ghfeat.editing.grids import reconstruct_grid
+    from ghbench.ghfeat.editing.grids import reconstruct_sheet
 
-    with _session(out, weights, generator, align, refine, perceptual, device) as session:
-        session.save(reconstruct_grid(session.codec, session.read(images), session.encodings))
+    output = _Output(out, single, force, [*images])
+    with _session(output, weights, generator, align, refine, perceptual, device, label) as session:
+        session.save(reconstruct_sheet(session.codec, session.read(images), session.encodings))
 
 
 @app.command("mix")
@@ -62,17 +69,19 @@ def mix(
     images: ImagesArgument, others: Others, out: Out, levels: LevelsOption = None, weights: Weights = "faces128",
     generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
     perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
+    label: Label = None, single: Single = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Take the codes of some levels from another image; without --levels, of each resolution in turn.
 
     ghbench edit mix me.jpg --with seed:3 --levels r4-r8 --levels r64-rgb --out mixed.png
     """
-    from ghbench.ghfeat.editing.grids import mix_grid
+    from ghbench.ghfeat.editing.grids import mix_sheet
 
-    with _session(out, weights, generator, align, refine, perceptual, device) as session:
+    output = _Output(out, single, force, [*images, *others])
+    with _session(output, weights, generator, align, refine, perceptual, device, label) as session:
         chosen = session.levels(levels or session.resolutions())
         inputs, styles = session.read(images), session.read(others)
-        session.save(mix_grid(session.codec, inputs, styles, chosen, session.encodings))
+        session.save(mix_sheet(session.codec, inputs, styles, chosen, session.encodings))
 
 
 @app.command("global")
@@ -80,20 +89,22 @@ def edit_global(
     images: ImagesArgument, others: Others, out: Out, levels: LevelsOption = None, weights: Weights = "faces128",
     generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
     perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
+    label: Label = None, single: Single = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Replace the codes of some levels by those of samples or references; seeds use their true codes.
 
     ghbench edit global me.jpg --with seed:0-5 --levels r16-r32 --out variants.png
     """
     from ghbench.errors import UsageError
-    from ghbench.ghfeat.editing.grids import global_grid
+    from ghbench.ghfeat.editing.grids import global_sheet
 
     if not levels:
         raise UsageError("global editing needs levels", fix="--levels r16-r32, for instance")
-    with _session(out, weights, generator, align, refine, perceptual, device) as session:
+    output = _Output(out, single, force, [*images, *others])
+    with _session(output, weights, generator, align, refine, perceptual, device, label) as session:
         chosen = session.levels(levels)
         inputs, references = session.read(images), session.read(others)
-        session.save(global_grid(session.codec, inputs, references, chosen, session.encodings))
+        session.save(global_sheet(session.codec, inputs, references, chosen, session.encodings))
 
 
 @app.command("local")
@@ -101,18 +112,20 @@ def local(
     images: ImagesArgument, others: Others, mask: MaskOption, out: Out, levels: LevelsOption = None,
     weights: Weights = "faces128", generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
     perceptual: Perceptual = "mobilenet-v2", feather: Feather = 0.06, device: Device = "auto",
+    label: Label = None, single: Single = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Replace a region of the generator's feature map at one level by that of another image.
 
     ghbench edit local me.jpg --with seed:0-5 --mask 0.3,0.6,0.7,0.9 --levels r16.conv --out mouths.png
     """
-    from ghbench.ghfeat.editing.grids import local_grid
+    from ghbench.ghfeat.editing.grids import local_sheet
 
-    with _session(out, weights, generator, align, refine, perceptual, device) as session:
+    output = _Output(out, single, force, [*images, *others, mask])
+    with _session(output, weights, generator, align, refine, perceptual, device, label) as session:
         places = session.places(levels)
         region = session.mask(mask, feather)
         inputs, references = session.read(images), session.read(others)
-        session.save(local_grid(session.codec, inputs, references, region, places, session.encodings))
+        session.save(local_sheet(session.codec, inputs, references, region, places, session.encodings))
 
 
 @app.command("harmonize")
@@ -120,17 +133,63 @@ def harmonize(
     images: ImagesArgument, others: Others, mask: MaskOption, out: Out, weights: Weights = "faces128",
     generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
     perceptual: Perceptual = "mobilenet-v2", feather: Feather = 0.06, device: Device = "auto",
+    label: Label = None, single: Single = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Paste the masked part of another image, encode once, decode.
 
     ghbench edit harmonize me.jpg --with seed:3 --mask 0.3,0.6,0.7,0.9 --out harmonized.png
     """
-    from ghbench.ghfeat.editing.grids import harmonize_grid
+    from ghbench.ghfeat.editing.grids import harmonize_sheet
 
-    with _session(out, weights, generator, align, refine, perceptual, device) as session:
+    output = _Output(out, single, force, [*images, *others, mask])
+    with _session(output, weights, generator, align, refine, perceptual, device, label) as session:
         region = session.mask(mask, feather)
         backgrounds, foregrounds = session.read(images), session.read(others)
-        session.save(harmonize_grid(session.codec, backgrounds, foregrounds, region, session.encodings))
+        session.save(harmonize_sheet(session.codec, backgrounds, foregrounds, region, session.encodings))
+
+
+@dataclass(frozen=True)
+class _Output:
+    """Where the results go.
+
+    Args:
+        path: A PNG, or a folder.
+        single: Whether the PNG is the one result, not the grid.
+        force: Whether files that ghbench did not make are replaced.
+        inputs: What the edit reads.
+    """
+
+    path: Path
+    single: bool
+    force: bool
+    inputs: list[str]
+
+    @property
+    def folder(self) -> bool:
+        return self.path.is_dir() or not self.path.suffix
+
+    def check(self, path: Path) -> None:
+        from ghbench.figures.picture_grid import check_png
+        from ghbench.outputs import check_output
+
+        check_png(path)
+        check_output(path, self.inputs, force=self.force)
+
+    def save(self, sheet: Sheet) -> None:
+        from ghbench.errors import UsageError
+        from ghbench.figures.picture_grid import save_png
+
+        if not self.folder and not self.single:
+            say(save_png(sheet.grid(), self.path))
+            return
+        images = sheet.singles()
+        if not self.folder and len(images) > 1:
+            raise UsageError(f"--single writes one result, and there are {len(images)}", fix="--out FOLDER")
+        paths = [self.path / f"{name}.png" if self.folder else self.path for name in images]
+        for path in paths:
+            self.check(path)
+        for path, image in zip(paths, images.values(), strict=True):
+            say(save_png(image, path))
 
 
 @dataclass(frozen=True)
@@ -139,17 +198,23 @@ class _Session:
     spec: ExtractorSpec
     align: str
     encodings: list[Encoding]
-    out: Path
+    output: _Output
 
     def read(self, names: Sequence[str]) -> list[EditInput]:
-        from ghbench.ghfeat.editing.inputs import read_inputs
+        from ghbench.ghfeat.editing.inputs import poor_reconstructions, read_inputs
 
-        return read_inputs(self.codec, names, self.align, complain)
+        inputs = read_inputs(self.codec, names, self.align, complain)
+        if len(self.encodings) == 1:
+            for line in poor_reconstructions(self.codec, inputs):
+                complain(line)
+        return inputs
 
     def mask(self, text: str, feather: float) -> Any:
         from ghbench.ghfeat.editing import masks
 
-        return masks.feather(masks.read_mask(text, self.codec.size), feather)
+        found = masks.read_mask(text, self.codec.size)
+        say(f"mask: {found.mean():.1%} of the image is inside", err=True)
+        return masks.feather(found, feather)
 
     def levels(self, expressions: Sequence[str]) -> list[Levels]:
         from ghbench.levels import select_levels
@@ -164,28 +229,35 @@ class _Session:
 
         return [region_level(self.codec, self.spec, text) for text in expressions or (None,)]
 
-    def save(self, grid: Any) -> None:
-        from ghbench.figures.picture_grid import save_png
-
-        say(save_png(grid, self.out))
+    def save(self, sheet: Sheet) -> None:
+        self.output.save(sheet)
 
 
 @contextmanager
 def _session(
-    out: Path, weights: str, generator: str | None, align: str | None, steps: int, perceptual: str, device: str
+    output: _Output,
+    weights: str,
+    generator: str | None,
+    align: str | None,
+    steps: int,
+    perceptual: str,
+    device: str,
+    label: int | None,
 ) -> Iterator[_Session]:
     """What all edits share: the networks, loaded once, and the encodings."""
-    from ghbench.figures.picture_grid import check_png
     from ghbench.ghfeat.extractor import Ghfeat
 
-    check_png(out)
+    output.inputs.extend(name for name in (weights, generator) if name)
+    if not output.folder:
+        output.check(output.path)
     extractor = Ghfeat(weights, generator)
     spec = extractor.spec()
     extractor.to(_device(device))
     codec = extractor.codec
+    codec.label = codec.label if label is None else label
     with progress_bars() as watch:
         encodings = _encodings(codec, steps, perceptual, watch)
-        yield _Session(codec, spec, align or spec.preprocessing.align, encodings, out)
+        yield _Session(codec, spec, align or spec.preprocessing.align, encodings, output)
 
 
 def _encodings(codec: Codec, steps: int, perceptual: str, watch: Watch) -> list[Encoding]:

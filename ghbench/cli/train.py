@@ -90,6 +90,7 @@ def ghfeat(
     preset: Annotated[str, typer.Option(help="compact, or paper.")] = "compact",
     start: Annotated[str | None, typer.Option(help="An earlier encoder to start from: file or run.")] = None,
     discriminator: Annotated[Path | None, typer.Option(help="Checkpoint of a discriminator to start from.")] = None,
+    label: Annotated[int | None, typer.Option(min=0, help="Class, for a conditional generator.")] = None,
     images: Images = 100_000, until: Until = 0, seed: Seed = 0, option: Settings = None,
     precision: PrecisionOption = "auto", accelerator: Accelerator = "auto", devices: Devices = 1,
     compiled: Compile = True,
@@ -102,7 +103,7 @@ def ghfeat(
 
     recipe = ghfeat_recipe(
         generator, images, option or [], size=size, preset=preset, data=data, start=start,
-        discriminator=discriminator, seed=seed,
+        discriminator=discriminator, label=label, seed=seed,
     )  # fmt: skip
     _train(recipe, run, images, seed, precision, accelerator, devices, compiled, until)
 

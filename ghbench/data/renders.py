@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 CROSSOVERS = 7
 """First row of the second z in mixed codes: 1 to 7, so that MobileStyleGAN's images of 64 px show it too."""
 BATCH = 4
+SIZE = 128
+"""Default side."""
 
 
 class Renders:
@@ -37,7 +39,8 @@ class Renders:
         first: Seed of the first one; the others count up.
         psi: Truncation.
         mixed: Share of images with codes of two z (style mixing), 0 to 1.
-        size: Side in pixels, that of the generator halved any number of times.
+        size: Side in pixels, that of the generator halved any number of times; at most the generator's by default.
+        label: Class, for a conditional generator.
 
     Raises:
         UsageError: A wrong option, or seeds of several purposes.
@@ -51,7 +54,8 @@ class Renders:
         first: int = RANGES["test"].start,
         psi: float = 1.0,
         mixed: float = 0.0,
-        size: int = 128,
+        size: int = SIZE,
+        label: int | None = None,
     ) -> None:
         from ghbench.generators.loading import generator_plugin
         from ghbench.generators.rendering import RenderRecipe
@@ -60,8 +64,9 @@ class Renders:
         if not 0 <= mixed <= 1 or not 0 <= psi <= 2:
             raise UsageError(f"renders with mixed={mixed} and psi={psi}; expected 0 to 1 and 0 to 2")
         self.generator, self.count, self.first = generator, count, first
-        self.psi, self.mixed, self.size = psi, mixed, size
         spec = generator_plugin(generator).spec()
+        size = min(size, spec.size) if size == SIZE and spec.size else size
+        self.psi, self.mixed, self.size, self.label = psi, mixed, size, label
         ratio = spec.size // size if size >= 1 else 0
         if ratio * size != spec.size or ratio & (ratio - 1):
             raise UsageError(
@@ -78,6 +83,7 @@ class Renders:
             mixed=mixed,
             crossovers=CROSSOVERS,
             size=size,
+            label=label,
         )
         # How many images there are does not change any of them and is no part of it.
         self.recipe_digest: str | None = self.recipe.digest()
@@ -162,5 +168,6 @@ class Renders:
 
     def _load(self) -> Renderable:
         from ghbench.generators.loading import load_generator
+        from ghbench.generators.pictures import in_rgb
 
-        return load_generator(self.generator)
+        return in_rgb(load_generator(self.generator), self.label)

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ghbench.atomic import write_bytes
 from ghbench.errors import UsageError
+from ghbench.outputs import MADE_BY
 
 GAP = 2
 WHITE = 255
@@ -58,14 +60,22 @@ def check_png(path: Path) -> None:
         raise UsageError(f"cannot write an image to {path.name!r}", fix=f"--out {path.stem or 'grid'}.png")
 
 
-def save_png(image: NDArray[np.uint8], path: Path) -> Path:
+def save_png(image: NDArray[np.uint8], path: Path, about: str = "") -> Path:
     """Write an image uint8 [H, W, 3] atomically; equal images give equal bytes.
+
+    Args:
+        image: The image.
+        path: Where to write it.
+        about: Description in the file's metadata, such as the seeds of a grid.
 
     Raises:
         UsageError: See `check_png`.
     """
     check_png(path)
-    content = io.BytesIO()
-    Image.fromarray(image).save(content, format="PNG")
+    content, metadata = io.BytesIO(), PngInfo()
+    metadata.add_text("Software", MADE_BY)
+    if about:
+        metadata.add_text("Description", about)
+    Image.fromarray(image).save(content, format="PNG", pnginfo=metadata)
     write_bytes(path, content.getvalue())
     return path

@@ -16,7 +16,7 @@ from ghbench.files import user_path
 from ghbench.generator import GeneratorPlugin, GeneratorSpec
 from ghbench.generators import native
 from ghbench.generators.conversion import build_discriminator, build_generator
-from ghbench.generators.conversion.networks import FORMATS
+from ghbench.generators.conversion.networks import FORMATS, assumptions
 from ghbench.generators.first_party import FACES
 from ghbench.generators.mobile_weights import build_mobile_stylegan
 from ghbench.generators.protocol import Generator
@@ -51,12 +51,16 @@ class CheckpointFile:
             licence=licence_of(checkpoint),
             training=_training(checkpoint),
             domain="not stated in the file",
-            notes=(_origin(checkpoint), *checkpoint.notes),
+            notes=(_origin(checkpoint), *checkpoint.notes, *assumptions(checkpoint, self.network)),
         )
 
     def load(self) -> Generator:
         """Read the file and build the network."""
         return self._read()[1]
+
+    def assumptions(self) -> tuple[str, ...]:
+        """What the file does not say and was assumed, a sentence each."""
+        return assumptions(self._read()[0], self.network)
 
     def _read(self) -> tuple[Checkpoint, Generator]:
         if self._loaded is None:

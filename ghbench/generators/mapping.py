@@ -13,7 +13,7 @@ from ghbench.generators.layers import SLOPE, EqualLinear, activate, unit_rms
 
 
 class MappingNetwork(nn.Module):
-    """Dense layers from z to w (Karras et al. 2019, section 2; with a learning-rate multiplier of .01).
+    """Dense layers from z to w (Karras et al. 2019, section 2).
 
     Args:
         z_dim: Dimensions of z, 0 for a network of labels only.
@@ -23,6 +23,7 @@ class MappingNetwork(nn.Module):
         hidden: Width of the hidden layers, w_dim by default.
         gain_on_weights: Whether the rectifier's sqrt(2) is applied to the weights and not the bias (StyleGAN1), or to
             the activation (StyleGAN2).
+        rate: Learning-rate multiplier, see `EqualLinear`.
     """
 
     w_mean: Tensor
@@ -36,17 +37,18 @@ class MappingNetwork(nn.Module):
         labels: int = 0,
         hidden: int | None = None,
         gain_on_weights: bool = False,
+        rate: float = 0.01,
     ) -> None:
         super().__init__()
         if not z_dim and not labels:
             raise ValueError("a mapping network needs z, labels or both")
-        self.z_dim, self.w_dim, self.labels = z_dim, w_dim, labels
+        self.z_dim, self.w_dim, self.labels, self.rate = z_dim, w_dim, labels, rate
         self.embed = EqualLinear(labels, w_dim) if labels else None
         widths = [z_dim + (w_dim if labels else 0), *[hidden or w_dim] * (layers - 1), w_dim]
         gain = math.sqrt(2.0) if gain_on_weights else 1.0
         self.gain_after = 1.0 if gain_on_weights else math.sqrt(2.0)
         self.layers = nn.ModuleList(
-            EqualLinear(inputs, outputs, gain=gain, rate=0.01) for inputs, outputs in pairwise(widths)
+            EqualLinear(inputs, outputs, gain=gain, rate=rate) for inputs, outputs in pairwise(widths)
         )
         self.register_buffer("w_mean", torch.zeros(w_dim))
 

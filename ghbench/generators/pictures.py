@@ -1,11 +1,12 @@
-"""Images for seeds: a seed gives the same image in every batch."""
+"""Images for seeds: a seed gives the same image, whatever is drawn beside it, up to one grey level."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,8 +23,8 @@ MOST_SEEDS = 4096
 LARGEST_SEED = 2**32 - 1
 
 
-def seed_list(text: str) -> list[int]:
-    """Seeds from `0-15`, `3,5,8` or `0-3,100`.
+def seed_list(text: str, most: int = MOST_SEEDS) -> list[int]:
+    """Seeds from `0-15`, `3,5,8` or `0-3,100`, at most `most` of them.
 
     Raises:
         UsageError: The text is invalid, or the seeds are too many or too large.
@@ -34,13 +35,12 @@ def seed_list(text: str) -> list[int]:
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if last < first or last > LARGEST_SEED:
             raise UsageError(f"invalid seeds {text!r}; expected for instance 0-15 or 3,5,8, none above {LARGEST_SEED}")
-        if len(seeds) + last - first >= MOST_SEEDS:
-            raise UsageError(f"{text!r} are more than {MOST_SEEDS} seeds", fix="write several files")
+        if len(seeds) + last - first >= most:
+            raise UsageError(f"{text!r} are more than {most} seeds", fix="write several files, or --out FOLDER")
         seeds += range(first, last + 1)
     return seeds
 
 
-@torch.no_grad()
 def pictures_of_seeds(
     generator: Generator,
     seeds: Sequence[int],
@@ -52,7 +52,37 @@ def pictures_of_seeds(
     batch: int = 4,
     report: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> NDArray[np.uint8]:
-    """Make one image a seed.
+    """Make one image a seed: uint8 [N, H, W, 3]; see `stream_of_seeds`.
+
+    Raises:
+        UsageError: The images do not fit into memory; or as `stream_of_seeds`.
+        DataError: As `stream_of_seeds`.
+        PluginError: As `stream_of_seeds`.
+    """
+    side = size or max(level.resolution for level in generator.levels)
+    # The list, the array that it becomes, and a grid of it.
+    needed, free = 3 * len(seeds) * 3 * side**2, free_memory()
+    if free is not None and needed > free:
+        raise UsageError(
+            f"{len(seeds)} images of {side} px need {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free",
+            fix="write one file an image: --out FOLDER, or take fewer seeds or a smaller --size",
+        )
+    stream = stream_of_seeds(generator, seeds, psi=psi, size=size, noise=noise, label=label, batch=batch, report=report)
+    return np.ascontiguousarray(np.concatenate(list(stream)))
+
+
+def stream_of_seeds(
+    generator: Generator,
+    seeds: Sequence[int],
+    *,
+    psi: float = 0.7,
+    size: int | None = None,
+    noise: NoiseMode = "const",
+    label: int | None = None,
+    batch: int = 4,
+    report: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Iterator[NDArray[np.uint8]]:
+    """Make one image a seed, batch by batch. Another batch size may change a pixel by one grey level.
 
     The z of a seed is NumPy's `RandomState(seed).randn(z_dim)`, as in the official StyleGAN programs, so that a seed
     gives the same image there and here. Random noise comes from torch's generator with the same seed.
@@ -67,8 +97,8 @@ def pictures_of_seeds(
         batch: Batch size.
         report: Called with the number of images done and in total.
 
-    Returns:
-        uint8 [N, H, W, 3]; grey images have three equal channels.
+    Yields:
+        uint8 [n, H, W, 3], a batch; grey images have three equal channels.
 
     Raises:
         UsageError: A label is missing, too large, or given to an unconditional generator.
@@ -77,22 +107,29 @@ def pictures_of_seeds(
     """
     mean = generator.w_mean
     chosen = one_label(generator, label)
-    made: list[NDArray[np.uint8]] = []
     # Random noise depends on the seed, so these images are made one by one.
     step = 1 if noise == "random" else batch
     for start in range(0, len(seeds), step):
         part = seeds[start : start + step]
         z = seeded_z(part, generator.z_dim).to(mean)
-        with torch.random.fork_rng(enabled=noise == "random"), _plugin_errors():
+        with torch.no_grad(), torch.random.fork_rng(enabled=noise == "random"), _plugin_errors():
             if noise == "random":
                 torch.manual_seed(part[0])
             ws = generator.mapping(z, psi) if chosen is None else _conditional_codes(generator, z, psi, chosen.to(mean))
             images = generator.synthesis(ws, noise=noise)
         if not bool(torch.isfinite(images).all()):
             raise DataError("the generator's images are not finite", fix="check its weights, or take a smaller --psi")
-        made.append(to_uint8(resize(_three_colours(images), size)).transpose(0, 2, 3, 1))
+        yield to_uint8(resize(_three_colours(images), size)).transpose(0, 2, 3, 1)
         report(min(start + step, len(seeds)), len(seeds))
-    return np.ascontiguousarray(np.concatenate(made))
+
+
+def free_memory() -> int | None:
+    """Bytes of memory that are free or can be freed; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, StopIteration):
+        return None
 
 
 def on_device(generator: Generator, device: str) -> Generator:
@@ -121,14 +158,54 @@ def one_label(generator: Generator, label: int | None) -> Tensor | None:
     """
     classes: int = getattr(generator, "labels", 0)
     if classes and label is None:
-        raise UsageError(f"this generator has {classes} classes and needs a label", fix=f"--label 0 to {classes - 1}")
+        raise UsageError(
+            f"this generator has {classes} classes and needs a label", fix=f"--label or label=, 0 to {classes - 1}"
+        )
     if label is None:
         return None
     if not classes:
         raise UsageError("this generator has no classes", fix="leave --label out")
     if not 0 <= label < classes:
-        raise UsageError(f"there is no class {label}", fix=f"--label 0 to {classes - 1}")
+        raise UsageError(f"there is no class {label}", fix=f"--label or label=, 0 to {classes - 1}")
     return torch.eye(classes)[label][None]
+
+
+def in_rgb(generator: Generator, label: int | None = None) -> Generator:
+    """A generator of one class and of any colours as one of RGB images that needs no label.
+
+    This is the one check of generators that are not drawn by `pictures_of_seeds`: datasets, encoders, trainings.
+
+    Args:
+        generator: Changed in place: its methods are replaced on the instance.
+        label: Class, for a conditional generator.
+
+    Raises:
+        UsageError: A label is missing, too large, or given to an unconditional generator.
+    """
+    chosen = one_label(generator, label)
+    if chosen is not None:
+        conditional: Any = generator.mapping
+
+        def mapping(z: Tensor, psi: float = 1.0, **options: Any) -> Tensor:
+            ws: Tensor = conditional(z, psi, labels=chosen.to(z).expand(len(z), -1), **options)
+            return ws
+
+        _replace(generator, mapping=mapping, labels=0)
+    for name in ("synthesis", "synthesis_from_styles"):
+        _replace(generator, **{name: _rgb_method(getattr(generator, name))})
+    return generator
+
+
+def _rgb_method(draw: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def drawn(*arguments: Any, **options: Any) -> Tensor:
+        return _three_colours(draw(*arguments, **options))
+
+    return drawn
+
+
+def _replace(generator: Generator, **attributes: object) -> None:
+    for name, value in attributes.items():
+        setattr(generator, name, value)
 
 
 def resize(images: Tensor, size: int | None) -> Tensor:
@@ -163,4 +240,5 @@ def _conditional_codes(generator: Generator, z: Tensor, psi: float, label: Tenso
 
 
 def _three_colours(images: Tensor) -> Tensor:
-    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images[:, :3]
+    """Grey, also with transparency, three times; of four colours the first three."""
+    return images[:, :1].expand(-1, 3, -1, -1) if images.shape[1] < 3 else images[:, :3]

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -55,6 +55,7 @@ class RenderRecipe:
         size: Side of the images, after averaging over squares of pixels.
         precision: In which the network runs: `float32` or `bfloat16`.
         shard: Images in a file.
+        label: Class, for a conditional generator.
     """
 
     generator: str
@@ -67,18 +68,21 @@ class RenderRecipe:
     size: int = 256
     precision: str = "float32"
     shard: int = 64
+    label: int | None = None
 
     def digest(self) -> str:
         """Identity of the images; how many there are does not change any of them."""
-        fixed = {key: value for key, value in asdict(self).items() if key != "count"}
-        return digest_json({**fixed, "version": VERSION})
+        return digest_json({**self._fixed("count"), "version": VERSION})
 
     def identities(self, seeds: Iterable[int]) -> tuple[str, ...]:
         """Identity of the image of each seed: in every set that draws it in the same way the same."""
-        apart = {"first_seed", "count", "shard"}
-        fixed = {key: value for key, value in asdict(self).items() if key not in apart}
-        way = digest_json({**fixed, "version": VERSION})
+        way = digest_json({**self._fixed("first_seed", "count", "shard"), "version": VERSION})
         return tuple(digest_lines([way, str(seed)]) for seed in seeds)
+
+    def _fixed(self, *apart: str) -> dict[str, Any]:
+        """The fields that decide an image; no label, as before there were any."""
+        values = {key: value for key, value in asdict(self).items() if key not in apart}
+        return values if self.label is not None else {key: value for key, value in values.items() if key != "label"}
 
     def shards(self) -> list[range]:
         """Seeds of each shard."""

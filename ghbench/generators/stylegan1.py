@@ -119,6 +119,7 @@ class StyleGAN1(StyleGenerator):
             convolution of repeated pixels. The two differ by a rotation of 180 degrees, so weights fit only one. The
             official program has 128.
         colours: Image channels.
+        mapping_rate: Learning-rate multiplier of the mapping network.
 
     Attributes:
         lod: Level of detail of progressive growing: 0 for full resolution, 1 for half, fractions blend.
@@ -137,10 +138,11 @@ class StyleGAN1(StyleGenerator):
         mapping_width: int | None = None,
         fused_from: int = 128,
         colours: int = 3,
+        mapping_rate: float = 0.01,
     ) -> None:
         table = channel_table(channels)
         mapping_network = MappingNetwork(
-            z_dim, w_dim, layers=mapping_layers, hidden=mapping_width, gain_on_weights=True
+            z_dim, w_dim, layers=mapping_layers, hidden=mapping_width, gain_on_weights=True, rate=mapping_rate
         )
         super().__init__(mapping_network, rows=2 * len(table))
         self.channels, self.resolution = table, max(table)
@@ -169,6 +171,8 @@ class StyleGAN1(StyleGenerator):
             "mapping_width": self.mapping_width,
             "fused_from": self.fused_from,
             "colours": self.colours,
+            # Only where it is unusual: files without it stay as they are.
+            **({} if self.mapping_network.rate == 0.01 else {"mapping_rate": self.mapping_network.rate}),
         }
 
     def affine(self, level: str) -> nn.Module:

@@ -128,6 +128,7 @@ class StyleGAN2(StyleGenerator):
         architecture: `skip` adds up the colours of all resolutions, `residual` the features.
         conv_clamp: Limit of every convolution's output, for half precision; None for no limit.
         colours: Image channels.
+        mapping_rate: Learning-rate multiplier of the mapping network.
 
     Raises:
         ValueError: Resolutions are missing, or the architecture is unknown.
@@ -146,11 +147,12 @@ class StyleGAN2(StyleGenerator):
         architecture: Architecture = "skip",
         conv_clamp: float | None = None,
         colours: int = 3,
+        mapping_rate: float = 0.01,
     ) -> None:
         if architecture not in {"skip", "residual"}:
             raise ValueError(f"architecture is {architecture!r}; expected skip or residual")
         table = channel_table(channels)
-        mapping_network = MappingNetwork(z_dim, w_dim, layers=mapping_layers, labels=labels)
+        mapping_network = MappingNetwork(z_dim, w_dim, layers=mapping_layers, labels=labels, rate=mapping_rate)
         super().__init__(mapping_network, rows=2 * len(table))
         self.convolutions = self.rows - 1
         self.channels, self.resolution, self.architecture = table, max(table), architecture
@@ -179,6 +181,8 @@ class StyleGAN2(StyleGenerator):
             "architecture": self.architecture,
             "conv_clamp": self.clamp,
             "colours": self.colours,
+            # Only where it is unusual: files without it stay as they are.
+            **({} if self.mapping_network.rate == 0.01 else {"mapping_rate": self.mapping_network.rate}),
         }
 
     def affine(self, level: str) -> nn.Module:

@@ -1,4 +1,4 @@
-"""The discriminators of StyleGAN2 (Karras et al. 2020, section 4.1): residual, or with input skips."""
+"""The discriminators of StyleGAN2 (Karras et al. 2020, section 4.1): residual, with input skips, or plain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ghbench.generators.layers import EqualConv2d, EqualLinear, activate, channe
 from ghbench.generators.mapping import MappingNetwork
 from ghbench.generators.resampling import downsample, filter_kernel, smooth
 
-DiscriminatorArchitecture = Literal["residual", "skip"]
+DiscriminatorArchitecture = Literal["residual", "skip", "plain"]
 
 
 class DownBlock(nn.Module):
@@ -52,7 +52,7 @@ class StyleGAN2Discriminator(nn.Module):
         channels: Channels by resolution, from 4 to the image size.
         labels: Label size, 0 for an unconditional discriminator.
         label_layers: Dense layers of the label's mapping network.
-        architecture: `residual`, or `skip`, where the downsampled image is an input at every resolution.
+        architecture: `residual`; `skip`, where the downsampled image is an input at every resolution; or `plain`.
         conv_clamp: Limit of every convolution's output, None for no limit.
         colours: Image channels.
         group: Images a group for the minibatch standard deviation.
@@ -75,13 +75,13 @@ class StyleGAN2Discriminator(nn.Module):
         group: int = 4,
     ) -> None:
         super().__init__()
-        if architecture not in {"residual", "skip"}:
-            raise ValueError(f"architecture is {architecture!r}; expected residual or skip")
+        if architecture not in {"residual", "skip", "plain"}:
+            raise ValueError(f"architecture is {architecture!r}; expected residual, skip or plain")
         table = channel_table(channels)
         self.channels, self.resolution = table, max(table)
         self.architecture, self.clamp, self.group, self.colours = architecture, conv_clamp, group, colours
         residual = architecture == "residual"
-        entries = [self.resolution] if residual else list(table)[::-1]
+        entries = list(table)[::-1] if architecture == "skip" else [self.resolution]
         self.from_rgb = nn.ModuleDict({f"r{place}": EqualConv2d(colours, table[place], 1) for place in entries})
         self.blocks = nn.ModuleDict()
         for place in list(table)[:0:-1]:

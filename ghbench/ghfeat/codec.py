@@ -14,7 +14,7 @@ from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.generator import GeneratorPlugin
 from ghbench.generators.code_statistics import CodeStatistics
 from ghbench.generators.loading import CheckpointFile, generator_plugin, load_generator, recorded_generator
-from ghbench.generators.pictures import on_device
+from ghbench.generators.pictures import in_rgb, on_device
 from ghbench.generators.protocol import Generator
 from ghbench.generators.rendering import from_uint8, to_uint8
 from ghbench.generators.style_generator import StyleGenerator
@@ -54,6 +54,9 @@ class Codec:
         self.encoder = _to_device(encoder, device).eval().requires_grad_(requires_grad=False)
         self.layout, self.size = description.config.layout, description.config.size
         self._typed = generator
+        label = description.about.get("label")
+        self.label: int | None = label if isinstance(label, int) else None
+        """Class of a conditional generator, set before the generator is loaded; the one that was trained on."""
         self.generator_name = generator or description.generator
 
     @classmethod
@@ -81,7 +84,7 @@ class Codec:
             MissingError: The encoder's file names no generator, or it is not available.
             DataError: It is not the one that the encoder was trained with.
         """
-        generator = load_generator(self._plugin)
+        generator = in_rgb(load_generator(self._plugin), self.label)
         self._check(generator)
         return on_device(generator, self.device)
 
@@ -162,7 +165,7 @@ class Codec:
 
     def synthesise(self, codes: Codes) -> Tensor:
         """Images [N, 3, R, R] of codes, nominally in [-1, 1], not clipped; differentiable."""
-        return _rgb(decode_codes(self.generator, self.layout, codes))
+        return decode_codes(self.generator, self.layout, codes)
 
     @torch.no_grad()
     def decode(self, codes: Codes) -> Images:
@@ -180,7 +183,7 @@ class Codec:
     def decode_from(self, codes: Codes, level: str, maps: Tensor) -> Images:
         """Images uint8 [N, 3, R, R]: as `decode`, with the feature map of a level replaced by [N, C, r, r]."""
         images = self._style_generator().synthesis_from_styles(self.styles(codes), replacements={level: maps})
-        return to_uint8(_rgb(images))
+        return to_uint8(images)
 
     def _style_generator(self) -> StyleGenerator:
         if not isinstance(self.generator, StyleGenerator):
@@ -226,7 +229,3 @@ def _to_device(encoder: Encoder, device: str) -> Encoder:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
         raise UsageError(f"cannot move the encoder to {device!r}: {reason}", fix="--device cpu") from error
-
-
-def _rgb(images: Tensor) -> Tensor:
-    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images

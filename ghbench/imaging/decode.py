@@ -48,11 +48,12 @@ _TURNS = {
 """What brings each EXIF orientation upright."""
 
 
-def decode(path: Path) -> NDArray[np.uint8]:
+def decode(path: Path, *, background: str = "white") -> NDArray[np.uint8]:
     """Decode an image file.
 
     Args:
         path: A BMP, GIF, JPEG, PNG, PGM/PPM, TIFF or WebP file.
+        background: What transparent pixels are laid over; black for masks.
 
     Returns:
         uint8 [H, W, 3] RGB, as a viewer would show it upright.
@@ -70,7 +71,7 @@ def decode(path: Path) -> NDArray[np.uint8]:
                 if picture.format in {"JPEG", "MPO"}:
                     stream.seek(0)
                     check_whole_jpeg(stream.read(), picture, path)
-                return _rgb_array(_upright(picture), picture.format, path)
+                return _rgb_array(_upright(picture), picture.format, path, background)
     except UnidentifiedImageError as error:
         raise DataError(f"{path} is not an image; expected one of {', '.join(FORMATS)}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -119,15 +120,15 @@ def _upright(picture: Image.Image) -> Image.Image:
     return picture if turn is None else picture.transpose(turn)
 
 
-def _rgb_array(picture: Image.Image, file_format: str | None, path: Path) -> NDArray[np.uint8]:
+def _rgb_array(picture: Image.Image, file_format: str | None, path: Path, background: str) -> NDArray[np.uint8]:
     """uint8 [H, W, 3], converted a band of rows at a time, for each conversion makes copies."""
     image = np.empty((picture.height, picture.width, 3), dtype=np.uint8)
     for top, band in bands(picture, _BAND_PIXELS):
-        image[top : top + band.height] = np.asarray(_to_rgb(band, file_format, path))
+        image[top : top + band.height] = np.asarray(_to_rgb(band, file_format, path, background))
     return image
 
 
-def _to_rgb(picture: Image.Image, file_format: str | None, path: Path) -> Image.Image:
+def _to_rgb(picture: Image.Image, file_format: str | None, path: Path, background: str) -> Image.Image:
     """An RGB image from one of any of Pillow's modes."""
     if picture.mode == "RGB":
         return picture
@@ -138,6 +139,6 @@ def _to_rgb(picture: Image.Image, file_format: str | None, path: Path) -> Image.
     if picture.mode in {"I", "F"}:
         raise DataError(f"{path} has 32-bit pixels of unknown range; expected 8 or 16 bits a channel")
     if picture.has_transparency_data:
-        opaque = Image.new("RGBA", picture.size, "white")
+        opaque = Image.new("RGBA", picture.size, background)
         return Image.alpha_composite(opaque, picture.convert("RGBA")).convert("RGB")
     return picture.convert("RGB")

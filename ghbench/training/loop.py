@@ -18,7 +18,10 @@ from ghbench.errors import DataError, UsageError
 from ghbench.training.machine import Machine
 from ghbench.training.order import rows_at, step_seed
 from ghbench.training.recipe import Batch, Recipe
-from ghbench.training.run_folder import RunFolder
+from ghbench.training.run_folder import RunFolder, not_finite
+
+PATIENCE = 8
+"""Steps in a row whose losses are not finite, after which a run has diverged; single ones are skipped."""
 
 Report = Callable[[int, int, str], None]
 """Called with images shown, images in total, and a line with losses and speed."""
@@ -93,7 +96,8 @@ def train(
 
     Raises:
         UsageError: The run was started with other settings, or another process is training it.
-        DataError: Losses were not finite in four consecutive log lines, or no checkpoint is readable.
+        DataError: The run diverged: losses, weights or averages are not finite. The checkpoints are from before that.
+            Or no checkpoint is readable.
     """
     if recipe.batch % machine.world:
         raise UsageError(f"a batch of {recipe.batch} cannot be split over {machine.world} processes")
@@ -116,7 +120,8 @@ class _Session:
     ) -> None:
         self.recipe, self.schedule, self.folder, self.machine = recipe, schedule, folder, machine
         self.command, self.report = command, report
-        self.step, self.shown, self.bad = 0, 0, 0
+        self.step, self.shown = 0, 0
+        self.bad, self.bad_lines = 0, 0
         self.seconds, self.seconds_now = 0.0, 0.0
         self.sums: dict[str, Tensor] = {}
         self.steps_since_log = 0
@@ -126,14 +131,19 @@ class _Session:
         self._begin()
         recipe.prepare(machine)
         started = saved = time.monotonic()
-        began_at, speed = self.shown, 0.0
+        began_at, speed, stopping = self.shown, 0.0, False
         while self.shown < schedule.end:
             self._one_step()
             now = time.monotonic()
             speed = (self.shown - began_at) / max(now - started, 1e-9)
             self.seconds_now = self.seconds + now - started
+            if self.bad >= PATIENCE:
+                raise self._diverged("the losses")
             self._milestones(speed)
-            if stop():
+            stopping = stop() or stopping
+            if self.bad:  # weights that give no losses are not worth a checkpoint; the next steps show whether it lasts
+                continue
+            if stopping:
                 self._save()
                 return Outcome(self.shown, finished=False, metrics={})
             if machine.any(now - saved > 60 * schedule.checkpoint_minutes):
@@ -177,6 +187,8 @@ class _Session:
         positions = torch.arange(first, first + share).numpy()
         torch.manual_seed(step_seed(seed, self.step, machine.rank))
         losses = recipe.step(Batch(self.step, self.shown, positions, rows, recipe.batch))
+        finite = all(bool(torch.isfinite(value).all()) for value in losses.values())
+        self.bad = self.bad + 1 if machine.any(not finite) else 0
         self.step += 1
         self.shown += recipe.batch
         for average in recipe.averages.values():
@@ -194,12 +206,10 @@ class _Session:
         if due(schedule.log_every):
             means = {name: float(total) / self.steps_since_log for name, total in self.sums.items()}
             self.sums, self.steps_since_log = {}, 0
-            self.bad = self.bad + 1 if self.machine.any(not all(map(math.isfinite, means.values()))) else 0
-            if self.bad > 3:
-                raise DataError(
-                    f"the losses of {recipe.name} are not finite: {means}",
-                    fix="lower the learning rate or use --precision 32-true; the last checkpoints are kept",
-                )
+            finite = all(map(math.isfinite, means.values()))
+            self.bad_lines = self.bad_lines + 1 if self.machine.any(not finite) else 0
+            if self.bad_lines > 3:
+                raise self._diverged("the losses")
             if self.machine.main:
                 line = {"shown": shown, "images_per_second": round(speed, 2), **_round(means)}
                 self.folder.log({**line, "hours": round(self.seconds_now / 3600, 4)})
@@ -209,8 +219,10 @@ class _Session:
             self.report(shown, schedule.end, "")
         if self.machine.main and due(schedule.pictures_every):
             self._save_grid()
-        if due(schedule.evaluate_every) and shown < schedule.end and self.machine.main:
+        if due(schedule.evaluate_every) and shown < schedule.end and not self.bad:
             self._save()
+            if not self.machine.main:
+                return
             self.report(shown, schedule.end, "measuring")
             metrics = recipe.evaluate(final=False)
             if metrics:
@@ -222,13 +234,13 @@ class _Session:
             self._save_grid()
             self.report(self.shown, self.schedule.end, "measuring the trained network")
             metrics = self.recipe.evaluate(final=True)
-            event = "finished" if self.schedule.end == self.schedule.images else "stopped"
-            self.folder.log({"shown": self.shown, "event": event, **_round(metrics)})
             facts = {
                 "images": self.shown, "steps": self.step, "seed": self.schedule.seed, "command": self.command,
                 "hours": round(self.seconds_now / 3600, 3), "metrics": dict(metrics), **self.machine.describe(),
             }  # fmt: skip
             self.recipe.export(self.folder.path, facts)
+            event = "finished" if self.schedule.end == self.schedule.images else "stopped"
+            self.folder.log({"shown": self.shown, "event": event, **_round(metrics)})
         return Outcome(self.shown, finished=True, metrics=metrics)
 
     def _save_grid(self) -> None:
@@ -237,16 +249,32 @@ class _Session:
             self.folder.save_grid(self.shown, image)
 
     def _save(self) -> None:
-        if not self.machine.main:
-            return
+        """Write a checkpoint, which must be healthy: it takes the place of an older one."""
         recipe = self.recipe
-        self.folder.save(self.shown, {
+        state = {
             "step": self.step, "shown": self.shown, "seconds": self.seconds_now,
             "networks": {name: network.state_dict() for name, network in recipe.networks.items()},
             "averages": {name: average.module.state_dict() for name, average in recipe.averages.items()},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in recipe.optimisers.items()},
             "sums": self.sums, "steps_since_log": self.steps_since_log, "recipe": dict(recipe.state()),
-        })  # fmt: skip
+        }  # fmt: skip
+        broken = not_finite(state)
+        # In all processes, so that none waits for another one that has stopped.
+        if self.machine.any(bool(broken)) or self.bad:
+            raise self._diverged(f"the weights of {', '.join(broken)}" if broken else "the losses")
+        if self.machine.main:
+            self.folder.save(self.shown, state)
+
+    def _diverged(self, what: str) -> DataError:
+        name, kept = self.recipe.name, self.folder.checkpoints()
+        healthy = f"the last healthy state is {kept[-1]}" if kept else "no state was saved before"
+        again = "; the same command resumes from that state" if kept else ""
+        if self.machine.main:
+            self.folder.log({"shown": self.shown, "event": "diverged", "not finite": what})
+        return DataError(
+            f"{name} diverged: after {self.shown:,} images {what} are not finite; {healthy}",
+            fix=f"start another run with a lower learning rate or --precision 32-true: --run OTHER -o rate=...{again}",
+        )
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         recipe = self.recipe

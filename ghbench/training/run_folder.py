@@ -22,7 +22,7 @@ from ghbench.errors import DataError, UsageError
 from ghbench.files import read_text, regular_file, user_path
 
 KEPT = 2
-"""Checkpoints to keep: the newest, and the one before in case the newest is damaged."""
+"""Checkpoints to keep, all of them healthy: the newest, and the one before in case the newest is damaged."""
 
 LARGEST_LOG = 2**30
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -67,7 +67,8 @@ class RunFolder:
         """Write the run's description, or check that it has not changed.
 
         Raises:
-            UsageError: The run was started with other settings; the message lists them.
+            UsageError: The run was started with other settings; the message lists them. Or the folder has a model of
+                no run.
         """
         path = self.path / "run.json"
         for found in (path, self.log_path):
@@ -75,6 +76,11 @@ class RunFolder:
                 regular_file(found)  # a pipe would be waited for
         text = json.dumps(description, indent=1, sort_keys=True)
         if not path.exists():
+            found = next((name for name in ("model.safetensors", "card.md") if (self.path / name).exists()), None)
+            if found:
+                raise UsageError(
+                    f"{self.path / found} is of no run, and would be replaced", fix="choose another folder: --run OTHER"
+                )
             write_text(path, text + "\n")
             return
         try:
@@ -109,24 +115,28 @@ class RunFolder:
         return sorted(self.path.glob("state-*.pt"))
 
     def load(self) -> dict[str, Any] | None:
-        """The newest readable checkpoint, None if there are no checkpoints. Nothing in it is executed.
+        """The newest healthy checkpoint, None if there are no checkpoints. Nothing in it is executed.
 
         Raises:
-            DataError: There are checkpoints, but none is readable.
+            DataError: There are checkpoints, but none is readable and finite.
         """
         found = self.checkpoints()
         for path in reversed(found):
             try:
                 check_torch_file(path)
                 state: dict[str, Any] = dict(torch.load(path, map_location="cpu", weights_only=True))
+                broken = not_finite(state)
             except Exception as error:  # noqa: BLE001 - a damaged file raises whatever its bytes lead to
-                warnings.warn(
-                    f"cannot read {path.name} ({type(error).__name__}); using the checkpoint before it", stacklevel=2
-                )
+                problem = f"cannot read {path.name} ({type(error).__name__})"
             else:
-                return state
+                if not broken:
+                    return state
+                problem = f"{path.name} has weights that are not finite ({', '.join(broken)})"
+            warnings.warn(f"{problem}; using the checkpoint before it", stacklevel=2)
         if found:
-            raise DataError(f"no checkpoint in {self.path} can be read", fix=f"start over: rm -r {self.path}")
+            raise DataError(
+                f"no checkpoint in {self.path} can be read and is finite", fix=f"start over: rm -r {self.path}"
+            )
         return None
 
     def log(self, line: Mapping[str, Any]) -> None:
@@ -156,3 +166,13 @@ class RunFolder:
         """Save a grid uint8 [H, W, 3] as `pictures/SHOWN.png`."""
         with atomic_file(self.path / "pictures" / f"{shown:010d}.png") as stream:
             Image.fromarray(image).save(stream, format="PNG")
+
+
+def not_finite(state: Mapping[str, Any]) -> list[str]:
+    """Names of the networks and averages of a checkpoint that hold NaN or infinity."""
+    return [
+        name if part == "networks" else f"the average of {name}"
+        for part in ("networks", "averages")
+        for name, tensors in state[part].items()
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
+    ]

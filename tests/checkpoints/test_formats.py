@@ -52,7 +52,10 @@ def test_stylegan2_ada_gives_parameters_and_persistent_buffers(tmp_path, protoco
     shapes = {name: array.shape for name, array in found.network("G_ema").items()}
     expected = {"synthesis.const": (4, 4, 4), "synthesis.resample_filter": (4, 4)}
     assert shapes == expected | {"mapping.fc0.weight": (8, 8), "mapping.w_avg": (8,)}
-    assert found.config["G_ema"] == {"class_name": "Generator", "init_args": [], "init_kwargs": {"z_dim": 8}}
+    assert found.config["G_ema"] == {
+        "class_name": "Generator", "init_args": [], "init_kwargs": {"z_dim": 8},
+        "modules": {"mapping.fc0.activation": "lrelu"},
+    }  # fmt: skip
 
 
 def test_stylegan2_ada_values_are_those_of_the_module(tmp_path):

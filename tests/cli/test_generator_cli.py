@@ -135,3 +135,28 @@ def test_an_interrupt_leaves_no_file_and_no_traceback(tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert [path.name for path in tmp_path.glob("*.png")] == []
+
+
+def test_a_folder_gets_one_file_a_seed_and_a_grid_that_is_too_large_is_refused_before(run, monkeypatch):
+    run("generate", "-g", "tiny", "--seeds", "0-4,7", "--out", "many")
+    assert sorted(path.name for path in Path("many").iterdir()) == [f"seed-{n:010d}.png" for n in (0, 1, 2, 3, 4, 7)]
+    run("generate", "-g", "tiny", "--seeds", "3", "--out", "one.png")
+    one, same = (np.asarray(Image.open(path)).astype(int) for path in ("one.png", "many/seed-0000000003.png"))
+    assert abs(one - same).max() <= 1
+    assert "seed 3" in Image.open("many/seed-0000000003.png").text["Description"]
+    monkeypatch.setattr("ghbench.generators.pictures.free_memory", lambda: 10_000)
+    with pytest.raises(UsageError, match="memory") as refused:
+        run("generate", "-g", "tiny", "--seeds", "0-4", "--out", "grid.png")
+    assert "FOLDER" in refused.value.fix
+    run("generate", "-g", "tiny", "--seeds", "0-4", "--out", "many")
+
+
+def test_an_image_that_was_there_is_replaced_only_by_force(run):
+    Image.new("RGB", (4, 4)).save("mine.png")
+    with pytest.raises(UsageError) as refused:
+        run("generate", "-g", "tiny", "--seeds", "0", "--out", "mine.png")
+    assert "--force" in refused.value.fix
+    run("generate", "-g", "tiny", "--seeds", "0", "--out", "mine.png", "--force")
+    Path("network.safetensors").write_bytes(b"of another program")
+    with pytest.raises(UsageError, match="did not make it"):
+        run("convert", "absent.pkl", "--out", "network.safetensors")

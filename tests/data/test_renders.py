@@ -12,6 +12,8 @@ from ghbench.data.subset import first_rows
 from ghbench.dataset import Dataset, Drawn, content_digest
 from ghbench.errors import UsageError
 from ghbench.generators import rendering
+from ghbench.generators.native import save_generator
+from ghbench.generators.stylegan2 import StyleGAN2
 from ghbench.generators.tiny import tiny_generator
 from ghbench.seeds import RANGES
 
@@ -165,3 +167,18 @@ def test_networks_are_trained_on_training_seeds_only(purpose):
     assert len(TrainingImages(tiny(first=0), 16)) == 5
     with pytest.raises(UsageError, match="has no split 'train'"):
         TrainingImages(tiny(first=RANGES[purpose].start), 16)
+
+
+def test_a_conditional_grey_generator_gives_renders_of_its_class(tmp_path, monkeypatch):
+    monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path / "cache"))
+    torch.manual_seed(0)
+    path = tmp_path / "c.safetensors"
+    save_generator(path, StyleGAN2({4: 8, 8: 6}, z_dim=5, w_dim=7, labels=3, colours=1), licence="")
+    sets = [Renders(str(path), count=2, label=label) for label in (0, 2)]
+    one, two = (found.pixels() for found in sets)
+    assert one.shape == (2, 3, 8, 8)
+    assert (one[:, :1] == one).all()
+    assert not np.array_equal(one, two)
+    assert len({found.recipe_digest for found in sets}) == 2
+    with pytest.raises(UsageError, match="label"):
+        Renders(str(path), count=2).pixels()

@@ -1,6 +1,7 @@
 """From the files that other programs write to the images that those programs make, and to our own files."""
 
 import json
+import re
 
 import golden_files
 import numpy as np
@@ -14,6 +15,7 @@ from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.generators.conversion import build_discriminator, build_generator
 from ghbench.generators.conversion.converting import convert
 from ghbench.generators.loading import generator_plugin, load_discriminator, load_generator
+from ghbench.generators.native import save_generator
 
 
 @pytest.fixture(autouse=True)
@@ -222,3 +224,152 @@ def test_wrong_uses_say_what_is_right(path, tmp_path, golden):
         convert(out, tmp_path / "y.safetensors")
     with pytest.raises(DataError, match="no discriminator"):
         build_discriminator(Checkpoint("rosinality", {"g_ema/x": np.zeros(1)}, {}, ""))
+
+
+def stating(golden, network="G_ema", **stated):
+    """The golden StyleGAN2-ADA with the settings of a pickle."""
+    checkpoint = checkpoint_of("nv_ada32", golden("nv_ada32"))
+    checkpoint.config[network] |= stated
+    return checkpoint
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"init_kwargs": {"mapping_kwargs": {"lr_multiplier": 0.02}}},
+        {"modules": {"mapping.fc0.lr_multiplier": 0.02, "mapping.embed.lr_multiplier": 1}},
+    ],
+    ids=["in the arguments", "in the layers"],
+)  # fmt: skip
+def test_the_mapping_takes_the_rate_that_the_file_states(golden, tmp_path, stated):
+    usual = build_generator(stating(golden))
+    built = build_generator(stating(golden, **stated))
+    z = torch.randn(3, usual.z_dim)
+    assert not torch.allclose(built.mapping(z), usual.mapping(z), rtol=0.1)
+    for layer in usual.mapping_network.layers:  # twice the rate is twice the weights and biases
+        layer.weight.mul_(2), layer.bias.mul_(2)
+    torch.testing.assert_close(built.mapping(z), usual.mapping(z))
+    save_generator(tmp_path / "g.safetensors", built, licence="")
+    assert torch.equal(load_generator(tmp_path / "g.safetensors").mapping(z), built.mapping(z))
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"init_kwargs": {"conv_clamp": 0.5}},
+        {"init_kwargs": {"synthesis_kwargs": {"block_kwargs": {"conv_clamp": 0.5}}}},
+        {"init_kwargs": {}, "modules": {"synthesis.b4.conv1.conv_clamp": 0.5, "synthesis.b8.skip.conv_clamp": None}},
+    ],
+)
+def test_a_clamp_is_found_wherever_it_is_stated(golden, stated):
+    assert build_generator(stating(golden, **stated)).clamp == 0.5
+
+
+@pytest.mark.parametrize(
+    ("network", "stated", "name"),
+    [
+        ("G_ema", {"init_kwargs": {"mapping_kwargs": {"activation": "relu"}}}, "activation='relu'"),
+        ("G_ema", {"modules": {"synthesis.b4.conv1.activation": "linear"}}, "activation='linear'"),
+        ("G_ema", {"modules": {"synthesis.b8.use_noise": False}}, "use_noise=False"),
+        ("G_ema", {"init_kwargs": {"synthesis_kwargs": {"architecture": "orig"}}}, "architecture='orig'"),
+        ("G_ema", {"modules": {"synthesis.b4.conv1.conv_clamp": 1, "synthesis.b8.conv1.conv_clamp": 2}}, "different"),
+        ("G_ema", {"modules": {"synthesis.b4.conv1.affine.lr_multiplier": 2}}, "lr_multiplier=2"),
+        ("D", {"init_kwargs": {"block_kwargs": {"activation": "swish"}}}, "activation='swish'"),
+    ],
+)
+def test_settings_that_our_networks_lack_are_refused_by_name(golden, network, stated, name):
+    build = build_generator if network == "G_ema" else build_discriminator
+    with pytest.raises(DataError, match=name):
+        build(stating(golden, network, **stated))
+
+
+def test_layers_that_are_linear_in_the_official_program_may_say_so(golden):
+    layers = ("synthesis.b4.torgb", "synthesis.b4.conv1.affine", "mapping.embed")
+    build_generator(stating(golden, modules={f"{layer}.activation": "linear" for layer in layers}))
+
+
+def test_a_plain_discriminator_is_a_skip_discriminator_without_its_later_inputs(golden):
+    checkpoint = checkpoint_of("nv_ada16_resnet", golden("nv_ada16_resnet"))
+    skips = build_discriminator(checkpoint)
+    later = [name for name in checkpoint.tensors if re.fullmatch(r"D/b[48]\.fromrgb\..*", name)]
+    for name in later:
+        del checkpoint.tensors[name]
+    plain = build_discriminator(checkpoint)
+    assert (skips.architecture, plain.architecture) == ("skip", "plain")
+    for side in (4, 8):
+        for tensor in skips.from_rgb[f"r{side}"].parameters():
+            tensor.zero_()
+    images = torch.randn(2, 3, 16, 16)
+    torch.testing.assert_close(plain(images), skips(images))
+
+
+def test_a_class_conditional_export_without_its_embedding_is_refused(golden):
+    checkpoint = checkpoint_of("rosinality_sg2", golden("rosinality_sg2"))
+    first = checkpoint.tensors["g_ema/style.1.weight"]
+    wider = np.concatenate([first, first], axis=1)
+    checkpoint.tensors["g_ema/style.1.weight"] = wider
+    with pytest.raises(DataError, match="class") as refused:
+        build_generator(checkpoint)
+    assert f"--assume z_dim={wider.shape[1]}" in refused.value.fix
+    assert build_generator(checkpoint, assume={"z_dim": wider.shape[1]}).z_dim == wider.shape[1]
+    with pytest.raises(UsageError, match="fused_from"):
+        build_generator(checkpoint, assume={"fused_from": 8})
+
+
+def test_a_genforce_file_says_what_was_assumed_and_takes_what_the_user_knows(path, converted, golden):
+    torch.save({"generator_smooth": golden("gf_sg1_64").below("generator/")}, path)
+    _, report = converted()
+    assert any("128 px is assumed" in note for note in report.notes)
+    assert any("128 px is assumed" in note for note in generator_plugin(path).spec().notes)
+    out, report = converted(assume={"fused_from": 8})
+    assert not any("assumed" in note for note in report.notes)
+    assert load_generator(out).fused_from == 8
+
+
+def wrapped(state, kind):
+    """A state dict as programs save it."""
+    parallel = {f"module.{name}": value for name, value in state.items()}
+    inner = {f"generator.{name}": value for name, value in state.items()}
+    return {
+        "bare": state,
+        "module.": parallel,
+        "g": {"g": state, "step": 5},
+        "params_ema": {"params": {}, "params_ema": state},
+        "state_dict": {"epoch": 3, "state_dict": parallel},
+        "nested": {"model": {"g_ema": state}},
+        "g_ema of several GPUs": {"g_ema": parallel},
+        "lightning": {"state_dict": inner | {"d.x": torch.ones(1)}},
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind", ["bare", "module.", "g", "params_ema", "state_dict", "nested", "g_ema of several GPUs", "lightning"]
+)
+@pytest.mark.parametrize("name", ["rosinality_sg2", "gf_sg1_64", "nv_ada32"])
+def test_bare_and_wrapped_state_dicts_are_read(path, golden, name, kind):
+    file = golden(name)
+    prefix = {"rosinality_sg2": "g_ema/", "gf_sg1_64": "generator/", "nv_ada32": "G_ema/"}[name]
+    torch.save(wrapped(file.below(prefix), kind), path)
+    expected = build_generator(checkpoint_of(name, file)).state_dict()
+    found = load_generator(path).state_dict()
+    for key in expected.keys() - {"mapping_network.w_mean"}:
+        assert torch.equal(found[key], expected[key])
+    notes = " ".join(generator_plugin(path).spec().notes)
+    assert ("average" in notes) == (kind not in {"params_ema", "nested", "g_ema of several GPUs"})
+
+
+def test_a_tuned_generator_saved_whole_is_read_and_other_objects_are_named(path, golden):
+    file = golden("nv_ada32")
+    torch.save(golden_files.module_tree("Generator", file.below("G_ema/"), synthesis_kwargs={"conv_clamp": 0.5}), path)
+    assert load_generator(path).clamp == 0.5
+    torch.save(torch.nn.Linear(2, 2), path)
+    with pytest.raises(DataError, match="saved whole") as refused:
+        load_generator(path)
+    assert "state_dict" in refused.value.fix
+
+
+def test_a_pointer_of_git_lfs_is_called_so(path):
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n")
+    with pytest.raises(DataError, match="Git LFS") as refused:
+        load_generator(path)
+    assert "git lfs pull" in refused.value.fix

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ghbench.errors import DataError, PluginError, UsageError
-from ghbench.generators.pictures import on_device, pictures_of_seeds, resize, seed_list
+from ghbench.generators.pictures import in_rgb, on_device, pictures_of_seeds, resize, seed_list
 from ghbench.generators.stylegan1 import StyleGAN1
 from ghbench.generators.stylegan2 import StyleGAN2
 from ghbench.generators.tiny import tiny_generator
@@ -103,3 +103,26 @@ def test_progress_is_told(generator):
     told = []
     pictures_of_seeds(generator, range(5), batch=2, report=lambda done, total: told.append((done, total)))
     assert told == [(2, 5), (4, 5), (5, 5)]
+
+
+@pytest.mark.parametrize("colours", [1, 2, 3, 4])
+def test_generators_of_any_colours_and_one_class_are_taken_as_rgb(colours):
+    torch.manual_seed(0)
+    generator = StyleGAN2({4: 8, 8: 6}, z_dim=5, w_dim=7, labels=3, colours=colours).eval()
+    z = torch.randn(2, 5)
+    with torch.no_grad():
+        ws = generator.mapping(z, 0.7, labels=torch.eye(3)[[2, 2]])
+        images = generator.synthesis(ws)
+        taken = in_rgb(generator, 2)
+        assert torch.equal(taken.mapping(z, 0.7), ws)
+        for made in (taken.synthesis(ws), taken.synthesis_from_styles(taken.style_codes(ws, raw=True))):
+            assert made.shape == (2, 3, 8, 8)
+            shown = images[:, :3] if colours >= 3 else images[:, :1].expand(-1, 3, -1, -1)
+            torch.testing.assert_close(made, shown)
+
+
+@pytest.mark.parametrize(("labels", "label"), [(3, None), (3, 3), (0, 1)])
+def test_a_class_that_is_missing_or_unknown_is_refused_where_the_generator_is_taken(labels, label):
+    generator = StyleGAN2({4: 8, 8: 6}, z_dim=5, w_dim=7, labels=labels)
+    with pytest.raises(UsageError, match="class"):
+        in_rgb(generator, label)

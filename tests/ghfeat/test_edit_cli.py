@@ -100,3 +100,52 @@ def test_missing_weights_come_with_the_command_that_trains_them(run, monkeypatch
     with pytest.raises(MissingError) as raised:
         run("reconstruct", "photo.png", "--out", "x.png", weights=False)
     assert "make train-ghfeat" in raised.value.fix
+
+
+def test_the_input_is_never_replaced_and_other_images_only_by_force(run):
+    photograph = Path("photo.png").read_bytes()
+    Image.new("RGB", (4, 4)).save("other.png")
+    box = ("--mask", "0,0.5,1,1")
+    for arguments in (("reconstruct", "photo.png"), ("harmonize", "seed:0", "--with", "seed:1", "--mask", "photo.png")):
+        with pytest.raises(UsageError, match="input"):
+            run(*arguments, "--out", "photo.png", "--force")
+    assert Path("photo.png").read_bytes() == photograph
+    arguments = ("harmonize", "seed:0", "--with", "photo.png", *box, "--out", "other.png")
+    with pytest.raises(UsageError) as refused:
+        run(*arguments)
+    assert "--force" in refused.value.fix
+    run(*arguments, "--force")
+    run(*arguments)  # it is ours now
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (("reconstruct", "photo.png", "seed:1"), ["photo-error", "seed-1-error"]),
+        (("mix", "seed:0", "--with", "seed:1-2", "--levels", "r4"), ["seed-0-with-seed-1", "seed-0-with-seed-2"]),
+        (("global", "photo.png", "--with", "seed:1-2", "--levels", "r8"), ["photo-r8-seed-1", "photo-r8-seed-2"]),
+        (("harmonize", "seed:0", "--with", "seed:1", "--mask", "0,0,1,0.5"), ["seed-1-into-seed-0"] * 2),
+    ],
+)  # fmt: skip
+def test_a_folder_gets_one_image_a_result_named_after_its_seed(run, arguments, names):
+    paths = [Path(line) for line in run(*arguments, "--out", "made").stdout.splitlines()]
+    assert sorted(paths) == sorted(Path("made").iterdir())
+    assert len(paths) == len(names)
+    assert all(path.name.startswith(name) for path, name in zip(paths, names, strict=True))
+    assert {np.asarray(Image.open(path)).shape for path in paths} == {(32, 32, 3)}
+
+
+def test_a_single_result_has_neither_inputs_nor_labels(run):
+    run("mix", "seed:0", "--with", "seed:1", "--levels", "r4", "--single", "--out", "one.png")
+    assert np.asarray(Image.open("one.png")).shape == (32, 32, 3)
+    with pytest.raises(UsageError, match="2"):
+        run("reconstruct", "seed:0-1", "--single", "--out", "two.png")
+
+
+def test_a_poor_reconstruction_is_said_with_its_error_and_the_share_of_the_mask_too(run):
+    result = run("harmonize", "photo.png", "--with", "seed:1", "--mask", "0,0.5,1,1", "--out", "x.png")
+    assert re.search(r"photo is poor: squared error \d\.\d+ .*--refine", result.stderr)
+    assert "50.0%" in result.stderr
+    assert (
+        "poor" not in run("reconstruct", "photo.png", "--refine", "1", "--perceptual", "none", "--out", "y.png").stderr
+    )

@@ -64,12 +64,20 @@ def test_equal_weights_have_equal_files(encoder, tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_weights_beyond_float16_are_refused(encoder, tmp_path):
+def test_weights_beyond_float16_stay_in_float32(encoder, tmp_path):
     with torch.no_grad():
         encoder.trunk.stem.conv.weight[0, 0, 0, 0] = 1e6
-    with pytest.raises(ValueError, match=r"trunk\.stem\.conv\.weight .*float16"):
+    save_encoder(tmp_path / "e.safetensors", encoder, licence="x", record=RECORD, half=True)
+    assert load_encoder(tmp_path / "e.safetensors").encoder.trunk.stem.conv.weight[0, 0, 0, 0].item() == 1e6
+
+
+def test_weights_that_are_not_finite_replace_nothing(encoder, tmp_path):
+    (tmp_path / "e").write_text("a good one")
+    with torch.no_grad():
+        encoder.trunk.stem.conv.weight[0, 0, 0, 0] = torch.nan
+    with pytest.raises(DataError, match=r"trunk\.stem\.conv\.weight"):
         save_encoder(tmp_path / "e", encoder, licence="x", record=RECORD, half=True)
-    assert not (tmp_path / "e").exists()
+    assert (tmp_path / "e").read_text() == "a good one"
 
 
 @pytest.mark.parametrize(

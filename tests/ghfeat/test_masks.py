@@ -65,3 +65,31 @@ def test_empty_and_damaged_masks_are_refused(tmp_path):
     (tmp_path / "cut.png").write_bytes((tmp_path / "black.png").read_bytes()[:40])
     with pytest.raises(DataError, match=r"cut\.png"):
         read_mask(str(tmp_path / "cut.png"), 8)
+
+
+@pytest.mark.parametrize("kind", ["layer", "grey layer", "deep", "zeros and ones", "one bit", "palette"])
+def test_masks_as_programs_save_them_select_the_same(tmp_path, kind):
+    inside = np.zeros((16, 16), bool)
+    inside[4:8, 2:12] = True
+    white = (inside * 255).astype(np.uint8)
+    if kind == "palette":
+        image = Image.fromarray(inside.astype(np.uint8), "P")
+        image.putpalette([9, 9, 9, 255, 255, 255])
+        image.info["transparency"] = 0
+    else:
+        image = {
+            "layer": lambda: Image.fromarray(np.repeat(white[..., None], 4, axis=2)),
+            "grey layer": lambda: Image.fromarray(np.stack([np.full_like(white, 255), white], axis=-1), "LA"),
+            "deep": lambda: Image.fromarray((inside * 65535).astype(np.uint16)),
+            "zeros and ones": lambda: Image.fromarray(inside.astype(np.uint8)),
+            "one bit": lambda: Image.fromarray(inside),
+        }[kind]()
+    image.save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_mask(str(tmp_path / "m.png"), 16), inside.astype(np.float32))
+
+
+def test_a_mask_without_anything_near_white_is_refused(tmp_path):
+    Image.fromarray((np.eye(16) * 7).astype(np.uint8)).save(tmp_path / "classes.png")
+    with pytest.raises(UsageError, match="7 of 255") as refused:
+        read_mask(str(tmp_path / "classes.png"), 16)
+    assert "white" in refused.value.fix

@@ -13,7 +13,11 @@ from ghbench.data.renders import Renders
 from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import TrainingRecord
 from ghbench.generator import GeneratorSpec
+from ghbench.generators.native import save_generator
+from ghbench.generators.stylegan2 import StyleGAN2
+from ghbench.generators.stylegan2_discriminator import StyleGAN2Discriminator
 from ghbench.generators.tiny import tiny_generator
+from ghbench.ghfeat.codec import Codec
 from ghbench.ghfeat.files.weights import SavedEncoder, load_encoder, save_encoder
 from ghbench.ghfeat.network.config import compact
 from ghbench.ghfeat.network.statistics import layout_statistics
@@ -269,3 +273,27 @@ def test_shares_are_shares():
     with pytest.raises(UsageError, match="grey"):
         GhfeatOptions(grey=20.0)
     assert dataclasses.replace(GhfeatOptions(), real=1.0).real == 1.0
+
+
+def test_an_encoder_of_a_conditional_grey_generator_remembers_its_class(tmp_path, machine):
+    torch.manual_seed(0)
+    path = tmp_path / "g.safetensors"
+    table = dict.fromkeys((4, 8, 16, 32), 8)
+    judge = StyleGAN2Discriminator(table, colours=1)
+    grey = StyleGAN2(table, z_dim=8, w_dim=8, labels=3, colours=1)
+    save_generator(path, grey, discriminator=judge, licence="")
+    settings = [f"{name}={value}" for name, value in SMALL.items()] + ["perceptual=0", "adversarial=0.1"]
+    with pytest.raises(UsageError, match="label"):
+        ghfeat_recipe(str(path), 8, settings)
+    made = ghfeat_recipe(str(path), 8, settings, label=2, discriminator=path)
+    train(made, Schedule(images=8), RunFolder(tmp_path / "run"), machine)
+    codec = Codec.load(str(tmp_path / "run" / "model.safetensors"), generator=str(path))
+    assert codec.label == 2
+    assert codec.decode(codec.encode(np.zeros((1, 3, 32, 32), np.uint8))).shape == (1, 3, 32, 32)
+
+
+def test_a_discriminator_that_does_not_fit_is_refused(tmp_path):
+    path = tmp_path / "g.safetensors"
+    save_generator(path, tiny_generator(), discriminator=StyleGAN2Discriminator({4: 8, 8: 8}), licence="")
+    with pytest.raises(UsageError, match="8 px"):
+        ghfeat_recipe("tiny", 8, ["perceptual_share=0", "perceptual=0"], discriminator=path)

@@ -195,6 +195,80 @@ def test_losses_that_stay_nan_end_the_run(tmp_path, machine):
         train(Broken(), Schedule(images=400, log_every=4), RunFolder(tmp_path / "run"), machine)
 
 
+class Diverging(Line):
+    """From some image on, one weight is NaN or infinite, or the weights stay as they are and give no losses."""
+
+    def __init__(self, kind, after):
+        super().__init__()
+        self.kind, self.after = kind, after
+
+    def step(self, batch):
+        losses = super().step(batch)
+        if batch.shown < self.after:
+            return losses
+        if self.kind != "losses":
+            with torch.no_grad():
+                where = self.model if self.kind == "weights" else self.averages["model"].module
+                where.weight.fill_(torch.nan if self.kind == "weights" else torch.inf)
+            return losses
+        return {"loss": losses["loss"] * torch.nan}
+
+    def export(self, folder, history):
+        super().export(folder, history)
+        (folder / "model.safetensors").write_text("new")
+
+
+@pytest.mark.parametrize("kind", ["weights", "average", "losses"])
+@pytest.mark.parametrize("minutes", [0.0, 100.0], ids=["a checkpoint a step", "one at the end"])
+def test_a_run_that_diverges_keeps_its_last_healthy_state_and_resumes_there(tmp_path, machine, kind, minutes):
+    folder = RunFolder(tmp_path / "run")
+    train(Diverging(kind, 10**9), Schedule(images=16), folder, machine)
+    (folder.path / "model.safetensors").write_text("good")
+    recipe = Diverging(kind, 40)
+    with pytest.raises(DataError) as stopped:
+        train(recipe, Schedule(images=60, checkpoint_minutes=minutes), folder, machine)
+    kept = folder.checkpoints()
+    assert kept[-1].name == ("state-0000000040.pt" if minutes == 0 else "state-0000000016.pt")
+    assert str(kept[-1]) in str(stopped.value)
+    for path in kept:
+        state = torch.load(path, weights_only=True)
+        assert all(
+            torch.isfinite(value).all() for part in ("networks", "averages") for value in state[part]["model"].values()
+        )
+    assert (folder.path / "model.safetensors").read_text() == "good"
+    assert recipe.exported is None
+    assert folder.history()[-1]["event"] == "diverged"
+
+    recipe = Line()
+    assert train(recipe, Schedule(images=60), folder, machine).finished
+    assert len(recipe.rows) == (60 - int(kept[-1].stem[-10:])) / 4
+
+
+def test_single_steps_without_losses_end_nothing(tmp_path, machine):
+    class Hiccups(Line):
+        def step(self, batch):
+            losses = super().step(batch)
+            return {"loss": losses["loss"] * (torch.nan if batch.step % 4 == 2 else 1.0)}
+
+    folder = RunFolder(tmp_path / "run")
+    schedule = Schedule(images=80, checkpoint_minutes=0.0)
+    assert not train(Hiccups(), schedule, folder, machine, stop=iter([False, False, True, False]).__next__).finished
+    assert folder.checkpoints()[-1].name == "state-0000000016.pt"  # the step after the one that gave no losses
+    assert train(Hiccups(), schedule, folder, machine).finished
+
+
+def test_a_state_that_is_not_finite_is_not_resumed(tmp_path, machine):
+    folder = RunFolder(tmp_path / "run")
+    train(Line(), Schedule(images=8, checkpoint_minutes=0.0), folder, machine)
+    state = torch.load(folder.checkpoints()[-1], weights_only=True)
+    state["averages"]["model"]["weight"].fill_(torch.nan)
+    torch.save(state, folder.checkpoints()[-1])
+    recipe = Line()
+    with pytest.warns(UserWarning, match="average of model"):
+        train(recipe, Schedule(images=80), folder, machine)
+    assert len(recipe.rows) == 19
+
+
 def test_the_card_gets_the_history(tmp_path, machine):
     recipe = Line()
     train(recipe, Schedule(images=8, seed=5), RunFolder(tmp_path / "run"), machine, command="ghbench train line")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from torch import nn
 from ghbench.checkpoints import Checkpoint, native, openvino_ir
 from ghbench.errors import DataError, UsageError
 from ghbench.generators.conversion.networks import (
+    assumptions,
     build_discriminator,
     build_generator,
     discriminator_names,
@@ -20,6 +22,7 @@ from ghbench.generators.conversion.networks import (
 )
 from ghbench.generators.loading import IR_FILES, UNSTATED, generator_of, licence_of, read_file
 from ghbench.generators.native import save_generator
+from ghbench.outputs import check_output
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,15 @@ class Conversion:
     notes: tuple[str, ...]
 
 
-def convert(path: Path, out: Path, *, network: str | None = None, licence: str | None = None) -> Conversion:
+def convert(
+    path: Path,
+    out: Path,
+    *,
+    network: str | None = None,
+    licence: str | None = None,
+    assume: Mapping[str, int] | None = None,
+    force: bool = False,
+) -> Conversion:
     """Convert a checkpoint.
 
     Generator and discriminator are written with the names of our networks, everything else unchanged.
@@ -52,9 +63,12 @@ def convert(path: Path, out: Path, *, network: str | None = None, licence: str |
         network: One network of the file: a generator is converted instead of the file's best one, any other network is
             written alone, as plain arrays. None for all.
         licence: Licence of the weights; None for what is known about the format.
+        assume: Settings of the generator that the file does not state.
+        force: Replace a file that ghbench did not make.
 
     Raises:
-        UsageError: `out` does not end in .safetensors, or the source is already converted or lacks the network.
+        UsageError: `out` does not end in .safetensors or must not be replaced (see `ghbench.outputs.check_output`), or
+            the source is already converted or lacks the network.
         MissingError: There is no such file.
         DataError: The file is damaged, or its arrays do not match.
     """
@@ -62,6 +76,7 @@ def convert(path: Path, out: Path, *, network: str | None = None, licence: str |
         raise UsageError(
             f"the output file {out.name!r} must end in .safetensors", fix=f"--out {out.stem or 'model'}.safetensors"
         )
+    check_output(out, [path], force=force)
     checkpoint = read_file(path)
     if checkpoint.format == native.FORMAT and "architecture" in checkpoint.config:
         raise UsageError(f"{path} is already converted", fix="use it as it is")
@@ -75,10 +90,17 @@ def convert(path: Path, out: Path, *, network: str | None = None, licence: str |
         native.write(out, checkpoint, licence=terms)
         plain = checkpoint.networks or ("all arrays",)
         return Conversion(checkpoint.format, {}, plain, terms, checkpoint.notes)
-    return _whole(path, checkpoint, out, network, terms)
+    return _whole(path, checkpoint, out, network, terms, assume)
 
 
-def _whole(path: Path, checkpoint: Checkpoint, out: Path, network: str | None, licence: str) -> Conversion:
+def _whole(
+    path: Path,
+    checkpoint: Checkpoint,
+    out: Path,
+    network: str | None,
+    licence: str,
+    assume: Mapping[str, int] | None,
+) -> Conversion:
     if checkpoint.format == openvino_ir.FORMAT:
         generator: Any = generator_of(path, checkpoint)
         others: tuple[str, ...] = ()
@@ -86,13 +108,13 @@ def _whole(path: Path, checkpoint: Checkpoint, out: Path, network: str | None, l
         discriminator = None
     else:
         chosen = generator_name(checkpoint, network)
-        generator = build_generator(checkpoint, chosen)
+        generator = build_generator(checkpoint, chosen, assume)
         discriminator, problem = _discriminator(checkpoint)
         taken = {*generator_names(checkpoint), *(discriminator_names(checkpoint) if discriminator is not None else ())}
         others = tuple(name for name in checkpoint.networks if name not in taken)
         left_out = [name for name in generator_names(checkpoint) if name != chosen]
         notes = tuple(f"{name} is left out; --network {name} converts it instead of {chosen}" for name in left_out)
-        notes += problem
+        notes += problem + assumptions(checkpoint, chosen, assume)
     tensors: dict[str, NDArray[Any]] = {
         name: array for name, array in checkpoint.tensors.items() if name.startswith(tuple(f"{net}/" for net in others))
     }

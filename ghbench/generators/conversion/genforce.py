@@ -47,6 +47,17 @@ def generator(checkpoint: Checkpoint, network: str, fused_from: int | None = Non
     return cast("StyleGAN1", fill(StyleGAN1, arguments, tensors, _generator_places(blocks, layers), _UNUSED))
 
 
+def assumptions(checkpoint: Checkpoint, network: str, fused_from: int | None = None) -> list[str]:
+    """What the file does not say, and what is assumed of it."""
+    if fused_from is not None or "synthesis.early_layer.const" in checkpoint.network(network):
+        return []
+    line = (
+        "the file does not say from which resolution it upsamples by transposed convolutions; 128 px is assumed, the "
+        "program's default. If it was trained with fused_scale=True: ghbench convert --assume fused_from=8"
+    )
+    return [line]
+
+
 def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN1Discriminator:
     """Build the discriminator, at full resolution; see `generator`."""
     tensors = checkpoint.network(network)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -29,12 +30,14 @@ class Format:
         generators: Names of generators, the best first: averages make better images.
         discriminators: Names of discriminators.
         licence: What is known about the licence; no such file states it.
+        assumable: Settings that its files do not state, and that users may.
     """
 
     module: Any
     generators: tuple[str, ...]
     discriminators: tuple[str, ...]
     licence: str
+    assumable: tuple[str, ...] = ()
 
 
 _NVIDIA = (
@@ -48,9 +51,9 @@ _AUTHORS = "not stated in the file; what was trained on or converted from NVIDIA
 
 FORMATS = {
     "stylegan2-ada": Format(stylegan2_ada, ("G_ema",), ("D",), _NVIDIA),
-    "rosinality": Format(rosinality, ("g_ema",), ("d",), _AUTHORS),
-    "psp": Format(rosinality, ("decoder",), (), _AUTHORS),
-    "genforce": Format(genforce, ("generator_smooth", "generator"), ("discriminator",), _AUTHORS),
+    "rosinality": Format(rosinality, ("g_ema",), ("d",), _AUTHORS, ("z_dim",)),
+    "psp": Format(rosinality, ("decoder",), (), _AUTHORS, ("z_dim",)),
+    "genforce": Format(genforce, ("generator_smooth", "generator"), ("discriminator",), _AUTHORS, ("fused_from",)),
     "tensorflow-stylegan1": Format(tensorflow_stylegan1, ("Gs", "G"), ("D",), _KARRAS),
     "tensorflow-ghfeat": Format(tensorflow_stylegan1, ("Gs", "G"), ("D",), _KARRAS),
     "tensorflow-stylegan2": Format(tensorflow_stylegan2, ("Gs", "G"), ("D",), _NVIDIA),
@@ -94,24 +97,44 @@ def discriminator_names(checkpoint: Checkpoint) -> list[str]:
     return [name for name in form.discriminators if name in checkpoint.networks] if form else []
 
 
-def build_generator(checkpoint: Checkpoint, network: str | None = None) -> Generator:
+def build_generator(
+    checkpoint: Checkpoint, network: str | None = None, assume: Mapping[str, int] | None = None
+) -> Generator:
     """The generator of a checkpoint, with its weights.
 
     Args:
         checkpoint: From `ghbench.checkpoints.read`.
         network: Its name, None for the best.
+        assume: Settings that the file does not state.
 
     Returns:
         Frozen, on the CPU, in evaluation mode, in float32.
 
     Raises:
-        UsageError: There is no generator of this name.
+        UsageError: There is no generator of this name, or nothing of that kind to assume.
         DataError: There is no generator, or its arrays do not match; the message lists them.
     """
     name = generator_name(checkpoint, network)
+    known = FORMATS[checkpoint.format].assumable if checkpoint.format in FORMATS else ()
+    if unknown := sorted(set(assume or {}) - set(known)):
+        raise UsageError(
+            f"nothing to assume about {unknown[0]}: a {checkpoint.format} file states it, or has none",
+            fix=f"--assume {known[0]}=NUMBER" if known else "leave --assume out",
+        )
     if checkpoint.format == native.FORMAT:
         return cast("Generator", native.rebuild(checkpoint, name))
-    return cast("Generator", FORMATS[checkpoint.format].module.generator(checkpoint, name))
+    return cast("Generator", FORMATS[checkpoint.format].module.generator(checkpoint, name, **(assume or {})))
+
+
+def assumptions(
+    checkpoint: Checkpoint, network: str | None = None, assume: Mapping[str, int] | None = None
+) -> tuple[str, ...]:
+    """What a file does not say about its generator and was assumed, a sentence each."""
+    form = FORMATS.get(checkpoint.format)
+    if form is None or not hasattr(form.module, "assumptions"):
+        return ()
+    given = {key: value for key, value in (assume or {}).items() if form.module is genforce}
+    return tuple(form.module.assumptions(checkpoint, generator_name(checkpoint, network), **given))
 
 
 def build_discriminator(checkpoint: Checkpoint) -> nn.Module:

@@ -19,19 +19,20 @@ _FILTERS = r".*\.kernel"
 _MOST_BLOCKS = 11
 
 
-def generator(checkpoint: Checkpoint, network: str) -> StyleGAN2:
+def generator(checkpoint: Checkpoint, network: str, z_dim: int | None = None) -> StyleGAN2:
     """Build the generator.
 
     Args:
         checkpoint: Of the format `rosinality` or `psp`.
         network: `g_ema` or `decoder`.
+        z_dim: Dimensions of z, where the first layer of the mapping network is wider than w.
 
     Returns:
         The generator. Without `latent_avg` in the file, the mean of w is that of 10,000 seeded samples; without stored
         noise, the noise is seeded.
 
     Raises:
-        DataError: The arrays do not match this program's generator.
+        DataError: The arrays do not match this program's generator, or it takes a class whose embedding is not there.
     """
     tensors: dict[str, NDArray[Any]] = dict(checkpoint.network(network))
     check_filter(tensors, _FILTERS)
@@ -39,10 +40,19 @@ def generator(checkpoint: Checkpoint, network: str) -> StyleGAN2:
     for step in range(_blocks(tensors, r"convs\.\d+\.conv\.weight", 2)):
         table[8 * 2**step] = array(tensors, f"convs.{2 * step + 1}.activate.bias", 1).size
     layers = count(tensors, r"style\.\d+\.weight")
+    first = array(tensors, "style.1.weight", 2).shape[1]
+    width = array(tensors, "conv1.conv.modulation.weight", 2).shape[1]
+    if first > width and z_dim != first:
+        raise DataError(
+            f"{network} is class-conditional, but the file has no embedding of its classes: the mapping network takes "
+            f"{first} numbers, {width} more than z (or the file is of a program with a larger z)",
+            fix=f"load the .pkl from which it was exported; if its z has {first} numbers: "
+            f"ghbench convert --assume z_dim={first}",
+        )
     arguments = {
         "channels": table,
-        "z_dim": array(tensors, "style.1.weight", 2).shape[1],
-        "w_dim": array(tensors, "conv1.conv.modulation.weight", 2).shape[1],
+        "z_dim": first,
+        "w_dim": width,
         "mapping_layers": layers,
         "colours": array(tensors, "to_rgb1.bias", 4).size,
     }
@@ -60,6 +70,13 @@ def generator(checkpoint: Checkpoint, network: str) -> StyleGAN2:
     if mean is None:
         built.mapping_network.estimate_w_mean()
     return built
+
+
+def assumptions(checkpoint: Checkpoint, network: str) -> list[str]:
+    """What the file does not say, and what is assumed of it."""
+    if count(checkpoint.network(network), r"noises\..*"):
+        return []
+    return ["the file has no noise maps: the noise is drawn from a seed"]
 
 
 def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN2Discriminator:

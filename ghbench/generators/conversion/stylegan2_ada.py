@@ -7,8 +7,9 @@ from typing import Any, cast
 
 from ghbench.checkpoints import Checkpoint
 from ghbench.errors import DataError
-from ghbench.generators.conversion.filling import W_MEAN, array, channels, check_filter, count, fill
+from ghbench.generators.conversion.filling import W_MEAN, Arrays, array, channels, check_filter, count, fill
 from ghbench.generators.conversion.layouts import NUMBER, SAME, Place
+from ghbench.generators.conversion.settings import MAPPING_RATE, read_settings
 from ghbench.generators.native import LARGEST
 from ghbench.generators.stylegan2 import StyleGAN2
 from ghbench.generators.stylegan2_discriminator import StyleGAN2Discriminator
@@ -36,15 +37,19 @@ def generator(checkpoint: Checkpoint, network: str) -> StyleGAN2:
     table = channels(tensors, r"synthesis\.b(\d{1,5})\.conv1\.bias")
     layers = count(tensors, r"mapping\.fc\d+\.weight")
     embedded, labels = array(tensors, "mapping.embed.weight", 2).shape if "mapping.embed.weight" in tensors else (0, 0)
-    synthesis = _settings(checkpoint, network).get("synthesis_kwargs")
+    residual = count(tensors, r".*\.skip\.weight") > 0
+    if not residual and count(tensors, r".*\.torgb\.weight") < len(table):
+        raise DataError(f"{network}: architecture='orig' is not supported; expected one of skip, resnet")
+    settings = read_settings(checkpoint, network, ("skip", "resnet"))
     arguments = {
         "channels": table,
         "z_dim": array(tensors, "mapping.fc0.weight", 2).shape[1] - embedded,
         "w_dim": array(tensors, "synthesis.b4.conv1.affine.weight", 2).shape[1],
         "mapping_layers": layers,
         "labels": labels,
-        "architecture": "residual" if count(tensors, r".*\.skip\.weight") else "skip",
-        "conv_clamp": _clamp(synthesis if isinstance(synthesis, dict) else {}),
+        "architecture": "residual" if residual else "skip",
+        "conv_clamp": settings.clamp,
+        "mapping_rate": settings.mapping_rate,
         "colours": array(tensors, f"synthesis.b{max(table)}.torgb.bias", 1).size,
     }
     places = _generator_places(table, layers, labels=bool(labels))
@@ -56,8 +61,10 @@ def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN2Discriminato
     tensors = checkpoint.network(network)
     check_filter(tensors, _FILTERS)
     table = channels({**tensors, "b4.width": array(tensors, "b4.conv.bias", 1)}, r"b(\d{1,5})\.(?:conv0\.bias|width)")
-    settings = _settings(checkpoint, network)
-    last = settings.get("epilogue_kwargs")
+    settings = read_settings(checkpoint, network, ("resnet", "skip", "orig"))
+    if settings.mapping_rate != MAPPING_RATE:
+        raise DataError(f"{network}: lr_multiplier={settings.mapping_rate} is not supported for discriminators")
+    last = _settings(checkpoint, network).get("epilogue_kwargs")
     group = last.get("mbstd_group_size", 4) if isinstance(last, dict) else 4
     labels = array(tensors, "mapping.embed.weight", 2).shape[1] if "mapping.embed.weight" in tensors else 0
     layers = count(tensors, r"mapping\.fc\d+\.weight")
@@ -65,8 +72,8 @@ def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN2Discriminato
         "channels": table,
         "labels": labels,
         "label_layers": layers or 8,
-        "architecture": "residual" if count(tensors, r".*\.skip\.weight") else "skip",
-        "conv_clamp": _clamp(settings),
+        "architecture": _discriminator_architecture(tensors),
+        "conv_clamp": settings.clamp,
         "colours": array(tensors, f"b{max(table)}.fromrgb.weight", 4).shape[1],
         # None: all images of a batch are one group.
         "group": group if isinstance(group, int) else LARGEST,
@@ -120,6 +127,7 @@ def _settings(checkpoint: Checkpoint, network: str) -> dict[str, Any]:
     return settings if isinstance(settings, dict) else {}
 
 
-def _clamp(settings: Mapping[str, Any]) -> float | None:
-    value = settings.get("conv_clamp")
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None
+def _discriminator_architecture(tensors: Arrays) -> str:
+    if count(tensors, r".*\.skip\.weight"):
+        return "residual"
+    return "skip" if count(tensors, r".*\.fromrgb\.weight") > 1 else "plain"

@@ -8,6 +8,7 @@ from ghbench.checkpoints import Checkpoint
 from ghbench.errors import DataError
 from ghbench.generators.conversion.filling import W_MEAN, array, channels, count, fill
 from ghbench.generators.conversion.layouts import BATCHED, DENSE, IMAGE, KERNEL, SAME, Place
+from ghbench.generators.conversion.settings import read_settings
 from ghbench.generators.stylegan1 import StyleGAN1
 from ghbench.generators.stylegan1_discriminator import StyleGAN1Discriminator
 
@@ -41,6 +42,7 @@ def generator(checkpoint: Checkpoint, network: str) -> StyleGAN1:
         "mapping_layers": layers,
         "mapping_width": first.shape[1] if layers > 1 else None,
         "fused_from": _fused_from(checkpoint, network),
+        "mapping_rate": read_settings(checkpoint, network, ()).mapping_rate,
         "colours": array(tensors, "synthesis/ToRGB_lod0/bias", 1).size,
     }
     return cast("StyleGAN1", fill(StyleGAN1, arguments, tensors, _generator_places(list(table), layers), _UNUSED))
@@ -49,6 +51,7 @@ def generator(checkpoint: Checkpoint, network: str) -> StyleGAN1:
 def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN1Discriminator:
     """Build the discriminator, at full resolution; see `generator`."""
     tensors = checkpoint.network(network)
+    read_settings(checkpoint, network, ())
     widths = {**tensors, "4x4/Conv0/bias": array(tensors, "4x4/Conv/bias", 1)}
     table = channels(widths, r"(\d{1,5})x\1/Conv0/bias")
     arguments = {"channels": table, "colours": array(tensors, "FromRGB_lod0/weight", 4).shape[2]}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from ghbench.checkpoints import Checkpoint
 from ghbench.errors import DataError
-from ghbench.generators.conversion.filling import W_MEAN, array, channels, count, fill
+from ghbench.generators.conversion.filling import W_MEAN, Arrays, array, channels, count, fill
 from ghbench.generators.conversion.layouts import BATCHED, DENSE, IMAGE, KERNEL, LESS_ONE, NUMBER, SAME, TURNED, Place
+from ghbench.generators.conversion.settings import read_settings
 from ghbench.generators.stylegan2 import StyleGAN2
 from ghbench.generators.stylegan2_discriminator import StyleGAN2Discriminator
 
@@ -29,21 +30,24 @@ def generator(checkpoint: Checkpoint, network: str) -> StyleGAN2:
         raise DataError(
             "the network concatenates labels and z before normalising; only StyleGAN2-ADA's labels are supported"
         )
-    _check_filter(checkpoint, network)
+    residual = count(tensors, r".*/Skip/weight") > 0
     table = channels(tensors, r"synthesis/(\d{1,5})x\1/Conv1?/bias")
     layers = count(tensors, r"mapping/Dense\d+/weight")
     labels, embedded = (
         array(tensors, "mapping/LabelEmbed/weight", 2).shape if "mapping/LabelEmbed/weight" in tensors else (0, 0)
     )
-    clamp = _settings(checkpoint, network).get("conv_clamp")
+    if not residual and count(tensors, r".*/ToRGB/weight") < len(table):
+        raise DataError(f"{network}: architecture='orig' is not supported; expected one of skip, resnet")
+    settings = read_settings(checkpoint, network, ("skip", "resnet"))
     arguments = {
         "channels": table,
         "z_dim": array(tensors, "mapping/Dense0/weight", 2).shape[0] - embedded,
         "w_dim": array(tensors, "synthesis/4x4/Conv/mod_weight", 2).shape[0],
         "mapping_layers": layers,
         "labels": labels,
-        "architecture": "residual" if count(tensors, r".*/Skip/weight") else "skip",
-        "conv_clamp": float(clamp) if isinstance(clamp, (int, float)) else None,
+        "architecture": "residual" if residual else "skip",
+        "conv_clamp": settings.clamp,
+        "mapping_rate": settings.mapping_rate,
         "colours": array(tensors, f"synthesis/{max(table)}x{max(table)}/ToRGB/bias", 1).size,
     }
     places = _generator_places(list(table), layers)
@@ -56,13 +60,14 @@ def generator(checkpoint: Checkpoint, network: str) -> StyleGAN2:
 def discriminator(checkpoint: Checkpoint, network: str) -> StyleGAN2Discriminator:
     """Build the discriminator; see `generator`. Conditional ones are not supported."""
     tensors = checkpoint.network(network)
-    _check_filter(checkpoint, network)
+    settings = read_settings(checkpoint, network, ("resnet", "skip", "orig"))
     widths = {**tensors, "4x4/Conv0/bias": array(tensors, "4x4/Conv/bias", 1)}
     table = channels(widths, r"(\d{1,5})x\1/Conv0/bias")
     side = max(table)
     arguments = {
         "channels": table,
-        "architecture": "residual" if count(tensors, r".*/Skip/weight") else "skip",
+        "architecture": _discriminator_architecture(tensors),
+        "conv_clamp": settings.clamp,
         "colours": array(tensors, f"{side}x{side}/FromRGB/weight", 4).shape[2],
     }
     places = _discriminator_places(list(table))
@@ -101,13 +106,7 @@ def _discriminator_places(sides: list[int]) -> dict[str, Place]:
     return weights | {f"{ours}.bias": Place(f"{theirs}/bias", SAME) for ours, (theirs, _) in names.items()}
 
 
-def _settings(checkpoint: Checkpoint, network: str) -> dict[str, Any]:
-    described = checkpoint.config.get(network)
-    settings = described.get("static_kwargs") if isinstance(described, dict) else None
-    return settings if isinstance(settings, dict) else {}
-
-
-def _check_filter(checkpoint: Checkpoint, network: str) -> None:
-    taps = _settings(checkpoint, network).get("resample_kernel", [1, 3, 3, 1])
-    if taps != [1, 3, 3, 1]:
-        raise DataError(f"{network} resamples with {str(taps)[:80]}; only [1, 3, 3, 1] is supported")
+def _discriminator_architecture(tensors: Arrays) -> str:
+    if count(tensors, r".*/Skip/weight"):
+        return "residual"
+    return "skip" if count(tensors, r".*/FromRGB/weight") > 1 else "plain"

@@ -154,6 +154,13 @@ def region_level(codec: Codec, spec: ExtractorSpec, expression: str | None) -> s
     return chosen[-1]
 
 
+def squared_errors(images: Images, made: Images) -> NDArray[np.float64]:
+    """Mean squared error [N] of images uint8 [N, 3, R, R], on the range [-1, 1]."""
+    difference = (images.astype(np.float64) - made) / 127.5
+    errors: NDArray[np.float64] = np.square(difference).mean(axis=(1, 2, 3))
+    return errors
+
+
 def codes_of(codec: Codec, source: Source) -> Codes:
     """Codes of images; codes are returned unchanged."""
     return source if isinstance(source, Mapping) else codec.encode(source)

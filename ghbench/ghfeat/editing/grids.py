@@ -1,7 +1,8 @@
-"""Grids of edits beside their inputs: one function per edit."""
+"""Edits beside their inputs, one function per edit: drawn as a labelled grid, or each result alone."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,15 @@ from numpy.typing import NDArray
 from ghbench.errors import UsageError
 from ghbench.figures.labelled_grid import Row, labelled_grid
 from ghbench.ghfeat.codec import Codec, Codes, Images
-from ghbench.ghfeat.editing.edits import edit_global, edit_local, harmonize, mix, paste, reconstruct
+from ghbench.ghfeat.editing.edits import (
+    edit_global,
+    edit_local,
+    harmonize,
+    mix,
+    paste,
+    reconstruct,
+    squared_errors,
+)
 from ghbench.ghfeat.editing.inputs import EditInput, stack_images
 from ghbench.ghfeat.editing.masks import Mask
 
@@ -35,22 +44,60 @@ class Encoding:
     codes: Callable[[Images], Codes]
 
 
-def reconstruct_grid(codec: Codec, inputs: Sequence[EditInput], encodings: Sequence[Encoding]) -> NDArray[np.uint8]:
-    """A row for each image, a column for its reconstruction by each encoding."""
+@dataclass(frozen=True)
+class Sheet:
+    """Edits beside their inputs.
+
+    Args:
+        columns: Labels of the columns.
+        rows: Rows with their labels.
+        results: The columns whose cells are what was asked for.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Row]
+    results: slice
+
+    def grid(self) -> NDArray[np.uint8]:
+        """The labelled grid, uint8 [H, W, 3]."""
+        return labelled_grid(self.columns, self.rows)
+
+    def singles(self) -> dict[str, NDArray[np.uint8]]:
+        """The results alone, uint8 [R, R, 3], by a file name without ending that is made of their labels."""
+        found: dict[str, NDArray[np.uint8]] = {}
+        for row in self.rows:
+            if row.cells[0] is None:  # shows the references
+                continue
+            for column, cell in list(zip(self.columns, row.cells, strict=False))[self.results]:
+                label = re.sub(r"[^\w.+@-]+", "-", f"{row.label} {column}").strip("-.")[:100]
+                taken = {name.casefold() for name in found}
+                names = (label if number == 1 else f"{label}-{number}" for number in range(1, len(found) + 2))
+                if cell is not None:
+                    found[next(name for name in names if name.casefold() not in taken)] = cell
+        return found
+
+
+def reconstruct_sheet(codec: Codec, inputs: Sequence[EditInput], encodings: Sequence[Encoding]) -> Sheet:
+    """A row for each image with the errors, a column for its reconstruction by each encoding."""
     images = stack_images(inputs)
     made = [reconstruct(codec, encoding.codes(images)) for encoding in encodings]
+    errors = np.stack([squared_errors(images, part) for part in made], axis=1)
+    labels = [
+        f"{entry.label}\nerror " + ", ".join(f"{error:.3f}" for error in own)
+        for entry, own in zip(inputs, errors, strict=True)
+    ]
     columns = ["image", *(encoding.label or "reconstruction" for encoding in encodings)]
-    cells = zip(images, *made, strict=True)
-    return labelled_grid(columns, [Row(entry.label, _cells(row)) for entry, row in zip(inputs, cells, strict=True)])
+    rows = [Row(label, _cells(row)) for label, row in zip(labels, zip(images, *made, strict=True), strict=True)]
+    return Sheet(columns, rows, slice(1, None))
 
 
-def mix_grid(
+def mix_sheet(
     codec: Codec,
     inputs: Sequence[EditInput],
     styles: Sequence[EditInput],
     levels: Sequence[Levels],
     encodings: Sequence[Encoding],
-) -> NDArray[np.uint8]:
+) -> Sheet:
     """A row for each image and style, a column for each choice of levels taken from the style."""
     columns = ["image", "reconstruction", *(f"style at\n{text}" for text, _ in levels), "style"]
     rows = []
@@ -63,16 +110,16 @@ def mix_grid(
                 mixed = [part[place if len(part) > 1 else 0] for part in made]
                 label = _row_label(f"{entry.label} with {style.label}", encoding)
                 rows.append(Row(label, _cells([entry.image, *mixed, style.image])))
-    return labelled_grid(columns, rows)
+    return Sheet(columns, rows, slice(2, -1))
 
 
-def global_grid(
+def global_sheet(
     codec: Codec,
     inputs: Sequence[EditInput],
     references: Sequence[EditInput],
     levels: Sequence[Levels],
     encodings: Sequence[Encoding],
-) -> NDArray[np.uint8]:
+) -> Sheet:
     """A column for each reference, whose codes replace those of some levels."""
     columns = ["image", "reconstruction", *(reference.label for reference in references)]
     rows = [Row("codes from", _cells([None, None, *(reference.image for reference in references)]))]
@@ -84,17 +131,17 @@ def global_grid(
             for text, names in levels:
                 made = [edit_global(codec, own, codes, names)[0] for codes in theirs]
                 rows.append(Row(_row_label(f"{entry.label}\n{text}", encoding), _cells([entry.image, plain, *made])))
-    return labelled_grid(columns, rows)
+    return Sheet(columns, rows, slice(2, None))
 
 
-def local_grid(
+def local_sheet(
     codec: Codec,
     inputs: Sequence[EditInput],
     references: Sequence[EditInput],
     mask: Mask,
     levels: Sequence[str],
     encodings: Sequence[Encoding],
-) -> NDArray[np.uint8]:
+) -> Sheet:
     """A column for each reference, whose feature map at a level replaces a region."""
     columns = ["image", "reconstruction", "region", *(reference.label for reference in references)]
     rows = [Row("region from", _cells([None, None, None, *(reference.image for reference in references)]))]
@@ -107,16 +154,16 @@ def local_grid(
                 made = [edit_local(codec, own, codes, mask, level)[0] for codes in theirs]
                 cells = _cells([entry.image, plain, dim_outside(entry.image, mask), *made])
                 rows.append(Row(_row_label(f"{entry.label}\nat {level}", encoding), cells))
-    return labelled_grid(columns, rows)
+    return Sheet(columns, rows, slice(3, None))
 
 
-def harmonize_grid(
+def harmonize_sheet(
     codec: Codec,
     backgrounds: Sequence[EditInput],
     foregrounds: Sequence[EditInput],
     mask: Mask,
     encodings: Sequence[Encoding],
-) -> NDArray[np.uint8]:
+) -> Sheet:
     """A row for each background: it, the foreground, the paste, and the result without and with the background kept.
 
     Raises:
@@ -136,7 +183,7 @@ def harmonize_grid(
             made = harmonize(codec, behind, front, mask, encode=encoding.codes)
             cells = [entry.image, dim_outside(other.image, mask), pasted, made[0], paste(behind, made, mask)[0]]
             rows.append(Row(_row_label(f"{other.label} into {entry.label}", encoding), _cells(cells)))
-    return labelled_grid(columns, rows)
+    return Sheet(columns, rows, slice(3, None))
 
 
 def dim_outside(image: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:

@@ -13,10 +13,12 @@ from ghbench.errors import UsageError
 from ghbench.files import user_path
 from ghbench.generators.pictures import pictures_of_seeds, seed_list
 from ghbench.ghfeat.codec import Codec, Codes, Images
-from ghbench.ghfeat.editing.edits import sampled_codes
+from ghbench.ghfeat.editing.edits import reconstruct, sampled_codes, squared_errors
 from ghbench.imaging import alignment, decode
 
 PSI = 0.7
+POOR = 0.1
+"""Squared error on [-1, 1] of a poor reconstruction, of encoders whose file states no error of their own."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,21 @@ def read_inputs(
     for name in names:
         found += _draw(codec, name) if name.startswith("seed:") else [_read(codec, name, align, warn)]
     return found
+
+
+def poor_reconstructions(codec: Codec, inputs: Sequence[EditInput]) -> list[str]:
+    """A line for each image whose reconstruction is poor, with its error and what helps."""
+    measured = codec.description.about.get("metrics", {})
+    usual = measured.get("mse.real") or measured.get("mse.psi1.0") if isinstance(measured, dict) else None
+    limit = 2 * usual if isinstance(usual, float) and 0 < usual < POOR else POOR
+    images = stack_images(inputs)
+    errors = squared_errors(images, reconstruct(codec, images))
+    return [
+        f"the reconstruction of {entry.label.partition(chr(10))[0]} is poor: squared error {error:.3f} on [-1, 1], "
+        f"usual is below {limit:.3f}; try --refine 100"
+        for entry, error in zip(inputs, errors, strict=True)
+        if error > limit
+    ]
 
 
 def stack_images(inputs: Sequence[EditInput]) -> Images:

@@ -25,20 +25,31 @@ def read_mask(text: str, size: int) -> Mask:
 
     Args:
         text: `x0,y0,x1,y1` as shares of width and height from the upper left corner, or the path of an image whose
-            white pixels are inside.
+            white pixels are inside. Transparent pixels are outside. An image of zeros and ones is a mask too.
         size: Side of the mask in pixels.
 
     Raises:
-        UsageError: Neither, a box outside the image, or a mask that is empty.
+        UsageError: Neither, a box outside the image, or a mask that is empty or has nothing near white.
         DataError: The image cannot be decoded.
     """
     if Path(text).is_file():
-        squashed = resize_step("squash-bilinear").apply(decode(Path(text)), (size, size))
+        pixels = decode(Path(text), background="black")
+        if pixels.max() == 1:  # zeros and ones, as arrays are often saved
+            pixels = pixels * np.uint8(255)
+        elif 0 < pixels.mean(axis=2).max() < 128:
+            raise UsageError(
+                f"the brightest pixel of the mask {text} is {pixels.max()} of 255, neither inside nor outside",
+                fix="paint white where the edit applies; black or transparent pixels are outside",
+            )
+        squashed = resize_step("squash-bilinear").apply(pixels, (size, size))
         mask: Mask = squashed.mean(axis=2, dtype=np.float32) / np.float32(255)
     else:
         mask = box_mask(_box(text), size)
     if not mask.any():
-        raise UsageError(f"the mask {text} covers no pixel of {size} x {size}", fix="use a larger mask")
+        raise UsageError(
+            f"the mask {text} covers no pixel of {size} x {size}",
+            fix="paint white where the edit applies, or enlarge it",
+        )
     return mask
 
 

@@ -63,13 +63,13 @@ def save_encoder(
         licence: Terms of the weights.
         record: Training record.
         about: Anything else, as JSON values.
-        half: Store matrices and kernels in float16. Vectors (norms, biases, statistics of codes) stay in float32: they
-            are small, and variances can exceed float16's range.
+        half: Store matrices and kernels in float16, unless a number in them is too large for it. Vectors (norms,
+            biases, statistics of codes) stay in float32: they are small, and variances can exceed float16's range.
 
     Raises:
-        ValueError: A weight is not finite, or too large for float16.
+        DataError: A weight is not finite.
     """
-    arrays = {f"{NETWORK}/{name}": _array(name, tensor, half) for name, tensor in encoder.state_dict().items()}
+    arrays = {f"{NETWORK}/{name}": _array(tensor, half) for name, tensor in encoder.state_dict().items()}
     digest = digest_lines(f"{name} {digest_array(array)}" for name, array in arrays.items())
     listed = asdict(record)
     listed["image_digests"] = None if record.image_digests is None else sorted(record.image_digests)
@@ -103,10 +103,10 @@ def _build(tensors: Mapping[str, NDArray[Any]], config: EncoderConfig) -> Encode
     return encoder.eval()
 
 
-def _array(name: str, tensor: torch.Tensor, half: bool) -> NDArray[Any]:
+def _array(tensor: torch.Tensor, half: bool) -> NDArray[Any]:
     values = tensor.detach().cpu()
     if values.is_floating_point():
-        values = values.half() if half and values.ndim > 1 else values.float()
-        if not bool(torch.isfinite(values).all()):
-            raise ValueError(f"{name} is not finite{' in float16' if half else ''}")
+        values = values.float()
+        if half and values.ndim > 1 and bool(torch.isfinite(values.half()).all()):
+            values = values.half()
     return np.asarray(values.contiguous().numpy())

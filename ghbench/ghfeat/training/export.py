@@ -62,6 +62,7 @@ def export_encoder(
         "data": data, "perceptual_weight": perceptual_weight,
         "history": {name: value for name, value in history.items() if name != "metrics"},
         "metrics": dict(history["metrics"]),
+        **({"label": description["label"]} if "label" in description else {}),
         **({} if past is None else {"began_from": past.origin}),
     }  # fmt: skip
     save_encoder(folder / "model.safetensors", encoder, licence=licence, record=record, about=about, half=True)

@@ -6,15 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
+from torch import nn
+
 from ghbench import registry
 from ghbench.dataset import Dataset
 from ghbench.errors import MissingError, UsageError
 from ghbench.files import user_path
-from ghbench.generators.loading import generator_plugin, load_discriminator
+from ghbench.generators.loading import generator_plugin, load_discriminator, load_generator
+from ghbench.generators.native import Rebuildable
+from ghbench.generators.pictures import in_rgb
 from ghbench.ghfeat.files.weights import load_encoder
 from ghbench.ghfeat.training.options import PRESETS, GhfeatOptions
 from ghbench.ghfeat.training.perceptual import perceptual_network
 from ghbench.ghfeat.training.recipe import GhfeatRecipe
+from ghbench.training.gan_export import in_colour
 from ghbench.training.images import TrainingImages
 from ghbench.training.run_folder import RunFolder
 from ghbench.training.settings import parse_settings
@@ -30,6 +35,7 @@ def ghfeat_recipe(
     data: str | None = None,
     start: str | None = None,
     discriminator: Path | None = None,
+    label: int | None = None,
     seed: int = 0,
 ) -> GhfeatRecipe:
     """The recipe of an encoder.
@@ -43,10 +49,11 @@ def ghfeat_recipe(
         data: Spec string of a dataset of real images; required if the share `real` is above 0.
         start: An earlier encoder to start from: a file, or the name of a run.
         discriminator: A checkpoint whose discriminator to start from; None for a new one.
+        label: Class that a conditional generator draws.
         seed: Seed of the initial weights.
 
     Raises:
-        UsageError: An unknown option, or real images without data.
+        UsageError: An unknown option, real images without data, or a generator or discriminator that does not fit.
         MissingError: There is no such encoder to start from.
     """
     if preset not in PRESETS:
@@ -61,17 +68,31 @@ def ghfeat_recipe(
         images = TrainingImages(cast("Dataset", registry.build("dataset", data)), plugin.spec().size)
     perceptual = options.perceptual or options.perceptual_share
     return GhfeatRecipe(
-        plugin.load(),
+        in_rgb(load_generator(plugin), label),
         plugin.spec(),
         name,
         options,
         total,
         images=images,
         perceptual=perceptual_network(options.perceptual_network) if perceptual else None,
-        discriminator=None if discriminator is None else load_discriminator(discriminator),
+        label=label,
+        discriminator=None if discriminator is None else _discriminator(discriminator, plugin.spec().size),
         start=None if start is None else load_encoder(_start_file(start)),
         seed=seed,
     )
+
+
+def _discriminator(path: Path, size: int) -> nn.Module:
+    loaded = load_discriminator(path)
+    about = cast("Rebuildable", loaded).configuration()
+    side, colours, labels = max(int(s) for s, _ in about["channels"]), about["colours"], about.get("labels", 0)
+    if side != size or colours not in {1, 3} or labels:
+        raise UsageError(
+            f"the discriminator in {path} is of {side} px, {colours} colours and {labels} classes; expected {size} px, "
+            "1 or 3 colours and no classes",
+            fix="leave --discriminator out for a new one",
+        )
+    return in_colour(loaded) if colours == 1 else loaded
 
 
 def _start_file(start: str) -> Path:

@@ -63,6 +63,7 @@ class GhfeatRecipe(Recipe):
         perceptual: Perceptual network and the digest of its weights; None if its weight is 0.
         discriminator: The discriminator to start from; None for a new one.
         start: An encoder whose weights are copied wherever names and shapes agree, such as one of a smaller size.
+        label: Class that the generator draws, if it is conditional.
         seed: Seed of the initial weights.
     """
 
@@ -80,6 +81,7 @@ class GhfeatRecipe(Recipe):
         perceptual: tuple[nn.Module, str] | None = None,
         discriminator: nn.Module | None = None,
         start: SavedEncoder | None = None,
+        label: int | None = None,
         seed: int = 0,
     ) -> None:
         side = options.perceptual_side
@@ -87,6 +89,7 @@ class GhfeatRecipe(Recipe):
             raise UsageError(f"perceptual_side={side} does not divide the image side of {spec.size} px")
         self.generator, self.spec, self.generator_name = generator, spec, generator_name
         self.options, self.total, self.images, self.seed = options, total, images, seed
+        self.label = label
         self.items, self.batch = 0 if images is None else len(images), options.batch
         self.layout = layout_of(generator, cast("Space", options.space) if options.space else None)
         self.statistics = layout_statistics(generator, self.layout)
@@ -119,7 +122,7 @@ class GhfeatRecipe(Recipe):
         return {
             **asdict(self.options), "total": self.total, "generator": self.generator_name,
             "generator_digest": self.spec.weights_digest, "perceptual_digest": self.perceptual_digest,
-            "taken_over": self.taken_over,
+            "taken_over": self.taken_over, **({} if self.label is None else {"label": self.label}),
             "data": "renders" if self.images is None else self.images.describe(),
         }  # fmt: skip
 
