@@ -156,7 +156,7 @@ def test_an_interrupted_run_exits_with_130_and_one_line(environment, tree, worke
         [GHBENCH, "run", "-e", f"{environment['PLUGINS']}:Slow", "-t", tree, "--workers", workers],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
     )  # fmt: skip
-    assert process.stdout.readline() == "extracting\n"
+    assert process.stderr.readline() == "extracting\n"
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to all of the group
     _, error = process.communicate(timeout=20)
     assert process.returncode == 130
