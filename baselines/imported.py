@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ghbench.dataset import Dataset
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
-from ghbench.store.imported import load_imported
+from ghbench.store.imported import ImportedTraining, load_imported
 
 
 class Imported:
@@ -24,8 +24,9 @@ class Imported:
         self._similarity: Literal["cosine", "l2"] = similarity
 
     def spec(self) -> ExtractorSpec:
-        """Levels and digest as imported; the training is unknown."""
+        """Levels and digest as imported; the training as it was stated."""
         manifest = self._features.manifest
+        stated = manifest.training or ImportedTraining()
         levels = tuple(Level(level, dim) for level, dim in manifest.dims.items())
         return ExtractorSpec(
             name=manifest.name,
@@ -34,8 +35,13 @@ class Imported:
             default_levels=tuple(level.name for level in levels),
             preprocessing=Preprocessing((0, 0), resize="elsewhere", grey="elsewhere", normalise="elsewhere"),
             weights_digest=manifest.digest,
-            training=TrainingRecord(image_digests=None, supervision="not stated", domain="not stated"),
-            licence="not stated",
+            training=TrainingRecord(
+                datasets=tuple(stated.datasets),
+                image_digests=None,
+                supervision=stated.supervision,
+                domain=stated.domain,
+            ),
+            licence=stated.licence,
             similarity=self._similarity,
             backend="imported-float32",
         )

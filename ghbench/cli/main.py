@@ -17,6 +17,7 @@ from ghbench.cli import (
     describe,
     doctor,
     edit,
+    extract,
     figures,
     generate,
     leaderboard,
@@ -37,6 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("extract")(extract.extract)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("figures")(figures.figures)
 app.command("compare")(compare.compare)

@@ -179,6 +179,9 @@ def _aggregates(
 ) -> dict[str, Cell]:
     complete = [row for row, cells in rows.items() if all(_counts(cells[task.name]) for task in tasks)]
     lacking = {row: [name for name, cell in cells.items() if not _counts(cell)] for row, cells in rows.items()}
+    found = {row: Cell(reason=f"lacks {', '.join(names)}") for row, names in lacking.items() if names}
+    if not complete:
+        return found
     points, replicates = [], []
     for task, declared in zip(tasks, suite.tasks, strict=True):
         value = np.array([[rows[row][task.name].value] for row in complete], dtype=np.float64).reshape(-1, 1)
@@ -193,13 +196,11 @@ def _aggregates(
             both = (both - declared.chance) / (declared.ceiling - declared.chance)
         points.append(both[:, 0])
         replicates.append(both[:, 1:])
-    found = {row: Cell(reason=f"lacks {', '.join(names)}") for row, names in lacking.items() if names}
-    if complete:
-        together, drawn = np.mean(points, axis=0), np.mean(replicates, axis=0)
-        for row, value, of_row in zip(complete, together, drawn, strict=True):
-            known = of_row[np.isfinite(of_row)]
-            ends = (float(np.quantile(known, 0.025)), float(np.quantile(known, 0.975))) if len(known) > 1 else None
-            found[row] = Cell(float(value), ends, "" if ends else "a task states no uncertainty")
+    together, drawn = np.mean(points, axis=0), np.mean(replicates, axis=0)
+    for row, value, of_row in zip(complete, together, drawn, strict=True):
+        known = of_row[np.isfinite(of_row)]
+        ends = (float(np.quantile(known, 0.025)), float(np.quantile(known, 0.975))) if len(known) > 1 else None
+        found[row] = Cell(float(value), ends, "" if ends else "a task states no uncertainty")
     return {row: found[row] for row in rows}
 
 

@@ -135,7 +135,7 @@ def test_a_system_that_lacks_a_task_has_no_aggregate(written, changes, lfw_tree,
         {
             "name": "one blank",
             "version": 1,
-            "extractors": ["pixels"],
+            "extractors": ["hog"],
             "tasks": [f"lfw:root={lfw_tree}", "reconstruction"],
             "aggregate": "mean-rank",
         }
@@ -143,11 +143,11 @@ def test_a_system_that_lacks_a_task_has_no_aggregate(written, changes, lfw_tree,
     from ghbench.running.options import RunOptions
 
     matrix = run_suite(suite, (), RunOptions(**changes, limit=None))
-    cell = matrix.rows["pixels"]["reconstruction"]
+    cell = matrix.rows["hog"]["reconstruction"]
     assert cell.value is None
     assert "Decoder" in cell.reason
-    assert matrix.aggregates["pixels"].value is None
-    assert "reconstruction" in matrix.aggregates["pixels"].reason
+    assert matrix.aggregates["hog"].value is None
+    assert "reconstruction" in matrix.aggregates["hog"].reason
     assert not [outcome for outcome in matrix.outcomes if outcome.status == "failed"]
     print_matrix(matrix)
     assert "Decoder" in capsys.readouterr().out
