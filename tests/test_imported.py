@@ -21,7 +21,7 @@ from ghbench.extraction import ExtractionOptions
 from ghbench.running import runner
 from ghbench.running.extract import extract_to_file
 from ghbench.store import FeatureStore
-from ghbench.store.feature_files import read_features
+from ghbench.store.feature_files import read_features, write_features
 from ghbench.store.imported import (
     ImportedTraining,
     import_features,
@@ -176,7 +176,9 @@ def test_extracted_features_come_back_equal_with_equal_scores(tmp_path, dataset,
     import_features(target, "mine", dataset)
     whole = runner.run("pixels", lfw(root=lfw_tree), chosen)
     again = runner.run("imported:name=mine", lfw(root=lfw_tree), chosen)
-    assert again.metrics[0].value == whole.metrics[0].value
+    assert [(one.metric, one.value) for one in again.metrics] == [(one.metric, one.value) for one in whole.metrics]
+    assert again.features.similarity == whole.features.similarity == "l2"
+    np.testing.assert_array_equal(load_imported("mine").of(dataset)["pixels"], found.levels["pixels"])
     with pytest.raises(UsageError, match="exists already"):
         extract_to_file("pixels", dataset, target, chosen, level=None, force=False)
     extract_to_file("pixels", dataset, target, replace(chosen, limit=3), level=None, force=True)
@@ -211,3 +213,13 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, suffix):
     (tmp_path / f"text{suffix}").write_text("hello")
     with pytest.raises(DataError):
         read_features(tmp_path / f"text{suffix}")
+
+
+def test_a_file_cannot_state_what_extract_never_writes(tmp_path, dataset, features):
+    about = {"comparison": {"similarity": "cosine", "mean": {"features": [0.0]}}}
+    write_features(tmp_path / "f.npz", {"features": features}, dataset.ids, about, force=False)
+    with pytest.raises(DataError, match="mean of level"):
+        import_features(tmp_path / "f.npz", "mine", dataset)
+    write_features(tmp_path / "g.npz", {"features": features}, dataset.ids, {"training": {"datasets": 3}}, force=False)
+    with pytest.raises(DataError, match="training"):
+        import_features(tmp_path / "g.npz", "mine", dataset)

@@ -113,15 +113,17 @@ def import_features(
     trained_on: Annotated[
         list[str] | None, typer.Option(help="Dataset that the network learned from; may be given many times.")
     ] = None,
-    supervision: Annotated[str, typer.Option(help="What taught it: none, self-supervised, class labels...")] = (
-        "not stated"
-    ),
-    licence: Annotated[str, typer.Option(help="Licence of the features.")] = "not stated",
+    supervision: Annotated[
+        str | None, typer.Option(help="What taught it: none, self-supervised, class labels...")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the features.")] = None,
 ) -> None:
     """Import features that were extracted elsewhere; evaluate them with --extractor imported:name=NAME."""
     from ghbench import registry
     from ghbench.store import imported
 
-    training = imported.ImportedTraining(datasets=trained_on or [], supervision=supervision, licence=licence)
+    stated = {"datasets": trained_on, "supervision": supervision, "licence": licence}
+    given = {key: value for key, value in stated.items() if value}
+    training = imported.ImportedTraining.model_validate(given) if given else None
     loaded = registry.build("dataset", dataset)
     say(imported.import_features(features, name, loaded, ids=ids, replace=replace, training=training).folder)

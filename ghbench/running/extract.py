@@ -63,6 +63,18 @@ def extract_to_file(
         else:
             raise UsageError(f"{spec.name!r} encodes no images")
     found = {name: stored.read(name) for name in levels}
-    about = {"key": asdict(key), "key_digest": key.digest, "ghbench": __version__}
+    mean = None if spec.mean is None else {name: np.asarray(spec.mean[name]).tolist() for name in levels}
+    about = {
+        "key": asdict(key),
+        "key_digest": key.digest,
+        "ghbench": __version__,
+        "comparison": {"similarity": spec.similarity, "centred": spec.centred, "mean": mean},
+        "training": {
+            "datasets": list(spec.training.datasets),
+            "supervision": spec.training.supervision,
+            "domain": spec.training.domain,
+            "licence": spec.licence,
+        },
+    }
     write_features(target, found, list(dataset.ids), about, force=force)
     return {name: int(values.shape[1]) for name, values in found.items()}

@@ -8,7 +8,7 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -20,8 +20,9 @@ from ghbench.dataset import Dataset, content_digest
 from ghbench.digests import digest_file, digest_json
 from ghbench.errors import DataError, FeatureError, MissingError, UsageError, UserError
 from ghbench.extractor import Domain
-from ghbench.store.feature_files import IDS, read_features
+from ghbench.store.feature_files import IDS, FeatureFile, read_features
 
+Part = TypeVar("Part", bound=BaseModel)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -34,6 +35,16 @@ class ImportedTraining(BaseModel):
     supervision: str = "not stated"
     domain: Domain = "not stated"
     licence: str = "not stated"
+
+
+class Comparison(BaseModel):
+    """How features are compared, as the file of `ghbench extract` says; other files say nothing."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    similarity: Literal["cosine", "l2"] = "cosine"
+    centred: bool = False
+    mean: dict[str, list[float]] | None = None
 
 
 class ImportedManifest(BaseModel):
@@ -49,11 +60,13 @@ class ImportedManifest(BaseModel):
     dims: dict[str, int]
     files: dict[str, str]
     training: ImportedTraining | None = None
+    comparison: Comparison | None = None
 
     @property
     def digest(self) -> str:
-        """Identity of the features: dataset and bytes."""
-        return digest_json([self.dataset_digest, self.files])
+        """Identity of the features: dataset, bytes and how they are compared."""
+        compared = [] if self.comparison is None else [self.comparison.model_dump(mode="json")]
+        return digest_json([self.dataset_digest, self.files, *compared])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +121,7 @@ def import_features(
         dataset: The dataset they belong to.
         ids: Name of the array or column of ids, or a text file with one id a line.
         replace: Whether to replace features of that name.
-        training: What the network learned from; None: not stated.
+        training: What the network learned from; None: as the file of `ghbench extract` states it, else not stated.
 
     Returns:
         The imported features.
@@ -149,6 +162,10 @@ def _import(
     if not levels:
         raise DataError(f"{source} holds no features; expected one array [{len(dataset)}, D] a level")
     kept = {level: _validate(array, level, dataset, source) for level, array in levels.items()}
+    comparison = _stated(Comparison, found, "comparison", source)
+    for level, mean in (comparison.mean or {} if comparison else {}).items():
+        if level not in kept or len(mean) != kept[level].shape[1]:
+            raise DataError(f"{source}: the mean of level {level!r} does not fit its features")
     made = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.aside")
     old = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.aside")
     try:
@@ -164,7 +181,8 @@ def _import(
             rows=len(dataset),
             dims={level: array.shape[1] for level, array in kept.items()},
             files=files,
-            training=training,
+            training=training or _stated(ImportedTraining, found, "training", source),
+            comparison=comparison,
         )
         atomic.write_text(made / "manifest.json", manifest.model_dump_json(indent=1, exclude_none=True) + "\n")
         if folder.exists():
@@ -174,6 +192,17 @@ def _import(
         for aside in (made, old):
             shutil.rmtree(aside, ignore_errors=True)
     return ImportedFeatures(folder, manifest)
+
+
+def _stated(model: type[Part], found: FeatureFile, name: str, source: Path) -> Part | None:
+    """What `ghbench extract` wrote beside the features."""
+    if name not in found.about:
+        return None
+    try:
+        return model.model_validate(found.about[name])
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DataError(f"{source}: its {name} is not what ghbench extract writes: {first['msg']}") from error
 
 
 def _listed_ids(path: Path) -> list[str]:
