@@ -223,3 +223,22 @@ def test_a_file_cannot_state_what_extract_never_writes(tmp_path, dataset, featur
     write_features(tmp_path / "g.npz", {"features": features}, dataset.ids, {"training": {"datasets": 3}}, force=False)
     with pytest.raises(DataError, match="training"):
         import_features(tmp_path / "g.npz", "mine", dataset)
+
+
+def test_damaged_files_are_named_without_a_traceback(tmp_path, dataset, features):
+    magic = b"\x93NUMPY\x01\x00v\x00"
+    (tmp_path / "cut.npy").write_bytes(magic + b"{'descr': '<f4', 'shape': (4, 1".ljust(117) + b"\n")
+    np.savez_compressed(tmp_path / "whole.npz", features=features)
+    whole = (tmp_path / "whole.npz").read_bytes()
+    for place in range(40, len(whole) - 120, 7):
+        (tmp_path / "flipped.npz").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            found = read_features(tmp_path / "flipped.npz").levels["features"]
+        except DataError:
+            continue
+        np.testing.assert_array_equal(found, features)
+    with pytest.raises(DataError, match=r"cut\.npy"):
+        read_features(tmp_path / "cut.npy")
+    np.savez(tmp_path / "short.npz", a=features[1:], b=np.array(1.0), ids=np.array(dataset.ids))
+    with pytest.raises(DataError, match="one row an id"):
+        import_features(tmp_path / "short.npz", "mine", dataset)

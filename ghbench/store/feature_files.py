@@ -11,7 +11,9 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,8 @@ SUFFIXES = (".npz", ".parquet", ".safetensors")
 SINGLE_LEVEL = "features"
 IDS, ABOUT = "ids", "ghbench"
 _PLAIN = "save floating-point arrays with numpy.save or numpy.savez; pickled objects are never read"
+_ODD = (ValueError, OSError, EOFError, KeyError, TypeError, SyntaxError, NotImplementedError, TokenError, BadZipFile)
+"""What numpy, zipfile and pyarrow raise on files that are none."""
 _ALWAYS_ALLOWED = 64_000_000
 _MOST_UNPACKED = 20
 """Bytes in memory for each byte of the file: features hardly shrink when they are packed."""
@@ -64,7 +68,7 @@ def read_features(source: Path, ids: str = IDS) -> FeatureFile:
     reader = readers.get(source.suffix.lower(), _read_npy)
     try:
         return reader(source, ids)
-    except (ValueError, OSError, EOFError, KeyError, TypeError, NotImplementedError, zipfile.BadZipFile) as error:
+    except _ODD as error:
         raise DataError(f"{source} is not a file of plain arrays: {str(error)[:200]}", fix=_PLAIN) from error
     except MemoryError as error:
         raise DataError(f"{source} does not fit in memory") from error
@@ -165,6 +169,10 @@ def _read_npz(source: Path, ids: str) -> FeatureFile:
         members = packed.namelist()
         if len(members) > _MOST_PARTS or len(set(members)) < len(members):
             raise ValueError(f"{len(members)} members, or one that stands twice")
+        _allow(source, sum(member.file_size for member in packed.infolist()))
+        damaged = packed.testzip()  # numpy stops before the checksum is compared
+        if damaged is not None:
+            raise ValueError(f"{damaged} is damaged")
         total = 0
         for member in members:
             with packed.open(member) as stream:
