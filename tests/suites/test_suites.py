@@ -4,11 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import ghbench
+from ghbench.cli.main import app
 from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.extraction import ExtractionOptions
 from ghbench.results import files
+from ghbench.running.options import RunOptions
 from ghbench.store import FeatureStore
 from ghbench.suites import load_suite, run_suite, shipped_suites, suite_of
 from ghbench.suites.definition import Suite
@@ -135,19 +138,17 @@ def test_a_system_that_lacks_a_task_has_no_aggregate(written, changes, lfw_tree,
         {
             "name": "one blank",
             "version": 1,
-            "extractors": ["hog"],
+            "extractors": ["random-projection"],
             "tasks": [f"lfw:root={lfw_tree}", "reconstruction"],
             "aggregate": "mean-rank",
         }
     )
-    from ghbench.running.options import RunOptions
-
-    matrix = run_suite(suite, (), RunOptions(**changes, limit=None))
-    cell = matrix.rows["hog"]["reconstruction"]
+    matrix = run_suite(suite, (), RunOptions(**changes))
+    cell = matrix.rows["random-projection"]["reconstruction"]
     assert cell.value is None
     assert "Decoder" in cell.reason
-    assert matrix.aggregates["hog"].value is None
-    assert "reconstruction" in matrix.aggregates["hog"].reason
+    assert matrix.aggregates["random-projection"].value is None
+    assert "reconstruction" in matrix.aggregates["random-projection"].reason
     assert not [outcome for outcome in matrix.outcomes if outcome.status == "failed"]
     print_matrix(matrix)
     assert "Decoder" in capsys.readouterr().out
@@ -169,3 +170,20 @@ def test_finished_pairs_are_read_back(written, changes, lfw_tree):
 def test_levels_are_rows_of_their_own(changes, lfw_tree):
     matrix = ghbench.run("pixels:policy=each", [f"lfw:root={lfw_tree}"], **changes)
     assert [row for row in matrix.rows if row.startswith("pixels:policy=each @ ")] == list(matrix.rows)
+
+
+def test_the_command_line_asks_for_one_thing_and_prints_one_matrix(written, changes, lfw_tree):
+    def run(*arguments):
+        return CliRunner().invoke(app, ["run", *arguments])
+
+    for arguments in ([], ["-t", "orl"], ["-t", "orl", "--suite", "quick"], ["-e", "pixels", "-t", "all", "-t", "orl"]):
+        assert isinstance(run(*arguments).exception, UsageError)
+    path = written(declared(lfw_tree, None, "[pixels]"))
+    assert isinstance(run(path).exception, UsageError)
+    results = ["--results", str(changes["results"]), "--workers", "0"]
+    done = run(path, "--allow-own-code", *results)
+    assert done.exit_code == 0
+    assert "suite two faces, version 3" in done.stdout
+    content = json.loads(run(path, "--allow-own-code", "--json", *results).stdout)
+    assert set(content["rows"]) == {"pixels"}
+    assert content["version"] == 3
