@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.dataset import Dataset
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
-from ghbench.store.imported import load_imported
+from ghbench.store.imported import Comparison, ImportedTraining, load_imported
 
 
 class Imported:
@@ -16,16 +17,18 @@ class Imported:
 
     Args:
         name: Their name, given at the import.
-        similarity: `cosine` or `l2`.
+        similarity: `cosine` or `l2`; None: as the file said, else `cosine`.
     """
 
-    def __init__(self, name: str, similarity: Literal["cosine", "l2"] = "cosine") -> None:
+    def __init__(self, name: str, similarity: Literal["cosine", "l2"] | None = None) -> None:
         self._features = load_imported(name)
-        self._similarity: Literal["cosine", "l2"] = similarity
+        self._similarity: Literal["cosine", "l2"] | None = similarity
 
     def spec(self) -> ExtractorSpec:
-        """Levels and digest as imported; the training is unknown."""
+        """Levels and digest as imported; the training as it was stated."""
         manifest = self._features.manifest
+        stated = manifest.training or ImportedTraining()
+        compared = manifest.comparison or Comparison()
         levels = tuple(Level(level, dim) for level, dim in manifest.dims.items())
         return ExtractorSpec(
             name=manifest.name,
@@ -34,9 +37,18 @@ class Imported:
             default_levels=tuple(level.name for level in levels),
             preprocessing=Preprocessing((0, 0), resize="elsewhere", grey="elsewhere", normalise="elsewhere"),
             weights_digest=manifest.digest,
-            training=TrainingRecord(image_digests=None, supervision="not stated", domain="not stated"),
-            licence="not stated",
-            similarity=self._similarity,
+            training=TrainingRecord(
+                datasets=tuple(stated.datasets),
+                image_digests=None,
+                supervision=stated.supervision,
+                domain=stated.domain,
+            ),
+            licence=stated.licence,
+            similarity=self._similarity or compared.similarity,
+            centred=compared.centred,
+            mean=None
+            if compared.mean is None
+            else {level: np.asarray(mean, dtype=np.float32) for level, mean in compared.mean.items()},
             backend="imported-float32",
         )
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         load_generator,
         load_task,
         run,
+        run_suite,
         wrap,
     )
 
@@ -45,6 +46,7 @@ __all__ = [
     "load_generator",
     "load_task",
     "run",
+    "run_suite",
     "wrap",
 ]
 

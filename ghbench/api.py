@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from ghbench import registry
 from ghbench.dataset import Dataset
+from ghbench.errors import UsageError
 from ghbench.results.schema import Failure, Result
+from ghbench.running import runner
 from ghbench.running.own_module import wrap
 from ghbench.running.request import chosen_levels, load_extractor, load_task, subject_request
-from ghbench.running.runner import RunOptions, run, run_pairs
+from ghbench.running.runner import RunOptions, run_pairs
 from ghbench.tables import Table, collect, compare, rank_table, table_of_results
 from ghbench.task import Policy, Task
 
 if TYPE_CHECKING:
     from ghbench.generators.protocol import Generator
+    from ghbench.suites import Matrix
 
 __all__ = [
     "compare",
@@ -32,8 +36,63 @@ __all__ = [
     "load_generator",
     "load_task",
     "run",
+    "run_suite",
     "wrap",
 ]
+
+
+@overload
+def run(extractor: list[Any], task: list[str] | str, options: RunOptions | None = None, **changes: Any) -> Matrix: ...
+@overload
+def run(extractor: object, task: list[str], options: RunOptions | None = None, **changes: Any) -> Matrix: ...
+@overload
+def run(extractor: object, task: str | Task, options: RunOptions | None = None, **changes: Any) -> Result: ...
+def run(
+    extractor: object, task: list[str] | str | Task, options: RunOptions | None = None, **changes: Any
+) -> Result | Matrix:
+    """Evaluate one subject on one task, or lists of them.
+
+    Args:
+        extractor: Spec string, `nn.Module` or object with `spec()` and an ability; or a list of such.
+        task: Spec string or task object, or a list of spec strings; `all` stands for every task that is ready.
+        options: How to run.
+        **changes: Fields of `RunOptions` that differ from `options`.
+
+    Returns:
+        The result; of lists a matrix with one row a subject and one column a task, see `ghbench.suites`.
+
+    Raises:
+        UserError: Anything that the user can fix.
+    """
+    if not isinstance(extractor, list) and not isinstance(task, list) and task != "all":
+        return runner.run(extractor, task, options, **changes)
+    from ghbench.suites import ready_tasks, run_suite, suite_of
+
+    subjects = extractor if isinstance(extractor, list) else [extractor]
+    if isinstance(task, Task):
+        raise UsageError("several extractors need tasks by name", fix="ghbench.evaluate takes a task object")
+    names = ready_tasks()[0] if task == "all" else task if isinstance(task, list) else [task]
+    return run_suite(suite_of([], names), subjects, replace(options or RunOptions(), **changes))
+
+
+def run_suite(
+    suite: str, extractor: list[Any] | None = None, *, allow_own_code: bool = False, **changes: Any
+) -> Matrix:
+    """Run a named suite or one in a YAML file.
+
+    Args:
+        suite: A registered name, or a path that ends in `.yaml`.
+        extractor: Spec strings or objects in place of the suite's own.
+        allow_own_code: Whether names in the file may be modules, files and paths.
+        **changes: Fields of `RunOptions`; what the suite declares goes before.
+
+    Raises:
+        UserError: Something is wrong or missing; nothing was run.
+    """
+    from ghbench import suites
+
+    declared = suites.load_suite(suite, own_code=allow_own_code)
+    return suites.run_suite(declared, extractor or [], RunOptions(**changes))
 
 
 def evaluate(

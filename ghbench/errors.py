@@ -53,6 +53,10 @@ class UsageError(UserError):
     exit_code = 2
 
 
+class AbilityError(UsageError):
+    """A subject that cannot do what the task asks for."""
+
+
 class MissingError(UserError):
     """Data, weights or an optional package that this machine does not have (exit code 3)."""
 

@@ -1,19 +1,35 @@
 """Features that were made elsewhere: a row like any other, if they are what they claim to be."""
 
+import io
+import os
 import re
+import tracemalloc
+import zipfile
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from filelock import FileLock
 from ghbench_tasks.verification.faces import lfw
 
 from ghbench import registry
 from ghbench.data.lfw import Lfw
 from ghbench.digests import digest_file
-from ghbench.errors import DataError, FeatureError, MissingError, UsageError
+from ghbench.errors import DataError, FeatureError, MissingError, ProtocolError, UsageError, UserError
 from ghbench.extraction import ExtractionOptions
 from ghbench.running import runner
+from ghbench.running.extract import extract_to_file
 from ghbench.store import FeatureStore
-from ghbench.store.imported import import_features, imported_folder, load_imported
+from ghbench.store.feature_files import read_features, write_features
+from ghbench.store.imported import (
+    ImportedTraining,
+    import_features,
+    imported_folder,
+    imported_manifests,
+    load_imported,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -142,3 +158,115 @@ def test_a_manifest_that_is_none_is_as_if_nothing_was_imported(tmp_path, dataset
     (kept.folder / "manifest.json").write_text(text, encoding="latin-1")
     with pytest.raises(MissingError, match="mine"):
         load_imported("mine")
+
+
+def test_a_name_is_replaced_only_on_request_and_by_one_process(tmp_path, dataset, features):
+    path = saved(tmp_path, a=features)
+    import_features(path, "mine", dataset)
+    kept = import_features(saved(tmp_path, b=features + 1), "mine", dataset, replace=True)
+    assert sorted(file.name for file in kept.folder.iterdir()) == ["b.npy", "manifest.json"]
+    with FileLock(imported_folder() / ".mine.lock"), pytest.raises(UserError, match="another process"):
+        import_features(path, "mine", dataset, replace=True)
+    assert [one.name for one in imported_manifests()] == ["mine"]
+    with pytest.raises(FeatureError):
+        import_features(saved(tmp_path, b=features * np.nan), "mine", dataset, replace=True)
+    np.testing.assert_array_equal(load_imported("mine").of(dataset)["b"], (features + 1).astype(np.float32))
+
+
+def test_ids_may_stand_in_a_list(tmp_path, dataset, features):
+    order = np.random.default_rng(1).permutation(len(dataset))
+    np.save(tmp_path / "f.npy", features[order])
+    (tmp_path / "ids.txt").write_text("\n".join(dataset.ids[row] for row in order) + "\n")
+    kept = import_features(tmp_path / "f.npy", "mine", dataset, ids=str(tmp_path / "ids.txt"))
+    np.testing.assert_array_equal(kept.of(dataset)["features"], features.astype(np.float32))
+    with pytest.raises(DataError, match="ids called 'nothing'"):
+        import_features(tmp_path / "f.npy", "other", dataset, ids="nothing")
+
+
+def test_what_the_network_learned_from_is_stated_and_forbids_scoring_there(tmp_path, dataset, features, lfw_tree):
+    training = ImportedTraining(datasets=["lfw"], supervision="identities")
+    import_features(saved(tmp_path, a=features), "mine", dataset, training=training)
+    assert registry.build("extractor", "imported:name=mine").spec().training.supervision == "identities"
+    with pytest.raises(ProtocolError):
+        runner.run("imported:name=mine", lfw(root=lfw_tree), options(tmp_path))
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet", ".safetensors"])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_extracted_features_come_back_equal_with_equal_scores(tmp_path, dataset, lfw_tree, suffix, dtype):
+    target = tmp_path / f"features{suffix}"
+    chosen = replace(options(tmp_path), dtype=dtype)
+    dims = extract_to_file("pixels", dataset, target, chosen, level=None, force=False)
+    found = read_features(target)
+    assert found.ids == list(dataset.ids)
+    assert {level: values.shape[1] for level, values in found.levels.items()} == dims
+    assert found.about["key"]["extractor"] == "pixels"
+    import_features(target, "mine", dataset)
+    whole = runner.run("pixels", lfw(root=lfw_tree), chosen)
+    again = runner.run("imported:name=mine", lfw(root=lfw_tree), chosen)
+    assert [(one.metric, one.value) for one in again.metrics] == [(one.metric, one.value) for one in whole.metrics]
+    assert again.features.similarity == whole.features.similarity == "l2"
+    np.testing.assert_array_equal(load_imported("mine").of(dataset)["pixels"], found.levels["pixels"])
+    with pytest.raises(UsageError, match="exists already"):
+        extract_to_file("pixels", dataset, target, chosen, level=None, force=False)
+    extract_to_file("pixels", dataset, target, replace(chosen, limit=3), level=None, force=True)
+    assert read_features(target).ids == list(dataset.ids)[:3]
+
+
+def test_a_small_file_that_unpacks_to_gigabytes_is_refused_from_its_header(tmp_path, dataset):
+    path = tmp_path / "bomb.npz"
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10, 50_000_000)})
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a.npy", header.getvalue() + bytes(1000))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="unpack"):
+        import_features(path, "mine", dataset)
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+    (tmp_path / "bomb.npy").write_bytes(header.getvalue())
+    with pytest.raises(DataError, match="unpack"):
+        read_features(tmp_path / "bomb.npy")
+    pa_table = pa.table({"a": pa.array(np.zeros(20_000_000, np.float32)).dictionary_encode()})
+    pq.write_table(pa_table, tmp_path / "bomb.parquet")
+    with pytest.raises(DataError, match="unpack"):
+        read_features(tmp_path / "bomb.parquet")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".parquet", ".safetensors"])
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, suffix):
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    with pytest.raises(DataError, match="regular file"):
+        read_features(tmp_path / f"pipe{suffix}")
+    (tmp_path / f"text{suffix}").write_text("hello")
+    with pytest.raises(DataError):
+        read_features(tmp_path / f"text{suffix}")
+
+
+def test_a_file_cannot_state_what_extract_never_writes(tmp_path, dataset, features):
+    about = {"comparison": {"similarity": "cosine", "mean": {"features": [0.0]}}}
+    write_features(tmp_path / "f.npz", {"features": features}, dataset.ids, about, force=False)
+    with pytest.raises(DataError, match="mean of level"):
+        import_features(tmp_path / "f.npz", "mine", dataset)
+    write_features(tmp_path / "g.npz", {"features": features}, dataset.ids, {"training": {"datasets": 3}}, force=False)
+    with pytest.raises(DataError, match="training"):
+        import_features(tmp_path / "g.npz", "mine", dataset)
+
+
+def test_damaged_files_are_named_without_a_traceback(tmp_path, dataset, features):
+    magic = b"\x93NUMPY\x01\x00v\x00"
+    (tmp_path / "cut.npy").write_bytes(magic + b"{'descr': '<f4', 'shape': (4, 1".ljust(117) + b"\n")
+    np.savez_compressed(tmp_path / "whole.npz", features=features)
+    whole = (tmp_path / "whole.npz").read_bytes()
+    for place in range(40, len(whole) - 120, 7):
+        (tmp_path / "flipped.npz").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            found = read_features(tmp_path / "flipped.npz").levels["features"]
+        except DataError:
+            continue
+        np.testing.assert_array_equal(found, features)
+    with pytest.raises(DataError, match=r"cut\.npy"):
+        read_features(tmp_path / "cut.npy")
+    np.savez(tmp_path / "short.npz", a=features[1:], b=np.array(1.0), ids=np.array(dataset.ids))
+    with pytest.raises(DataError, match="one row an id"):
+        import_features(tmp_path / "short.npz", "mine", dataset)

@@ -17,8 +17,9 @@ app = typer.Typer(no_args_is_help=True)
 def list_features(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with each complete key.")] = False,
 ) -> None:
-    """List stored features."""
+    """List stored and imported features."""
     from ghbench.store import default_store
+    from ghbench.store.imported import imported_manifests
     from ghbench.store.inspection import describe_folder
 
     found = [describe_folder(folder) for folder in default_store().folders()]
@@ -37,6 +38,19 @@ def list_features(
             item["folder"].rpartition("-")[2],
         ]
         for item in found
+    ]
+    rows += [
+        [
+            f"imported:name={one.name}",
+            one.dataset,
+            "plain",
+            "-",
+            str(one.rows),
+            " ".join(one.dims),
+            "-",
+            one.digest[:16],
+        ]
+        for one in imported_manifests()
     ]
     print_columns(["extractor", "dataset", "view", "align", "rows", "levels", "MB", "key"], rows)
 
@@ -90,14 +104,26 @@ def clear(
 @app.command("import")
 def import_features(
     features: Annotated[
-        Path, typer.Argument(help=".npy [N, D], or .npz with such an array per level and optional `ids`.")
+        Path, typer.Argument(help=".npy [N, D]; .npz, .parquet or .safetensors with one array a level and `ids`.")
     ],
     name: Annotated[str, typer.Option("--as", help="Their name.")],
     dataset: Annotated[str, typer.Option(help="Spec string of the dataset that they were extracted from.")],
+    ids: Annotated[str, typer.Option(help="Array or column of ids, or a text file with one id a line.")] = "ids",
+    replace: Annotated[bool, typer.Option("--replace", help="Replace features of that name.")] = False,
+    trained_on: Annotated[
+        list[str] | None, typer.Option(help="Dataset that the network learned from; may be given many times.")
+    ] = None,
+    supervision: Annotated[
+        str | None, typer.Option(help="What taught it: none, self-supervised, class labels...")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the features.")] = None,
 ) -> None:
     """Import features that were extracted elsewhere; evaluate them with --extractor imported:name=NAME."""
     from ghbench import registry
     from ghbench.store import imported
 
-    kept = imported.import_features(features, name, registry.build("dataset", dataset))
-    say(kept.folder)
+    stated = {"datasets": trained_on, "supervision": supervision, "licence": licence}
+    given = {key: value for key, value in stated.items() if value}
+    training = imported.ImportedTraining.model_validate(given) if given else None
+    loaded = registry.build("dataset", dataset)
+    say(imported.import_features(features, name, loaded, ids=ids, replace=replace, training=training).folder)

@@ -18,6 +18,7 @@ from ghbench.cli import (
     describe,
     doctor,
     edit,
+    extract,
     figures,
     generate,
     leaderboard,
@@ -40,6 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("extract")(extract.extract)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("figures")(figures.figures)
 app.command("compare")(compare.compare)

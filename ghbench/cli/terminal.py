@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ghbench.progress import Progress, reporting, silent
+from ghbench.progress import Progress, reporting
 
 if TYPE_CHECKING:
     from rich.progress import Task, TaskID
@@ -84,13 +84,18 @@ class Watch:
 def progress_bars() -> Iterator[Watch]:
     """Show progress on stderr while the block runs: downloads in bytes, all else in images, with speed and time left.
 
-    Downloads report by themselves. Nothing is shown unless stderr is a terminal.
+    Downloads report by themselves. Where stderr is no terminal, long work prints a line a minute. What will take more
+    than a minute says so once a batch has been timed.
 
     Yields:
         Callbacks for images and pairs.
     """
+    from ghbench.cli.pace import Pace
+
     if not sys.stderr.isatty():
-        yield Watch(silent, lambda _line: None)
+        pace = Pace(lambda line: say(_one_line(line), err=True), lines=True)
+        with reporting(lambda done, total, label: pace.report(done, total, label, "bytes")):
+            yield Watch(lambda done, total, label: pace.report(done, total, label, "images"), lambda _line: None)
         return
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -103,7 +108,10 @@ def progress_bars() -> Iterator[Watch]:
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
+        pace = Pace(lambda line: bars.console.print(_one_line(line), markup=False), lines=False)
+
         def draw(done: int, total: int | None, label: str, unit: str) -> None:
+            pace.report(done, total, label, unit)
             if label not in tasks:
                 tasks[label] = bars.add_task(_one_line(label), total=total, amount="")
             bars.update(tasks[label], completed=done, total=total)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ghbench.data.subset import Subset
 from ghbench.dataset import Dataset, content_digest
 from ghbench.digests import digest_json
-from ghbench.errors import DataError, FeatureError, PluginError, UsageError
+from ghbench.errors import AbilityError, DataError, FeatureError, PluginError, UsageError
 from ghbench.extraction import Precomputed, extract_features, store_precomputed
 from ghbench.extractor import Encoder, ExtractorSpec, Subject, SubjectSpec
 from ghbench.imaging import Alignment, alignment
@@ -307,7 +307,7 @@ def _check_abilities(subject: Subject, spec: SubjectSpec, task: Task, request: S
         ability.__name__ for ability in task.requires if ability is not Encoder and not isinstance(subject, ability)
     ]
     if lacking:
-        raise UsageError(f"task {task.name!r} needs the ability {', '.join(lacking)}, which {spec.name!r} lacks")
+        raise AbilityError(f"task {task.name!r} needs the ability {', '.join(lacking)}, which {spec.name!r} lacks")
 
 
 def _check_evaluation(evaluation: object, task: Task) -> None:

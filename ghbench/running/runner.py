@@ -6,7 +6,7 @@ import logging
 import shlex
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ghbench.errors import UserError, disk_error
@@ -23,7 +23,7 @@ from ghbench.spec_string import parse
 from ghbench.task import Policy, Task
 from ghbench.user_code import user_frame
 
-__all__ = ["RunOptions", "run", "run_pairs"]
+__all__ = ["PlannedPair", "RunOptions", "plan_pairs", "run", "run_pairs", "run_planned"]
 
 Report = Callable[[str], None]
 log = logging.getLogger(__name__)
@@ -87,23 +87,65 @@ def run_pairs(
     Raises:
         UsageError: A name or option is wrong; nothing was run.
     """
-    options = options or RunOptions()
-    loaded = [(load_task(task), task) for task in tasks]
-    pairs: list[tuple[SubjectRequest, Task, str]] = []
-    for task, given in loaded:
+    return run_planned(plan_pairs(extractors, tasks, references=references), options or RunOptions(), report)
+
+
+@dataclass(frozen=True)
+class PlannedPair:
+    """A pair that has not run yet.
+
+    Args:
+        request: The subject.
+        task: The task.
+        named: The task as the user named it.
+    """
+
+    request: SubjectRequest
+    task: Task
+    named: str
+
+    def build(self, options: RunOptions) -> Pair:
+        """The pair, checked as far as that is possible without extracting anything.
+
+        Raises:
+            UserError: It cannot be evaluated.
+        """
+        return Pair(self.request, self.task, options, _command(self.request, options, self.named))
+
+
+def plan_pairs(
+    extractors: Sequence[object], tasks: Sequence[str | Task], *, references: bool = False
+) -> list[PlannedPair]:
+    """The pairs of `run_pairs`, task by task.
+
+    Raises:
+        UsageError: A name or option is wrong.
+    """
+    pairs = []
+    for given in tasks:
+        task = load_task(given)
         asked = [subject_request(subject, task) for subject in extractors]
         beside = [subject_request(row.name, task, reference=True) for row in task.references] if references else []
         present = set(map(str, asked))
         named = _spec_string(given, task)
-        pairs += [(one, task, named) for one in [*asked, *(row for row in beside if str(row) not in present)]]
-    for request, _, _ in pairs:
-        request.check_options()
+        wanted = [*asked, *(row for row in beside if str(row) not in present)]
+        pairs += [PlannedPair(request, task, named) for request in wanted]
+    for pair in pairs:
+        pair.request.check_options()
+    return pairs
+
+
+def run_planned(
+    pairs: Sequence[PlannedPair], options: RunOptions, report: Report | None = None
+) -> list[Result | Failure]:
+    """Evaluate pairs in their order; one that fails is recorded and stops no other."""
     outcomes: list[Result | Failure] = []
-    for request, task, named in pairs:
+    for pair in pairs:
         if report is not None:
-            report(f"{request} on {task.name}")
+            report(f"{pair.request} on {pair.task.name}")
+        command = _command(pair.request, options, pair.named)
         with to_stderr(), preserved_randomness():
-            outcomes.append(_run_or_record(request, task, options, _command(request, options, named)))
+            outcomes.append(_run_or_record(pair.request, pair.task, options, command))
     return outcomes
 
 

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
-import io
 import re
+import secrets
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ghbench import atomic, locations
 from ghbench.dataset import Dataset, content_digest
 from ghbench.digests import digest_file, digest_json
-from ghbench.errors import DataError, FeatureError, MissingError, UsageError
+from ghbench.errors import DataError, FeatureError, MissingError, UsageError, UserError
+from ghbench.extractor import Domain
 from ghbench.files import read_text
-from ghbench.store.arrays_from_files import map_array, read_arrays
+from ghbench.store.arrays_from_files import map_array
+from ghbench.store.feature_files import IDS, FeatureFile, read_features
 
+Part = TypeVar("Part", bound=BaseModel)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_IDS = "ids"
+
+
+class ImportedTraining(BaseModel):
+    """What a network learned from, as whoever imports its features states it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    datasets: list[str] = []
+    supervision: str = "not stated"
+    domain: Domain = "not stated"
+    licence: str = "not stated"
+
+
+class Comparison(BaseModel):
+    """How features are compared, as the file of `ghbench extract` says; other files say nothing."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    similarity: Literal["cosine", "l2"] = "cosine"
+    centred: bool = False
+    mean: dict[str, list[float]] | None = None
 
 
 class ImportedManifest(BaseModel):
@@ -35,11 +61,14 @@ class ImportedManifest(BaseModel):
     rows: int
     dims: dict[str, int]
     files: dict[str, str]
+    training: ImportedTraining | None = None
+    comparison: Comparison | None = None
 
     @property
     def digest(self) -> str:
-        """Identity of the features: dataset and bytes."""
-        return digest_json([self.dataset_digest, self.files])
+        """Identity of the features: dataset, bytes and how they are compared."""
+        compared = [] if self.comparison is None else [self.comparison.model_dump(mode="json")]
+        return digest_json([self.dataset_digest, self.files, *compared])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,50 +109,122 @@ def imported_folder() -> Path:
     return locations.home() / "imported"
 
 
-def import_features(source: Path, name: str, dataset: Dataset) -> ImportedFeatures:
+def import_features(
+    source: Path,
+    name: str,
+    dataset: Dataset,
+    *,
+    ids: str = IDS,
+    replace: bool = False,
+    training: ImportedTraining | None = None,
+) -> ImportedFeatures:
     """Import features made elsewhere.
 
     Args:
-        source: `.npy` [N, D] with rows in the dataset's order, or `.npz` with one such array a level and, if the order
-            differs, the array `ids` [N] naming each row.
+        source: `.npy` [N, D] with rows in the dataset's order, or `.npz`, `.parquet`, `.safetensors` with one array or
+            column a level and, if the order differs, `ids` [N] naming each row; see `read_features`.
         name: Their name, for `imported:name=NAME`.
         dataset: The dataset they belong to.
+        ids: Name of the array or column of ids, or a text file with one id a line.
+        replace: Whether to replace features of that name.
+        training: What the network learned from; None: as the file of `ghbench extract` states it, else not stated.
 
     Returns:
         The imported features.
 
     Raises:
         UsageError: The name is taken or not a valid folder name.
+        UserError: Another process imports features of that name.
         DataError: The file is not an array file, or its rows are not those of the dataset.
         FeatureError: NaN, Inf or overflow of float32.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name imported features; letters, digits and . _ - only")
     folder = imported_folder() / name
-    if folder.exists():
-        raise UsageError(f"imported features {name!r} exist already", fix=f"remove {folder} or choose another name")
-    levels = _in_dataset_order(_read_arrays(source), dataset, source)
+    imported_folder().mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(imported_folder() / f".{name}.lock", timeout=0):
+            for left_behind in imported_folder().glob(f".{name}.*.aside"):
+                shutil.rmtree(left_behind)
+            if folder.exists() and not replace:
+                raise UsageError(
+                    f"imported features {name!r} exist already", fix="add --replace, or choose another name"
+                )
+            return _import(source, folder, dataset, ids, training)
+    except Timeout as error:
+        raise UserError(f"features are being imported as {name!r} by another process") from error
+
+
+def _import(
+    source: Path, folder: Path, dataset: Dataset, ids: str, training: ImportedTraining | None
+) -> ImportedFeatures:
+    listed = Path(ids)
+    from_list = ids != IDS and listed.is_file()
+    found = read_features(source, IDS if from_list else ids)
+    names = _listed_ids(listed) if from_list else found.ids
+    if ids != IDS and names is None:
+        raise DataError(f"{source} has no ids called {ids!r}, and there is no such file")
+    levels = _in_dataset_order(found.levels, names, dataset, source)
     if not levels:
         raise DataError(f"{source} holds no features; expected one array [{len(dataset)}, D] a level")
     kept = {level: _validate(array, level, dataset, source) for level, array in levels.items()}
-    files, dims = {}, {}
-    with atomic.atomic_folder(folder) as making:
+    comparison = _stated(Comparison, found, "comparison", source)
+    for level, mean in (comparison.mean or {} if comparison else {}).items():
+        if level not in kept or len(mean) != kept[level].shape[1]:
+            raise DataError(f"{source}: the mean of level {level!r} does not fit its features")
+    made = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.aside")
+    old = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.aside")
+    try:
+        files = {}
         for level, array in kept.items():
-            content = io.BytesIO()
-            np.save(content, np.ascontiguousarray(array), allow_pickle=False)
-            atomic.write_bytes(making / f"{level}.npy", content.getvalue())
-            files[level] = digest_file(making / f"{level}.npy")
-            dims[level] = array.shape[1]
+            with atomic.atomic_file(made / f"{level}.npy") as stream:
+                np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
+            files[level] = digest_file(made / f"{level}.npy")
         manifest = ImportedManifest(
-            name=name,
+            name=folder.name,
             dataset=dataset.card().name,
             dataset_digest=content_digest(dataset),
             rows=len(dataset),
-            dims=dims,
+            dims={level: array.shape[1] for level, array in kept.items()},
             files=files,
+            training=training or _stated(ImportedTraining, found, "training", source),
+            comparison=comparison,
         )
-        atomic.write_text(making / "manifest.json", manifest.model_dump_json(indent=1) + "\n")
+        atomic.write_text(made / "manifest.json", manifest.model_dump_json(indent=1, exclude_none=True) + "\n")
+        if folder.exists():
+            folder.replace(old)
+        made.replace(folder)
+    finally:
+        for aside in (made, old):
+            shutil.rmtree(aside, ignore_errors=True)
     return ImportedFeatures(folder, manifest)
+
+
+def _stated(model: type[Part], found: FeatureFile, name: str, source: Path) -> Part | None:
+    """What `ghbench extract` wrote beside the features."""
+    if name not in found.about:
+        return None
+    try:
+        return model.model_validate(found.about[name])
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DataError(f"{source}: its {name} is not what ghbench extract writes: {first['msg']}") from error
+
+
+def _listed_ids(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text; expected one id a line") from error
+
+
+def imported_manifests() -> list[ImportedManifest]:
+    """Manifests of all imported features, sorted by name; what is damaged is left out."""
+    found = []
+    for path in sorted(imported_folder().glob("[!.]*/manifest.json")):
+        with suppress(MissingError):
+            found.append(load_imported(path.parent.name).manifest)
+    return found
 
 
 def load_imported(name: str) -> ImportedFeatures:
@@ -142,29 +243,21 @@ def load_imported(name: str) -> ImportedFeatures:
     return ImportedFeatures(folder, manifest)
 
 
-def _read_arrays(source: Path) -> dict[str, NDArray[Any]]:
-    if not source.exists():
-        raise MissingError(f"{source} does not exist")
-    return read_arrays(source)
-
-
-def _in_dataset_order(arrays: dict[str, NDArray[Any]], dataset: Dataset, source: Path) -> dict[str, NDArray[Any]]:
-    if _IDS not in arrays:
+def _in_dataset_order(
+    arrays: dict[str, NDArray[Any]], ids: list[str] | None, dataset: Dataset, source: Path
+) -> dict[str, NDArray[Any]]:
+    if ids is None:
         return arrays
-    named = arrays.pop(_IDS)
-    if named.ndim != 1:
-        raise DataError(f"{source}: {_IDS} has shape {named.shape}; expected one id a row")
-    ids = [str(name) for name in named]
     row_of = {name: row for row, name in enumerate(ids)}
     missing = [name for name in dataset.ids if name not in row_of]
     if missing or len(row_of) != len(ids):
         what = f"id {missing[0]!r} is missing" if missing else "duplicate ids"
         raise DataError(f"{source}: {what}; expected each of the {len(dataset)} ids of {dataset.card().name!r} once")
-    for level, array in arrays.items():
-        if array.shape[:1] != named.shape:
-            raise DataError(
-                f"{source}, level {level!r}: shape {array.shape}; expected one row for each of {len(ids)} ids"
-            )
+    wrong = next((level for level, array in arrays.items() if array.ndim == 0 or len(array) != len(ids)), None)
+    if wrong is not None:
+        raise DataError(
+            f"{source}, level {wrong!r}: {arrays[wrong].shape} beside {len(ids)} ids; expected one row an id"
+        )
     order = [row_of[name] for name in dataset.ids]
     return {level: array[order] for level, array in arrays.items()}
 

@@ -1,0 +1,43 @@
+"""`ghbench extract`: features of a dataset as a file for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ghbench.cli.terminal import progress_bars, say
+
+
+def extract(
+    extractor: Annotated[str, typer.Option("--extractor", "-e", help="Spec string.")],
+    data: Annotated[str, typer.Option("--data", help="Spec string of the dataset.")],
+    out: Annotated[Path, typer.Option("--out", help="File that ends in .parquet, .npz or .safetensors.")],
+    level: Annotated[str | None, typer.Option(help="Levels, as after level= in a spec string.")] = None,
+    align: Annotated[str | None, typer.Option(help="none, tight, ffhq, dlib-chip; default: as declared.")] = None,
+    dtype: Annotated[Literal["float32", "float16"], typer.Option(help="Of the features.")] = "float32",
+    limit: Annotated[int | None, typer.Option(min=1, help="First N images only.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    workers: Annotated[int | None, typer.Option(min=0, help="Decoding processes; default: as many as help.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+) -> None:
+    """Write features with ids, one column or array a level, and the key of what made them; from the store if there.
+
+    ghbench extract -e mobilenet-v2 --data imagefolder:path=./pictures --out features.parquet
+    """
+    from ghbench import registry
+    from ghbench.extraction import ExtractionOptions
+    from ghbench.running.extract import extract_to_file
+    from ghbench.running.options import RunOptions
+    from ghbench.store.feature_files import check_target
+
+    check_target(out, force=force)
+    dataset = registry.build("dataset", data)
+    with progress_bars() as watch:
+        extraction = ExtractionOptions(batch_size, workers, device, watch.images)
+        options = RunOptions(align=align, limit=limit, dtype=dtype, extraction=extraction)
+        dims = extract_to_file(extractor, dataset, out, options, level=level, force=force)
+    rows = len(dataset) if limit is None else min(limit, len(dataset))
+    say(f"{out}: {rows:,} rows, {', '.join(f'{name} [{dim:,}]' for name, dim in dims.items())}")

@@ -1,0 +1,201 @@
+"""Files of features for other programs: .npy, .npz, .parquet and .safetensors, with ids and what made them.
+
+Nothing is allocated before the header has said that it is little enough: a file of 2 MB may unpack to gigabytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tokenize import TokenError
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench import atomic
+from ghbench.errors import DataError, MissingError, UsageError
+from ghbench.store.arrays_from_files import SINGLE, read_arrays
+
+SUFFIXES = (".npz", ".parquet", ".safetensors")
+IDS, ABOUT = "ids", "ghbench"
+_PLAIN = "save floating-point arrays with numpy.save or numpy.savez; pickled objects are never read"
+_ODD = (ValueError, OSError, EOFError, KeyError, TypeError, SyntaxError, NotImplementedError, TokenError, BadZipFile)
+"""What numpy, zipfile and pyarrow raise on files that are none."""
+_ALWAYS_ALLOWED = 64_000_000
+_MOST_UNPACKED = 20
+"""Bytes in memory for each byte of the file: features hardly shrink when they are packed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureFile:
+    """What a file of features holds.
+
+    Args:
+        levels: By level [N, D].
+        ids: Id of each row; None where the file has none.
+        about: What was written beside them, for instance the feature key.
+    """
+
+    levels: dict[str, NDArray[Any]]
+    ids: list[str] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_features(source: Path, ids: str = IDS) -> FeatureFile:
+    """Read a file of features.
+
+    Args:
+        source: `.npy` [N, D]; `.npz` or `.safetensors` with one such array a level; `.parquet` with one list column a
+            level, or numeric columns that are together one level.
+        ids: Name of the array or column that holds the ids.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: It is not a regular file of plain arrays, or unpacks to far more than its size.
+    """
+    if not source.exists():
+        raise MissingError(f"{source} does not exist")
+    if not source.is_file():
+        raise DataError(f"{source} is not a regular file; expected features in .npy, .npz, .parquet or .safetensors")
+    reader = {".parquet": _read_parquet, ".safetensors": _read_safetensors}.get(source.suffix.lower(), _read_numpy)
+    try:
+        return reader(source, ids)
+    except _ODD as error:
+        raise DataError(f"{source} is not a file of plain arrays: {str(error)[:200]}", fix=_PLAIN) from error
+    except MemoryError as error:
+        raise DataError(f"{source} does not fit in memory") from error
+    except Exception as error:  # a library's own errors, such as SafetensorError
+        if type(error).__module__.partition(".")[0] in {"safetensors", "safetensors_rust", "zlib"}:
+            raise DataError(f"{source} is damaged: {str(error)[:200]}") from error
+        raise
+
+
+def write_features(
+    target: Path, levels: Mapping[str, NDArray[Any]], ids: Sequence[str], about: Mapping[str, Any], *, force: bool
+) -> None:
+    """Write features, whole or not at all.
+
+    Args:
+        target: Where; the ending says how.
+        levels: By level [N, D].
+        ids: Id of each row.
+        about: JSON values that say what made them.
+        force: Whether to replace a file that is there.
+    """
+    check_target(target, force=force)
+    with atomic.atomic_file(target) as stream:
+        stream.write(_packed(target.suffix.lower(), levels, ids, json.dumps(about)))
+
+
+def check_target(target: Path, *, force: bool) -> None:
+    """Before long work: whether features may be written there.
+
+    Raises:
+        UsageError: Another ending, or something is there already.
+    """
+    if target.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{target} names no format; expected a name that ends in {', '.join(SUFFIXES)}")
+    if target.exists() and not (force and target.is_file()):
+        raise UsageError(f"{target} exists already", fix="add --force to replace it" if target.is_file() else None)
+
+
+def _packed(suffix: str, levels: Mapping[str, NDArray[Any]], ids: Sequence[str], about: str) -> bytes:
+    content = io.BytesIO()
+    if suffix == ".npz":
+        taken = {IDS, ABOUT} & set(levels)
+        if taken:
+            raise UsageError(f"a level called {min(taken)!r} cannot be written to .npz; choose .parquet")
+        arrays = {**levels, IDS: np.array(ids, dtype=np.str_), ABOUT: np.array(about)}
+        np.savez(content, allow_pickle=False, **arrays)
+    elif suffix == ".safetensors":
+        from safetensors.numpy import save
+
+        rows = {level: np.ascontiguousarray(values) for level, values in levels.items()}
+        content.write(save(rows, metadata={IDS: json.dumps(list(ids)), ABOUT: about}))
+    else:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if IDS in levels:
+            raise UsageError(f"a level called {IDS!r} cannot be written to .parquet")
+        columns = {IDS: pa.array(list(ids), pa.string())}
+        for level, values in levels.items():
+            flat = pa.array(np.ascontiguousarray(values).ravel())
+            columns[level] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+        pq.write_table(pa.table(columns).replace_schema_metadata({ABOUT: about}), content)
+    return content.getvalue()
+
+
+def _allow(source: Path, needed: int) -> None:
+    size = source.stat().st_size
+    if needed > max(_ALWAYS_ALLOWED, _MOST_UNPACKED * size):
+        raise DataError(f"{source} has {size:,} bytes and would unpack to {needed:,}; features do not shrink that much")
+
+
+def _read_numpy(source: Path, ids: str) -> FeatureFile:
+    arrays = read_arrays(source)
+    about = _about(str(arrays.pop(ABOUT)) if ABOUT in arrays and arrays[ABOUT].ndim == 0 else None)
+    return FeatureFile(arrays, _texts(arrays.pop(ids)) if ids in arrays else None, about)
+
+
+def _read_safetensors(source: Path, ids: str) -> FeatureFile:
+    from safetensors import safe_open
+
+    with safe_open(source, framework="numpy") as stored:
+        said = stored.metadata() or {}
+        arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - no mapping
+    listed = json.loads(said[ids]) if ids in said else None
+    return FeatureFile(arrays, None if listed is None else _texts(np.array(listed)), _about(said.get(ABOUT)))
+
+
+def _read_parquet(source: Path, ids: str) -> FeatureFile:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(source) as file:
+        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+        values = sum(group.column(number).num_values for group in groups for number in range(group.num_columns))
+        _allow(source, max(8 * values, sum(group.total_byte_size for group in groups)))
+        table = file.read()
+    said = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    names = _texts(table.column(ids).to_numpy()) if ids in table.column_names else None
+    levels: dict[str, NDArray[Any]] = {}
+    single = []
+    for name in table.column_names:
+        column = table.column(name)
+        if name == ids:
+            continue
+        if column.null_count:
+            raise ValueError(f"column {name!r} has empty cells")
+        if pa.types.is_floating(column.type):
+            single.append(column.to_numpy())
+        elif pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
+            flat = column.combine_chunks()
+            rows = flat.flatten().to_numpy(zero_copy_only=False)
+            lengths = {len(row) for row in flat} if pa.types.is_list(column.type) else {column.type.list_size}
+            if len(lengths) != 1:
+                raise ValueError(f"column {name!r} has rows of different lengths")
+            levels[name] = rows.reshape(len(column), lengths.pop())
+        elif pa.types.is_integer(column.type) or pa.types.is_string(column.type):
+            raise ValueError(
+                f"column {name!r} holds {column.type}, not features; name the ids' column, or leave it out"
+            )
+    if single:
+        levels[SINGLE] = np.stack(single, axis=1)
+    return FeatureFile(levels, names, _about(said.get(ABOUT)))
+
+
+def _texts(values: NDArray[Any]) -> list[str]:
+    if values.ndim != 1:
+        raise ValueError(f"ids of shape {values.shape}; expected one a row")
+    return [str(value) for value in values]
+
+
+def _about(text: str | None) -> dict[str, Any]:
+    found = {} if text is None else json.loads(text)
+    return found if isinstance(found, dict) else {}
