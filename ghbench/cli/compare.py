@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from ghbench.cli.terminal import print_json, say
+from ghbench.cli.terminal import print_record, say
 
 
 def compare(
@@ -24,8 +22,7 @@ def compare(
 
     found = compare_results(first, second, task, metric, align)
     if as_json:
-        # JSON knows no NaN; an interval that no draw defines is null.
-        print_json(json.loads(json.dumps(asdict(found)), parse_constant=lambda _: None))
+        print_record(found)  # an interval that no draw defines is null
         return
     difference = found.difference
     say(f"{found.metric} on {found.task}: {found.first} {found.values[0]:.4f}, {found.second} {found.values[1]:.4f}")

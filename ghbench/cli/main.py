@@ -22,6 +22,7 @@ from ghbench.cli import (
     leaderboard,
     listing,
     run,
+    similarity,
     train,
     verify,
 )
@@ -40,6 +41,7 @@ app.command("run")(run.run)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("figures")(figures.figures)
 app.command("compare")(compare.compare)
+app.command("similarity")(similarity.similarity)
 app.command("verify")(verify.verify)
 app.command("list")(listing.list_plugins)
 app.command("describe")(describe.describe)
