@@ -28,8 +28,8 @@ def precision_recall(
 
     A ball about each image reaches to its k-th nearest neighbour in its own set. Precision is the share of `fake`
     inside a ball of `real`, recall that of `real` inside a ball of `fake`, both with `nearest` neighbours and the
-    ball's surface. Density is how many balls of `real` an image of `fake` is inside, over k; coverage the share of balls of
-    `real` with an image of `fake` inside; both with `dense` neighbours, without the surface.
+    ball's surface. Density is how many balls of `real` an image of `fake` is inside, over k; coverage the share of
+    balls of `real` with an image of `fake` inside; both with `dense` neighbours, without the surface.
 
     Sources: Kynkaanniemi et al., "Improved Precision and Recall Metric for Assessing Generative Models", NeurIPS 2019,
     equations 1 and 2; Naeem et al., "Reliable Fidelity and Diversity Metrics for Generative Models", ICML 2020,
