@@ -15,6 +15,7 @@ from ghbench.cli import (
     compare,
     convert,
     describe,
+    distance,
     doctor,
     edit,
     figures,
@@ -42,6 +43,7 @@ app.command("leaderboard")(leaderboard.leaderboard)
 app.command("figures")(figures.figures)
 app.command("compare")(compare.compare)
 app.command("similarity")(similarity.similarity)
+app.command("distance")(distance.distance)
 app.command("verify")(verify.verify)
 app.command("list")(listing.list_plugins)
 app.command("describe")(describe.describe)

@@ -73,7 +73,7 @@ def _print(found: Similarity, neighbours: int) -> None:
 
 
 def _number(value: float) -> str:
-    return "-" if value != value else f"{value:.3f}"  # noqa: PLR0124 - NaN
+    return "-" if value != value else f"{value:.3f}"
 
 
 def _save_heat_map(found: Similarity, out: Path) -> Path:
