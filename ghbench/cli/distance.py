@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -55,8 +56,8 @@ def _print(found: Distances) -> None:
     say(f"{found.first} ({found.images[0]:,} images) against {found.second} ({found.images[1]:,} images)")
     rows = []
     for row in found.rows:
-        interval = "-" if row.low != row.low else f"[{row.low:.4g}, {row.high:.4g}]"
-        floor = "-" if row.floor != row.floor else f"{row.floor:.4g}"
+        interval = "-" if math.isnan(row.low) else f"[{row.low:.4g}, {row.high:.4g}]"
+        floor = "-" if math.isnan(row.floor) else f"{row.floor:.4g}"
         rows.append([row.metric, f"{row.value:.4g}", interval, floor, row.what])
     print_columns(["metric", "value", "95 %", "floor", "what"], rows)
     halves = " and ".join(f"{count:,}" for count in found.floor_images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -73,7 +74,7 @@ def _print(found: Similarity, neighbours: int) -> None:
 
 
 def _number(value: float) -> str:
-    return "-" if value != value else f"{value:.3f}"
+    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
 def _save_heat_map(found: Similarity, out: Path) -> Path:
