@@ -30,6 +30,8 @@ class DatasetCard:
         named: Whether the name says which images these are; False for folders and files of the user.
         use: What the images may be used for.
         domain: Where the images come from.
+        by_person: Whether labels are people, who are then what varies independently.
+        may_show: Whether a page with some of its images may be passed on.
     """
 
     name: str
@@ -41,6 +43,8 @@ class DatasetCard:
     named: bool = True
     use: str = "evaluation and training"
     domain: Domain = "real"
+    by_person: bool = False
+    may_show: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ghbench.cli.completion import complete_extractors, complete_tasks
-from ghbench.cli.terminal import complain, print_json, say
+from ghbench.cli.terminal import complain, print_record, say
 
 if TYPE_CHECKING:
     from ghbench.tables import Comparison
@@ -38,8 +36,7 @@ def compare(
 
 def _print(found: Comparison, *, as_json: bool) -> None:
     if as_json:
-        # JSON knows no NaN; an interval that no draw defines is null.
-        print_json(json.loads(json.dumps(asdict(found)), parse_constant=lambda _: None))
+        print_record(found)  # an interval that no draw defines is null
         return
     difference = found.difference
     say(f"{found.metric} on {found.task}: {found.first} {found.values[0]:.4f}, {found.second} {found.values[1]:.4f}")

@@ -16,6 +16,7 @@ from ghbench.cli import (
     compare,
     convert,
     describe,
+    distance,
     doctor,
     edit,
     extract,
@@ -25,6 +26,7 @@ from ghbench.cli import (
     listing,
     results,
     run,
+    similarity,
     train,
     verify,
 )
@@ -45,6 +47,8 @@ app.command("extract")(extract.extract)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("figures")(figures.figures)
 app.command("compare")(compare.compare)
+app.command("similarity")(similarity.similarity)
+app.command("distance")(distance.distance)
 app.command("verify")(verify.verify)
 app.command("list")(listing.list_plugins)
 app.command("describe")(describe.describe)

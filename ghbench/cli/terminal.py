@@ -5,11 +5,13 @@ Names, licences and error messages come from plugins and files. All verbs print 
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,6 +19,7 @@ import typer
 from ghbench.progress import Progress, reporting
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from rich.progress import Task, TaskID
 
 
@@ -57,6 +60,22 @@ def print_document(text: str) -> None:
 def print_json(content: object) -> None:
     """Print JSON to stdout."""
     print_document(json.dumps(content, indent=1) + "\n")
+
+
+def print_record(record: DataclassInstance) -> None:
+    """Print a dataclass as JSON to stdout; JSON knows no NaN, which becomes null."""
+    print_json(json.loads(json.dumps(asdict(record)), parse_constant=lambda _: None))
+
+
+def print_csv(head: Sequence[str], rows: Sequence[Sequence[str | float]]) -> None:
+    """Print CSV to stdout; text that a spreadsheet would take for a formula is preceded by an apostrophe."""
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    for row in (head, *rows):
+        writer.writerow(
+            [f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell for cell in row]
+        )
+    print_document(content.getvalue())
 
 
 def print_columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

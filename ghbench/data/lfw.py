@@ -104,4 +104,6 @@ def _card(version: Version) -> DatasetCard:
         source="the archives published with the dataset",
         related=("lfw-subset", "lfw-original", "lfw-funneled", "lfw-deepfunneled"),
         use="evaluation; training only under LFW's protocol for outside data",
+        by_person=True,
+        may_show=False,
     )

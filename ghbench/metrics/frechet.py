@@ -15,6 +15,9 @@ from ghbench.errors import DataError
 
 Floats = NDArray[np.float64]
 Estimator = Literal["unbiased", "biased", "u-statistic"]
+INFINITY_SIZES = 8
+"""Sizes of subsets through which the line of `frechet_distance_at_infinity` goes."""
+_BLOCK_NUMBERS = 16_000_000  # numbers in a block of rows of a kernel matrix
 
 
 def frechet_distance(first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]) -> float:
@@ -33,7 +36,61 @@ def frechet_distance(first: NDArray[np.floating[Any]], second: NDArray[np.floati
         DataError: Too few rows, or widths that differ.
     """
     _check(first, second)
-    return frechet_distance_of_moments(*moments(first), *moments(second))
+    if min(len(first), len(second)) > first.shape[1]:
+        return frechet_distance_of_moments(*moments(first), *moments(second))
+    # Fewer images than numbers: the same trace is the sum of the singular values of a matrix of images by images.
+    x, y = (np.asarray(part, dtype=np.float64) for part in (first, second))
+    means, (x, y) = (x.mean(axis=0), y.mean(axis=0)), (x - x.mean(axis=0), y - y.mean(axis=0))
+    n, m = len(x) - 1, len(y) - 1
+    cross = np.linalg.svd(x @ y.T, compute_uv=False).sum() / np.sqrt(n * m)
+    spread = np.square(x).sum() / n + np.square(y).sum() / m
+    return max(0.0, float(np.square(means[0] - means[1]).sum() + spread - 2 * cross))
+
+
+def frechet_replicates(
+    first: NDArray[np.floating[Any]],
+    second: NDArray[np.floating[Any]],
+    first_groups: NDArray[np.int64],
+    second_groups: NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """`frechet_distance` without each group of the first set [G], and without each of the second [H].
+
+    Args:
+        first: [N, D] features.
+        second: [M, D] features.
+        first_groups: int64 [N] group of each image, 0 to G - 1, see `ghbench.metrics.jackknife`.
+        second_groups: int64 [M], 0 to H - 1.
+    """
+    number, other = int(first_groups.max()) + 1, int(second_groups.max()) + 1
+    return (
+        np.array([frechet_distance(first[first_groups != group], second) for group in range(number)]),
+        np.array([frechet_distance(first, second[second_groups != group]) for group in range(other)]),
+    )
+
+
+def frechet_distance_at_infinity(
+    first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]], rng: np.random.Generator
+) -> float:
+    """What the Frechet distance tends to for many images: a line in 1 / n through random subsets of both sets.
+
+    Source: Chong and Forsyth, "Effectively Unbiased FID and Inception Score", CVPR 2020, section 4, who subsample the
+    generated images alone; with subsets of one size of both sets the bias is linear in 1 / n too.
+
+    Args:
+        first: [N, D] features.
+        second: [M, D] features.
+        rng: Chooses the subsets: `INFINITY_SIZES` sizes from a quarter of the smaller set to all of it.
+
+    Returns:
+        The intercept; it may be negative.
+    """
+    most = min(len(first), len(second))
+    sizes = (1 / np.linspace(4 / most, 1 / most, INFINITY_SIZES)).astype(np.int64)
+    values = [
+        frechet_distance(*(part[rng.choice(len(part), size, replace=False)] for part in (first, second)))
+        for size in sizes
+    ]
+    return float(np.polyfit(1 / sizes, values, 1)[1])
 
 
 def moments(features: NDArray[np.floating[Any]]) -> tuple[Floats, Floats]:
@@ -79,18 +136,52 @@ def kernel_distance(
         DataError: Too few rows, widths that differ, or a u-statistic of sets of different size.
     """
     _check(first, second)
+    if estimator == "u-statistic" and len(first) != len(second):
+        raise DataError(f"the u-statistic needs sets of equal size, got {len(first)} and {len(second)}")
     x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     n, m = len(x), len(y)
-    within_x, within_y, between = _polynomial(x, x), _polynomial(y, y), _polynomial(x, y)
+    within_x, within_y, between = _kernel_sum(x, x), _kernel_sum(y, y), _kernel_sum(x, y)
     if estimator == "biased":
-        return float(within_x.mean() + within_y.mean() - 2 * between.mean())
-    unbiased_within = (within_x.sum() - np.trace(within_x)) / (n * (n - 1))
-    unbiased_within += (within_y.sum() - np.trace(within_y)) / (m * (m - 1))
+        return within_x / n**2 + within_y / m**2 - 2 * between / (n * m)
+    within = (within_x - _diagonal(x, x).sum()) / (n * (n - 1)) + (within_y - _diagonal(y, y).sum()) / (m * (m - 1))
     if estimator == "unbiased":
-        return float(unbiased_within - 2 * between.mean())
-    if n != m:
-        raise DataError(f"the u-statistic needs sets of equal size, got {n} and {m}")
-    return float(unbiased_within - 2 * (between.sum() - np.trace(between)) / (n * (n - 1)))
+        return float(within - 2 * between / (n * m))
+    return float(within - 2 * (between - _diagonal(x, y).sum()) / (n * (n - 1)))
+
+
+def kernel_replicates(
+    first: NDArray[np.floating[Any]],
+    second: NDArray[np.floating[Any]],
+    first_groups: NDArray[np.int64],
+    second_groups: NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """The unbiased `kernel_distance` without each group of the first set [G], and without each of the second [H].
+
+    Args:
+        first: [N, D] features.
+        second: [M, D] features.
+        first_groups: int64 [N] group of each image, 0 to G - 1, see `ghbench.metrics.jackknife`.
+        second_groups: int64 [M], 0 to H - 1.
+    """
+    _check(first, second)
+    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    sums = []
+    for part, groups in ((x, first_groups), (y, second_groups)):
+        sums.append(_kernel_sums(part, part, groups, groups))
+        sums[-1] -= np.diag(np.bincount(groups, _diagonal(part, part)))
+    between = _kernel_sums(x, y, first_groups, second_groups)
+    sizes = np.bincount(first_groups), np.bincount(second_groups)
+
+    def without(keep: Floats, other: Floats) -> float:
+        n, m = keep @ sizes[0], other @ sizes[1]
+        within = keep @ sums[0] @ keep / (n * (n - 1)) + other @ sums[1] @ other / (m * (m - 1))
+        return float(within - 2 * (keep @ between @ other) / (n * m))
+
+    every = [np.ones(len(part)) for part in sizes]
+    return (
+        np.array([without(keep, every[1]) for keep in 1 - np.eye(len(sizes[0]))]),
+        np.array([without(every[0], keep) for keep in 1 - np.eye(len(sizes[1]))]),
+    )
 
 
 def kernel_distance_of_subsets(
@@ -109,9 +200,25 @@ def kernel_distance_of_subsets(
     return np.array([kernel_distance(first[rows[0]], second[rows[1]]) for rows in subsets])
 
 
-def _polynomial(x: Floats, y: Floats) -> Floats:
-    kernel: Floats = (x @ y.T / x.shape[1] + 1.0) ** 3
-    return kernel
+def _kernel_sum(x: Floats, y: Floats) -> float:
+    one_group = [np.zeros(len(part), dtype=np.int64) for part in (x, y)]
+    return float(_kernel_sums(x, y, *one_group)[0, 0])
+
+
+def _kernel_sums(x: Floats, y: Floats, x_groups: NDArray[np.int64], y_groups: NDArray[np.int64]) -> Floats:
+    """The kernel summed between groups, [G, H]; a block of rows at a time."""
+    one_hot = [np.eye(int(groups.max()) + 1)[groups] for groups in (x_groups, y_groups)]
+    total = np.zeros((one_hot[0].shape[1], one_hot[1].shape[1]))
+    step = max(1, _BLOCK_NUMBERS // len(y))
+    for start in range(0, len(x), step):
+        rows = slice(start, start + step)
+        total += one_hot[0][rows].T @ ((x[rows] @ y.T / x.shape[1] + 1.0) ** 3 @ one_hot[1])
+    return total
+
+
+def _diagonal(x: Floats, y: Floats) -> Floats:
+    diagonal: Floats = (np.einsum("nd,nd->n", x, y) / x.shape[1] + 1.0) ** 3
+    return diagonal
 
 
 def _check(first: NDArray[Any], second: NDArray[Any]) -> None:

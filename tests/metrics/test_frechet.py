@@ -66,3 +66,50 @@ def test_sets_that_cannot_be_compared_are_refused():
         frechet.kernel_distance(np.zeros((1, 2)), np.zeros((3, 2)))
     with pytest.raises(DataError, match="equal size"):
         frechet.kernel_distance(np.zeros((2, 2)), np.zeros((3, 2)), "u-statistic")
+
+
+@pytest.fixture(scope="module")
+def peers():
+    with np.load(GOLDEN.with_name("peer_distances.npz"), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def test_distances_match_torch_fidelity_and_clean_fid(peers):
+    one, two = peers["one"], peers["two"]
+    for program in ("torch_fidelity", "clean_fid"):
+        assert frechet.frechet_distance(one, two) == pytest.approx(peers[f"fid_{program}"].item(), rel=1e-9)
+        assert frechet.kernel_distance(one, two) == pytest.approx(peers[f"kid_{program}"].item(), rel=1e-9)
+    values = frechet.kernel_distance_of_subsets(one, two, peers["kid_subsets"])
+    np.testing.assert_allclose([values.mean(), values.std()], peers["kid_10_subsets_of_100"], rtol=1e-9)
+
+
+def test_fewer_images_than_numbers_give_the_same_by_either_way(golden):
+    f1, small = golden["f1"], golden["f_small"]
+    by_moments = frechet.frechet_distance_of_moments(*frechet.moments(f1), *frechet.moments(small))
+    assert frechet.frechet_distance(f1, small) == pytest.approx(by_moments, rel=1e-5)
+    assert frechet.frechet_distance(small, f1) == pytest.approx(frechet.frechet_distance(f1, small), rel=1e-12)
+
+
+def test_replicates_are_the_distances_without_the_group(golden, monkeypatch):
+    f1, f2 = golden["f1"][:200], golden["f2"][:150]
+    groups = np.arange(200) % 4, np.arange(150) % 3
+    monkeypatch.setattr(frechet, "_BLOCK_NUMBERS", 5_000)
+    for distance, replicates in (
+        (frechet.frechet_distance, frechet.frechet_replicates),
+        (frechet.kernel_distance, frechet.kernel_replicates),
+    ):
+        without_first, without_second = replicates(f1, f2, *groups)
+        assert (len(without_first), len(without_second)) == (4, 3)
+        assert without_first[2] == pytest.approx(distance(f1[groups[0] != 2], f2), rel=1e-9)
+        assert without_second[1] == pytest.approx(distance(f1, f2[groups[1] != 1]), rel=1e-9)
+
+
+def test_the_distance_at_infinity_has_lost_the_bias():
+    rng, plain, extrapolated = np.random.default_rng(0), [], []
+    for _ in range(30):
+        one, two = rng.normal(size=(400, 10)), rng.normal(size=(400, 10)) + 0.3
+        plain.append(frechet.frechet_distance(one, two))
+        extrapolated.append(frechet.frechet_distance_at_infinity(one, two, rng))
+    truth = 10 * 0.3**2
+    assert np.mean(plain) > truth + 0.1
+    assert np.mean(extrapolated) == pytest.approx(truth, abs=0.06)

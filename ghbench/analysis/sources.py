@@ -1,0 +1,129 @@
+"""What the user compares: a folder, a dataset or a generator's images, and their features from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench import registry
+from ghbench.data.imagefolder import ImageFolder
+from ghbench.data.subset import Subset, first_rows
+from ghbench.dataset import Dataset, content_digest
+from ghbench.errors import UsageError
+from ghbench.extraction import Precomputed, extract_features, store_precomputed
+from ghbench.extractor import Encoder, ExtractorSpec
+from ghbench.imaging import alignment
+from ghbench.levels import select_levels
+from ghbench.running.keys import feature_key
+from ghbench.running.options import RunOptions
+from ghbench.running.request import subject_request
+from ghbench.spec_string import parse
+from ghbench.store import default_store
+
+if TYPE_CHECKING:
+    from ghbench.data.renders import Renders
+
+DRAWN_SIZE = 256
+"""Largest side at which a generator's images are drawn here; larger ones are averaged down."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImages:
+    """Features of a dataset.
+
+    Args:
+        name: Spec string of the extractor.
+        spec: Its spec.
+        align: Name of the alignment in use.
+        levels: By level [N, D], in the extractor's order; memory-mapped where they are one file.
+    """
+
+    name: str
+    spec: ExtractorSpec
+    align: str
+    levels: Mapping[str, NDArray[Any]]
+
+
+def load_images(name: str, purpose: str = "test", count: int = 1_000) -> Dataset:
+    """The images that a user names.
+
+    Args:
+        name: A folder, the spec string of a dataset, or the spec string or path of a generator.
+        purpose: What a generator's seeds are for, see `ghbench.seeds`.
+        count: Images that a generator draws.
+
+    Raises:
+        UsageError: Nothing of that name.
+    """
+    if Path(name).expanduser().is_dir():
+        return ImageFolder(Path(name))
+    spec = parse(name)
+    registered = {kind: {plugin.name for plugin in registry.plugins(kind)} for kind in ("dataset", "generator")}
+    is_file = spec.attribute is None and Path(spec.name).is_file()
+    if is_file or (spec.name in registered["generator"] and spec.name not in registered["dataset"]):
+        return _renders(name, purpose, count)
+    return cast("Dataset", registry.build("dataset", spec))
+
+
+def different_images(dataset: Dataset, limit: int | None) -> tuple[Dataset, int]:
+    """The first `limit` images, each different one once, and how many repeated ones were left out."""
+    shortened = dataset if limit is None or limit >= len(dataset) else first_rows(dataset, limit)
+    first: dict[str, int] = {}
+    for row, identity in enumerate(shortened.identities()):
+        first.setdefault(identity, row)
+    repeated = len(shortened) - len(first)
+    return (Subset(shortened, list(first.values())) if repeated else shortened), repeated
+
+
+def encode(extractor: str, dataset: Dataset, options: RunOptions | None = None) -> EncodedImages:
+    """Features of a dataset under the same key as in a run, from the store or extracted into it.
+
+    Args:
+        extractor: Spec string, with `level=` as anywhere.
+        dataset: The images.
+        options: Alignment, dtype, extraction and store are used.
+
+    Raises:
+        UsageError: It has no features, or `policy=` was given, which means nothing here.
+    """
+    options = options or RunOptions()
+    request = subject_request(extractor)
+    if request.policy != "concat":
+        raise UsageError(f"policy={request.policy} means nothing here: levels are looked at one by one or concatenated")
+    subject = request.build()
+    spec = subject.spec()
+    if not isinstance(spec, ExtractorSpec):
+        raise UsageError(f"{spec.name!r} has no features")
+    wanted, align = select_levels(spec, request.level), alignment(options.align or spec.preprocessing.align)
+    named = str(request.spec_string)
+    key = feature_key(spec, named, dataset, content_digest(dataset), align, dtype=options.dtype)
+    stored = (options.store or default_store()).open(key, dataset.ids)
+    if not all(map(stored.is_ready, wanted)):
+        if isinstance(subject, Precomputed):
+            store_precomputed(subject, spec, dataset, stored, wanted)
+        elif isinstance(subject, Encoder):
+            extract_features(subject, spec, dataset, stored, wanted, align.name, options.extraction)
+        else:
+            raise UsageError(f"extractor {spec.name!r} encodes no images")
+    return EncodedImages(str(request), spec, align.name, {level: stored.read(level) for level in wanted})
+
+
+def concatenated(encoded: EncodedImages) -> NDArray[np.float64]:
+    """All levels side by side, float64 [N, D]."""
+    return np.concatenate([np.asarray(level, dtype=np.float64) for level in encoded.levels.values()], axis=1)
+
+
+def _renders(generator: str, purpose: str, count: int) -> Renders:
+    from ghbench.data.renders import Renders
+    from ghbench.generators.loading import generator_plugin
+    from ghbench.seeds import seeds_for
+
+    size = generator_plugin(generator).spec().size
+    while size > DRAWN_SIZE:
+        size //= 2
+    return Renders(generator, count, seeds_for(purpose, count).start, size=size)
