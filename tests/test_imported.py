@@ -220,12 +220,12 @@ def test_a_small_file_that_unpacks_to_gigabytes_is_refused_from_its_header(tmp_p
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("a.npy", header.getvalue() + bytes(1000))
     tracemalloc.start()
-    with pytest.raises(DataError, match="unpack"):
+    with pytest.raises(DataError, match=r"unpack|more than it holds"):
         import_features(path, "mine", dataset)
     assert tracemalloc.get_traced_memory()[1] < 20e6
     tracemalloc.stop()
     (tmp_path / "bomb.npy").write_bytes(header.getvalue())
-    with pytest.raises(DataError, match="unpack"):
+    with pytest.raises(DataError, match=r"unpack|more than it holds"):
         read_features(tmp_path / "bomb.npy")
     pa_table = pa.table({"a": pa.array(np.zeros(20_000_000, np.float32)).dictionary_encode()})
     pq.write_table(pa_table, tmp_path / "bomb.parquet")
