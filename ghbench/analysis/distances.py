@@ -157,7 +157,7 @@ def _frechet(name: str, features: Sequence[Floats], floors: Sequence[Floats], se
 
 def _at_infinity(name: str, features: Sequence[Floats], floors: Sequence[Floats], seed: int) -> Distance:
     value, floor = (
-        frechet.frechet_distance_at_infinity(*parts, np.random.default_rng(seed)) for parts in (features, floors)
+        frechet.frechet_distance_at_infinity(one, two, np.random.default_rng(seed)) for one, two in (features, floors)
     )
     what = f"line in 1 / n through {frechet.INFINITY_SIZES} sizes from a quarter of the images on"
     return Distance(f"fd-infinity[{name}]", value, np.nan, np.nan, floor, what)
@@ -165,9 +165,13 @@ def _at_infinity(name: str, features: Sequence[Floats], floors: Sequence[Floats]
 
 def _kernel(name: str, features: Sequence[Floats], floors: Sequence[Floats], seed: int) -> list[Distance]:
     without = frechet.kernel_replicates(features[0], features[1], *_groups(features, seed))
-    floor = frechet.kernel_distance(*floors) if min(map(len, floors)) > 1 else np.nan
+    floor = frechet.kernel_distance(floors[0], floors[1]) if min(map(len, floors)) > 1 else np.nan
     exact = _distance(
-        f"kid[{name}]", frechet.kernel_distance(*features), without, floor, "unbiased estimator over all images"
+        f"kid[{name}]",
+        frechet.kernel_distance(features[0], features[1]),
+        without,
+        floor,
+        "unbiased estimator over all images",
     )
     size = KID_LARGEST_BLOCK
     if min(map(len, features)) <= size:  # a subset would be the whole set

@@ -47,8 +47,8 @@ def precision_recall(
     Raises:
         DataError: Widths that differ, or too few rows.
     """
-    one_group = [np.zeros(len(part), dtype=np.int64) for part in (real, fake)]
-    values, _, _ = precision_recall_replicates(real, fake, *one_group, nearest, dense)
+    of_real, of_fake = (np.zeros(len(part), dtype=np.int64) for part in (real, fake))
+    values, _, _ = precision_recall_replicates(real, fake, of_real, of_fake, nearest, dense)
     return dict(zip(NAMES, values.tolist(), strict=True))
 
 

@@ -51,9 +51,7 @@ def damaged_shards(folder: Path) -> list[Path]:
     damaged = []
     for path in sorted(folder.glob("*/level.json")):
         note = manifest.read(LevelManifest, path)
-        damaged += [
-            level_files.shard_path(path.parent, number)
-            for number in (note.shards if note else ())
-            if not level_files.is_intact(path.parent, number, note)
-        ]
+        if note is not None:
+            bad = (number for number in note.shards if not level_files.is_intact(path.parent, number, note))
+            damaged += [level_files.shard_path(path.parent, number) for number in bad]
     return damaged

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ghbench.results.display import cell as value_text
+from ghbench.results.display import one_line
 from ghbench.results.schema import MetricValue
 from ghbench.suites.matrix import Cell, Matrix
-from ghbench.tables.render import cell as value_text
-from ghbench.tables.render import one_line
 
 _PIPE_WIDTH = 200
 

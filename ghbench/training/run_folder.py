@@ -76,10 +76,10 @@ class RunFolder:
                 regular_file(found)  # a pipe would be waited for
         text = json.dumps(description, indent=1, sort_keys=True)
         if not path.exists():
-            found = next((name for name in ("model.safetensors", "card.md") if (self.path / name).exists()), None)
-            if found:
+            stray = next((name for name in ("model.safetensors", "card.md") if (self.path / name).exists()), None)
+            if stray:
                 raise UsageError(
-                    f"{self.path / found} is of no run, and would be replaced", fix="choose another folder: --run OTHER"
+                    f"{self.path / stray} is of no run, and would be replaced", fix="choose another folder: --run OTHER"
                 )
             write_text(path, text + "\n")
             return
