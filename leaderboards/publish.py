@@ -1,7 +1,7 @@
 """Make published pages: evaluate what `published.toml` lists, drop what it no longer lists, write the table, verify it.
 
-python leaderboards/publish.py [PAGE...]     for instance `orl`; without a page all of them
-python leaderboards/publish.py --seal        evaluate nothing: seal the results as they lie, and list their seals
+python leaderboards/publish.py [PAGE...]           for instance `orl`; without a page all of them
+python leaderboards/publish.py --score [PAGE...]   evaluate nothing: score the stored records as this version does
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ghbench.task import Task
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -48,24 +52,40 @@ def published_pages(manifest: Path = FOLDER / "published.toml") -> Mapping[str, 
     return {page.name: page for page in pages}
 
 
-def publish(page: Page, folder: Path = FOLDER) -> None:
-    """Evaluate the systems of a page and write its results and its table.
+def publish(page: Page, folder: Path = FOLDER, *, score: bool = False) -> None:
+    """Write the results and the table of a page.
 
     Args:
         page: What to publish.
         folder: Where results and page go.
+        score: Evaluate nothing; score the records that lie there again.
 
     Raises:
         SystemExit: A system failed, and nothing was removed; or a number does not follow from its records.
     """
     from ghbench import atomic
-    from ghbench.results import files
-    from ghbench.results.schema import Result
     from ghbench.running.request import load_task
     from ghbench.tables import collect, rank_table, render
     from ghbench.tables.rescore import check
 
     task = load_task(page.task)
+    if score:
+        score_again(task, folder)
+    else:
+        evaluate(page, task, folder)
+    list_seals(folder)
+    entries, notes = collect(task.name, folder, published=False)
+    atomic.write_text(folder / page.file, render.markdown(rank_table(task, entries, notes)))
+    wrong = [f"{entry.path.name}: {line}" for entry in entries for line in check(entry, task).differences]
+    if wrong or notes:
+        sys.exit("\n".join([*notes, *wrong]))
+
+
+def evaluate(page: Page, task: Task, folder: Path) -> None:
+    """Evaluate the systems of a page, and remove the results that it no longer lists."""
+    from ghbench.results import files
+    from ghbench.results.schema import Result
+
     # A process of its own: what one page loads is gone before the next one.
     command = [sys.executable, "-m", "ghbench", "run", "--task", page.task, "--results", str(folder), "--overwrite"]
     command += [word for system in page.systems for word in ("--extractor", system)]
@@ -76,20 +96,25 @@ def publish(page: Page, folder: Path = FOLDER) -> None:
     for path in (folder / files.task_folder(task.name)).iterdir():
         if path.with_suffix(".json") not in made:
             path.unlink()
-    list_seals(folder)
-    entries, notes = collect(task.name, folder, published=False)
-    atomic.write_text(folder / page.file, render.markdown(rank_table(task, entries, notes)))
-    wrong = [f"{entry.path.name}: {line}" for entry in entries for line in check(entry, task).differences]
-    if wrong or notes:
-        sys.exit("\n".join([*notes, *wrong]))
 
 
-def list_seals(folder: Path = FOLDER, *, renew: bool = False) -> None:
+def score_again(task: Task, folder: Path) -> None:
+    """Score the stored records of a task's results as this version of ghbench does, and seal them anew."""
+    from ghbench.results import files, scoring
+
+    for path in files.result_files(files.task_folder(task.name), folder):
+        result = files.load(path, sealed=False)
+        records = files.load_records(path, result)
+        draws = scoring.replicates(task, records, seed=result.provenance.seed, stream=result.digest)
+        metrics = scoring.metric_values(task, records, draws)
+        files.save_sealed(result.model_copy(update={"metrics": metrics}), path)
+
+
+def list_seals(folder: Path = FOLDER) -> None:
     """Write down the seal of each result in a folder, by task and digest; what differs from it is no published result.
 
     Args:
         folder: Where the results lie.
-        renew: Seal the results as they lie first, which believes them.
     """
     from ghbench import atomic
     from ghbench.results import files
@@ -99,9 +124,7 @@ def list_seals(folder: Path = FOLDER, *, renew: bool = False) -> None:
     for path in sorted(folder.glob("*/*.json")):
         if path.name.endswith(".failed.json"):
             continue
-        result = files.load(path, sealed=not renew)
-        if renew:
-            result = files.save_sealed(result, path)
+        result = files.load(path)
         seals.setdefault(result.task.name, {})[result.digest] = result.sealed()
     lines = ["# The seal of each published result, by task and digest. Made by publish.py, never by hand."]
     for task, listed in sorted(seals.items()):
@@ -114,18 +137,15 @@ def main() -> None:
     pages = published_pages()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("page", nargs="*", help=f"{', '.join(pages)}; default: all")
-    parser.add_argument("--seal", action="store_true", help="evaluate nothing; seal the results as they lie")
+    parser.add_argument("--score", action="store_true", help="evaluate nothing; score the stored records again")
     given = parser.parse_args()
-    if given.seal:
-        list_seals(renew=True)
-        return
     names = given.page
     unknown = [name for name in names if name not in pages]
     if unknown:
         parser.error(f"no page {' or '.join(unknown)}; choose from {', '.join(pages)}")
     for name in names or pages:
         sys.stderr.write(f"{pages[name].file}\n")
-        publish(pages[name])
+        publish(pages[name], score=given.score)
 
 
 if __name__ == "__main__":

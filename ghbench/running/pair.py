@@ -60,14 +60,22 @@ class Pair:
             self.levels = self._selected_levels()
             self.align = self._chosen_alignment()
             self.roles = {name: role_data(name, role, options.limit) for name, role in task.roles().items()}
-            if isinstance(task, Checking):
-                task.check_datasets({name: data.dataset for name, data in self.roles.items()})
             judged = [(data.dataset, data.role.split) for data in self.roles.values() if data.role.judged]
             self.overlap = check_overlap(self.spec, judged, task.protocol())
             self.context = RunContext(task.name, options.seed, options.extraction, options.store or default_store())
 
+    def check_data(self) -> None:
+        """See that the rows in use can be judged, before anything is extracted.
+
+        Raises:
+            DataError: They cannot.
+        """
+        if isinstance(self.task, Checking):
+            self.task.check_datasets({name: data.dataset for name, data in self.roles.items()})
+
     def result(self) -> Result:
         """Read the finished result back, or make it."""
+        self.check_data()
         path = files.result_path(files.task_folder(self.task.name), self.spec.name, self.digest, self.options.results)
         finished = None if self.options.overwrite else files.finished(path)
         if finished is not None and finished.digest == self.digest and not self._can_be_completed(finished):

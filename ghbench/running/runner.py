@@ -110,7 +110,9 @@ class PlannedPair:
         Raises:
             UserError: It cannot be evaluated.
         """
-        return Pair(self.request, self.task, options, _command(self.request, options, self.named))
+        pair = Pair(self.request, self.task, options, _command(self.request, options, self.named))
+        pair.check_data()
+        return pair
 
 
 def plan_pairs(
