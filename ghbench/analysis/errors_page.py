@@ -240,7 +240,7 @@ class _Images:
             return None
         if not self.may_show:
             return None
-        subject = self.pair.context.on_device(subject)  # type: ignore[type-var]
+        subject = self.pair.context.on_device(subject)
         part = {level: np.asarray(values[row : row + 1], dtype=np.float32) for level, values in self.features.items()}
         (image,) = subject.decode(part)
         return ShownImage("decoded from its features", uri=_data_uri(image.transpose(1, 2, 0), _SIDE))

@@ -88,6 +88,18 @@ def test_a_generator_draws_as_many_images_from_the_seeds_of_its_purpose():
     assert not set(judged.identities()) & set(reference.identities())
 
 
+def test_a_split_is_named_by_its_mark(tmp_path):
+    for split, count in (("train", 3), ("test", 2)):
+        (tmp_path / "all" / split).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (4, 4), (number, 0, 0)).save(tmp_path / "all" / split / f"{number}.png")
+    name = f"imagefolder:path={tmp_path / 'all'}"
+    assert len(load_images(name)) == 5
+    assert list(load_images(f"{name}#test").ids) == ["test/0.png", "test/1.png"]
+    with pytest.raises(UsageError, match="it has train, test"):
+        load_images(f"{name}#val")
+
+
 def test_the_verb_compares_a_generator_with_a_folder(tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
