@@ -20,6 +20,8 @@ from ghbench.metrics.jackknife import jackknife_error, t_interval, unit_groups
 from ghbench.running.options import RunOptions
 
 Floats = NDArray[np.float64]
+Two = tuple[Floats, Floats]
+"""Features of the set that is judged and of the reference, [N, D] and [M, D]."""
 METRICS = ("fid", "kid", "prdc")
 """Names of the distances on any extractor's features; FID and KID only in name unless it is Inception."""
 GROUPS = 10
@@ -112,9 +114,9 @@ def measure_distances(
     judged = judged if options.limit is None else first_rows(judged, options.limit)
     names = [one if isinstance(one, str) else one.card().name for one in (first, second)]
     encoded = [encode(extractor, dataset, options) for dataset in (judged, reference)]
-    features = [concatenated(one) for one in encoded]
-    halves = np.array_split(np.random.default_rng(options.seed).permutation(len(reference)), 2)
-    floors = [features[1][np.sort(half)] for half in halves]
+    features: Two = (concatenated(encoded[0]), concatenated(encoded[1]))
+    half = np.random.default_rng(options.seed).permutation(len(reference)) < len(reference) // 2
+    floors: Two = (features[1][half], features[1][~half])
     rows: list[Distance] = []
     for index, metric in enumerate(dict.fromkeys(metrics)):
         options.extraction.progress(index, len(metrics), f"distances: {metric}")
@@ -146,7 +148,7 @@ def preprocessing_text(encoded: EncodedImages) -> str:
     return f"align {encoded.align}, {rule} to {steps.size[0]} x {steps.size[1]} px"
 
 
-def _frechet(name: str, features: Sequence[Floats], floors: Sequence[Floats], seed: int) -> list[Distance]:
+def _frechet(name: str, features: Two, floors: Two, seed: int) -> list[Distance]:
     groups = _groups(features, seed)
     without = frechet.frechet_replicates(features[0], features[1], *groups)
     value = frechet.frechet_distance(*features)
@@ -155,15 +157,16 @@ def _frechet(name: str, features: Sequence[Floats], floors: Sequence[Floats], se
     return [_distance(f"fd[{name}]", value, without, floor, what, (0, np.inf))]
 
 
-def _at_infinity(name: str, features: Sequence[Floats], floors: Sequence[Floats], seed: int) -> Distance:
+def _at_infinity(name: str, features: Two, floors: Two, seed: int) -> Distance:
     value, floor = (
-        frechet.frechet_distance_at_infinity(one, two, np.random.default_rng(seed)) for one, two in (features, floors)
+        frechet.frechet_distance_at_infinity(first, second, np.random.default_rng(seed))
+        for first, second in (features, floors)
     )
     what = f"line in 1 / n through {frechet.INFINITY_SIZES} sizes from a quarter of the images on"
     return Distance(f"fd-infinity[{name}]", value, np.nan, np.nan, floor, what)
 
 
-def _kernel(name: str, features: Sequence[Floats], floors: Sequence[Floats], seed: int) -> list[Distance]:
+def _kernel(name: str, features: Two, floors: Two, seed: int) -> list[Distance]:
     without = frechet.kernel_replicates(features[0], features[1], *_groups(features, seed))
     floor = frechet.kernel_distance(floors[0], floors[1]) if min(map(len, floors)) > 1 else np.nan
     exact = _distance(
@@ -183,7 +186,7 @@ def _kernel(name: str, features: Sequence[Floats], floors: Sequence[Floats], see
     return [exact, Distance(f"kid-subsets[{name}]", float(values.mean()), np.nan, np.nan, np.nan, what)]
 
 
-def _neighbourhoods(name: str, features: Sequence[Floats], floors: Sequence[Floats], seed: int) -> list[Distance]:
+def _neighbourhoods(name: str, features: Two, floors: Two, seed: int) -> list[Distance]:
     judged_groups, reference_groups = _groups(features, seed)
     values, without_reference, without_judged = precision_recall.precision_recall_replicates(
         features[1], features[0], reference_groups, judged_groups
@@ -200,15 +203,16 @@ def _neighbourhoods(name: str, features: Sequence[Floats], floors: Sequence[Floa
     return found
 
 
-_MEASURES: dict[str, Callable[[str, Sequence[Floats], Sequence[Floats], int], list[Distance]]] = {
+_MEASURES: dict[str, Callable[[str, Two, Two, int], list[Distance]]] = {
     "fid": _frechet,
     "kid": _kernel,
     "prdc": _neighbourhoods,
 }
 
 
-def _groups(features: Sequence[Floats], seed: int) -> list[NDArray[np.int64]]:
-    return [unit_groups(np.arange(len(part)), GROUPS, seed + side) for side, part in enumerate(features)]
+def _groups(features: Two, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    first, second = (unit_groups(np.arange(len(part)), GROUPS, seed + side) for side, part in enumerate(features))
+    return first, second
 
 
 def _distance(
@@ -224,7 +228,7 @@ def _distance(
     return Distance(metric, value, float(low), float(high), floor, what)
 
 
-def _notes(datasets: Sequence[Dataset], features: Sequence[Floats], metrics: Sequence[str]) -> list[str]:
+def _notes(datasets: Sequence[Dataset], features: Two, metrics: Sequence[str]) -> list[str]:
     notes = []
     fewest, width = min(map(len, features)), features[0].shape[1]
     if "fid" in metrics and fewest <= width:
@@ -237,7 +241,7 @@ def _notes(datasets: Sequence[Dataset], features: Sequence[Floats], metrics: Seq
     if shared:
         notes.append(f"{shared:,} images are in both sets, which makes them look closer than they are")
     for dataset in datasets:
-        purposes: Any = getattr(dataset, "purpose", None)
-        if purposes not in {None, "test", "metric-fitting"}:
-            notes.append(f"seeds for {purposes} were drawn; distances are reported from those for tests")
+        purpose: Any = getattr(dataset, "purpose", None)
+        if purpose not in {None, "test", "metric-fitting"}:
+            notes.append(f"seeds for {purpose} were drawn; distances are reported from those for tests")
     return notes

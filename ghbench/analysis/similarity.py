@@ -129,11 +129,11 @@ def compare_encoders(
             notes.append(f"{measure} on {RSA_IMAGES:,} of {len(dataset):,} images, chosen at random")
         used = inside if measure == "mutual-knn" else inside[np.sort(chosen.permutation(len(inside))[:PERMUTED_IMAGES])]
         group = np.unique(groups[inside], return_inverse=True)[1]
-        here, there = ([level[inside] for level in side] for side in sides)
-        values, without = replicates_of(measure, here, there, group, neighbours)
+        left, right = ([level[inside] for level in side] for side in sides)
+        values, without = replicates_of(measure, left, right, group, neighbours)
         errors = jackknife_error(without) if len(without) else np.full(values.shape, np.nan)
-        here, there = ([level[used] for level in side] for side in sides)
-        null = permuted_values(measure, here, there, PERMUTATIONS, chosen, neighbours)
+        left, right = ([level[used] for level in side] for side in sides)
+        null = permuted_values(measure, left, right, PERMUTATIONS, chosen, neighbours)
         for (i, j), value in np.ndenumerate(values):
             low, high = t_interval(float(value), float(errors[i, j]), len(without))
             names = list(one.levels)[i], list(two.levels)[j]

@@ -53,15 +53,22 @@ def load_images(name: str, purpose: str = "test", count: int = 1_000) -> Dataset
     """The images that a user names.
 
     Args:
-        name: A folder, the spec string of a dataset, or the spec string or path of a generator.
+        name: A folder, the spec string of a dataset, `SPEC#SPLIT` for one split of it, or the spec string or path of a
+            generator.
         purpose: What a generator's seeds are for, see `ghbench.seeds`.
         count: Images that a generator draws.
 
     Raises:
-        UsageError: Nothing of that name.
+        UsageError: Nothing of that name, or no such split.
     """
     if Path(name).expanduser().is_dir():
         return ImageFolder(Path(name))
+    whole, mark, split = name.rpartition("#")
+    if mark and not Path(name).is_file():
+        dataset = load_images(whole, purpose, count)
+        if split not in dataset.splits:
+            raise UsageError(f"{whole!r} has no split {split!r}; it has {', '.join(dataset.splits) or 'none'}")
+        return Subset(dataset, dataset.splits[split])
     spec = parse(name)
     registered = {kind: {plugin.name for plugin in registry.plugins(kind)} for kind in ("dataset", "generator")}
     is_file = spec.attribute is None and Path(spec.name).is_file()

@@ -19,6 +19,7 @@ from ghbench.cli import (
     distance,
     doctor,
     edit,
+    errors,
     extract,
     figures,
     generate,
@@ -49,6 +50,7 @@ app.command("figures")(figures.figures)
 app.command("compare")(compare.compare)
 app.command("similarity")(similarity.similarity)
 app.command("distance")(distance.distance)
+app.command("errors")(errors.errors)
 app.command("verify")(verify.verify)
 app.command("list")(listing.list_plugins)
 app.command("describe")(describe.describe)

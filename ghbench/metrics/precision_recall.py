@@ -47,8 +47,8 @@ def precision_recall(
     Raises:
         DataError: Widths that differ, or too few rows.
     """
-    of_real, of_fake = (np.zeros(len(part), dtype=np.int64) for part in (real, fake))
-    values, _, _ = precision_recall_replicates(real, fake, of_real, of_fake, nearest, dense)
+    ungrouped: tuple[Groups, Groups] = (np.zeros(len(real), dtype=np.int64), np.zeros(len(fake), dtype=np.int64))
+    values, _, _ = precision_recall_replicates(real, fake, ungrouped[0], ungrouped[1], nearest, dense)
     return dict(zip(NAMES, values.tolist(), strict=True))
 
 

@@ -193,13 +193,12 @@ def permuted_values(
     orders = [rng.permutation(len(first[0])) for _ in range(permutations)]
     if measure == "mutual-knn":
         one_group = np.zeros(len(first[0]), dtype=np.int64)
-        near, far = (
+        near = [
             [_top(*_nearest_by_group(_unit_rows(level), one_group, k), one_group, -1, k) for level in side]
             for side in (first, second)
-        )
+        ]
         return np.array(
-            [[[_shared(a, np.argsort(order)[b[order]]) for b in far] for a in near] for order in orders],
-            dtype=np.float64,
+            [[[_shared(a, np.argsort(order)[b[order]]) for b in near[1]] for a in near[0]] for order in orders]
         )
     made = {"cka": _aligned_kernel, "rsa-spearman": _ranked_table, "rsa-pearson": _plain_table}[measure]
     one, two = np.stack([made(level).ravel() for level in first]), [made(level) for level in second]
@@ -236,8 +235,8 @@ def _centred(features: Features) -> Floats:
     """Differences from the mean, at a scale where nothing overflows; unbiased CKA depends on neither."""
     values: Floats = np.asarray(features, dtype=np.float64)
     values = values - values.mean(axis=0)
-    scaled: Floats = values / (float(np.abs(values).max()) or 1.0)
-    return scaled
+    scale = float(np.abs(values).max())
+    return np.asarray(values / scale) if scale > 0 else values
 
 
 def _unit_rows(features: Features) -> Floats:

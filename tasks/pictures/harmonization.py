@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,7 @@ class HarmonizationTask(RatioScores):
     judge: SpecString = JUDGE
     version: int = field(default=2, init=False)
     metrics: tuple[Metric, ...] = field(default=METRICS, init=False)
+    error_role: ClassVar[str] = CHANGED
     requires: tuple[type, ...] = field(default=(Encoder, Decoder), init=False)
     policies: tuple[Policy, ...] = field(default=("concat",), init=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -77,6 +77,7 @@ class ReconstructionTask(RatioScores):
     source: Source
     judge: SpecString = JUDGE
     version: int = field(default=2, init=False)
+    error_role: ClassVar[str] = ROLE
     requires: tuple[type, ...] = field(default=(Encoder, Decoder), init=False)
     policies: tuple[Policy, ...] = field(default=("concat",), init=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from ghbench.metrics.image import psnr_of_mse
 from ghbench.metrics.ratios import ratio_replicates, ratios, unit_codes
 from ghbench.spec_string import SpecString
-from ghbench.task import Metric, Score, Units
+from ghbench.task import ErrorList, Metric, Score, Units
 
 from .constants import Constant
 from .judges import Judge
@@ -25,6 +26,8 @@ class RatioScores:
     source: Source
     judge: SpecString
     metrics: tuple[Metric, ...]
+    error_role: ClassVar[str]
+    """Role of the images whose errors are shown."""
     _constants: Mapping[str, Constant]
 
     @property
@@ -67,6 +70,17 @@ class RatioScores:
         if ("mse", None) in found and self._has_psnr:
             found["psnr", None] = psnr_of_mse(found["mse", None])
         return found
+
+    def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
+        """Images by the first metric, the worst first, see `ghbench.task.WithErrors`."""
+        metric = self.metrics[0]
+        found = records[(records["metric"] == metric.name) & (records["row"] >= 0) & (records["below"] > 0)]
+        value = (found["above"] / found["below"]).to_numpy(dtype=np.float64)
+        if not len(found):
+            return []
+        rows, error = found["row"].to_numpy(dtype=np.int64)[:, None], -value if metric.higher_is_better else value
+        title = f"{'lowest' if metric.higher_is_better else 'highest'} {metric.name}"
+        return [ErrorList(title, metric.unit, self.error_role, rows, error, {metric.name: value})]
 
     @property
     def _has_psnr(self) -> bool:

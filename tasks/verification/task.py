@@ -17,7 +17,7 @@ from ghbench.extractor import Encoder
 from ghbench.metrics import verification as metrics
 from ghbench.metrics.people_bootstrap import JudgedPairs, accuracy_replicates, roc_replicates
 from ghbench.metrics.verification import COUPLES_A_FAR_NEEDS, Floats, impostor_couples, reportable_fars
-from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units, View
+from ghbench.task import ErrorList, Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units, View
 
 from .pair_sets import PairSet
 from .policies import LEARNING_POLICIES, fold_calibrated, vote
@@ -179,6 +179,32 @@ class VerificationTask:
         left, right = records["left_person"].to_numpy(), records["right_person"].to_numpy()
         people, code = np.unique(np.concatenate([left, right]), return_inverse=True)
         return Units("people", code[: len(left)], code[len(left) :], len(people), people.tolist())
+
+    def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
+        """False accepts and false rejects, see `ghbench.task.WithErrors`.
+
+        A pair counts as it was decided in most assignments of folds; without any, by the threshold that is best on all
+        pairs. The error is the distance from that threshold, or how often the pair was decided wrongly where it has a
+        similarity for each assignment.
+        """
+        similarity, same = _numbers(records, "similarity"), records["same"].to_numpy(dtype=np.bool_)
+        share = _numbers(records, "accepted") / _numbers(records, "draws")
+        if _has_similarity(records):
+            order = np.argsort(-similarity, kind="stable")
+            threshold = metrics.best_threshold(similarity[order], same[order])
+            accepted = share > 0.5 if _is_judged(records) else similarity > threshold
+            error, what = np.abs(similarity - threshold), f"distance from the threshold of all pairs, {threshold:.4f}"
+            shown = {"similarity": similarity}
+        else:
+            accepted, error, what = share > 0.5, np.where(same, 1 - share, share), "share of wrong decisions"
+            shown = {}
+        pairs = records[["left", "right"]].to_numpy(dtype=np.int64)
+        found = []
+        for title, wrong in (("false accepts", accepted & ~same), ("false rejects", ~accepted & same)):
+            if wrong.any():
+                beside = {name: values[wrong] for name, values in shown.items()}
+                found.append(ErrorList(title, what, _ROLE, pairs[wrong], error[wrong], beside))
+        return found
 
     @cached_property
     def _pairs(self) -> PairSet:
