@@ -12,7 +12,7 @@ from typing import Any
 
 from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.extras import require
-from ghbench.locations import offline
+from ghbench.locations import forbidden, offline
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _DEADLINE = 5.0
@@ -96,6 +96,8 @@ def check_online(what: str, command: str) -> None:
         MissingError: It may not, or it does not.
     """
     hub_setting = os.environ.get("HF_HUB_OFFLINE", "").strip().upper() in {"1", "ON", "YES", "TRUE"}
+    if offline() and not forbidden():  # only what is here was asked for, as `ghbench list --ready` does
+        raise MissingError(f"{what} is not on this machine yet", fix=command)
     variable = "GHBENCH_OFFLINE" if offline() else "HF_HUB_OFFLINE" if hub_setting else None
     if variable:
         raise MissingError(

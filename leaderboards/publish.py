@@ -117,6 +117,7 @@ def list_seals(folder: Path = FOLDER) -> None:
         folder: Where the results lie.
     """
     from ghbench import atomic
+    from ghbench.errors import DataError
     from ghbench.results import files
     from ghbench.tables.collect import DIGESTS
 
@@ -124,7 +125,10 @@ def list_seals(folder: Path = FOLDER) -> None:
     for path in sorted(folder.glob("*/*.json")):
         if path.name.endswith(".failed.json"):
             continue
-        result = files.load(path)
+        try:
+            result = files.load(path)
+        except DataError:  # tables name what cannot be read
+            continue
         seals.setdefault(result.task.name, {})[result.digest] = result.sealed()
     lines = ["# The seal of each published result, by task and digest. Made by publish.py, never by hand."]
     for task, listed in sorted(seals.items()):

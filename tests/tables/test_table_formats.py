@@ -29,7 +29,7 @@ def test_latex_has_booktabs_and_bold_for_the_best_group_only(table):
     text = formats.latex(table)
     assert all(rule in text for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
     assert text.count(r"\textbf{") == sum(row.rank == 1 for row in table.rows) == 1
-    assert r"\textbf{.995} {\scriptsize [.981, .998]}" in text
+    assert r"\textbf{.995} {\scriptsize [.975, .998]}" in text
 
 
 def test_a_frame_holds_every_number_unrounded(table):
