@@ -34,7 +34,7 @@ def test_the_contract_is_kept_with_real_weights(spec):
 def test_the_lists_above_name_every_baseline():
     named = {spec.partition(":")[0] for spec in PLAIN + FROM_ASSETS + OPEN_ENDED}
     registered = {p.name for p in registry.plugins("extractor") if p.target.startswith("ghbench_baselines.")}
-    # `imported` stands for features that were made elsewhere; `hf` and `open_clip` need a model, which their tests make.
+    # `imported` stands for features made elsewhere; `hf` and `open_clip` need a model, which their own tests make.
     assert named == registered - {"imported", "hf", "open_clip"}
 
 
