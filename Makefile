@@ -40,6 +40,7 @@ bench: $(VENV)/.test
 	$(BIN)/python benchmarks/feature_store.py
 	$(BIN)/python benchmarks/people_bootstrap.py
 	$(BIN)/python benchmarks/inversion.py
+	$(BIN)/python benchmarks/distances.py
 	$(BIN)/python benchmarks/coverage.py
 
 # What GH-Feat's parts are worth: trains 18 small encoders, hours; resumes.

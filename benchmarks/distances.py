@@ -223,7 +223,7 @@ recall, density and coverage come from one call, which is timed for each of them
         text,
         ["number", "ghbench", "other program", "its value", "difference", "its time / ours"],
         rows,
-        rows=[dict(zip(("metric", "peer", "ours", "theirs", "time_ratio"), row, strict=True)) for row in table],
+        comparisons=[dict(zip(("metric", "peer", "ours", "theirs", "time_ratio"), row, strict=True)) for row in table],
         images=IMAGES,
         versions=versions,
     )

@@ -118,8 +118,8 @@ def measure_distances(
     half = np.random.default_rng(options.seed).permutation(len(reference)) < len(reference) // 2
     floors: Two = (features[1][half], features[1][~half])
     rows: list[Distance] = []
-    for index, metric in enumerate(dict.fromkeys(metrics)):
-        options.extraction.progress(index, len(metrics), f"distances: {metric}")
+    for done, metric in enumerate(dict.fromkeys(metrics)):
+        options.extraction.progress(done, len(metrics), "distances")
         rows += _MEASURES[metric](encoded[0].spec.name, features, floors, options.seed)
     if infinity and "fid" in metrics:
         rows.append(_at_infinity(encoded[0].spec.name, features, floors, options.seed))

@@ -122,7 +122,8 @@ def compare_encoders(
         notes.append(f"images are aligned by {one.align} for the first and by {two.align} for the second encoder")
     rows: list[LevelSimilarity] = []
     chosen = np.random.default_rng(options.seed)
-    for measure in dict.fromkeys(measures):
+    for done, measure in enumerate(dict.fromkeys(measures)):
+        options.extraction.progress(done, len(measures), "measures of similarity")
         inside = np.arange(len(dataset))
         if measure.startswith("rsa") and len(dataset) > RSA_IMAGES:
             inside = np.sort(chosen.choice(len(dataset), RSA_IMAGES, replace=False))
@@ -139,6 +140,7 @@ def compare_encoders(
             names = list(one.levels)[i], list(two.levels)[j]
             beside = float(null[:, i, j].mean()), float(null[:, i, j].max())
             rows.append(LevelSimilarity(measure, *names, float(value), low, high, *beside))
+    options.extraction.progress(len(measures), len(measures), "measures of similarity")
     unit = f"{len(np.unique(units)):,} {kind} in {int(groups.max()) + 1} groups"
     return Similarity(one.name, two.name, dataset.card().name, len(dataset), unit, tuple(notes), tuple(rows))
 

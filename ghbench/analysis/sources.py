@@ -14,7 +14,7 @@ from ghbench import registry
 from ghbench.data.imagefolder import ImageFolder
 from ghbench.data.subset import Subset, first_rows
 from ghbench.dataset import Dataset, content_digest
-from ghbench.errors import UsageError
+from ghbench.errors import MissingError, UsageError
 from ghbench.extraction import Precomputed, extract_features, store_precomputed
 from ghbench.extractor import Encoder, ExtractorSpec
 from ghbench.imaging import alignment
@@ -60,6 +60,7 @@ def load_images(name: str, purpose: str = "test", count: int = 1_000) -> Dataset
 
     Raises:
         UsageError: Nothing of that name, or no such split.
+        MissingError: No such folder or file.
     """
     if Path(name).expanduser().is_dir():
         return ImageFolder(Path(name))
@@ -72,6 +73,8 @@ def load_images(name: str, purpose: str = "test", count: int = 1_000) -> Dataset
     spec = parse(name)
     registered = {kind: {plugin.name for plugin in registry.plugins(kind)} for kind in ("dataset", "generator")}
     is_file = spec.attribute is None and Path(spec.name).is_file()
+    if spec.attribute is None and Path(spec.name).is_absolute() and not is_file:
+        raise MissingError(f"{name} is not there; expected a folder of images, a dataset or a generator")
     if is_file or (spec.name in registered["generator"] and spec.name not in registered["dataset"]):
         return _renders(name, purpose, count)
     return cast("Dataset", registry.build("dataset", spec))

@@ -20,7 +20,7 @@ _EXTRAS = {
     "cpu": ["faiss"],
     "faces": ["dlib", "face_alignment", "skimage", "cv2"],
     "backbones": ["timm", "onnx", "onnxruntime"],
-    "report": ["matplotlib"],
+    "report": ["jinja2", "matplotlib"],
     "train": ["lightning_fabric"],
 }
 

@@ -14,7 +14,7 @@ from ghbench.analysis.sources import load_images
 from ghbench.cli import app
 from ghbench.data.array_images import ArrayImages
 from ghbench.data.renders import Renders
-from ghbench.errors import UsageError
+from ghbench.errors import MissingError, UsageError
 from ghbench.metrics import frechet
 from ghbench.metrics.precision_recall import precision_recall
 from ghbench.seeds import RANGES
@@ -98,6 +98,8 @@ def test_a_split_is_named_by_its_mark(tmp_path):
     assert list(load_images(f"{name}#test").ids) == ["test/0.png", "test/1.png"]
     with pytest.raises(UsageError, match="it has train, test"):
         load_images(f"{name}#val")
+    with pytest.raises(MissingError, match="expected a folder"):
+        load_images(str(tmp_path / "none"))
 
 
 def test_the_verb_compares_a_generator_with_a_folder(tmp_path):

@@ -25,6 +25,7 @@ from ghbench.errors import MissingError, ProtocolError, UsageError
 from ghbench.extraction import ExtractionOptions
 from ghbench.ghfeat.editing.inversion import Inversions
 from ghbench.metrics.image import mse
+from ghbench.metrics.ratios import item_records, merged, set_record
 from ghbench.progress import silent
 from ghbench.registry import build
 from ghbench.results import files
@@ -387,3 +388,11 @@ def test_the_nearest_image_is_that_of_the_smallest_error():
 def test_options_that_do_not_fit_are_refused(given):
     with pytest.raises(UsageError):
         reconstruction(**given).protocol()
+
+
+def test_the_images_with_the_highest_error_are_told():
+    rows = {"row": [4, 7, 9], "unit": [0, 1, 2]}
+    tables = [item_records("mse", [0.1, 0.5, 0.2], **rows), item_records("ssim", [0.9, 0.1, 0.5], **rows)]
+    (found,) = reconstruction("orl").errors(merged([*tables, set_record("kid", 0.1)]))
+    assert (found.title, found.role, found.images.tolist()) == ("highest mse", "images", [[4], [7], [9]])
+    assert found.error.tolist() == [0.1, 0.5, 0.2]
