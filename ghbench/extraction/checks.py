@@ -126,7 +126,8 @@ def check_distinct(features: NDArray[Any], dataset: Dataset, extractor: str, lev
                 if thumbnail_difference(left, right) > _NEAR_DUPLICATE:
                     raise FeatureError(
                         f"extractor {extractor!r}, level {level!r}: rows {earlier} and {row} are different images with "
-                        f"identical features: {dataset.ids[earlier]} and {dataset.ids[row]}"
+                        f"identical features: {dataset.ids[earlier]} and {dataset.ids[row]}",
+                        fix="--dtype float32, which keeps more digits" if features.dtype == np.float16 else None,
                     )
                 near.append((earlier, row))
                 continue
