@@ -13,17 +13,13 @@ from numpy.typing import NDArray
 from ghbench import registry
 from ghbench.data.imagefolder import ImageFolder
 from ghbench.data.subset import Subset, first_rows
-from ghbench.dataset import Dataset, content_digest
+from ghbench.dataset import Dataset
 from ghbench.errors import MissingError, UsageError
-from ghbench.extraction import Precomputed, extract_features, store_precomputed
-from ghbench.extractor import Encoder, ExtractorSpec
-from ghbench.imaging import alignment
-from ghbench.levels import select_levels
-from ghbench.running.keys import feature_key
+from ghbench.extractor import ExtractorSpec
+from ghbench.running.extract import stored_features
 from ghbench.running.options import RunOptions
 from ghbench.running.request import subject_request
 from ghbench.spec_string import parse
-from ghbench.store import default_store
 
 if TYPE_CHECKING:
     from ghbench.data.renders import Renders
@@ -105,21 +101,7 @@ def encode(extractor: str, dataset: Dataset, options: RunOptions | None = None) 
     request = subject_request(extractor)
     if request.policy != "concat":
         raise UsageError(f"policy={request.policy} means nothing here: levels are looked at one by one or concatenated")
-    subject = request.build()
-    spec = subject.spec()
-    if not isinstance(spec, ExtractorSpec):
-        raise UsageError(f"{spec.name!r} has no features")
-    wanted, align = select_levels(spec, request.level), alignment(options.align or spec.preprocessing.align)
-    named = str(request.spec_string)
-    key = feature_key(spec, named, dataset, content_digest(dataset), align, dtype=options.dtype)
-    stored = (options.store or default_store()).open(key, dataset.ids)
-    if not all(map(stored.is_ready, wanted)):
-        if isinstance(subject, Precomputed):
-            store_precomputed(subject, spec, dataset, stored, wanted)
-        elif isinstance(subject, Encoder):
-            extract_features(subject, spec, dataset, stored, wanted, align.name, options.extraction)
-        else:
-            raise UsageError(f"extractor {spec.name!r} encodes no images")
+    spec, wanted, align, stored = stored_features(request, dataset, options)
     return EncodedImages(str(request), spec, align.name, {level: stored.read(level) for level in wanted})
 
 
