@@ -54,5 +54,5 @@ def test_every_block_runs_in_its_order(models, orl):
     latex = next(text for command, text in printed.items() if "latex" in command)
     assert r"\toprule" in latex
     assert "Ours" in latex
-    assert "random-trunk" in printed[programs[0]]
+    assert "accuracy_low" in printed[programs[0]]
     assert "<img" in (models / "errors.html").read_text() or "errors.html" in printed[commands[-1]]
