@@ -22,7 +22,7 @@ from scipy.spatial.distance import pdist
 from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 
-from ghbench.analysis.sources import concatenated, encode, load_images
+from ghbench.analysis.sources import concatenate_levels, encode, load_images
 from ghbench.data.subset import Subset
 from ghbench.metrics import frechet, precision_recall, similarity
 
@@ -38,8 +38,8 @@ def main() -> None:
     garments = load_images("fashion-mnist")
     rows = np.random.default_rng(0).choice(garments.splits["test"], IMAGES, replace=False)
     dataset, drawn = Subset(garments, np.sort(rows)), load_images("stylegan2-fashion32", count=IMAGES)
-    real, fake = (concatenated(encode("efficientnet-lite0", one)) for one in (dataset, drawn))
-    other = concatenated(encode("pixels:size=16", dataset))
+    real, fake = (concatenate_levels(encode("efficientnet-lite0", one)) for one in (dataset, drawn))
+    other = concatenate_levels(encode("pixels:size=16", dataset))
     table: list[Row] = []
     for metric, ours, peers in (*_distances(real, fake), *_neighbourhoods(real, fake), *_encoders(real, other)):
         present = {name: call for name, call in peers.items() if call is not None}

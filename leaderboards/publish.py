@@ -129,7 +129,7 @@ def list_seals(folder: Path = FOLDER) -> None:
             result = files.load(path)
         except DataError:  # tables name what cannot be read
             continue
-        seals.setdefault(result.task.name, {})[result.digest] = result.sealed()
+        seals.setdefault(result.task.name, {})[result.digest] = result.content_seal()
     lines = ["# The seal of each published result, by task and digest. Made by publish.py, never by hand."]
     for task, listed in sorted(seals.items()):
         lines += ["", f"[{json.dumps(task)}]", *(f'{digest} = "{seal}"' for digest, seal in sorted(listed.items()))]

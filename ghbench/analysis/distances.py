@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.analysis.sources import EncodedImages, concatenated, encode, load_images
+from ghbench.analysis.sources import EncodedImages, concatenate_levels, encode, load_images
 from ghbench.data.subset import first_rows
 from ghbench.dataset import Dataset
 from ghbench.errors import UsageError
@@ -114,7 +114,7 @@ def measure_distances(
     judged = judged if options.limit is None else first_rows(judged, options.limit)
     names = [one if isinstance(one, str) else one.card().name for one in (first, second)]
     encoded = [encode(extractor, dataset, options) for dataset in (judged, reference)]
-    features: Two = (concatenated(encoded[0]), concatenated(encoded[1]))
+    features: Two = (concatenate_levels(encoded[0]), concatenate_levels(encoded[1]))
     half = np.random.default_rng(options.seed).permutation(len(reference)) < len(reference) // 2
     floors: Two = (features[1][half], features[1][~half])
     rows: list[Distance] = []

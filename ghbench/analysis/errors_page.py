@@ -218,7 +218,7 @@ class _Images:
         """One image with what is decoded from it, and its neighbours."""
         row = self._place[row_of_whole]
         neighbours = self._neighbours(row, near) if self.features and near else ()
-        return ShownItem(self._shown(row), self._decoded(row), neighbours)
+        return ShownItem(self._shown(row), self._reconstruction(row), neighbours)
 
     def _shown(self, row: int, side: int = _SIDE, similarity: float | None = None, of: int | None = None) -> ShownImage:
         dataset = self.dataset
@@ -234,7 +234,7 @@ class _Images:
             uri = self._uri(row, side)
         return ShownImage(str(dataset.ids[row]), label, uri, similarity, other)
 
-    def _decoded(self, row: int) -> ShownImage | None:
+    def _reconstruction(self, row: int) -> ShownImage | None:
         subject = self.pair.subject
         if Decoder not in self.pair.task.requires or not isinstance(subject, Decoder) or not self.features:
             return None

@@ -105,7 +105,7 @@ def encode(extractor: str, dataset: Dataset, options: RunOptions | None = None) 
     return EncodedImages(str(request), spec, align.name, {level: stored.read(level) for level in wanted})
 
 
-def concatenated(encoded: EncodedImages) -> NDArray[np.float64]:
+def concatenate_levels(encoded: EncodedImages) -> NDArray[np.float64]:
     """All levels side by side, float64 [N, D]."""
     return np.concatenate([np.asarray(level, dtype=np.float64) for level in encoded.levels.values()], axis=1)
 

@@ -88,7 +88,7 @@ def _leftovers() -> None:
     from ghbench.store import default_store
 
     home, cache, data = locations.home(), locations.cache(), locations.data()
-    found = [*default_store().removed(), *unfinished()]
+    found = [*default_store().removed_folders(), *unfinished()]
     for top in {home, cache}:
         for parent, folders, _ in os.walk(top):
             # Datasets are the user's, and may have millions of files.

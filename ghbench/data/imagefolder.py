@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ghbench.data.image_files import ImageEntry, ImageFiles
-from ghbench.data.spelling import check_one_spelling, composed
+from ghbench.data.spelling import check_one_spelling, nfc
 from ghbench.dataset import DatasetCard
 from ghbench.errors import DataError, MissingError
 from ghbench.files import regular_file, user_path
@@ -59,7 +59,7 @@ def _entries(folder: Path, root: Path) -> list[ImageEntry]:
     if folder != root:
         around = _entered(folder, around)
     classes = _folders(folder)
-    parts: list[tuple[Path, str | None]] = [(part, composed(part.name)) for part in classes]
+    parts: list[tuple[Path, str | None]] = [(part, nfc(part.name)) for part in classes]
     check_one_spelling((part.name for part in classes), str(folder))
     if classes:
         loose = next((file for file in sorted(folder.iterdir()) if _is_picture(file)), None)
@@ -71,9 +71,7 @@ def _entries(folder: Path, root: Path) -> list[ImageEntry]:
     entries = []
     for part, label in parts or [(folder, None)]:
         inside = around if part == folder else _entered(part, around)
-        found = [
-            ImageEntry(composed(file.relative_to(root).as_posix()), file, label) for file in _pictures(part, inside)
-        ]
+        found = [ImageEntry(nfc(file.relative_to(root).as_posix()), file, label) for file in _pictures(part, inside)]
         if not found and label is not None:
             raise DataError(f"class folder {part} holds no images; expected at least one")
         entries += found

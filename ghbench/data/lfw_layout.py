@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ghbench.data.image_files import ImageEntry
-from ghbench.data.spelling import check_one_spelling, composed
+from ghbench.data.spelling import check_one_spelling, nfc
 from ghbench.errors import DataError, MissingError
 from ghbench.files import regular_file
 from ghbench.imaging.decode import SUFFIXES
@@ -58,6 +58,6 @@ def is_layout(root: Path) -> bool:
 def _picture(path: Path) -> tuple[str, int] | None:
     """Person and number of an image file, None for any other file."""
     match = _NUMBERED.fullmatch(path.stem)
-    if match is None or composed(match["person"]) != composed(path.parent.name) or path.suffix.lower() not in SUFFIXES:
+    if match is None or nfc(match["person"]) != nfc(path.parent.name) or path.suffix.lower() not in SUFFIXES:
         return None
-    return composed(match["person"]), int(match["number"])
+    return nfc(match["person"]), int(match["number"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.data.spelling import composed
+from ghbench.data.spelling import nfc
 from ghbench.errors import DataError
 from ghbench.files import read_text
 
@@ -34,7 +34,7 @@ def read_people(path: Path) -> dict[str, int]:
             columns = lines[line].split("\t") if line < len(lines) else []
             if len(columns) != 2:
                 raise DataError(f"{path}, line {line + 1}: expected `name<TAB>pictures`, one of {count} in the fold")
-            name = composed(columns[0])
+            name = nfc(columns[0])
             if name in folds:
                 raise DataError(f"{path}, line {line + 1}: {name!r} stands twice; expected each person in one fold")
             folds[name] = fold
@@ -54,7 +54,7 @@ def fold_splits(folds: Mapping[str, int], people: Sequence[str | None]) -> dict[
     Returns:
         Rows by `fold-1`, `fold-2`, ...
     """
-    fold = np.array([-1 if person is None else folds.get(composed(person), -1) for person in people])
+    fold = np.array([-1 if person is None else folds.get(nfc(person), -1) for person in people])
     return {
         f"fold-{number + 1}": np.flatnonzero(fold == number).astype(np.int64) for number in sorted(set(folds.values()))
     }

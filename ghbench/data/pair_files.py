@@ -18,7 +18,7 @@ from ghbench.atomic import write_text
 from ghbench.data.image_files import ImageFiles
 from ghbench.data.lfw_layout import picture_files
 from ghbench.data.pair_list import PairList
-from ghbench.data.spelling import composed
+from ghbench.data.spelling import nfc
 from ghbench.dataset import DatasetCard
 from ghbench.errors import DataError, MissingError
 from ghbench.files import read_text, user_path
@@ -166,7 +166,7 @@ class PairImages(ImageFiles):
 def _lines(path: Path) -> list[_Line]:
     if not exists(path):
         raise MissingError(f"{path} does not exist; expected a pairs file in LFW's format")
-    text = composed(read_text(path, encoding="utf-8-sig"))
+    text = nfc(read_text(path, encoding="utf-8-sig"))
     # Names may hold spaces where tabs separate the columns.
     return [
         _Line(path, number, tuple(line.strip().split("\t") if "\t" in line else line.split()))

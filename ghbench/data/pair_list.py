@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.data.spelling import check_one_spelling, composed
+from ghbench.data.spelling import check_one_spelling, nfc
 from ghbench.dataset import Dataset, labels
 from ghbench.errors import DataError
 
@@ -115,7 +115,7 @@ def picture_rows(dataset: Dataset) -> dict[tuple[str, int], int]:
         match = _PICTURE_NUMBER.search(name)
         if match is None:
             raise DataError(f"id {name!r} has no image number; expected a name like Ann_Lee_0001")
-        key = (composed(people.names[label]), int(match[1]))
+        key = (nfc(people.names[label]), int(match[1]))
         if key in rows:
             raise DataError(f"ids {dataset.ids[rows[key]]!r} and {name!r} are both image {key[1]} of {key[0]!r}")
         rows[key] = row

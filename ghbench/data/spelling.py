@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ghbench.errors import DataError
 
 
-def composed(name: str) -> str:
+def nfc(name: str) -> str:
     """A name in NFC; file systems and editors differ in how they write it."""
     return unicodedata.normalize("NFC", name)
 
@@ -25,7 +25,7 @@ def check_one_spelling(names: Iterable[str], where: str) -> None:
     """
     seen: dict[str, str] = {}
     for name in names:
-        first = seen.setdefault(composed(name), name)
+        first = seen.setdefault(nfc(name), name)
         if first != name:
             raise DataError(
                 f"{where} has {name!r} in two spellings, {first!a} and {name!a}; expected one",

@@ -72,14 +72,14 @@ class RenderRecipe:
 
     def digest(self) -> str:
         """Identity of the images; how many there are does not change any of them."""
-        return digest_json({**self._fixed("count"), "version": VERSION})
+        return digest_json({**self._fixed_parts("count"), "version": VERSION})
 
     def identities(self, seeds: Iterable[int]) -> tuple[str, ...]:
         """Identity of the image of each seed: in every set that draws it in the same way the same."""
-        way = digest_json({**self._fixed("first_seed", "count", "shard"), "version": VERSION})
+        way = digest_json({**self._fixed_parts("first_seed", "count", "shard"), "version": VERSION})
         return tuple(digest_lines([way, str(seed)]) for seed in seeds)
 
-    def _fixed(self, *apart: str) -> dict[str, Any]:
+    def _fixed_parts(self, *apart: str) -> dict[str, Any]:
         """The fields that decide an image; no label, as before there were any."""
         values = {key: value for key, value in asdict(self).items() if key not in apart}
         return values if self.label is not None else {key: value for key, value in values.items() if key != "label"}

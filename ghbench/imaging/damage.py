@@ -32,7 +32,7 @@ class _Memory:
         self._budget, self._taken, self._changed = budget, 0, threading.Condition()
 
     @contextmanager
-    def reserved(self, size: int) -> Iterator[None]:
+    def reserve(self, size: int) -> Iterator[None]:
         """Wait until `size` bytes are free, or nobody else holds any; they are free again after the block."""
         with self._changed:
             self._changed.wait_for(lambda: self._taken == 0 or self._taken + size <= self._budget)

@@ -66,7 +66,7 @@ def decode(path: Path, *, background: str = "white") -> NDArray[np.uint8]:
     try:
         with open_regular(path) as stream, Image.open(stream, formats=FORMATS) as picture:
             _check_size(picture, path)
-            with MEMORY.reserved(_decoded_bytes(picture)), WHOLE_FILES_ONLY:
+            with MEMORY.reserve(_decoded_bytes(picture)), WHOLE_FILES_ONLY:
                 picture.load()
                 if picture.format in {"JPEG", "MPO"}:
                     stream.seek(0)

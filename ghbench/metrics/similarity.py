@@ -47,7 +47,7 @@ def cka(first: Features, second: Features, batch: int | None = None) -> float:
     both, one_group = [_centred(side) for side in (first, second)], np.zeros(size, dtype=np.int64)
     starts = range(0, len(first) - size + 1, size)
     parts = [_hsic([side[at : at + size] for side in both], [(0, 1), (0, 0), (1, 1)], one_group)[0] for at in starts]
-    return float(_aligned(*np.sum(parts, axis=0)))
+    return float(_alignment(*np.sum(parts, axis=0)))
 
 
 def cka_replicates(first: Sequence[Features], second: Sequence[Features], groups: NDArray[np.int64]) -> Replicates:
@@ -64,7 +64,7 @@ def cka_replicates(first: Sequence[Features], second: Sequence[Features], groups
     found = _hsic(levels, [*cross, *((i, i) for i in range(len(levels)))], groups)
     crossed = found[:, : len(cross)].reshape(-1, split, len(second))
     own = found[:, len(cross) :]
-    values = _aligned(crossed, own[:, :split, None], own[:, None, split:])
+    values = _alignment(crossed, own[:, :split, None], own[:, None, split:])
     return values[0], values[1:]
 
 
@@ -165,7 +165,7 @@ def mutual_knn_replicates(
     for group in (-1, *(range(number) if number > 1 else ())):
         kept = groups != group
         sets = [_top(*nearest, groups, group, k)[kept] for nearest in candidates]
-        found.append(np.array([[_shared(one, two) for two in sets[len(first) :]] for one in sets[: len(first)]]))
+        found.append(np.array([[_overlap(one, two) for two in sets[len(first) :]] for one in sets[: len(first)]]))
     return found[0], np.array(found[1:]).reshape(-1, len(first), len(second))
 
 
@@ -198,7 +198,7 @@ def permuted_values(
             for side in (first, second)
         ]
         return np.array(
-            [[[_shared(a, np.argsort(order)[b[order]]) for b in near[1]] for a in near[0]] for order in orders]
+            [[[_overlap(a, np.argsort(order)[b[order]]) for b in near[1]] for a in near[0]] for order in orders]
         )
     made = {"cka": _aligned_kernel, "rsa-spearman": _ranked_table, "rsa-pearson": _plain_table}[measure]
     one, two = np.stack([made(level).ravel() for level in first]), [made(level) for level in second]
@@ -247,7 +247,7 @@ def _unit_rows(features: Features) -> Floats:
     return np.asarray(values / np.where(length > 0, length, 1.0))
 
 
-def _aligned(cross: Floats, first: Floats, second: Floats) -> Floats:
+def _alignment(cross: Floats, first: Floats, second: Floats) -> Floats:
     """HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)); NaN where an encoder's own is not positive."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where((first > 0) & (second > 0), cross / np.sqrt(first * second), np.nan))
@@ -333,7 +333,7 @@ def _top(near: NDArray[np.int64], cosines: Floats, groups: NDArray[np.int64], le
     return np.take_along_axis(near, chosen, axis=1)
 
 
-def _shared(one: NDArray[np.int64], two: NDArray[np.int64]) -> float:
+def _overlap(one: NDArray[np.int64], two: NDArray[np.int64]) -> float:
     """Mean share of common neighbours; a chunk at a time."""
     common = sum(
         int((one[rows, :, None] == two[rows, None, :]).sum()) for rows in _row_blocks(len(one), 1, one.shape[1] ** 2)

@@ -106,7 +106,7 @@ def save_sealed(result: Result, path: Path) -> Result:
     """Write the JSON alone, with a new seal, and return the result as its file says it."""
     # As whoever reads the file will see it: NaN is null there.
     written = Result.model_validate_json(result.model_dump_json())
-    written = written.model_copy(update={"seal": written.sealed()})
+    written = written.model_copy(update={"seal": written.content_seal()})
     atomic.write_text(path, written.model_dump_json(indent=1) + "\n")
     return written
 
@@ -131,7 +131,7 @@ def load(path: Path, *, sealed: bool = True) -> Result:
         result = Result.model_validate(_json_values(read_text(path)))
     except (DataError, OSError, ValueError, ValidationError, RecursionError) as error:
         raise DataError(f"{path} is not a readable result: {_reason(error)}", fix=fix) from error
-    if sealed and result.seal is not None and result.seal != result.sealed():
+    if sealed and result.seal is not None and result.seal != result.content_seal():
         raise DataError(f"{path} was changed after it was written: its seal does not fit", fix=fix)
     return result
 

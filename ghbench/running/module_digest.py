@@ -28,7 +28,7 @@ def module_digest(module: Any, ignored: frozenset[str] = frozenset()) -> str:
     """
     held = {**module.state_dict(), **dict(module.named_buffers())}  # buffers that are not saved count as well
     lines = [
-        f"{key}\t{_tensor_digest(value) if _is_tensor(value) else _described(value)}" for key, value in held.items()
+        f"{key}\t{_tensor_digest(value) if _is_tensor(value) else _description(value)}" for key, value in held.items()
     ]
     kinds = dict.fromkeys(base for part in module.modules() for base in type(part).__mro__)
     seen: set[int] = set()
@@ -48,7 +48,7 @@ def attribute_digests(module: Any) -> dict[str, str]:
         found[place] = f"{type(part).__module__}.{type(part).__qualname__}" + str(getattr(part, "code", ""))
         for name, value in vars(part).items():
             if name not in _torch_attributes():
-                found[f"{place}.{name}"] = hashlib.sha256(_described(value).encode()).hexdigest()
+                found[f"{place}.{name}"] = hashlib.sha256(_description(value).encode()).hexdigest()
     return found
 
 
@@ -74,7 +74,7 @@ def _tensor_digest(value: Any) -> str:
     return digest_array(value.numpy())
 
 
-def _described(value: Any, depth: int = 0) -> str:
+def _description(value: Any, depth: int = 0) -> str:
     """A text that is the same for equal values in every process; no address of an object is in it."""
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
     if value is None or isinstance(value, bool | int | float | complex | str | bytes | enum.Enum):
@@ -99,13 +99,13 @@ def _described(value: Any, depth: int = 0) -> str:
 def _parts(value: Any, depth: int) -> list[str]:
     """What containers and plain objects hold, in a fixed order."""
     if isinstance(value, list | tuple):
-        return [_described(held, depth) for held in value]
+        return [_description(held, depth) for held in value]
     if isinstance(value, set | frozenset):
-        return sorted(_described(held, depth) for held in value)
+        return sorted(_description(held, depth) for held in value)
     if isinstance(value, functools.partial):
-        return [_described(part, depth) for part in (value.func, value.args, value.keywords)]
+        return [_description(part, depth) for part in (value.func, value.args, value.keywords)]
     held = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
-    return sorted(f"{_described(key, depth)}: {_described(part, depth)}" for key, part in held.items())
+    return sorted(f"{_description(key, depth)}: {_description(part, depth)}" for key, part in held.items())
 
 
 def _sources(target: Any, seen: set[int]) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _sources(target: Any, seen: set[int]) -> Iterator[str]:
                     if not is_library(_file(named)):
                         yield from _sources(named, seen)
                 elif named is not None and not isinstance(named, types.ModuleType) and not callable(named):
-                    yield f"{name}\t{_described(named)}"
+                    yield f"{name}\t{_description(named)}"
 
 
 def _names(code: types.CodeType) -> Iterator[str]:

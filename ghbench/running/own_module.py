@@ -125,7 +125,7 @@ class OwnModule:
         self.drawn_whole = False
         """Whether these are all that vary."""
         before = attribute_digests(module)
-        probe, self._remarks = self._probed(np.zeros((2, 3, *preprocessing.size), dtype=np.uint8), name)
+        probe, self._remarks = self._probe(np.zeros((2, 3, *preprocessing.size), dtype=np.uint8), name)
         self._volatile = frozenset(
             attribute for attribute, digest in attribute_digests(module).items() if before.get(attribute) != digest
         )
@@ -221,7 +221,7 @@ class OwnModule:
             for name, part in parts.items()
         ]
 
-    def _probed(self, images: NDArray[np.uint8], name: str) -> tuple[dict[str, NDArray[np.float32]], dict[str, str]]:
+    def _probe(self, images: NDArray[np.uint8], name: str) -> tuple[dict[str, NDArray[np.float32]], dict[str, str]]:
         try:
             return self._levels(images)
         except UserError:

@@ -89,7 +89,7 @@ def write_features(
     """
     check_target(target, force=force)
     with atomic.atomic_file(target) as stream:
-        stream.write(_packed(target.suffix.lower(), levels, ids, json.dumps(about)))
+        stream.write(_file_content(target.suffix.lower(), levels, ids, json.dumps(about)))
 
 
 def check_target(target: Path, *, force: bool) -> None:
@@ -104,7 +104,7 @@ def check_target(target: Path, *, force: bool) -> None:
         raise UsageError(f"{target} exists already", fix="add --force to replace it" if target.is_file() else None)
 
 
-def _packed(suffix: str, levels: Mapping[str, NDArray[Any]], ids: Sequence[str], about: str) -> bytes:
+def _file_content(suffix: str, levels: Mapping[str, NDArray[Any]], ids: Sequence[str], about: str) -> bytes:
     content = io.BytesIO()
     if suffix == ".npz":
         taken = {IDS, ABOUT} & set(levels)

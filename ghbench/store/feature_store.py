@@ -95,13 +95,13 @@ class FeatureStore:
             raise UserError(f"{folder.name} is being written to by another process") from error
         self.sweep()
 
-    def removed(self) -> list[Path]:
+    def removed_folders(self) -> list[Path]:
         """Folders that `remove` has set aside and a killed process did not delete, sorted."""
         return sorted(self.root.glob(".*.removed"))
 
     def sweep(self) -> None:
         """Delete what `remove` has set aside, in this process or in one that was killed."""
-        for folder in self.removed():
+        for folder in self.removed_folders():
             # Another process may be deleting it, too.
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -168,7 +168,7 @@ def _import(
     if not levels:
         raise DataError(f"{source} holds no features; expected one array [{len(dataset)}, D] a level")
     kept = {level: _validate(array, level, dataset, source) for level, array in levels.items()}
-    comparison = _stated(Comparison, found, "comparison", source)
+    comparison = _statement(Comparison, found, "comparison", source)
     for level, mean in (comparison.mean or {} if comparison else {}).items():
         if level not in kept or len(mean) != kept[level].shape[1]:
             raise DataError(f"{source}: the mean of level {level!r} does not fit its features")
@@ -187,7 +187,7 @@ def _import(
             rows=len(dataset),
             dims={level: array.shape[1] for level, array in kept.items()},
             files=files,
-            training=training or _stated(ImportedTraining, found, "training", source),
+            training=training or _statement(ImportedTraining, found, "training", source),
             comparison=comparison,
         )
         atomic.write_text(made / "manifest.json", manifest.model_dump_json(indent=1, exclude_none=True) + "\n")
@@ -200,7 +200,7 @@ def _import(
     return ImportedFeatures(folder, manifest)
 
 
-def _stated(model: type[Part], found: FeatureFile, name: str, source: Path) -> Part | None:
+def _statement(model: type[Part], found: FeatureFile, name: str, source: Path) -> Part | None:
     """What `ghbench extract` wrote beside the features."""
     if name not in found.about:
         return None

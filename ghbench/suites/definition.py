@@ -100,7 +100,7 @@ def load_suite(given: str, *, own_code: bool = False) -> Suite:
         DataError: The file does not describe a suite.
     """
     if Path(given).suffix.lower() in {".yaml", ".yml"}:
-        return _checked(_read(Path(given).expanduser()), given, own_code=own_code)
+        return _suite_of_text(_read(Path(given).expanduser()), given, own_code=own_code)
     known = shipped_suites()
     if given not in known:
         near = difflib.get_close_matches(given, known, n=1)
@@ -110,7 +110,7 @@ def load_suite(given: str, *, own_code: bool = False) -> Suite:
         )
     entry = known[given]
     text = resources.files(entry.module).joinpath(f"{entry.attr}.yaml").read_text(encoding="utf-8")
-    return _checked(text, f"suite {given}", own_code=False)
+    return _suite_of_text(text, f"suite {given}", own_code=False)
 
 
 def _read(path: Path) -> str:
@@ -126,7 +126,7 @@ def _read(path: Path) -> str:
         raise DataError(f"{path} is not UTF-8 text") from error
 
 
-def _checked(text: str, where: str, *, own_code: bool) -> Suite:
+def _suite_of_text(text: str, where: str, *, own_code: bool) -> Suite:
     try:
         _refuse_expansion(text, where)
         root = yaml.compose(text, Loader=yaml.SafeLoader)

@@ -111,7 +111,7 @@ def _check_origin(result: Result, task: str, listed: Mapping[str, Mapping[str, s
         raise DataError(f"it says that it was made at {result.provenance.created[:40]!r}") from None
     if made.replace(tzinfo=made.tzinfo or UTC) > datetime.now(UTC) + timedelta(days=2):
         raise DataError(f"it says that it was made in the future, at {result.provenance.created}")
-    if listed is not None and listed.get(task, {}).get(result.digest) != result.sealed():
+    if listed is not None and listed.get(task, {}).get(result.digest) != result.content_seal():
         raise DataError(f"it is not the result that was published: its seal is not in {DIGESTS}")
 
 

@@ -34,7 +34,7 @@ def seal_differences(result: Result) -> list[str]:
     """What is wrong with a result's seal; whoever can compute sha256 can also make one that fits."""
     if result.seal is None:
         return ["it has no seal: it was made by an older ghbench, or somebody removed it"]
-    return [] if result.seal == result.sealed() else ["it was changed after it was written: its seal does not fit"]
+    return [] if result.seal == result.content_seal() else ["it was changed after it was written"]
 
 
 def identity_of(result: Result, task: Task) -> Identity:
@@ -47,7 +47,7 @@ def identity_of(result: Result, task: Task) -> Identity:
         task: The task that the user named.
     """
     try:
-        subject = _installed(result, task)
+        subject = _installed_subject(result, task)
         if subject is None:
             return Identity(unchecked="not a registered plugin of ghbench's own")
         spec = subject.spec()
@@ -60,7 +60,7 @@ def identity_of(result: Result, task: Task) -> Identity:
     return Identity(tuple(_differences(result, spec, task)))
 
 
-def _installed(result: Result, task: Task) -> Subject | None:
+def _installed_subject(result: Result, task: Task) -> Subject | None:
     if result.subject.constant:
         found = task.constant(result.subject.spec_string) if isinstance(task, WithConstants) else None
         if found is None:

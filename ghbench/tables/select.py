@@ -54,7 +54,7 @@ def chosen_table(task: Task, choice: Choice) -> Table:
         if len(kept) < len(entries):
             notes.append(f"Ranked among the {len(kept)} results that were asked for, of {len(entries)}.")
         entries = kept
-    table = rank_table(task, _labelled(entries, choice.labels, task), notes)
+    table = rank_table(task, _with_labels(entries, choice.labels, task), notes)
     return table.with_columns(choice.columns) if choice.columns else table
 
 
@@ -63,7 +63,7 @@ def _fits(entry: Entry, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern.removeprefix("ghbench/")) for name in names for pattern in patterns)
 
 
-def _labelled(entries: Sequence[Entry], labels: Sequence[str], task: Task) -> list[Entry]:
+def _with_labels(entries: Sequence[Entry], labels: Sequence[str], task: Task) -> list[Entry]:
     called: dict[str, str] = {}
     for label in labels:
         spec, equals, name = label.rpartition("=")

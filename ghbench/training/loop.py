@@ -138,7 +138,7 @@ class _Session:
             speed = (self.shown - began_at) / max(now - started, 1e-9)
             self.seconds_now = self.seconds + now - started
             if self.bad >= PATIENCE:
-                raise self._diverged("the losses")
+                raise self._divergence("the losses")
             self._milestones(speed)
             stopping = stop() or stopping
             if self.bad:  # weights that give no losses are not worth a checkpoint; the next steps show whether it lasts
@@ -209,7 +209,7 @@ class _Session:
             finite = all(map(math.isfinite, means.values()))
             self.bad_lines = self.bad_lines + 1 if self.machine.any(not finite) else 0
             if self.bad_lines > 3:
-                raise self._diverged("the losses")
+                raise self._divergence("the losses")
             if self.machine.main:
                 line = {"shown": shown, "images_per_second": round(speed, 2), **_round(means)}
                 self.folder.log({**line, "hours": round(self.seconds_now / 3600, 4)})
@@ -261,11 +261,11 @@ class _Session:
         broken = not_finite(state)
         # In all processes, so that none waits for another one that has stopped.
         if self.machine.any(bool(broken)) or self.bad:
-            raise self._diverged(f"the weights of {', '.join(broken)}" if broken else "the losses")
+            raise self._divergence(f"the weights of {', '.join(broken)}" if broken else "the losses")
         if self.machine.main:
             self.folder.save(self.shown, state)
 
-    def _diverged(self, what: str) -> DataError:
+    def _divergence(self, what: str) -> DataError:
         name, kept = self.recipe.name, self.folder.checkpoints()
         healthy = f"the last healthy state is {kept[-1]}" if kept else "no state was saved before"
         again = "; the same command resumes from that state" if kept else ""

@@ -43,9 +43,9 @@ def test_numbers_are_those_of_the_metrics_on_the_features():
     assert [row.metric for row in found.rows] == [
         f"{name}[thumbnail]" for name in ("fd", "kid", "precision", "recall", "density", "coverage", "fd-infinity")
     ]
-    from ghbench.analysis.sources import concatenated, encode
+    from ghbench.analysis.sources import concatenate_levels, encode
 
-    first, second = (concatenated(encode(EXTRACTOR, images)) for images in (one, two))
+    first, second = (concatenate_levels(encode(EXTRACTOR, images)) for images in (one, two))
     by_name = rows(found)
     assert by_name["fd"].value == frechet.frechet_distance(first, second)
     assert by_name["kid"].value == frechet.kernel_distance(first, second)

@@ -265,7 +265,7 @@ def test_decoders_take_turns_where_memory_is_short():
     memory, most, inside, lock = damage._Memory(10), [], [], threading.Lock()
 
     def work(size):
-        with memory.reserved(size):
+        with memory.reserve(size):
             with lock:
                 inside.append(size)
                 most.append(sum(inside))

@@ -244,9 +244,9 @@ def test_what_a_killed_removal_left_is_swept_by_the_next_writer(tmp_path):
         (tmp_path / name / "a").mkdir(parents=True)
         (tmp_path / name / "a" / "shard-00000.npy").touch()
     store = FeatureStore(tmp_path)
-    assert len(store.removed()) == 2
+    assert len(store.removed_folders()) == 2
     stored = fill(opened(tmp_path))
-    assert store.removed() == []
+    assert store.removed_folders() == []
     (tmp_path / ".old-0123.ab12.removed").mkdir()
     store.remove(stored.folder)
     assert list(tmp_path.iterdir()) == []

@@ -47,7 +47,7 @@ def read_settings(checkpoint: Checkpoint, network: str, architectures: Collectio
     """
     rates: dict[str, float] = {}
     clamps: dict[str, float | None] = {}
-    for path, value in _stated(checkpoint.config.get(network)):
+    for path, value in _statements(checkpoint.config.get(network)):
         *places, name = path.split(".")
         last = places[-1] if places else ""
         full = f"{network}: {path}={value!r}"
@@ -79,7 +79,7 @@ def _one(network: str, found: Mapping[str, Any], default: Any) -> Any:
     return next(iter(found.values()), default)
 
 
-def _stated(described: Any) -> Iterator[tuple[str, Any]]:
+def _statements(described: Any) -> Iterator[tuple[str, Any]]:
     """Settings by path: the network's own keyword arguments, then those of its modules."""
     if isinstance(described, dict):
         for kind in ("init_kwargs", "static_kwargs", "modules"):
