@@ -123,7 +123,10 @@ class Counts(_Part):
     """How many of what."""
 
     records: int
-    unit: str | None = Field(description="what the bootstrap resamples, None where nothing is")
+    # Plain words: they stand in a sentence below tables of every format.
+    unit: str | None = Field(
+        description="what the bootstrap resamples, None where nothing is", pattern=r"^[\w ,.()/+-]{1,60}$"
+    )
     units: int
     units_digest: str | None = Field(default=None, description="which units: systems are paired over equal ones only")
 

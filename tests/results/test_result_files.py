@@ -43,6 +43,7 @@ def test_the_file_is_plain_json_without_nan(saved, result):
         lambda content: content.update(schema_version=1),
         lambda content: content.update(status="failed"),
         lambda content: content.pop("digest"),
+        lambda content: content.update(counts={"records": 1, "units": 1, "unit": "people <script>[x](http://y)"}),
     ],
 )
 def test_a_file_of_another_schema_is_refused(saved, change):
