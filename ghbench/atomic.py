@@ -58,11 +58,12 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """A folder to fill, which takes its place at `path` only when the block ends without an error.
 
     Args:
         path: Where the finished folder shall stand; missing parent folders are made.
+        replace: Whether a folder that stands there gives way.
 
     Yields:
         An empty folder beside it; what a killed process left there is deleted.
@@ -72,20 +73,24 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     from filelock import FileLock, Timeout
 
-    making = path.with_name(f".{path.name}.making")
+    making, old = (path.with_name(f".{path.name}.{what}making") for what in ("", "old."))
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
-            if path.exists():
+            if path.exists() and not replace:
                 raise UserError(f"{path} exists already", fix="choose another name, or remove it")
-            shutil.rmtree(making, ignore_errors=True)
+            for left_behind in (making, old):
+                shutil.rmtree(left_behind, ignore_errors=True)
             making.mkdir()
             try:
                 yield making
+                if path.exists():
+                    path.rename(old)
                 making.rename(path)
                 _sync_folder(path.parent)
             finally:
-                shutil.rmtree(making, ignore_errors=True)
+                for aside in (making, old):
+                    shutil.rmtree(aside, ignore_errors=True)
     except Timeout:
         raise UserError(f"another process is making {path}", fix="wait for it, or choose another name") from None
 

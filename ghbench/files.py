@@ -95,6 +95,19 @@ def user_path(text: Path | str) -> Path:
         raise DataError(f"{text}: the home folder is unknown", fix="write the whole path") from error
 
 
+def exists(path: Path | str) -> bool:
+    """Whether a file or folder exists; what no file can be called does not."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # a name that is too long, a NUL
+        return False
+
+
+def is_folder(path: Path | str) -> bool:
+    """Whether a folder exists at a path."""
+    return exists(path) and Path(path).is_dir()
+
+
 def _check(path: Path, found: os.stat_result) -> None:
     kind = stat.S_IFMT(found.st_mode)
     if kind != stat.S_IFREG:

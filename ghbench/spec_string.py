@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ghbench.errors import UsageError
-from ghbench.files import user_path
+from ghbench.files import exists, user_path
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -88,19 +88,6 @@ class SpecString:
 def is_path(value: str) -> bool:
     """Whether an option's value names a file or folder; `parse` has made such values absolute."""
     return Path(value).is_absolute()
-
-
-def exists(path: Path | str) -> bool:
-    """Whether a file or folder exists; what no file can be called does not."""
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):  # a name that is too long, a NUL
-        return False
-
-
-def is_folder(path: Path | str) -> bool:
-    """Whether a folder exists at a path."""
-    return exists(path) and Path(path).is_dir()
 
 
 def at_any_path(name: str) -> str:

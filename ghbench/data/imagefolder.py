@@ -11,9 +11,8 @@ from ghbench.data.image_files import ImageEntry, ImageFiles
 from ghbench.data.spelling import check_one_spelling, nfc
 from ghbench.dataset import DatasetCard
 from ghbench.errors import DataError, MissingError
-from ghbench.files import regular_file, user_path
+from ghbench.files import is_folder, regular_file, user_path
 from ghbench.imaging.decode import SUFFIXES
-from ghbench.spec_string import is_folder
 
 SPLITS = ("train", "val", "test")
 METADATA_NAMES = frozenset({"desktop.ini", "licence", "license", "readme", "thumbs.db"})

@@ -13,8 +13,7 @@ from ghbench.data.pair_files import read_pairs
 from ghbench.data.pair_list import PairList
 from ghbench.dataset import DatasetCard
 from ghbench.errors import MissingError
-from ghbench.files import user_path
-from ghbench.spec_string import exists
+from ghbench.files import exists, user_path
 
 Version = Literal["funneled", "original", "deepfunneled"]
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from ghbench.data.image_files import ImageEntry
 from ghbench.data.spelling import check_one_spelling, nfc
 from ghbench.errors import DataError, MissingError
-from ghbench.files import regular_file
+from ghbench.files import is_folder, regular_file
 from ghbench.imaging.decode import SUFFIXES
-from ghbench.spec_string import is_folder
 
 _NUMBERED = re.compile(r"(?P<person>.+)_(?P<number>\d{1,18})")
 

@@ -21,8 +21,7 @@ from ghbench.data.pair_list import PairList
 from ghbench.data.spelling import nfc
 from ghbench.dataset import DatasetCard
 from ghbench.errors import DataError, MissingError
-from ghbench.files import read_text, user_path
-from ghbench.spec_string import exists
+from ghbench.files import exists, read_text, user_path
 
 Picture = tuple[str, int]
 _DIGITS = 18

@@ -15,8 +15,9 @@ from ghbench.dataset import Dataset
 from ghbench.digests import digest_array, digest_file, digest_json
 from ghbench.errors import DataError, UsageError, UserError
 from ghbench.extractor import ExtractorSpec, NavigatorSpec, SubjectSpec, TrainingRecord
+from ghbench.files import exists, is_folder
 from ghbench.imaging import DECODE_VERSION, RESIZES, Alignment
-from ghbench.spec_string import PATH, SpecString, exists, is_folder, is_path, parse
+from ghbench.spec_string import PATH, SpecString, is_path, parse
 from ghbench.store import FeatureKey
 
 

@@ -169,11 +169,10 @@ class StoredFeatures:
         Inside `writing()` damaged shards are moved to quarantine; readers change nothing.
         """
         note = self._level(level)
-        present = {} if note is None else note.shards
         return [
             rows
             for number, rows in enumerate(self._ranges())
-            if number not in present or not self._is_intact(level, number)
+            if note is None or number not in note.shards or not self._is_intact(note, number)
         ]
 
     def write_shard(self, level: str, start: int, rows: NDArray[Any], note: ShardNote | None = None) -> None:
@@ -270,17 +269,16 @@ class StoredFeatures:
         count = len(self.row_ids)
         return [(start, min(start + self.shard_rows, count)) for start in range(0, count, self.shard_rows)]
 
-    def _is_intact(self, level: str, number: int) -> bool:
-        if (level, number) in self._verified:
+    def _is_intact(self, note: LevelManifest, number: int) -> bool:
+        if (note.level, number) in self._verified:
             return True
-        note = self._level(level)
-        if note is not None and level_files.is_intact(self.folder / level, number, note):
-            self._verified.add((level, number))
+        if level_files.is_intact(self.folder / note.level, number, note):
+            self._verified.add((note.level, number))
             return True
         # Only the holder of the lock may change anything: another process may be writing this level.
         if self._locked:
             with self._disk_errors():
-                self._quarantine(level, number)
+                self._quarantine(note.level, number)
         return False
 
     def _quarantine(self, level: str, number: int) -> None:

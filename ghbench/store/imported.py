@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import re
-import secrets
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ghbench import atomic, locations
 from ghbench.dataset import Dataset, content_digest
 from ghbench.digests import digest_file, digest_json
-from ghbench.errors import DataError, FeatureError, MissingError, UsageError, UserError
+from ghbench.errors import DataError, FeatureError, MissingError, UsageError
 from ghbench.extractor import Domain
 from ghbench.files import read_text
 from ghbench.store.arrays_from_files import map_array
@@ -141,23 +138,17 @@ def import_features(
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name imported features; letters, digits and . _ - only")
     folder = imported_folder() / name
-    imported_folder().mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(imported_folder() / f".{name}.lock", timeout=0):
-            for left_behind in imported_folder().glob(f".{name}.*.aside"):
-                shutil.rmtree(left_behind)
-            if folder.exists() and not replace:
-                raise UsageError(
-                    f"imported features {name!r} exist already", fix="add --replace, or choose another name"
-                )
-            return _import(source, folder, dataset, ids, training)
-    except Timeout as error:
-        raise UserError(f"features are being imported as {name!r} by another process") from error
+    if folder.exists() and not replace:
+        raise UsageError(f"imported features {name!r} exist already", fix="add --replace, or choose another name")
+    with atomic.atomic_folder(folder, replace=replace) as making:
+        manifest = _import(source, name, making, dataset, ids, training)
+    return ImportedFeatures(folder, manifest)
 
 
 def _import(
-    source: Path, folder: Path, dataset: Dataset, ids: str, training: ImportedTraining | None
-) -> ImportedFeatures:
+    source: Path, name: str, making: Path, dataset: Dataset, ids: str, training: ImportedTraining | None
+) -> ImportedManifest:
+    """Write the features and, last, their manifest into the folder `making`."""
     listed = Path(ids)
     from_list = ids != IDS and listed.is_file()
     found = read_features(source, IDS if from_list else ids)
@@ -172,32 +163,23 @@ def _import(
     for level, mean in (comparison.mean or {} if comparison else {}).items():
         if level not in kept or len(mean) != kept[level].shape[1]:
             raise DataError(f"{source}: the mean of level {level!r} does not fit its features")
-    made = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.aside")
-    old = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.aside")
-    try:
-        files = {}
-        for level, array in kept.items():
-            with atomic.atomic_file(made / f"{level}.npy") as stream:
-                np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
-            files[level] = digest_file(made / f"{level}.npy")
-        manifest = ImportedManifest(
-            name=folder.name,
-            dataset=dataset.card().name,
-            dataset_digest=content_digest(dataset),
-            rows=len(dataset),
-            dims={level: array.shape[1] for level, array in kept.items()},
-            files=files,
-            training=training or _statement(ImportedTraining, found, "training", source),
-            comparison=comparison,
-        )
-        atomic.write_text(made / "manifest.json", manifest.model_dump_json(indent=1, exclude_none=True) + "\n")
-        if folder.exists():
-            folder.replace(old)
-        made.replace(folder)
-    finally:
-        for aside in (made, old):
-            shutil.rmtree(aside, ignore_errors=True)
-    return ImportedFeatures(folder, manifest)
+    files = {}
+    for level, array in kept.items():
+        with atomic.atomic_file(making / f"{level}.npy") as stream:
+            np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
+        files[level] = digest_file(making / f"{level}.npy")
+    manifest = ImportedManifest(
+        name=name,
+        dataset=dataset.card().name,
+        dataset_digest=content_digest(dataset),
+        rows=len(dataset),
+        dims={level: array.shape[1] for level, array in kept.items()},
+        files=files,
+        training=training or _statement(ImportedTraining, found, "training", source),
+        comparison=comparison,
+    )
+    atomic.write_text(making / "manifest.json", manifest.model_dump_json(indent=1, exclude_none=True) + "\n")
+    return manifest
 
 
 def _statement(model: type[Part], found: FeatureFile, name: str, source: Path) -> Part | None:

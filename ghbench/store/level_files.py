@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench import atomic
-from ghbench.digests import digest_bytes
 from ghbench.errors import DataError
 from ghbench.files import open_regular
 from ghbench.store.arrays_from_files import map_array
@@ -29,6 +29,16 @@ def shard_bytes(rows: NDArray[Any]) -> bytes:
     content = io.BytesIO()
     np.save(content, np.ascontiguousarray(rows), allow_pickle=False)
     return content.getvalue()
+
+
+def shard_digest(rows: NDArray[Any]) -> str:
+    """sha256 of `shard_bytes`, without a copy of the rows."""
+    whole = np.ascontiguousarray(rows)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(whole))
+    sha = hashlib.sha256(header.getvalue())
+    sha.update(whole.data)
+    return sha.hexdigest()
 
 
 def read_rows(folder: Path, number: int, entry: ShardEntry) -> NDArray[Any] | None:
@@ -59,7 +69,7 @@ def is_intact(folder: Path, number: int, level: LevelManifest) -> bool:
     rows = read_rows(folder, number, entry)
     if rows is None or rows.shape != (entry.rows[1] - entry.rows[0], level.shape[1]) or rows.dtype != level.dtype:
         return False
-    return digest_bytes(shard_bytes(rows)) == entry.sha256 and bool(np.isfinite(rows).all())
+    return shard_digest(rows) == entry.sha256 and bool(np.isfinite(rows).all())
 
 
 def merge(folder: Path, level: LevelManifest) -> None:
