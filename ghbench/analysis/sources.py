@@ -16,7 +16,7 @@ from ghbench.data.subset import Subset, first_rows
 from ghbench.dataset import Dataset
 from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import ExtractorSpec
-from ghbench.running.extract import stored_features
+from ghbench.running.features import stored_features
 from ghbench.running.options import RunOptions
 from ghbench.running.request import subject_request
 from ghbench.spec_string import parse

@@ -14,10 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ghbench.data.subset import Subset
-from ghbench.dataset import Dataset, content_digest
+from ghbench.dataset import content_digest
 from ghbench.digests import digest_json
 from ghbench.errors import AbilityError, DataError, FeatureError, PluginError, UsageError
-from ghbench.extraction import Precomputed, extract_features, store_precomputed
 from ghbench.extractor import Encoder, ExtractorSpec, Subject, SubjectSpec
 from ghbench.imaging import Alignment, alignment
 from ghbench.levels import select_levels
@@ -26,7 +25,8 @@ from ghbench.results.provenance import provenance
 from ghbench.results.schema import Counts, Missing, Result
 from ghbench.running import record
 from ghbench.running.context import RunContext
-from ghbench.running.keys import align_parts, feature_key, identity_of_extractor, identity_of_task, subject_parts
+from ghbench.running.features import fill, identity_of_subject
+from ghbench.running.keys import align_parts, feature_key, identity_of_task, subject_parts
 from ghbench.running.options import RunOptions
 from ghbench.running.overlap import check_overlap
 from ghbench.running.own_module import OwnModule
@@ -97,9 +97,8 @@ class Pair:
 
     @cached_property
     def identity(self) -> str:
-        """What the subject was built from; names of the user's own objects stand for themselves."""
-        spec = self.request.spec_string
-        return str(spec) if self.request.given is not None else identity_of_extractor(spec)
+        """What the subject was built from."""
+        return identity_of_subject(self.request)
 
     @cached_property
     def digest(self) -> str:
@@ -192,17 +191,11 @@ class Pair:
                 )
                 features = self.context.store.open(key, data.dataset.ids)
                 if not all(map(features.is_ready, self.levels)):
-                    encoded += self._extract(data.dataset, features, self.spec, self.align)
+                    encoded += fill(
+                        features, self.subject, self.spec, data.dataset, self.levels, self.align, self.options
+                    )
                 stored[name][view] = features
         return stored, encoded
-
-    def _extract(self, dataset: Dataset, features: StoredFeatures, spec: ExtractorSpec, align: Alignment) -> int:
-        if isinstance(self.subject, Precomputed) and features.key.view == "plain":
-            store_precomputed(self.subject, spec, dataset, features, self.levels)
-            return 0
-        if not isinstance(self.subject, Encoder):
-            raise UsageError(f"extractor {spec.name!r} encodes no images; it has no {features.key.view} features")
-        return extract_features(self.subject, spec, dataset, features, self.levels, align.name, self.options.extraction)
 
     def evaluate(self, stored: record.Stored) -> Evaluation:
         """The task's records; under the policy `each` those of every level, one below the other."""
