@@ -72,14 +72,6 @@ class Plugin:
         return typing.cast("Callable[..., Any]", target)
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """One line about a plugin, read from its source without importing it; `error` tells why that was not possible."""
-
-    text: str
-    error: str | None = None
-
-
 def plugins(kind: Kind) -> list[Plugin]:
     """All registered plugins of a kind, sorted by name. Imports none of them."""
     found = {
@@ -291,39 +283,6 @@ def _type_of_default(default: object) -> Any:
     if isinstance(default, bool | int | float | str):
         return type(default)
     return int | float | str
-
-
-def summary(plugin: Plugin) -> Summary:
-    """First docstring line of a plugin's target, read with `ast`; nothing is imported."""
-    module, _, attribute = plugin.target.partition(":")
-    try:
-        path = _source_file(module)
-        if path is None:
-            return Summary("", f"module {module} not found")
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError) as error:
-        return Summary("", f"{type(error).__name__}: {error}")
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
-            return Summary((ast.get_docstring(node) or "").partition("\n")[0])
-    reexported = any(isinstance(node, ast.ImportFrom | ast.Assign) for node in tree.body)
-    return Summary("", None if reexported and attribute in path.read_text() else f"{module} has no {attribute}")
-
-
-def _source_file(module: str) -> Path | None:
-    """The file of a module, found without importing its parent packages."""
-    top, *rest = module.split(".")
-    found = importlib.util.find_spec(top)
-    if found is None:
-        return None
-    if not rest:
-        return Path(found.origin) if found.origin else None
-    for location in found.submodule_search_locations or ():
-        base = Path(location).joinpath(*rest)
-        for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-            if candidate.is_file():
-                return candidate
-    return None
 
 
 def _a_class(file: str) -> str:

@@ -339,40 +339,6 @@ class Replicating(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class ErrorList:
-    """Records that are wrong in one way, for whoever wants to look at them.
-
-    Args:
-        title: In the field's terms: `false accepts`, `highest mse`.
-        what: What the error is, in a few words.
-        role: Role of the dataset whose images they are about.
-        images: int64 [K, M] rows of that dataset: M is 1 for items, 2 for pairs.
-        error: float64 [K], larger is worse.
-        shown: More numbers of each record, by name: float64 [K].
-    """
-
-    title: str
-    what: str
-    role: str
-    images: NDArray[np.int64]
-    error: NDArray[np.float64]
-    shown: Mapping[str, NDArray[np.float64]]
-
-
-@runtime_checkable
-class WithErrors(Protocol):
-    """A task that can say which of its records are wrong, and how far."""
-
-    def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
-        """Wrong records by kind, in any order; kinds of which there are none are left out.
-
-        Args:
-            records: What `evaluate` returned, of one level where levels were evaluated one by one.
-        """
-        ...
-
-
 @runtime_checkable
 class WithConstants(Protocol):
     """A task some of whose reference rows are answers of its own: the mean image, a ceiling, the untouched input."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ghbench import registry
+from ghbench import plugin_summary, registry
 from ghbench.errors import MissingError, PluginError, UsageError
 from ghbench.spec_string import parse
 
@@ -65,8 +65,8 @@ def test_a_broken_plugin_is_listed_and_fails_only_when_used(site):
     modules = {"broken_import": CLASS.format("x") + "import no_such_module_anywhere\n", "broken_syntax": "class (:\n"}
     entries = {"cannot-import": "broken_import:Net", "cannot-parse": "broken_syntax:Net", "gone": "nowhere_at_all:Net"}
     installed(site, "broken-pack", entries=entries, modules=modules)
-    listed = {plugin.name: registry.summary(plugin) for plugin in registry.plugins("extractor")}
-    assert listed["cannot-import"] == registry.Summary("A net of x.")
+    listed = {plugin.name: plugin_summary.summary(plugin) for plugin in registry.plugins("extractor")}
+    assert listed["cannot-import"] == plugin_summary.Summary("A net of x.")
     assert "SyntaxError" in listed["cannot-parse"].error
     assert "not found" in listed["gone"].error
     assert registry.build("extractor", "pixels").spec().name == "pixels"
@@ -173,7 +173,7 @@ def test_a_file_that_fails_leaves_no_half_module_behind(tmp_path):
 def test_every_first_party_plugin_has_a_summary_that_is_read_without_importing_it():
     plugins = [plugin for kind in registry.KINDS for plugin in registry.plugins(kind) if plugin.package == "ghbench"]
     assert len(plugins) > 12
-    missing = {plugin.name: registry.summary(plugin) for plugin in plugins if not registry.summary(plugin).text}
+    missing = {plugin.name: plugin_summary.summary(plugin) for plugin in plugins if not plugin_summary.summary(plugin).text}
     assert missing == {}
 
 
@@ -181,10 +181,10 @@ def test_neither_torch_nor_a_plugin_is_imported_by_listing():
     code = """
 import sys
 import ghbench
-from ghbench import registry
+from ghbench import plugin_summary, registry
 for kind in registry.KINDS:
     for plugin in registry.plugins(kind):
-        registry.summary(plugin)
+        plugin_summary.summary(plugin)
 plugins = ("ghbench_tasks", "ghbench_baselines", "ghbench.data.")
 print(sorted(name for name in sys.modules if name == "torch" or name.startswith(plugins)))
 """
@@ -202,11 +202,11 @@ def test_an_installed_package_is_found_through_its_entry_point_and_keeps_the_con
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
     subprocess.run([sys.executable, "-m", "pip", "install", *options, str(copy)], check=True, capture_output=True)
     code = """
-from ghbench import registry
+from ghbench import plugin_summary, registry
 from ghbench.spec_string import parse
 from ghbench.testing import check_extractor
 plugin = registry.find("extractor", parse("example-colour-histogram"))
-print(plugin.qualified_name, "|", registry.summary(plugin).text)
+print(plugin.qualified_name, "|", plugin_summary.summary(plugin).text)
 print(check_extractor(registry.build("extractor", "example-colour-histogram:bins=4")).levels[0].dim)
 """
     first, second = run_python(code, target).splitlines()

@@ -24,7 +24,7 @@ from ghbench.results.schema import Result
 from ghbench.running.options import RunOptions
 from ghbench.running.pair import Pair
 from ghbench.running.request import load_task, subject_request
-from ghbench.task import ErrorList, WithErrors
+from ghbench.task_errors import ErrorList, WithErrors
 
 GENERATOR = "ghbench errors"
 """What a page says that it was made by; only such files are replaced."""
@@ -110,7 +110,7 @@ def write_errors_page(
 
     Args:
         extractor: Spec string.
-        task: Spec string of a task that tells its errors, see `ghbench.task.WithErrors`.
+        task: Spec string of a task that tells its errors, see `ghbench.task_errors.WithErrors`.
         out: The HTML file; one that this function did not write is left alone.
         count: Records of each kind of error.
         near: Nearest neighbours of each image.

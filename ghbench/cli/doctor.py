@@ -119,7 +119,8 @@ def _folders() -> list[str]:
 
 
 def _plugins() -> list[str]:
-    from ghbench.registry import KINDS, plugins, summary
+    from ghbench.plugin_summary import summary
+    from ghbench.registry import KINDS, plugins
 
     problems = []
     for kind in KINDS:

@@ -7,7 +7,8 @@ from typing import Annotated, Literal, cast
 import typer
 
 from ghbench.cli.terminal import print_columns, print_json
-from ghbench.registry import Kind, Plugin, plugins, summary
+from ghbench.plugin_summary import summary
+from ghbench.registry import Kind, Plugin, plugins
 
 Listed = Literal["extractors", "tasks", "datasets", "generators", "extractor", "task", "dataset", "generator"]
 

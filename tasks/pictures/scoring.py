@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ghbench.metrics.image import psnr_of_mse
 from ghbench.metrics.ratios import ratio_replicates, ratios, unit_codes
 from ghbench.spec_string import SpecString
-from ghbench.task import ErrorList, Metric, Score, Units
+from ghbench.task import Metric, Score, Units
+from ghbench.task_errors import ErrorList
 
 from .constants import Constant
 from .judges import Judge
@@ -72,7 +73,7 @@ class RatioScores:
         return found
 
     def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
-        """Images by the first metric, the worst first, see `ghbench.task.WithErrors`."""
+        """Images by the first metric, the worst first, see `ghbench.task_errors.WithErrors`."""
         metric = self.metrics[0]
         found = records[(records["metric"] == metric.name) & (records["row"] >= 0) & (records["below"] > 0)]
         value = (found["above"] / found["below"]).to_numpy(dtype=np.float64)

@@ -17,7 +17,8 @@ from ghbench.extractor import Encoder
 from ghbench.metrics import verification as metrics
 from ghbench.metrics.people_bootstrap import JudgedPairs, accuracy_replicates, roc_replicates
 from ghbench.metrics.verification import COUPLES_A_FAR_NEEDS, Floats, impostor_couples, reportable_fars
-from ghbench.task import ErrorList, Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units, View
+from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units, View
+from ghbench.task_errors import ErrorList
 
 from .pair_sets import PairSet
 from .policies import LEARNING_POLICIES, fold_calibrated, vote
@@ -181,7 +182,7 @@ class VerificationTask:
         return Units("people", code[: len(left)], code[len(left) :], len(people), people.tolist())
 
     def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
-        """False accepts and false rejects, see `ghbench.task.WithErrors`.
+        """False accepts and false rejects, see `ghbench.task_errors.WithErrors`.
 
         A pair counts as it was decided in most assignments of folds; without any, by the threshold that is best on all
         pairs. The error is the distance from that threshold, or how often the pair was decided wrongly where it has a

@@ -18,7 +18,8 @@ from ghbench.data.imagefolder import ImageFolder
 from ghbench.dataset import labels
 from ghbench.errors import UsageError
 from ghbench.extractor import Decoder, Encoder
-from ghbench.task import ErrorList, Evaluation, Metric, Role, Score
+from ghbench.task import Evaluation, Metric, Role, Score
+from ghbench.task_errors import ErrorList
 
 pytest.importorskip("jinja2", reason="the page is made by jinja2")
 HOSTILE = "<script>alert('x')</script>"
