@@ -93,15 +93,11 @@ train-heads: $(VENV)/.train
 	$(BIN)/ghbench train heads --generator mobile-stylegan-ffhq
 
 FACES := $(BIN)/ghbench train ghfeat --generator mobile-stylegan-ffhq
-SMALL := $(BIN)/ghbench train ghfeat --size 32 --images 80000 -o width=0.5 -o real=0.5 -o mirror=false -o grey=0 \
-	-o degraded=0 -o reflected=0
+SMALL := $(BIN)/ghbench train ghfeat --size 32 --images 80000 -o width=0.5 -o real=0.5 -o mirror=false -o changed=0 \
+	-o grey=0 -o degraded=0 -o reflected=0
 
 train-ghfeat: $(VENV)/.train
-	$(FACES) --size 64 --images 200000 --until 114304 --run faces64 -o code=0.1 -o grey_codes=false -o reflected=0
-	$(FACES) --size 64 --images 64000 --run faces64b --start faces64
-	$(FACES) --size 128 --images 20000 --run faces128 --start faces64b -o rate=0.0006
-	$(FACES) --size 128 --images 84000 --run faces128b --start faces128 --data renders:first=0 -o real=0.25 -o psi_low=0.6 \
-		-o code=0.06 -o perceptual_share=0.15 -o perceptual_side=64 -o degraded=0.3 -o reflected=0.25 -o rate=0.0008
+	$(FACES) --size 64 --images 240000 --run faces64 -o width=0.75 -o passes=3
 	$(SMALL) --generator stylegan1-fashion32 --data fashion-mnist --run ghfeat-fashion32
 	$(SMALL) --generator stylegan2-mnist32 --data mnist-10k --run ghfeat-mnist32
 

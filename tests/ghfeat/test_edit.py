@@ -38,7 +38,9 @@ def images(codec):
 
 
 def test_the_codes_of_a_seed_draw_its_image(codec, images):
-    np.testing.assert_array_equal(codec.decode(sampled_codes(codec, [0, 1, 2])), images)
+    # Equal but for rounding: the two ways draw batches of different sizes.
+    drawn = codec.decode(sampled_codes(codec, [0, 1, 2]))
+    np.testing.assert_allclose(drawn.astype(int), images.astype(int), rtol=0, atol=1)
 
 
 def test_mixing_no_levels_is_the_reconstruction_and_all_levels_the_other_one(codec, images):

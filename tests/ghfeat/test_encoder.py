@@ -11,7 +11,9 @@ from ghbench.generators.stylegan1 import StyleGAN1
 from ghbench.generators.tiny import tiny_generator
 from ghbench.ghfeat.network.config import EncoderConfig, compact, paper
 from ghbench.ghfeat.network.encoder import Encoder, synchronise_norms
+from ghbench.ghfeat.network.heads import QUERIES, Affine, AttentionPooling
 from ghbench.ghfeat.network.layout import CodeLayout, CodeLevel, adain_layout, layout_of
+from ghbench.ghfeat.network.passes import corrected, corrector_config
 from ghbench.ghfeat.network.statistics import layout_statistics
 
 OFFICIAL = adain_layout({4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128, 256: 64})
@@ -125,7 +127,43 @@ def test_compact_has_at_most_15_million_parameters_and_a_head_per_level():
     assert list(encoder.heads) == [level.name for level in MOBILE.levels]
     assert {head.squeeze.out_channels for head in encoder.heads.values()} == {16}
     assert {code.shape for code in codes.values()} == {(2, 512)}
-    assert [head.depth for head in encoder.heads.values()] == ["deep"] * 4 + ["middle"] * 4 + ["shallow"] * 2
+    by_row = Encoder(compact(MOBILE, 128, reading="row"))
+    assert [head.depth for head in by_row.heads.values()] == ["deep"] * 4 + ["middle"] * 4 + ["shallow"] * 2
+
+
+def test_compact_heads_read_the_map_of_their_resolution_rectified_and_end_affine():
+    names = ("r4.conv", "r8.up", "r8.conv", "r16.up", "r64.conv", "rgb")
+    layout = CodeLayout("canonical", tuple(CodeLevel(name, 8, row) for row, name in enumerate(names)), rows=10)
+    encoder = Encoder(compact(layout, 64, width=1 / 8, pyramid_width=8))
+    assert [head.depth for head in encoder.heads.values()] == ["deep", "middle", "middle", *["shallow"] * 3]
+    assert all(isinstance(head.norm, Affine) and head.rectified for head in encoder.heads.values())
+    images = torch.rand(4, 3, 64, 64)
+    encoder.eval()
+    together, alone = encoder(images), encoder(images[:1])
+    torch.testing.assert_close(together["rgb"][:1], alone["rgb"])
+
+
+def test_attention_pools_a_weighted_mean_of_the_map():
+    torch.manual_seed(0)
+    pooling = AttentionPooling(6)
+    same = torch.rand(2, 6, 1, 1).expand(-1, -1, 4, 4)
+    torch.testing.assert_close(pooling(same), same[:, :, 0, 0].repeat(1, QUERIES))
+    encoder = Encoder(compact(SMALL, 64, width=1 / 8, pyramid_width=8, gathering="attention")).eval()
+    assert all(code.shape[0] == 2 for code in encoder(torch.rand(2, 3, 64, 64)).values())
+
+
+def test_a_corrector_sees_six_channels_and_adds_to_the_codes():
+    config = compact(SMALL, 64, width=1 / 4, pyramid_width=16)
+    corrector = Encoder(corrector_config(config, 1 / 8)).eval()
+    assert corrector.config.pyramid_width == 8
+    images = torch.rand(2, 3, 64, 64)
+    units = {level.name: torch.ones(2, level.width) for level in SMALL.levels}
+    after = corrected(corrector, images, images * 3, units)
+    change = corrector.standardised_codes(torch.cat([images, (images * 3).clamp(-1, 1)], dim=1))
+    assert {name: code.shape for name, code in after.items()} == {name: unit.shape for name, unit in units.items()}
+    torch.testing.assert_close(after, {name: 1 + value for name, value in change.items()})
+    with pytest.raises(ValueError, match=r"\[N, 6, 64, 64\]"):
+        corrector(images)
 
 
 @pytest.mark.parametrize("size", [32, 64, 128, 256, 512, 1024])

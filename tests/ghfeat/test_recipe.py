@@ -20,9 +20,9 @@ from ghbench.generators.tiny import tiny_generator
 from ghbench.ghfeat.codec import Codec
 from ghbench.ghfeat.files.weights import SavedEncoder, load_encoder, save_encoder
 from ghbench.ghfeat.network.config import compact
-from ghbench.ghfeat.network.statistics import layout_statistics
+from ghbench.ghfeat.network.passes import corrected
+from ghbench.ghfeat.network.statistics import layout_statistics, principal_components
 from ghbench.ghfeat.training import recipe as recipes
-from ghbench.ghfeat.training.degradations import Degradation, degrade, to_grey
 from ghbench.ghfeat.training.job import ghfeat_recipe
 from ghbench.ghfeat.training.lessons import Lessons
 from ghbench.ghfeat.training.losses import code_loss
@@ -38,7 +38,9 @@ SPEC = GeneratorSpec(
     name="tiny", version="1", size=32, colours=3, weights_digest="ab" * 32, licence="Apache-2.0",
     training=TrainingRecord(), domain="nothing",
 )  # fmt: skip
-SMALL = {"width": 0.125, "batch": 4, "perceptual_share": 0.0, "degraded": 0.0, "reflected": 0.0, "grey": 0.0}
+SMALL = {
+    "width": 0.125, "batch": 4, "perceptual_share": 0.0, "degraded": 0.0, "reflected": 0.0, "grey": 0.0, "changed": 0.0
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -114,26 +116,72 @@ def test_true_codes_belong_to_the_images():
     assert code_loss(lesson.codes, lesson.codes, made.statistics, lesson.known).item() == 0
 
 
-@pytest.mark.parametrize("taught", [True, False])
-def test_grey_images_are_grey_in_input_and_target_and_their_codes_are_optional(taught):
-    made = recipe(grey=1.0, degraded=1.0, reflected=1.0, grey_codes=taught)
+def test_a_changed_scene_is_changed_in_input_and_target_and_has_no_known_codes():
+    made = recipe(grey=1.0, degraded=1.0, reflected=1.0)
     lesson = made.lessons.batch(4, np.empty(0, dtype=np.int64), torch.device("cpu"))
     for images in (lesson.inputs, lesson.targets):
         torch.testing.assert_close(images[:, 0], images[:, 2], rtol=0, atol=1e-6)
-    assert lesson.known.sum() == 4 * taught
+    assert lesson.known.sum() == 0
 
 
-def test_reflection_pads_with_blurred_pixels_of_the_image():
+def test_a_degraded_picture_keeps_its_target_and_its_codes():
+    made = recipe(degraded=1.0)
+    lesson = made.lessons.batch(4, np.empty(0, dtype=np.int64), torch.device("cpu"))
+    again = made.generator.synthesis_from_styles(lesson.codes).clamp(-1, 1)
+    torch.testing.assert_close(again, lesson.targets, rtol=1e-4, atol=1e-4)
+    assert (lesson.inputs - lesson.targets).abs().mean() > 0.01
+    assert lesson.known.tolist() == [1, 1, 1, 1]
+
+
+def test_codes_are_of_up_to_three_w_and_single_strange_rows():
+    made = recipe(mixed=1.0, perturbed=1.0, psi_low=1.0, psi_high=1.0)
     torch.manual_seed(0)
-    images = torch.rand(6, 3, 32, 32) * 2 - 1
-    made = degrade(images, Degradation(grey=0.0, share=0.0, reflected=1.0))
-    assert made.min() >= images.min()
-    assert made.max() <= images.max()
-    torch.testing.assert_close(made[:, :, 14:18, 14:18], images[:, :, 14:18, 14:18], rtol=0, atol=0.05)
-    edges = [made[:, :, 0], made[:, :, -1], made[:, :, :, 0], made[:, :, :, -1]]
-    assert all(edge.std() < images.std() / 2 for edge in edges), "blurred"
-    with torch.autocast("cpu", torch.bfloat16):
-        assert degrade(images, Degradation(share=0.0, reflected=1.0)).dtype == torch.float32
+    ws = made.lessons.random_ws(64, torch.device("cpu"))
+    kinds = [len(torch.unique(one.round(decimals=4), dim=0)) for one in ws]
+    assert {2, 3, 4} >= set(kinds) >= {3, 4}
+    plain = recipe(mixed=0.0, perturbed=0.0).lessons.random_ws(8, torch.device("cpu"))
+    torch.testing.assert_close(plain, plain[:, :1].expand_as(plain))
+
+
+def test_renders_of_the_generator_have_known_codes_unless_they_are_mirrored(tmp_path, monkeypatch):
+    monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path))
+    settings = [f"{name}={value}" for name, value in SMALL.items()]
+    made = ghfeat_recipe("tiny", 16, [*settings, "real=1", "changed=0"], data="renders:generator=tiny,count=8,first=0")
+    torch.manual_seed(1)
+    lesson = made.lessons.batch(8, np.arange(8), torch.device("cpu"))
+    assert 0 < lesson.known.sum() < 8
+    again = made.generator.synthesis_from_styles(lesson.codes).clamp(-1, 1)
+    known = lesson.known.bool()
+    torch.testing.assert_close(again[known], lesson.targets[known], rtol=0, atol=0.01)
+
+
+def test_the_code_loss_in_all_principal_components_is_that_of_all_numbers():
+    made = recipe()
+    basis = principal_components(made.generator, made.layout, made.statistics, made.layout.width, samples=500)
+    torch.testing.assert_close(basis.T @ basis, torch.eye(made.layout.width), rtol=0, atol=1e-4)
+    ws = made.lessons.random_ws(8, torch.device("cpu"))
+    true = made.layout.codes(made.generator, ws)
+    guess = {name: code + made.statistics[name].deviation * torch.randn_like(code) for name, code in true.items()}
+    whole = [((guess[name] - true[name]) / made.statistics[name].deviation).square().sum(dim=1) for name in true]
+    found = code_loss(guess, true, made.statistics, basis=basis)
+    torch.testing.assert_close(found, torch.stack(whole).sum(dim=0).mean() / made.layout.width, rtol=1e-3, atol=0)
+    assert np.isfinite(float(recipe(code_components=4).objective.basis.sum()))
+
+
+def test_a_corrector_learns_and_norms_settle(tmp_path, machine):
+    made = recipe(total=64, passes=3, corrected=0.5, settled=0.5, corrector_width=0.125, rate=1e-2)
+    outcome = train(made, Schedule(images=64, log_every=8), RunFolder(tmp_path / "run"), machine)
+    assert {"mse.psi1.0", "mse.psi1.0.passes2", "mse.psi1.0.passes3"} <= set(outcome.metrics)
+    norms = [module for module in made.encoder.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert norms
+    assert not any(module.training for module in norms)
+    assert made.encoder.training
+    saved = load_encoder(tmp_path / "run" / "model.safetensors")
+    assert saved.corrector is not None
+    images = torch.rand(2, 3, 32, 32)
+    units = saved.encoder.standardised_codes(images)
+    after = corrected(saved.corrector, images, images, units)
+    assert any((after[name] != unit).any() for name, unit in units.items())
 
 
 def test_a_run_can_stop_early_and_resume(tmp_path, machine):
@@ -151,16 +199,6 @@ def test_a_run_can_stop_early_and_resume(tmp_path, machine):
     images = torch.zeros(2, 3, 32, 32)
     torch.testing.assert_close(late(images), whole(images), rtol=0, atol=0)
     assert any((late(images)[name] != code).any() for name, code in early(images).items())
-
-
-def test_degraded_images_stay_in_range_and_differ():
-    torch.manual_seed(0)
-    images = torch.rand(8, 3, 32, 32) * 2 - 1
-    made = degrade(images, Degradation(grey=0.0, share=1.0))
-    assert made.shape == images.shape
-    assert made.abs().max() <= 1
-    assert ((made - images).abs().mean(dim=(1, 2, 3)) > 0.01).all()
-    assert degrade(images, Degradation(share=0.0)) is images
 
 
 def test_the_encoder_that_training_started_from_is_recorded(tmp_path, machine):
@@ -228,11 +266,6 @@ def test_an_encoder_without_fitting_weights_is_no_start(monkeypatch):
     with pytest.raises(UsageError) as raised:
         recipe(start=begun)
     assert "--start" in raised.value.fix
-
-
-def test_luma_is_that_of_bt_601():
-    red = torch.tensor([1.0, 0.0, 0.0])[None, :, None, None]
-    assert to_grey(red, torch.tensor([True])).flatten().tolist() == pytest.approx([0.299] * 3)
 
 
 def test_the_papers_rate_decays_twice_per_iteration():

@@ -24,7 +24,8 @@ def tiny_encoder(space=None, *, statistics=True):
     torch.manual_seed(0)
     generator = tiny_generator()
     layout = layout_of(generator, space)
-    encoder = Encoder(compact(layout, 32, width=1 / 8, pyramid_width=8))
+    # Heads that end in a norm: codes of an untrained affine layer hardly vary.
+    encoder = Encoder(compact(layout, 32, width=1 / 8, pyramid_width=8, output="norm"))
     if statistics:
         encoder.use_statistics(layout_statistics(generator, layout, samples=200))
     for module in encoder.modules():

@@ -14,7 +14,8 @@ from ghbench.errors import DataError, MissingError
 from ghbench.extractor import TrainingRecord
 from ghbench.ghfeat.network.config import EncoderConfig
 
-NETWORK = "encoder"
+NETWORK, CORRECTOR = "encoder", "corrector"
+"""Names of the networks in our files."""
 OFFICIAL = "E"
 """The encoder's name in the authors' pickles."""
 OFFICIAL_LICENCE = "not stated by the authors; made with NVIDIA's StyleGAN, which is CC BY-NC 4.0"
@@ -37,6 +38,7 @@ class EncoderDescription:
             does not say.
         generator_digest: Digest of the generator's weights, None if it is unknown or the generator is in the file.
         standardised: Whether the file holds mean and standard deviation of the generator's codes.
+        corrector: Architecture of the network of further passes; None if there is none.
     """
 
     path: Path
@@ -49,6 +51,7 @@ class EncoderDescription:
     generator: str | None = None
     generator_digest: str | None = None
     standardised: bool = False
+    corrector: EncoderConfig | None = None
 
 
 def describe_encoder(path: Path) -> EncoderDescription:
@@ -73,7 +76,8 @@ def description_of(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
     """The description in a checkpoint that was read from `path`; see `describe_encoder`."""
     if OFFICIAL in checkpoint.networks:
         return _official(path, checkpoint)
-    architecture = (checkpoint.config.get("architecture") or {}).get(NETWORK)
+    architectures = checkpoint.config.get("architecture") or {}
+    architecture, further = (architectures.get(name) for name in (NETWORK, CORRECTOR))
     if not isinstance(architecture, dict):
         raise DataError(
             f"{path} has no encoder; its networks are {', '.join(checkpoint.networks) or 'none'}",
@@ -94,6 +98,7 @@ def description_of(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
         generator=_text(about.get("generator")),
         generator_digest=_text(about.get("generator_digest")),
         standardised=any(bool(np.any(array)) for array in means),
+        corrector=EncoderConfig.from_json(further) if isinstance(further, dict) else None,
     )
 
 

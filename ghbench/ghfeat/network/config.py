@@ -12,6 +12,9 @@ from ghbench.ghfeat.network.layout import CodeLayout
 Padding = Literal["symmetric", "same"]
 Blocks = Literal["paper", "plain"]
 Heads = Literal["three", "level"]
+Output = Literal["norm", "affine"]
+Reading = Literal["row", "resolution"]
+Gathering = Literal["flatten", "attention"]
 
 UNITS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 """Residual units of the first four stages by depth (He et al. 2016, table 1)."""
@@ -38,6 +41,11 @@ class EncoderConfig:
         blocks: `paper`: convolutions have biases, the stem uses a leaky ReLU, blocks of two 3x3 convolutions normalise
             after the activation; `plain`: He et al. 2016, whose norms fold into the convolutions.
         padding: `same` pads as TensorFlow does, which the official weights need.
+        output: The last layer of a head: batch `norm`, or `affine`, which does not depend on other images.
+        reading: Map that a level's head reads: by its `row` in W+, as in the paper, or the map of its `resolution`.
+        gathering: How a head makes a vector of its map: `flatten`, or `attention` pooling.
+        rectified: Whether a head has a ReLU before its dense layer.
+        inputs: Channels of the images: 3, or 6 for an encoder that also sees a reconstruction.
 
     Raises:
         UsageError: An invalid value.
@@ -53,6 +61,11 @@ class EncoderConfig:
     head_channels: int | None = None
     blocks: Blocks = "paper"
     padding: Padding = "symmetric"
+    output: Output = "norm"
+    reading: Reading = "row"
+    gathering: Gathering = "flatten"
+    rectified: bool = False
+    inputs: int = 3
 
     def __post_init__(self) -> None:
         if not 32 <= self.size <= LARGEST or self.size & (self.size - 1):
@@ -61,7 +74,12 @@ class EncoderConfig:
             raise UsageError(f"encoder of depth {self.depth}; expected {', '.join(map(str, UNITS))}")
         if not 0 < self.width <= 16 or self.pyramid_width < 1 or (self.head_channels or 1) < 1:
             raise UsageError("encoder widths must be positive, and the trunk's multiplier at most 16")
-        for name, known in (("heads", Heads), ("blocks", Blocks), ("padding", Padding)):
+        if self.inputs not in {3, 6}:
+            raise UsageError(f"encoder of {self.inputs} channels; expected 3, or 6 for images and reconstructions")
+        for name, known in (
+            ("heads", Heads), ("blocks", Blocks), ("padding", Padding), ("output", Output), ("reading", Reading),
+            ("gathering", Gathering),
+        ):  # fmt: skip
             if getattr(self, name) not in get_args(known):
                 raise UsageError(
                     f"encoder with {name}={getattr(self, name)!r}; expected {' or '.join(get_args(known))}"
@@ -105,8 +123,12 @@ def paper(layout: CodeLayout, size: int = 256, **changes: Any) -> EncoderConfig:
 
 
 def compact(layout: CodeLayout, size: int = 128, **changes: Any) -> EncoderConfig:
-    """The encoder for small machines: ResNet-18 trunk, pyramid of 128 channels, a head per level on 16 channels."""
+    """The encoder for small machines: ResNet-18 trunk, pyramid of 128 channels, a head per level on 16 channels.
+
+    Its heads read the map of their level's resolution, rectify it, and end in an affine layer.
+    """
     values: dict[str, Any] = {
-        "depth": 18, "pyramid_width": 128, "heads": "level", "head_channels": 16, "blocks": "plain", **changes
+        "depth": 18, "pyramid_width": 128, "heads": "level", "head_channels": 16, "blocks": "plain",
+        "output": "affine", "reading": "resolution", "rectified": True, **changes,
     }  # fmt: skip
     return EncoderConfig(layout, size, **values)

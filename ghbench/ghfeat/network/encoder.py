@@ -21,7 +21,7 @@ INITIAL_DEVIATION = 0.02
 class Encoder(nn.Module):
     """Trunk, pyramid, alignment and heads.
 
-    A code is mean + standard deviation * output of a head's last norm. Mean and standard deviation are buffers by
+    A code is mean + standard deviation * output of a head's last layer. Mean and standard deviation are buffers by
     level: 0 and 1, as in the paper's encoder, until `use_statistics` sets those of a generator's codes; heads then need
     not learn where codes lie, only how they vary.
 
@@ -45,7 +45,7 @@ class Encoder(nn.Module):
         """Encode images.
 
         Args:
-            images: Float [N, 3, R, R], nominally in [-1, 1].
+            images: Float [N, 3, R, R], nominally in [-1, 1]; with 6 channels for a corrector.
 
         Returns:
             Codes by level, coarse to fine, each float32 [N, width].
@@ -53,14 +53,17 @@ class Encoder(nn.Module):
         Raises:
             ValueError: Images of another size.
         """
-        found = self.standardised_codes(images)
-        return {name: torch.addcmul(self.mean(name), self.deviation(name), code) for name, code in found.items()}
+        return self.codes_of(self.standardised_codes(images))
+
+    def codes_of(self, units: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Codes of standardised codes, by level [N, width]."""
+        return {name: torch.addcmul(self.mean(name), self.deviation(name), unit) for name, unit in units.items()}
 
     def standardised_codes(self, images: Tensor) -> dict[str, Tensor]:
         """(code - mean) / standard deviation by level; see `forward`."""
-        if images.shape[1:] != (3, self.config.size, self.config.size):
-            side = self.config.size
-            raise ValueError(f"images are {tuple(images.shape)}; expected [N, 3, {side}, {side}]")
+        expected = (self.config.inputs, self.config.size, self.config.size)
+        if images.shape[1:] != expected:
+            raise ValueError(f"images are {tuple(images.shape)}; expected [N, {', '.join(map(str, expected))}]")
         shallow, middle, deep = self.alignment(self.pyramid(self.trunk(images)))
         maps: dict[Depth, Tensor] = {"shallow": shallow, "middle": middle, "deep": deep}
         found: dict[str, Tensor] = {}

@@ -35,6 +35,12 @@ class CodeLevel:
     width: int
     layer: int
 
+    @property
+    def resolution(self) -> int | None:
+        """Resolution in pixels of the layer that the code styles; None for the last conversion to RGB, and for w."""
+        side = self.name.partition(".")[0].removeprefix("r")
+        return int(side) if side.isdecimal() else None
+
 
 @dataclass(frozen=True, slots=True)
 class CodeLayout:
@@ -80,8 +86,12 @@ class CodeLayout:
             found[number] = (*found.get(number, ()), level.name)
         return found
 
-    def depth(self, level: CodeLevel) -> Depth:
+    def depth(self, level: CodeLevel, reading: str = "row") -> Depth:
         """The pyramid map that predicts a level: the coarser the level, the deeper the map.
+
+        By `resolution`, levels of 4 px read the deepest map, those of 8 px the middle one, all others the shallowest:
+        the map of their own resolution, or the nearest one. By `row`, it is the paper's split, which shifts a level by
+        one on generators without a constant: their first row styles a convolution that the paper's generator lacks.
 
         The paper's split at 256 px (14 rows): rows 0 to 3 (4 and 8 px) read the deepest map, rows 4 to 7 (16 and 32 px)
         the middle one, all finer rows the shallowest. Small generators, of at most 8 rows, split at 2 and 4, so that
@@ -89,6 +99,9 @@ class CodeLayout:
         """
         if self.space == "w":
             return "all"
+        if reading == "resolution":
+            side = level.resolution
+            return "shallow" if side is None or side > 8 else "middle" if side == 8 else "deep"
         step = 4 if self.rows > 8 else 2
         return "deep" if level.layer < step else "middle" if level.layer < 2 * step else "shallow"
 

@@ -1,9 +1,11 @@
-"""Mean and standard deviation of a generator's codes, in any space that an encoder predicts."""
+"""Mean, standard deviation and principal components of a generator's codes, in any space that an encoder predicts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ghbench.generators.code_statistics import CodeStatistics, code_statistics
@@ -39,3 +41,39 @@ def layout_statistics(
     """Mean and standard deviation of a layout's codes by level, over random z; see `code_statistics`."""
     view = _InLayout(generator, layout)
     return code_statistics(view, samples=samples, psi=psi, seed=seed)  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def principal_components(
+    generator: Generator,
+    layout: CodeLayout,
+    statistics: Mapping[str, CodeStatistics],
+    count: int,
+    *,
+    samples: int = 10_000,
+    seed: int = 0,
+) -> Tensor:
+    """Leading principal components of standardised codes over random z, all levels beside one another.
+
+    Args:
+        generator: The generator.
+        layout: Layout of the codes.
+        statistics: Mean and standard deviation of the codes by level.
+        count: Components.
+        samples: Draws of z.
+        seed: Seed of the draws.
+
+    Returns:
+        float32 [numbers of all codes, count], orthonormal columns.
+    """
+    random = torch.Generator().manual_seed(seed)
+    z = torch.randn(samples, generator.z_dim, generator=random).to(generator.w_mean.device)
+    codes = layout.codes(generator, generator.mapping(z))
+    parts = []
+    for level in layout.levels:
+        found = statistics[level.name]
+        mean, deviation = found.mean.to(z.device), found.deviation.to(z.device)
+        parts.append(torch.where(deviation > 0, (codes[level.name] - mean) / deviation.clamp_min(1e-12), 0.0))
+    units = torch.cat(parts, dim=1)
+    vectors: Tensor = torch.linalg.eigh(units.T @ units / samples).eigenvectors
+    return vectors.flip(1)[:, :count].contiguous()

@@ -142,7 +142,7 @@ class Trunk(nn.Module):
         self.channels = (widths[-3], widths[-2], widths[-1])
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """[N, 3, R, R] to [N, C, 16, 16], [N, C', 8, 8] and [N, C'', 4, 4]."""
+        """[N, inputs, R, R] to [N, C, 16, 16], [N, C', 8, 8] and [N, C'', 4, 4]."""
         features = self.pool(self.stem(images))
         maps: list[Tensor] = []
         for stage in self.stages:
@@ -154,7 +154,7 @@ class Trunk(nn.Module):
 def _stem(config: EncoderConfig) -> ConvNorm:
     reduction, width = config.stem_reduction, _scale(64, config)
     size, stride = (3, 1) if reduction == 1 else (7, 2)
-    conv = convolution(3, width, size, stride=stride, bias=False, padding=config.padding)
+    conv = convolution(config.inputs, width, size, stride=stride, bias=False, padding=config.padding)
     return ConvNorm(conv, slope=SLOPE if config.blocks == "paper" else 0)
 
 

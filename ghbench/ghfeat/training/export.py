@@ -29,6 +29,7 @@ def export_encoder(
     perceptual_weight: float,
     domain: Domain,
     past: Past | None = None,
+    corrector: Encoder | None = None,
 ) -> None:
     """Write `model.safetensors` (matrices in float16) and `card.md`.
 
@@ -43,6 +44,7 @@ def export_encoder(
         perceptual_weight: Its weight, as set or measured.
         domain: `real`, or `in-generator` if the generator drew every image.
         past: The earlier encoder that training started from; its record, terms and history are kept.
+        corrector: The network of further passes.
     """
     data = description["data"]
     rendered = data == "renders"
@@ -65,7 +67,10 @@ def export_encoder(
         **({"label": description["label"]} if "label" in description else {}),
         **({} if past is None else {"began_from": past.origin}),
     }  # fmt: skip
-    save_encoder(folder / "model.safetensors", encoder, licence=licence, record=record, about=about, half=True)
+    save_encoder(
+        folder / "model.safetensors", encoder, licence=licence, record=record, about=about, half=True,
+        corrector=corrector,
+    )  # fmt: skip
     millions = sum(parameter.numel() for parameter in encoder.parameters()) / 1e6
     teachers = [f"{generator.name} ({generator.weights_digest[:16]})"]
     if perceptual_digest:

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ghbench import registry
+from ghbench.data.renders import Renders
 from ghbench.dataset import Dataset
 from ghbench.errors import MissingError, UsageError
 from ghbench.files import user_path
 from ghbench.generators.loading import generator_plugin, load_discriminator, load_generator
 from ghbench.generators.native import Rebuildable
 from ghbench.generators.pictures import in_rgb
+from ghbench.generators.protocol import Generator
 from ghbench.ghfeat.files.weights import load_encoder
 from ghbench.ghfeat.training.options import PRESETS, GhfeatOptions
 from ghbench.ghfeat.training.perceptual import perceptual_network
@@ -67,19 +70,30 @@ def ghfeat_recipe(
             raise UsageError(f"real={options.real:g} needs real images", fix="--data DATASET, or -o real=0")
         images = TrainingImages(cast("Dataset", registry.build("dataset", data)), plugin.spec().size)
     perceptual = options.perceptual or options.perceptual_share
+    network = in_rgb(load_generator(plugin), label)
     return GhfeatRecipe(
-        in_rgb(load_generator(plugin), label),
+        network,
         plugin.spec(),
         name,
         options,
         total,
         images=images,
+        ws=None if images is None else _known_ws(images, plugin.spec().weights_digest, network),
         perceptual=perceptual_network(options.perceptual_network) if perceptual else None,
         label=label,
         discriminator=None if discriminator is None else _discriminator(discriminator, plugin.spec().size),
         start=None if start is None else load_encoder(_start_file(start)),
         seed=seed,
     )
+
+
+def _known_ws(images: TrainingImages, weights_digest: str, generator: Generator) -> Tensor | None:
+    """W+ [N, rows, w_dim] of the images of a split that the generator itself drew; None for all others."""
+    dataset = images.dataset
+    if not isinstance(dataset, Renders) or dataset.recipe.weights_digest != weights_digest:
+        return None
+    rows = max(level.layer for level in generator.levels) + 1
+    return torch.from_numpy(dataset.codes([int(row) for row in images.rows])[:, :rows])
 
 
 def _discriminator(path: Path, size: int) -> nn.Module:

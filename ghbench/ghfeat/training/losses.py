@@ -46,6 +46,7 @@ def code_loss(
     targets: Mapping[str, Tensor],
     statistics: Mapping[str, CodeStatistics],
     known: Tensor | None = None,
+    basis: Tensor | None = None,
 ) -> Tensor:
     """Squared error of predicted codes over the variance of each number, averaged over numbers, then over levels.
 
@@ -56,20 +57,27 @@ def code_loss(
         targets: True codes, by level [N, width].
         statistics: Mean and standard deviation of the true codes; numbers that never vary are left out.
         known: Weight of each image [N]: 0 if its true codes are unknown. None: all are known.
+        basis: Principal components of the standardised codes, all levels beside one another [width, k], in which the
+            error is measured instead: the sum over components, divided by k. None: all numbers of all levels.
 
     Returns:
         A float32 scalar.
     """
-    terms = []
+
+    def mean(error: Tensor) -> Tensor:
+        return error.mean() if known is None else (error * known).sum() / known.sum().clamp_min(1.0)
+
+    terms, differences = [], []
     for name, code in codes.items():
         deviation = statistics[name].deviation.to(code.device)
         varies = deviation > 0
         # No boolean indexing, which would break compiled graphs.
         inverse = torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 0.0)
-        error = ((code.float() - targets[name].detach().float()) * inverse).square().sum(dim=1)
-        error = error / varies.sum().clamp_min(1)
-        weighted = error.mean() if known is None else (error * known).sum() / known.sum().clamp_min(1.0)
-        terms.append(weighted)
+        difference = (code.float() - targets[name].detach().float()) * inverse
+        differences.append(difference)
+        terms.append(mean(difference.square().sum(dim=1) / varies.sum().clamp_min(1)))
+    if basis is not None:
+        return mean((torch.cat(differences, dim=1) @ basis).square().mean(dim=1))
     return torch.stack(terms).mean()
 
 

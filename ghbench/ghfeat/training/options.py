@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ghbench.errors import UsageError
+from ghbench.ghfeat.network.config import Gathering
 
 Architecture = Literal["paper", "compact"]
 Decay = Literal["paper", "cosine"]
@@ -20,6 +21,7 @@ class GhfeatOptions:
         depth: Layers of the trunk; 0 for the architecture's own.
         width: Multiplier of the trunk's channels.
         alignment: Whether to use a Spatial Alignment Module.
+        gathering: How heads make a vector of their map: `flatten` or `attention`.
         space: Codes: `canonical`, `adain`, `w_plus` or `w`; empty for the generator's style codes.
         statistics: Whether heads predict relative to mean and standard deviation of the generator's codes.
         batch: Images per step.
@@ -36,21 +38,30 @@ class GhfeatOptions:
         adversarial: Weight of the adversarial term; 0 trains no discriminator.
         r1_gamma: Gamma of R1; the penalty's weight is half of it.
         code: Weight of the squared error of standardised codes, which are known for renders only; not in the paper.
+        code_components: Principal components of the generator's standardised codes in which that error is measured; 0
+            for all numbers of all levels.
         psi_low: Lowest truncation of renders.
-        psi_high: Highest truncation of renders.
-        mixed: Share of renders whose style is mixed from two w.
+        psi_high: Highest truncation of renders; above 1 they are stranger than the generator's own.
+        mixed: Share of renders whose style is mixed from two or three w.
+        perturbed: Share of renders one of whose rows of W+ comes from yet another w.
         mirror: Whether real images are mirrored at random.
-        grey: Share of images made grey.
-        grey_codes: Whether the codes of grey images, which were drawn in colour, count as known.
+        changed: Share of images whose light, and of images whose position, changes in input and target alike.
+        grey: Share of images made grey in input and target.
         degraded: Share of images that each degradation of the input is applied to.
         reflected: Share of images reduced to a part that is surrounded by its blurred reflection, as alignment pads.
         real: Share of real images in a batch; the others are renders.
+        settled: Last share of the run in which the trunk's norms keep their statistics.
+        passes: Passes of the trained encoder; above 1, a corrector is trained, which sees the image and its
+            reconstruction and predicts what to add to the codes (after ReStyle, Alaluf et al. 2021).
+        corrected: Last share of the run in which the corrector learns.
+        corrector_width: Multiplier of the channels of its trunk.
     """
 
     encoder: Architecture = "compact"
     depth: int = 0
     width: float = 1.0
     alignment: bool = True
+    gathering: Gathering = "flatten"
     space: str = ""
     statistics: bool = True
     batch: int = 32
@@ -58,28 +69,38 @@ class GhfeatOptions:
     decay: Decay = "cosine"
     pixel: float = 1.0
     perceptual: float = 0.0
-    perceptual_share: float = 0.5
+    perceptual_share: float = 0.0
     perceptual_network: str = "mobilenet-v2"
     perceptual_side: int = 0
     adversarial: float = 0.0
     r1_gamma: float = 10.0
-    code: float = 0.2
+    code: float = 0.3
+    code_components: int = 0
     psi_low: float = 0.5
-    psi_high: float = 1.0
+    psi_high: float = 1.15
     mixed: float = 0.33
+    perturbed: float = 0.1
     mirror: bool = True
-    grey: float = 0.2
-    grey_codes: bool = True
-    degraded: float = 0.4
-    reflected: float = 0.3
+    changed: float = 0.25
+    grey: float = 0.15
+    degraded: float = 0.15
+    reflected: float = 0.15
     real: float = 0.0
+    settled: float = 0.4
+    passes: int = 1
+    corrected: float = 0.25
+    corrector_width: float = 0.5
 
     def __post_init__(self) -> None:
-        shares = ("mixed", "grey", "degraded", "reflected", "real")
+        shares = (
+            "mixed", "perturbed", "changed", "grey", "degraded", "reflected", "real", "settled", "corrected"
+        )  # fmt: skip
         if any(not 0 <= getattr(self, name) <= 1 for name in shares):
             raise UsageError(f"{', '.join(shares)} must be between 0 and 1")
         if self.encoder not in {"paper", "compact"} or self.decay not in {"paper", "cosine"}:
             raise UsageError("encoder must be `paper` or `compact`, decay `paper` or `cosine`")
+        if self.passes < 1 or self.code_components < 0:
+            raise UsageError("passes must be at least 1, and code_components not negative")
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -87,8 +108,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {
         "encoder": "paper", "statistics": False, "batch": 96, "rate": 1e-4, "decay": "paper",
         "perceptual": 5e-5, "perceptual_share": 0.0, "perceptual_network": "vgg16:weights=./vgg16_features.pth",
-        "adversarial": 0.08, "r1_gamma": 10.0, "code": 0.0, "grey": 0.0, "degraded": 0.0, "reflected": 0.0,
-        "real": 1.0,
+        "adversarial": 0.08, "r1_gamma": 10.0, "code": 0.0, "changed": 0.0, "grey": 0.0, "degraded": 0.0,
+        "reflected": 0.0, "real": 1.0, "settled": 0.0,
     },
 }  # fmt: skip
 """`paper` has the values of Xu et al. 2021 and the command-line defaults of their official program."""

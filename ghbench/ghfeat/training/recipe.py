@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -18,22 +19,19 @@ from ghbench.extractor import Domain
 from ghbench.figures.picture_grid import picture_grid
 from ghbench.generator import GeneratorSpec
 from ghbench.generators.protocol import Generator
-from ghbench.generators.rendering import area_average, to_uint8
+from ghbench.generators.rendering import to_uint8
 from ghbench.generators.stylegan2_discriminator import StyleGAN2Discriminator
 from ghbench.ghfeat.files.weights import SavedEncoder
 from ghbench.ghfeat.network.config import EncoderConfig, compact, paper
 from ghbench.ghfeat.network.decoding import decode_codes
 from ghbench.ghfeat.network.encoder import Encoder, synchronise_norms
+from ghbench.ghfeat.network.heads import Head
 from ghbench.ghfeat.network.layout import Space, layout_of
+from ghbench.ghfeat.network.passes import corrected, corrector_config
 from ghbench.ghfeat.network.statistics import layout_statistics
 from ghbench.ghfeat.training.export import export_encoder
 from ghbench.ghfeat.training.lessons import Lesson, Lessons, renders_of_seeds
-from ghbench.ghfeat.training.losses import (
-    code_loss,
-    perceptual_loss,
-    pixel_loss,
-    weight_for_share,
-)
+from ghbench.ghfeat.training.objective import Objective
 from ghbench.ghfeat.training.options import GhfeatOptions
 from ghbench.ghfeat.training.past import Past
 from ghbench.ghfeat.training.schedule import decayed_rate
@@ -45,8 +43,6 @@ from ghbench.training.machine import Machine
 from ghbench.training.recipe import Batch, Recipe
 
 HALF_LIFE = 5_000.0
-CALIBRATION = 256
-"""Renders on which the perceptual weight is set."""
 EVALUATED = {False: 64, True: 500}
 
 
@@ -60,6 +56,7 @@ class GhfeatRecipe(Recipe):
         options: Options.
         total: Images of the whole run, over which the learning rate falls.
         images: Real images; None for renders only.
+        ws: W+ of those images, [N, rows, w_dim], if the generator drew them.
         perceptual: Perceptual network and the digest of its weights; None if its weight is 0.
         discriminator: The discriminator to start from; None for a new one.
         start: An encoder whose weights are copied wherever names and shapes agree, such as one of a smaller size.
@@ -78,6 +75,7 @@ class GhfeatRecipe(Recipe):
         total: int,
         *,
         images: TrainingImages | None = None,
+        ws: Tensor | None = None,
         perceptual: tuple[nn.Module, str] | None = None,
         discriminator: nn.Module | None = None,
         start: SavedEncoder | None = None,
@@ -93,11 +91,10 @@ class GhfeatRecipe(Recipe):
         self.items, self.batch = 0 if images is None else len(images), options.batch
         self.layout = layout_of(generator, cast("Space", options.space) if options.space else None)
         self.statistics = layout_statistics(generator, self.layout)
-        self.perceptual: nn.Module | None = None if perceptual is None else perceptual[0]
         self.perceptual_digest = "" if perceptual is None else perceptual[1]
-        self.perceptual_weight = options.perceptual
+        network = None if perceptual is None else perceptual[0]
+        self.objective = Objective(generator, self.layout, self.statistics, options, network)
         self.past = None if start is None else Past.of(start)
-        self.calibrated = False
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.encoder = Encoder(self._config())
@@ -108,14 +105,19 @@ class GhfeatRecipe(Recipe):
             if start is not None and not self.taken_over:
                 raise UsageError("the encoder to start from has no weights that fit this one", fix="leave --start out")
             self.networks: dict[str, nn.Module] = {"encoder": self.encoder}
+            if options.passes > 1:
+                corrector = Encoder(corrector_config(self.encoder.config, options.corrector_width))
+                begin_near_the_mean(corrector)
+                self.networks["corrector"] = corrector
             if options.adversarial:
                 self.networks["discriminator"] = discriminator or _new_discriminator(spec.size)
-        self.averages = {"encoder": MovingAverage(self.encoder, HALF_LIFE)} if options.decay == "cosine" else {}
+        averaged = [name for name in ("encoder", "corrector") if name in self.networks and options.decay == "cosine"]
+        self.averages = {name: MovingAverage(self.networks[name], HALF_LIFE) for name in averaged}
         self.optimisers = {
             name: torch.optim.Adam(network.parameters(), lr=options.rate, betas=(0.9, 0.99), eps=1e-8)
             for name, network in self.networks.items()
         }
-        self.lessons = Lessons(generator, self.layout, options, images)
+        self.lessons = Lessons(generator, self.layout, options, images, ws)
 
     def describe(self) -> Mapping[str, Any]:
         """Options, data and generator."""
@@ -127,35 +129,40 @@ class GhfeatRecipe(Recipe):
         }  # fmt: skip
 
     def prepare(self, machine: Machine) -> None:
-        """Set the perceptual weight, and compile the renders and the loss."""
+        """Set the perceptual weight, and compile the renders and the losses."""
         self.machine = machine
-        generator = cast("nn.Module", self.generator)
-        generator.to(machine.device)
-        if self.perceptual is not None:
-            self.perceptual.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            if self.options.perceptual_share and not self.calibrated:
-                self.perceptual_weight, self.calibrated = self._calibrated_weight(), True
-        self.encoder.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if machine.world > 1:
-            self.networks["encoder"] = synchronise_norms(self.encoder)
-            self.encoder = cast("Encoder", self.networks["encoder"])
+        cast("nn.Module", self.generator).to(machine.device)
+        self.objective.to(machine.device)
+        self.objective.calibrate(self.lessons.random_ws, machine.device, self.seed)
+        for name, network in self.networks.items():
+            if name != "discriminator":
+                network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+                self.networks[name] = synchronise_norms(network)
+        self.encoder = cast("Encoder", self.networks["encoder"])
         self.lessons.synthesis = machine.compile(self.generator.synthesis)
-        self._loss = machine.compile(self._loss_of)
+        self._first_pass = machine.compile(self._first_pass_of)
+        self._further_pass = machine.compile(self._further_pass_of)
 
     def step(self, batch: Batch) -> Mapping[str, Tensor]:
-        """One step of the encoder, then one of the discriminator on the same images."""
+        """One step of the encoder, then one of the corrector and of the discriminator on the same images."""
         machine, options = self.machine, self.options
         for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
                 group["lr"] = self.rate(batch.step)
+        left = 1 - batch.shown / self.total
+        if left <= options.settled:
+            settle(self.encoder)
         share = batch.total // machine.world
         with machine.autocast():
             lesson = self.lessons.batch(share, batch.rows, machine.device)
-            loss, losses = self._loss(lesson.inputs, lesson.targets, lesson.codes, lesson.known)
+            loss, losses, made, units = self._first_pass(lesson.inputs, lesson.targets, lesson.codes, lesson.known)
             if options.adversarial:
-                fooled = generator_loss(self._scores(losses.pop("made")))
+                fooled = generator_loss(self._scores(made))
                 loss, losses["adversarial"] = loss + options.adversarial * fooled, fooled.detach()
         machine.update(self.optimisers["encoder"], loss)
+        if "corrector" in self.networks and left <= options.corrected:
+            units = {name: unit.detach() for name, unit in units.items()}
+            losses |= self._corrector_step(batch.step, left, lesson, made.detach(), units)
         if options.adversarial:
             losses |= self._discriminator_step(lesson)
         return losses
@@ -187,8 +194,10 @@ class GhfeatRecipe(Recipe):
         found: dict[str, float] = {}
         for psi in (0.7, 1.0):
             images, ws = renders_of_seeds(self.generator, seeds_for("monitoring", count).start, count, psi)
-            made = self._reconstruct(images)
-            found[f"mse.psi{psi}"] = float((made - images).square().mean())
+            for passes in range(1, self.options.passes + 1):
+                made = self._reconstruct(images, passes)
+                name = f"mse.psi{psi}" if passes == 1 else f"mse.psi{psi}.passes{passes}"
+                found[name] = float((made - images).square().mean())
             found |= {f"r2.psi{psi}.{name}": value for name, value in self._determination(images, ws).items()}
         if self.images is not None and "test" in self.images.dataset.splits:
             held = TrainingImages(self.images.dataset, self.images.size, split="test")
@@ -199,11 +208,13 @@ class GhfeatRecipe(Recipe):
     def state(self) -> Mapping[str, Any]:
         """The measured perceptual weight, and what the run started from: a later `--start` changes nothing."""
         past = None if self.past is None else dict(self.past.origin)
-        return {"perceptual_weight": self.perceptual_weight, "calibrated": self.calibrated, "past": past}
+        return {
+            "perceptual_weight": self.objective.perceptual_weight, "calibrated": self.objective.calibrated, "past": past
+        }  # fmt: skip
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """The inverse of `state`."""
-        self.perceptual_weight, self.calibrated = state["perceptual_weight"], state["calibrated"]
+        self.objective.perceptual_weight, self.objective.calibrated = state["perceptual_weight"], state["calibrated"]
         if state.get("past") is not None:
             self.past = Past(state["past"])
 
@@ -211,8 +222,9 @@ class GhfeatRecipe(Recipe):
         """Write `model.safetensors` and `card.md`."""
         export_encoder(
             folder, self._final(), self.spec, self.generator_name, self.describe(), history,
-            perceptual_digest=self.perceptual_digest, perceptual_weight=self.perceptual_weight,
+            perceptual_digest=self.perceptual_digest, perceptual_weight=self.objective.perceptual_weight,
             domain=self._domain(), past=self.past,
+            corrector=self._final("corrector") if "corrector" in self.networks else None,
         )  # fmt: skip
 
     def _domain(self) -> Domain:
@@ -222,28 +234,42 @@ class GhfeatRecipe(Recipe):
     def _config(self) -> EncoderConfig:
         options = self.options
         build = compact if options.encoder == "compact" else paper
-        changes: dict[str, Any] = {"alignment": options.alignment, "width": options.width}
+        changes: dict[str, Any] = {
+            "alignment": options.alignment, "width": options.width, "gathering": options.gathering
+        }  # fmt: skip
         if options.depth:
             changes["depth"] = options.depth
         return build(self.layout, self.spec.size, **changes)
 
-    def _loss_of(
+    def _first_pass_of(
         self, inputs: Tensor, targets: Tensor, codes: Mapping[str, Tensor], known: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        options = self.options
-        predicted = self.encoder(inputs)
-        made = decode_codes(self.generator, self.layout, predicted)
-        terms = {"pixel": (options.pixel, pixel_loss(made, targets))}
-        if self.perceptual is not None:
-            difference = perceptual_loss(self._features(made), self._features(targets))
-            terms["perceptual"] = self.perceptual_weight, difference
-        if options.code:
-            terms["code"] = options.code, code_loss(predicted, codes, self.statistics, known)
-        total = torch.stack([weight * term for weight, term in terms.values()]).sum()
-        losses = {name: term.detach() for name, (_, term) in terms.items()}
-        if options.adversarial:
-            losses["made"] = made
-        return total, losses
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor, dict[str, Tensor]]:
+        units = self.encoder.standardised_codes(inputs)
+        return *self.objective(self.encoder.codes_of(units), targets, codes, known), units
+
+    def _further_pass_of(
+        self, inputs: Tensor, targets: Tensor, codes: Mapping[str, Tensor], known: Tensor, made: Tensor,
+        units: Mapping[str, Tensor],
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor, dict[str, Tensor]]:  # fmt: skip
+        after = corrected(cast("Encoder", self.networks["corrector"]), inputs, made, units)
+        judged = self.objective(self.encoder.codes_of(after), targets, codes, known)
+        return *judged, after
+
+    def _corrector_step(
+        self, step: int, left: float, lesson: Lesson, made: Tensor, units: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """One step of the corrector on the second pass, or on one of the later passes, in turn."""
+        corrector, machine = self.networks["corrector"], self.machine
+        if left <= self.options.settled * self.options.corrected:
+            settle(corrector)
+        given = lesson.inputs, lesson.targets, lesson.codes, lesson.known
+        with machine.autocast():
+            for _ in range(step % (self.options.passes - 1)):
+                with torch.no_grad():
+                    _, _, made, units = self._further_pass(*given, made, units)
+            loss, losses, _, _ = self._further_pass(*given, made, units)
+        machine.update(self.optimisers["corrector"], loss)
+        return {f"corrected {name}": value for name, value in losses.items()}
 
     def _discriminator_step(self, lesson: Lesson) -> dict[str, Tensor]:
         machine = self.machine
@@ -261,45 +287,30 @@ class GhfeatRecipe(Recipe):
         scores: Tensor = self.networks["discriminator"](images)
         return scores
 
-    def _features(self, images: Tensor) -> Tensor:
-        """Perceptual features [N, D] of images [N, 3, R, R], averaged to `perceptual_side` first if it is set."""
-        assert self.perceptual is not None
-        side = self.options.perceptual_side
-        features: Tensor = self.perceptual(area_average(images, side) if side else images)
-        return features
+    def _final(self, name: str = "encoder") -> Encoder:
+        average = self.averages.get(name)
+        return cast("Encoder", self.networks[name] if average is None else average.module)
 
     @torch.no_grad()
-    def _calibrated_weight(self) -> float:
-        """The weight at which the perceptual term starts as its share of the pixel term."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            device = self.machine.device
-            mean = self.generator.synthesis(self.generator.w_mean[None]).float().clamp(-1, 1)
-            known = self._features(mean).float()
-            pixel, term = 0.0, 0.0
-            for _ in range(CALIBRATION // 16):
-                images = self.generator.synthesis(self.lessons.random_ws(16, device)).float().clamp(-1, 1)
-                pixel += float(pixel_loss(mean.expand_as(images), images))
-                features = self._features(images)
-                term += float(perceptual_loss(known.expand_as(features), features))
-        return weight_for_share(pixel, term, self.options.perceptual_share)
-
-    def _final(self) -> Encoder:
-        average = self.averages.get("encoder")
-        return cast("Encoder", self.encoder if average is None else average.module)
-
-    @torch.no_grad()
-    def _codes(self, images: Tensor) -> dict[str, Tensor]:
+    def _codes(self, images: Tensor, passes: int = 1) -> dict[str, Tensor]:
+        """Codes of images [N, 3, R, R] after some passes, by level [N, width]."""
         encoder = self._final()
-        was_training = encoder.training
-        parts = [encoder.eval()(part) for part in torch.split(images, 16)]
-        encoder.train(was_training)
+        parts = []
+        with evaluating(encoder, *(self._final(name) for name in self.networks if name == "corrector")):
+            for part in torch.split(images, 16):
+                units = encoder.standardised_codes(part)
+                for _ in range(passes - 1):
+                    made = decode_codes(self.generator, self.layout, encoder.codes_of(units))
+                    units = corrected(self._final("corrector"), part, made, units)
+                parts.append(encoder.codes_of(units))
         return {level.name: torch.cat([part[level.name] for part in parts]) for level in self.layout.levels}
 
     @torch.no_grad()
-    def _reconstruct(self, images: Tensor) -> Tensor:
-        parts = [decode_codes(self.generator, self.layout, self._codes(part)) for part in torch.split(images, 16)]
-        return torch.cat([part.float().clamp(-1, 1) for part in parts])
+    def _reconstruct(self, images: Tensor, passes: int = 1) -> Tensor:
+        codes = self._codes(images, passes)
+        parts = zip(*(torch.split(code, 16) for code in codes.values()), strict=True)
+        made = [decode_codes(self.generator, self.layout, dict(zip(codes, part, strict=True))) for part in parts]
+        return torch.cat([part.float().clamp(-1, 1) for part in made])
 
     def _determination(self, images: Tensor, ws: Tensor) -> dict[str, float]:
         """R2 of the standardised codes by level: 0 for the mean code, 1 for the true one."""
@@ -314,10 +325,29 @@ class GhfeatRecipe(Recipe):
 
 
 def begin_near_the_mean(encoder: Encoder) -> None:
-    """Scale the heads' last norms to 0.1: training starts near the mean code, not at random faces."""
-    for name, module in encoder.heads.named_modules():
-        if name.endswith("norm") and isinstance(module, nn.BatchNorm1d):
-            nn.init.constant_(module.weight, 0.1)
+    """Scale the heads' last layers to 0.1: training starts near the mean code, not at random faces."""
+    for head in encoder.heads.values():
+        nn.init.constant_(cast("Head", head).norm.weight, 0.1)  # type: ignore[arg-type]
+
+
+def settle(network: nn.Module) -> None:
+    """Let batch norms of maps use and keep the statistics that they have; their factors and offsets still learn."""
+    for module in network.modules():
+        if isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm)):
+            module.eval()
+
+
+@contextmanager
+def evaluating(*networks: nn.Module) -> Iterator[None]:
+    """Networks in evaluation mode, each of their modules in its own mode again afterwards."""
+    modes = [(module, module.training) for network in networks for module in network.modules()]
+    for network in networks:
+        network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def take_over(encoder: Encoder, start: Encoder) -> int:

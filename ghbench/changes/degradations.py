@@ -1,57 +1,42 @@
-"""Random degradations that make renders look like photographs: grey, blur, noise, JPEG, exposure, loose crops.
+"""What spoils a picture and leaves the scene as it is: blur, noise, JPEG, few pixels, lost edges, false surroundings.
 
-An encoder trained on clean colour renders maps real photographs to an average face. So the input is degraded at random
-while the target stays clean; only grey images have grey targets too: fine levels can express that.
+An encoder trained on clean renders maps photographs to an average face. So its input is spoiled at random, and the
+target is not.
 """
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-LUMA = (0.299, 0.587, 0.114)
+from ghbench.changes.jpeg import compress
 
 
 @dataclass(frozen=True, slots=True)
 class Degradation:
-    """Probability and strength of each degradation.
+    """Share of the images that each degradation is applied to, and its strength.
 
     Args:
-        grey: Share of images made grey, in input and target.
-        share: Share of images that each other degradation is applied to, except reflection.
+        share: Of each degradation but reflection.
+        reflected: Of images reduced to a part that is surrounded by its blurred reflection.
         smallest: Smallest side to which images are downsampled, as a share of their side.
+        blur: Largest standard deviation of Gaussian blur, as a share of the side.
         noise: Largest standard deviation of Gaussian noise, on [-1, 1].
-        gain: Largest change of contrast, as the logarithm of a factor.
-        shift: Largest change of brightness, on [-1, 1].
-        gamma: Largest logarithm of the gamma exponent.
         quality: Lowest JPEG quality.
-        turn: Largest rotation in radians.
-        zoom: Largest logarithm of the scale.
-        move: Largest translation, as a share of the side.
         border: Widest band lost at an edge, as a share of the side.
-        reflected: Share of images reduced to a part that is surrounded by its blurred reflection.
-        outside: Widest band of that reflection, as a share of the side.
+        outside: Widest band of the reflection, as a share of the side.
     """
 
-    grey: float = 0.2
-    share: float = 0.4
-    smallest: float = 0.25
-    noise: float = 0.15
-    gain: float = 0.35
-    shift: float = 0.25
-    gamma: float = 0.35
-    quality: int = 25
-    turn: float = 0.08
-    zoom: float = 0.06
-    move: float = 0.03
-    border: float = 0.25
+    share: float = 0.15
     reflected: float = 0.0
+    smallest: float = 0.25
+    blur: float = 0.02
+    noise: float = 0.15
+    quality: int = 25
+    border: float = 0.25
     outside: float = 0.3
 
 
@@ -61,20 +46,13 @@ BLUR = 0.02
 """Standard deviation of its blur, as a share of the side."""
 
 
-def to_grey(images: Tensor, chosen: Tensor) -> Tensor:
-    """Images [N, 3, R, R], the chosen ones (bool [N]) with their luma (ITU-R BT.601) in all three channels."""
-    weights = torch.tensor(LUMA, device=images.device)[:, None, None]
-    luma = (images * weights).sum(dim=1, keepdim=True).expand_as(images)
-    return torch.where(chosen[:, None, None, None], luma, images)
-
-
 @torch.no_grad()
 def degrade(images: Tensor, degradation: Degradation) -> Tensor:
-    """Degrade images as a camera, a file format and a careless crop would, with PyTorch's random generator.
+    """Spoil images as a camera, a file format and a careless crop would, with PyTorch's random generator.
 
     Args:
         images: float [N, 3, R, R] in [-1, 1]. Grey images stay grey.
-        degradation: Probability and strength of each degradation.
+        degradation: Shares and strengths.
 
     Returns:
         [N, 3, R, R] in [-1, 1].
@@ -88,33 +66,21 @@ def degrade(images: Tensor, degradation: Degradation) -> Tensor:
     def selection() -> Tensor:
         return (torch.rand(count, device=device) < degradation.share)[:, None, None, None]
 
-    def uniform(reach: float) -> Tensor:
-        return (torch.rand(count, 1, 1, 1, device=device) * 2 - 1) * reach
-
-    made = _move(images, selection(), degradation)
-    made = _border(made, selection(), degradation)
-    lit = ((made.clamp(-1, 1) + 1) / 2).pow(uniform(degradation.gamma).exp()) * 2 - 1
-    lit = lit * uniform(degradation.gain).exp() + uniform(degradation.shift)
-    made = torch.where(selection(), lit, made)
+    made = _border(images, selection(), degradation)
+    sigma = float(torch.rand(())) * degradation.blur * images.shape[-1] + 0.1
+    made = torch.where(selection(), _blur(made, sigma), made)
     made = torch.where(selection(), _coarsen(made, degradation.smallest), made)
-    grain = torch.randn_like(made[:, :1]) if bool(torch.rand(()) < 0.5) else torch.randn_like(made)
-    is_grey = (made[:, :1] == made).all(dim=1).flatten(1).all(dim=1)[:, None, None, None]
-    grain = torch.where(is_grey, grain[:, :1].expand_as(made), grain.expand_as(made))
-    strength = torch.rand(count, 1, 1, 1, device=device) * degradation.noise
-    made = torch.where(selection(), made + strength * grain, made).clamp(-1, 1)
-    return _compress(made, selection().flatten(), degradation.quality)
+    made = torch.where(selection(), _noisy(made, degradation.noise), made).clamp(-1, 1)
+    quality = torch.randint(degradation.quality, 96, (count,), device=device)
+    return torch.where(selection(), compress(made, quality), made)
 
 
-def _move(images: Tensor, touched: Tensor, degradation: Degradation) -> Tensor:
-    """Rotate, scale and shift about the centre; reflect the image where it ends."""
-    count, device = len(images), images.device
-    draw = (torch.rand(4, count, device=device) * 2 - 1) * touched.flatten()
-    angle, scale = draw[0] * degradation.turn, (draw[1] * degradation.zoom).exp()
-    cosine, sine = angle.cos() * scale, angle.sin() * scale
-    shift = draw[2:] * degradation.move * 2
-    matrix = torch.stack([cosine, -sine, shift[0], sine, cosine, shift[1]], dim=1).reshape(count, 2, 3)
-    places = functional.affine_grid(matrix, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, places, padding_mode="reflection", align_corners=False)
+def _noisy(images: Tensor, strongest: float) -> Tensor:
+    """Images with grain, the same in all three colours for grey images and for half of the batches."""
+    grain = torch.randn_like(images[:, :1]) if bool(torch.rand(()) < 0.5) else torch.randn_like(images)
+    is_grey = (images[:, :1] == images).all(dim=1).flatten(1).all(dim=1)[:, None, None, None]
+    grain = torch.where(is_grey, grain[:, :1].expand_as(images), grain.expand_as(images))
+    return images + torch.rand(len(images), 1, 1, 1, device=images.device) * strongest * grain
 
 
 def _border(images: Tensor, touched: Tensor, degradation: Degradation) -> Tensor:
@@ -183,17 +149,4 @@ def _coarsen(images: Tensor, smallest: float) -> Tensor:
         low = functional.interpolate(images, size=(small, small), mode="bilinear", antialias=True)
         high = functional.interpolate(low, size=(side, side), mode="bicubic")
         made = torch.where(which == number, high, made)
-    return made
-
-
-def _compress(images: Tensor, touched: Tensor, lowest: int) -> Tensor:
-    """Compress the touched images with JPEG at a random quality."""
-    qualities = torch.randint(lowest, 96, (len(images),)).tolist()
-    made = images.clone()
-    for row in torch.nonzero(touched).flatten().tolist():
-        pixels = ((images[row].cpu() + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
-        stream = io.BytesIO()
-        Image.fromarray(pixels).save(stream, format="JPEG", quality=qualities[row])
-        decoded = np.asarray(Image.open(stream), dtype=np.float32).copy()
-        made[row] = torch.from_numpy(decoded).permute(2, 0, 1).to(made) / 127.5 - 1
     return made
