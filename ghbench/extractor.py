@@ -30,6 +30,39 @@ class Level:
     dim: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LearnedMetric:
+    """Features are compared by the cosine of (features - mean) @ matrix.
+
+    Args:
+        mean: float32 [D].
+        matrix: float16 [D, K]; None for the identity.
+    """
+
+    mean: NDArray[np.float32]
+    matrix: NDArray[np.float16] | None
+
+    def apply(self, features: NDArray[Any]) -> NDArray[np.float32]:
+        """[N, D] to float32 [N, K]."""
+        centred = features.astype(np.float32) - self.mean
+        return centred if self.matrix is None else centred @ self.matrix.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnMetric:
+    """A metric that travels with the weights.
+
+    Args:
+        kind: `centred`, `whitened` or `within`.
+        generator: Spec string of the generator whose pictures it was learned from.
+        metrics: By level, and by all default levels, joined by `+`, for their concatenation.
+    """
+
+    kind: str
+    generator: str
+    metrics: Mapping[str, LearnedMetric]
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
     """What happens to an image before the network sees it. The engine aligns and resizes, the extractor normalises.
@@ -102,6 +135,8 @@ class ExtractorSpec(SubjectSpec):
         backend: Library and precision of the computation, part of the feature key: `numpy-float32`, `torch-float32`...
         centred: Whether features already are differences from a mean that was learned in training.
         mean: Training-set mean of each level, which is subtracted from features; None: nothing is.
+        metric: Metric learned from generated pictures in which features are compared; None: they are compared as they
+            are. Its digest is part of `weights_digest`.
         aliases: Other names of levels, each for one or several of them: GH-Feat's levels also have the paper's numbers.
     """
 
@@ -112,6 +147,7 @@ class ExtractorSpec(SubjectSpec):
     backend: str = "numpy-float32"
     centred: bool = False
     mean: Mapping[str, NDArray[np.float32]] | None = field(default=None, compare=False)
+    metric: OwnMetric | None = field(default=None, compare=False)
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
     def dim(self, level: str) -> int:

@@ -22,7 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 PATH = "PATH"
 """What stands for a path where only its content counts."""
-_SECOND_COLON = re.compile(r"(^[A-Za-z_][A-Za-z0-9_.]*):(?=[A-Za-z_]+=)|:(?=(?:level|policy|layers|pool)=)")
+_SECOND_COLON = re.compile(r"(^[A-Za-z_][A-Za-z0-9_.]*):(?=[A-Za-z_]+=)|:(?=(?:level|policy|layers|pool|similarity)=)")
 _RECORDED_VALUE = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 
 

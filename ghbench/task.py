@@ -365,6 +365,17 @@ class Checking(Protocol):
 
 
 @runtime_checkable
+class Comparing(Protocol):
+    """A task that compares features with one another, so that they may be brought into another metric first.
+
+    Attributes:
+        compares: True.
+    """
+
+    compares: bool
+
+
+@runtime_checkable
 class Lacking(Protocol):
     """A task that can say, without computing anything, what it would have to leave out on this machine."""
 

@@ -24,6 +24,7 @@ from ghbench.results import files, scoring
 from ghbench.results.provenance import provenance
 from ghbench.results.schema import Counts, Missing, Result
 from ghbench.running import record
+from ghbench.running.comparison import RAW, Comparison, InMetric, compared_spec, comparison, metrics_of, taught
 from ghbench.running.context import RunContext
 from ghbench.running.features import fill, identity_of_subject
 from ghbench.running.keys import align_parts, feature_key, identity_of_task, subject_parts
@@ -33,7 +34,7 @@ from ghbench.running.own_module import OwnModule
 from ghbench.running.record import RoleData
 from ghbench.running.request import SubjectRequest
 from ghbench.store import StoredFeatures, default_store
-from ghbench.task import LEVEL, Checking, Evaluation, Lacking, Role, Task, TaskInputs, Units
+from ghbench.task import LEVEL, Checking, Comparing, Evaluation, Lacking, Role, Task, TaskInputs, Units
 
 
 class Pair:
@@ -58,6 +59,7 @@ class Pair:
             self.uses_features = Encoder in task.requires and not request.constant
             _check_abilities(self.subject, self.spec, task, request)
             self.levels = self._selected_levels()
+            self.comparison = self._chosen_comparison()
             self.align = self._chosen_alignment()
             self.roles = {name: role_data(name, role, options.limit) for name, role in task.roles().items()}
             judged = [(data.dataset, data.role.split) for data in self.roles.values() if data.role.judged]
@@ -107,6 +109,7 @@ class Pair:
             {
                 "subject": self.identity,
                 **subject_parts(self.spec, self.levels, self.request.policy),
+                **self.comparison.parts(),
                 "task": [identity_of_task(self.task.name), self.task.version, self.task.protocol()],
                 "align": align_parts(self.align),
                 "data": {name: data.identity() for name, data in self.roles.items()},
@@ -153,6 +156,18 @@ class Pair:
         if without:
             raise FeatureError(f"extractor {self.spec.name!r} has a mean, but none of level {', '.join(without)}")
         return levels
+
+    def _chosen_comparison(self) -> Comparison:
+        """In which metric features are compared; what taught it becomes part of the subject's training record."""
+        compares = isinstance(self.task, Comparing) and self.task.compares and self.uses_features
+        if not compares:
+            if self.request.similarity is not None:
+                raise UsageError(f"similarity= means nothing for task {self.task.name!r}: it compares no features")
+            return Comparison()
+        assert isinstance(self.spec, ExtractorSpec)
+        chosen = comparison(self.request, self.spec)
+        self.spec = taught(self.spec, chosen)
+        return chosen
 
     def _chosen_alignment(self) -> Alignment | None:
         """What the user chose, else what the extractor declares; a task may fix one for all."""
@@ -222,7 +237,15 @@ class Pair:
         }
         policy = "concat" if self.request.policy == "each" else self.request.policy
         datasets = {name: data.dataset for name, data in self.roles.items()}
-        return TaskInputs(self.subject, self.spec, datasets, features, levels, policy, self.context)
+        if self.comparison.kind == RAW:
+            return TaskInputs(self.subject, self.spec, datasets, features, levels, policy, self.context)
+        assert isinstance(self.spec, ExtractorSpec)
+        metrics = metrics_of(self.request, self.spec, self.comparison, levels, policy, self.options)
+        compared = {
+            role: {view: InMetric(kept, metrics) for view, kept in views.items()} for role, views in features.items()
+        }
+        spec = compared_spec(self.spec, metrics)
+        return TaskInputs(self.subject, spec, datasets, compared, tuple(metrics), policy, self.context)
 
     def _describe(self, evaluation: Evaluation, stored: record.Stored, units: Units | None, *, cached: bool) -> Result:
         level = self.levels[0] if self.levels else None
@@ -236,7 +259,9 @@ class Pair:
             digest=self.digest,
             status=status,
             subject=record.subject_record(self.request, self.spec),
-            features=record.feature_record(self.spec, self.levels, self.request.policy, align, self.options.dtype),
+            features=record.feature_record(
+                self.spec, self.levels, self.request.policy, align, self.options.dtype, self.comparison.title
+            ),
             navigator=record.navigator_record(self.spec),
             task=record.task_record(self.task),
             datasets={name: record.dataset_record(data, stored[name], level) for name, data in self.roles.items()},

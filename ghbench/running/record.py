@@ -75,7 +75,7 @@ def training_record(spec: SubjectSpec) -> dict[str, Any]:
 
 
 def feature_record(
-    spec: SubjectSpec, levels: Sequence[str], policy: str, align: Mapping[str, Any], dtype: str
+    spec: SubjectSpec, levels: Sequence[str], policy: str, align: Mapping[str, Any], dtype: str, metric: str = ""
 ) -> FeatureRecord | None:
     """How features are made and compared, None where the subject has none."""
     if not isinstance(spec, ExtractorSpec) or not levels:
@@ -86,7 +86,7 @@ def feature_record(
         policy=policy,
         preprocessing=asdict(spec.preprocessing),
         align=dict(align),
-        similarity=spec.similarity,
+        similarity=metric or spec.similarity,
         backend=spec.backend,
         centred=spec.centred or spec.mean is not None,
         dtype=dtype,

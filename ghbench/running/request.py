@@ -15,7 +15,7 @@ from ghbench.running.own_module import is_module, wrap
 from ghbench.spec_string import SpecString, parse
 from ghbench.task import POLICIES, Policy, Task, WithConstants
 
-_OURS = ("level", "policy")
+_OURS = ("level", "policy", "similarity", "similarity.generator")
 _WRAPPED = ("layers", "pool", "size")
 """Options of a `torch.nn.Module` that `wrap` takes, unless its constructor has one of that name."""
 
@@ -30,6 +30,8 @@ class SubjectRequest:
         policy: How several levels become one answer.
         given: The subject itself, where the user handed over an object or a task brings it.
         constant: Whether it is one of the task's own reference rows.
+        similarity: Metric in which features are compared, see `ghbench.running.comparison`; None for the extractor's.
+        similarity_generator: Generator whose pictures teach it; None for faces, or what taught the extractor's own.
     """
 
     spec_string: SpecString
@@ -37,9 +39,14 @@ class SubjectRequest:
     policy: Policy = "concat"
     given: Subject | None = None
     constant: bool = False
+    similarity: str | None = None
+    similarity_generator: str | None = None
 
     def __str__(self) -> str:
-        extra = {"level": self.level} if self.level else {}
+        named = {
+            "level": self.level, "similarity": self.similarity, "similarity.generator": self.similarity_generator
+        }  # fmt: skip
+        extra = {name: value for name, value in named.items() if value}
         if self.policy != "concat":
             extra["policy"] = self.policy
         return str(replace(self.spec_string, options={**self.spec_string.options, **extra}))
@@ -99,7 +106,11 @@ def subject_request(subject: object, task: Task | None = None, *, reference: boo
     plain = registry.ours_first("extractor", plain) if reference else plain
     if plain.attribute is None:
         plain = replace(plain, package=registry.needed_package("extractor", plain))
-    return SubjectRequest(plain, spec.options.get("level"), policy)
+    option = spec.options.get
+    return SubjectRequest(
+        plain, option("level"), policy, similarity=option("similarity"),
+        similarity_generator=option("similarity.generator"),
+    )  # fmt: skip
 
 
 def chosen_levels(request: SubjectRequest, level: str | None, policy: Policy | None) -> SubjectRequest:

@@ -62,6 +62,7 @@ class VerificationTask:
     references: tuple[Reference, ...] = REFERENCES
     version: int = field(default=2, init=False)
     requires: tuple[type, ...] = field(default=(Encoder,), init=False)
+    compares: bool = field(default=True, init=False)
 
     @property
     def policies(self) -> tuple[Policy, ...]:
