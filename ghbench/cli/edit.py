@@ -266,14 +266,15 @@ def _encodings(codec: Codec, steps: int, perceptual: str, watch: Watch) -> list[
     plain = Encoding("", codec.encode)
     if not steps:
         return [plain]
-    from ghbench.ghfeat.editing.refinement import Refinement, refine
+    from ghbench.ghfeat.refinement import Refinement, refine
     from ghbench.ghfeat.training.perceptual import perceptual_network
 
     network = None if perceptual == "none" else perceptual_network(perceptual)[0].to(codec.device)
 
     def refine_codes(images: Any) -> Any:
         report = lambda done, total: watch.images(done, total, "refining, steps")  # noqa: E731
-        return refine(codec, images, Refinement(steps=steps), perceptual=network, report=report)
+        units = refine(codec, images, Refinement(steps=steps), perceptual=network, report=report)
+        return codec.unstandardise(units)
 
     return [plain, Encoding(f"refined, {steps} steps", refine_codes)]
 

@@ -25,6 +25,7 @@ from ghbench.ghfeat.files.weights import load_encoder
 from ghbench.ghfeat.network.decoding import decode_codes
 from ghbench.ghfeat.network.encoder import Encoder
 from ghbench.ghfeat.network.layout import layout_of
+from ghbench.ghfeat.network.passes import corrected
 from ghbench.ghfeat.network.statistics import layout_statistics
 
 Images = NDArray[np.uint8]
@@ -45,13 +46,22 @@ class Codec:
         encoder: The encoder.
         generator: Spec string or path that replaces the generator named in the encoder's file.
         device: Where both compute.
+        corrector: Network of further passes.
     """
 
     def __init__(
-        self, description: EncoderDescription, encoder: Encoder, generator: str | None = None, device: str = "cpu"
+        self,
+        description: EncoderDescription,
+        encoder: Encoder,
+        generator: str | None = None,
+        device: str = "cpu",
+        corrector: Encoder | None = None,
     ) -> None:
         self.description, self.device = description, device
         self.encoder = _to_device(encoder, device).eval().requires_grad_(requires_grad=False)
+        self.corrector = corrector
+        if corrector is not None:
+            self.corrector = _to_device(corrector, device).eval().requires_grad_(requires_grad=False)
         self.layout, self.size = description.config.layout, description.config.size
         self._typed = generator
         label = description.about.get("label")
@@ -74,7 +84,8 @@ class Codec:
             UsageError: There is no such device.
         """
         path = weights_file(weights)
-        return cls(describe_encoder(path), load_encoder(path).encoder, generator, device)
+        saved = load_encoder(path)
+        return cls(describe_encoder(path), saved.encoder, generator, device, saved.corrector)
 
     @cached_property
     def generator(self) -> Generator:
@@ -127,12 +138,28 @@ class Codec:
         return codes
 
     @torch.no_grad()
-    def features(self, images: Images) -> dict[str, Tensor]:
-        """Standardised codes of images uint8 [N, 3, R, R], by level [N, width]; 0 where a code never varies."""
+    def features(self, images: Images, passes: int = 1) -> dict[str, Tensor]:
+        """Standardised codes of images uint8 [N, 3, R, R], by level [N, width]; 0 where a code never varies.
+
+        Args:
+            images: Images.
+            passes: From the second pass on, the corrector sees images and reconstructions and adds to the codes.
+
+        Raises:
+            UsageError: The encoder has no corrector.
+        """
+        if passes > 1 and self.corrector is None:
+            raise UsageError(
+                f"{self.description.path} has no corrector; it makes one pass", fix="passes=1, or train with passes=3"
+            )
         if not self.description.standardised:
             return self.standardise(self.encode(images))
         # Straight from the heads: adding a mean and subtracting it again would cost precision.
-        found = self.encoder.standardised_codes(self._tensor(images))
+        inputs = self._tensor(images)
+        found = self.encoder.standardised_codes(inputs)
+        for _ in range(passes - 1):
+            assert self.corrector is not None
+            found = corrected(self.corrector, inputs, self.synthesise(self.encoder.codes_of(found)), found)
         return {name: code * (self.encoder.deviation(name) > 0) for name, code in found.items()}
 
     def standardise(self, codes: Codes) -> dict[str, Tensor]:

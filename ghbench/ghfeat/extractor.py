@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +29,18 @@ class Ghfeat:
         weights: `faces128`, `fashion32` or `mnist32`, or the path of an encoder: our own, the authors' pickle, or its
             conversion by `ghbench convert`.
         generator: Spec string or path that replaces the generator named in the encoder's file.
+        passes: Passes of encoder and corrector; 1 is the paper's GH-Feat.
+        refine: Steps by which codes are then optimised towards the image.
+
+    Raises:
+        UsageError: Fewer than one pass, or a negative number of steps.
     """
 
-    def __init__(self, weights: str = DEFAULT, generator: str | None = None) -> None:
+    def __init__(self, weights: str = DEFAULT, generator: str | None = None, passes: int = 1, refine: int = 0) -> None:
+        if passes < 1 or refine < 0:
+            raise UsageError(f"passes={passes}, refine={refine}; expected at least 1 pass and no negative steps")
         self._weights, self._generator, self._device = weights, generator, "cpu"
+        self._passes, self._refine = passes, refine
 
     def spec(self) -> ExtractorSpec:
         """Describe the extractor; no torch for our own files.
@@ -59,13 +68,23 @@ class Ghfeat:
             licence=about.licence,
             backend="torch-float32",
             centred=centred,  # by the mean code of what the generator draws, never by evaluated images
+            metric=about.metric,
             citation=CITATION,
             aliases=layout.aliases,
         )
 
     def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """Encode a batch: uint8 [N, 3, R, R] to (code - mean) / standard deviation, by level float32 [N, width]."""
-        features = self.codec.features(images)
+        """Encode a batch: uint8 [N, 3, R, R] to (code - mean) / standard deviation, by level float32 [N, width].
+
+        Raises:
+            MissingError: Further passes or refinement need the generator, which is not available.
+            UsageError: The encoder has no corrector, and there is more than one pass.
+        """
+        features = self.codec.features(images, self._passes)
+        if self._refine:
+            from ghbench.ghfeat.refinement import PIXELS, refine
+
+            features = refine(self.codec, images, replace(PIXELS, steps=self._refine), units=features)
         return {name: np.asarray(code.float().cpu().numpy()) for name, code in features.items()}
 
     def decode(self, features: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
@@ -135,7 +154,8 @@ class Ghfeat:
         from ghbench.ghfeat.files.weights import load_encoder
 
         about = self._description
-        return Codec(about, load_encoder(about.path).encoder, self._generator, self._device)
+        saved = load_encoder(about.path)
+        return Codec(about, saved.encoder, self._generator, self._device, saved.corrector)
 
     @cached_property
     def _description(self) -> EncoderDescription:

@@ -39,7 +39,8 @@ SPEC = GeneratorSpec(
     training=TrainingRecord(), domain="nothing",
 )  # fmt: skip
 SMALL = {
-    "width": 0.125, "batch": 4, "perceptual_share": 0.0, "degraded": 0.0, "reflected": 0.0, "grey": 0.0, "changed": 0.0
+    "width": 0.125, "batch": 4, "perceptual_share": 0.0, "degraded": 0.0, "reflected": 0.0, "grey": 0.0, "changed": 0.0,
+    "metric": "",
 }  # fmt: skip
 
 

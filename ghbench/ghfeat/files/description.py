@@ -11,7 +11,8 @@ import numpy as np
 from ghbench import checkpoints
 from ghbench.checkpoints import Checkpoint
 from ghbench.errors import DataError, MissingError
-from ghbench.extractor import TrainingRecord
+from ghbench.extractor import OwnMetric, TrainingRecord
+from ghbench.ghfeat.files.metric import read_metric
 from ghbench.ghfeat.network.config import EncoderConfig
 
 NETWORK, CORRECTOR = "encoder", "corrector"
@@ -39,6 +40,7 @@ class EncoderDescription:
         generator_digest: Digest of the generator's weights, None if it is unknown or the generator is in the file.
         standardised: Whether the file holds mean and standard deviation of the generator's codes.
         corrector: Architecture of the network of further passes; None if there is none.
+        metric: In which its codes are compared; None: as they are.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class EncoderDescription:
     generator_digest: str | None = None
     standardised: bool = False
     corrector: EncoderConfig | None = None
+    metric: OwnMetric | None = None
 
 
 def describe_encoder(path: Path) -> EncoderDescription:
@@ -87,10 +90,11 @@ def description_of(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
     about = stated.get("about") or {}
     if not isinstance(about, dict):
         raise DataError(f"{path} has an unreadable description", fix="get the weights again")
+    config = EncoderConfig.from_json(architecture)
     means = (array for name, array in checkpoint.tensors.items() if name.startswith(f"{NETWORK}/mean_"))
     return EncoderDescription(
         path,
-        EncoderConfig.from_json(architecture),
+        config,
         str(checkpoint.config.get("licence", "not stated")),
         _record(stated.get("record")),
         about,
@@ -99,6 +103,7 @@ def description_of(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
         generator_digest=_text(about.get("generator_digest")),
         standardised=any(bool(np.any(array)) for array in means),
         corrector=EncoderConfig.from_json(further) if isinstance(further, dict) else None,
+        metric=read_metric(checkpoint.tensors, about, config.layout),
     )
 
 

@@ -16,8 +16,9 @@ from ghbench.checkpoints import Checkpoint, match_keys
 from ghbench.checkpoints.unpickler import DAMAGE
 from ghbench.digests import digest_array, digest_lines
 from ghbench.errors import DataError
-from ghbench.extractor import TrainingRecord
+from ghbench.extractor import OwnMetric, TrainingRecord
 from ghbench.ghfeat.files.description import CORRECTOR, NETWORK, description_of
+from ghbench.ghfeat.files.metric import metric_arrays
 from ghbench.ghfeat.files.official import official_encoder
 from ghbench.ghfeat.network.config import EncoderConfig
 from ghbench.ghfeat.network.encoder import Encoder
@@ -57,6 +58,7 @@ def save_encoder(
     about: Mapping[str, Any] | None = None,
     half: bool = False,
     corrector: Encoder | None = None,
+    metric: OwnMetric | None = None,
 ) -> None:
     """Write an encoder as safetensors, atomically; its statistics of codes are among its tensors.
 
@@ -69,6 +71,7 @@ def save_encoder(
         half: Store matrices and kernels in float16, unless a number in them is too large for it. Vectors (norms,
             biases, statistics of codes) stay in float32: they are small, and variances can exceed float16's range.
         corrector: Network of further passes, stored beside it.
+        metric: In which its codes are compared; `about` says how it was learned.
 
     Raises:
         DataError: A weight is not finite.
@@ -79,6 +82,8 @@ def save_encoder(
         for place, network in networks.items()
         for name, tensor in network.state_dict().items()
     }
+    if metric is not None:
+        arrays |= metric_arrays(metric, encoder.config.layout)
     digest = digest_lines(f"{name} {digest_array(array)}" for name, array in arrays.items())
     listed = asdict(record)
     listed["image_digests"] = None if record.image_digests is None else sorted(record.image_digests)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ghbench.extractor import Domain, TrainingRecord
 from ghbench.generator import GeneratorSpec
 from ghbench.ghfeat.files.weights import save_encoder
 from ghbench.ghfeat.network.encoder import Encoder
+from ghbench.ghfeat.training.metric import own_metric
 from ghbench.ghfeat.training.past import Past
+from ghbench.metrics.learned_metric import Kind
 from ghbench.training.card import Card
 from ghbench.training.images import record_name
 
@@ -30,6 +32,7 @@ def export_encoder(
     domain: Domain,
     past: Past | None = None,
     corrector: Encoder | None = None,
+    kind: Kind | Literal[""] = "",
 ) -> None:
     """Write `model.safetensors` (matrices in float16) and `card.md`.
 
@@ -45,6 +48,7 @@ def export_encoder(
         domain: `real`, or `in-generator` if the generator drew every image.
         past: The earlier encoder that training started from; its record, terms and history are kept.
         corrector: The network of further passes.
+        kind: Metric to learn for the codes; empty for none.
     """
     data = description["data"]
     rendered = data == "renders"
@@ -67,9 +71,12 @@ def export_encoder(
         **({"label": description["label"]} if "label" in description else {}),
         **({} if past is None else {"began_from": past.origin}),
     }  # fmt: skip
+    metric = None
+    if kind:
+        metric, about["metric"] = own_metric(encoder, generator_name, kind)
     save_encoder(
         folder / "model.safetensors", encoder, licence=licence, record=record, about=about, half=True,
-        corrector=corrector,
+        corrector=corrector, metric=metric,
     )  # fmt: skip
     millions = sum(parameter.numel() for parameter in encoder.parameters()) / 1e6
     teachers = [f"{generator.name} ({generator.weights_digest[:16]})"]

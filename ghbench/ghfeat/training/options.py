@@ -55,6 +55,8 @@ class GhfeatOptions:
             reconstruction and predicts what to add to the codes (after ReStyle, Alaluf et al. 2021).
         corrected: Last share of the run in which the corrector learns.
         corrector_width: Multiplier of the channels of its trunk.
+        metric: In which the trained codes are compared, learned from renders at the end: `whitened`, `within`,
+            `centred` or, empty, as they are.
     """
 
     encoder: Architecture = "compact"
@@ -90,6 +92,7 @@ class GhfeatOptions:
     passes: int = 1
     corrected: float = 0.25
     corrector_width: float = 0.5
+    metric: Literal["", "centred", "whitened", "within"] = "whitened"
 
     def __post_init__(self) -> None:
         shares = (
@@ -109,7 +112,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "encoder": "paper", "statistics": False, "batch": 96, "rate": 1e-4, "decay": "paper",
         "perceptual": 5e-5, "perceptual_share": 0.0, "perceptual_network": "vgg16:weights=./vgg16_features.pth",
         "adversarial": 0.08, "r1_gamma": 10.0, "code": 0.0, "changed": 0.0, "grey": 0.0, "degraded": 0.0,
-        "reflected": 0.0, "real": 1.0, "settled": 0.0,
+        "reflected": 0.0, "real": 1.0, "settled": 0.0, "metric": "",
     },
 }  # fmt: skip
 """`paper` has the values of Xu et al. 2021 and the command-line defaults of their official program."""

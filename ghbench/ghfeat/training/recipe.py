@@ -225,6 +225,7 @@ class GhfeatRecipe(Recipe):
             perceptual_digest=self.perceptual_digest, perceptual_weight=self.objective.perceptual_weight,
             domain=self._domain(), past=self.past,
             corrector=self._final("corrector") if "corrector" in self.networks else None,
+            kind=self.options.metric if self.label is None else "",
         )  # fmt: skip
 
     def _domain(self) -> Domain:
