@@ -1,0 +1,1 @@
+"""What learns on frozen features. Import what you need from its module."""

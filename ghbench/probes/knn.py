@@ -1,0 +1,93 @@
+"""The k nearest neighbours: exact, in blocks of bounded memory, and the vote of their classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench.errors import DataError
+
+Features = NDArray[np.floating[Any]]
+_BLOCK = 16_000_000  # similarities at once
+
+
+def nearest(
+    queries: Features, features: Features, k: int, kind: str = "cosine", *, excluded: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The k most similar rows, the most similar first; of equally similar ones the first.
+
+    Args:
+        queries: [M, D].
+        features: [N, D].
+        k: Neighbours.
+        kind: `cosine`, or `l2` for the negated Euclidean distance.
+        excluded: int64 [M] row of `features` that is left out for each query: itself. None: none is.
+
+    Returns:
+        Rows int64 [M, k] and their similarities float32 [M, k].
+
+    Raises:
+        DataError: Fewer than k rows are left, or the dimensions differ.
+        ValueError: An unknown kind.
+    """
+    left = len(features) - (excluded is not None)
+    if queries.shape[1:] != features.shape[1:] or not 1 <= k <= left:
+        raise DataError(f"{k} neighbours among {left} rows of {features.shape[1:]} for {queries.shape[1:]}")
+    if kind not in {"cosine", "l2"}:
+        raise ValueError(f"similarity must be cosine or l2, not {kind!r}")
+    # What all rows have in common is subtracted before squares are: it would cost distances their digits.
+    common = features.mean(axis=0, dtype=np.float64).astype(np.float32) if kind == "l2" else None
+    known, squares = _prepared(features, common)
+    rows, similarities = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
+    for block in _blocks(len(queries), len(features)):
+        asked, lengths = _prepared(queries[block], common)
+        found = asked @ known.T
+        if common is not None:
+            found = -np.sqrt(np.maximum(lengths[:, None] + squares - 2 * found, 0))
+        if excluded is not None:
+            found[np.arange(len(found)), excluded[block]] = -np.inf
+        best = np.sort(np.argpartition(-found, k - 1, axis=1)[:, :k], axis=1)
+        values = np.take_along_axis(found, best, axis=1)
+        order = np.argsort(-values, axis=1, kind="stable")
+        rows[block] = np.take_along_axis(best, order, axis=1)
+        similarities[block] = np.take_along_axis(values, order, axis=1)
+    return rows, similarities
+
+
+def majority(classes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """The class that most neighbours have; of several the one whose neighbour is the nearest.
+
+    Args:
+        classes: int64 [M, k] class of each neighbour, the nearest first.
+        count: Number of classes.
+
+    Returns:
+        int64 [M].
+    """
+    votes = np.zeros((len(classes), count), np.int64)
+    np.add.at(votes, (np.arange(len(classes))[:, None], classes), 1)
+    # Among the neighbours in their order, the first whose class has the most votes.
+    support = np.take_along_axis(votes, classes, axis=1)
+    first = support.argmax(axis=1)
+    chosen: NDArray[np.int64] = classes[np.arange(len(classes)), first]
+    return chosen
+
+
+def _prepared(rows: Features, common: NDArray[np.float32] | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Rows as they are compared, and their squared lengths."""
+    if common is not None:
+        moved = rows.astype(np.float32) - common
+        return moved, np.einsum("nd,nd->n", moved, moved)
+    wide = rows.astype(np.float64)
+    norms = np.linalg.norm(wide, axis=1, keepdims=True)
+    unit = (wide / np.where(norms > 0, norms, 1.0)).astype(np.float32)
+    return unit, np.ones(len(unit), np.float32)
+
+
+def _blocks(queries: int, rows: int) -> Iterator[slice]:
+    size = max(1, _BLOCK // max(rows, 1))
+    for start in range(0, queries, size):
+        yield slice(start, min(start + size, queries))

@@ -1,0 +1,61 @@
+"""Neighbours and votes against scikit-learn, with ties, in blocks, and without the image itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+
+from ghbench.errors import DataError
+from ghbench.probes import knn
+from ghbench.probes.knn import majority, nearest
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(("kind", "metric"), [("cosine", "cosine"), ("l2", "euclidean")])
+@pytest.mark.parametrize("block", [100, 10**9])
+def test_neighbours_are_scikit_learns(rng, monkeypatch, kind, metric, block):
+    monkeypatch.setattr(knn, "_BLOCK", block)
+    queries, features = rng.normal(size=(30, 8)) + 5, rng.normal(size=(200, 8)) + 5
+    rows, similarities = nearest(queries, features, 7, kind)
+    distances, expected = NearestNeighbors(n_neighbors=7, metric=metric).fit(features).kneighbors(queries)
+    np.testing.assert_array_equal(rows, expected)
+    np.testing.assert_allclose(similarities, 1 - distances if kind == "cosine" else -distances, atol=1e-4)
+
+
+def test_an_image_is_not_its_own_neighbour(rng):
+    features = rng.normal(size=(20, 4))
+    rows, _ = nearest(features, features, 19, excluded=np.arange(20))
+    assert all(sorted(row) == [other for other in range(20) if other != number] for number, row in enumerate(rows))
+
+
+def test_of_equally_similar_rows_the_first_ones_are_taken():
+    rows, similarities = nearest(np.ones((1, 3)), np.ones((5, 3)), 2)
+    assert len(set(rows[0])) == 2
+    np.testing.assert_allclose(similarities, 1)
+
+
+def test_a_majority_wins_and_ties_go_to_the_nearest():
+    classes = np.array([[2, 1, 1], [2, 1, 0], [0, 2, 2], [1, 0, 0]])
+    assert majority(classes, 3).tolist() == [1, 2, 2, 0]
+
+
+def test_votes_are_scikit_learns_where_nothing_ties(rng):
+    features, classes = rng.normal(size=(300, 5)), rng.integers(0, 2, 300)
+    queries = rng.normal(size=(50, 5))
+    rows, _ = nearest(queries, features, 7, "l2")
+    expected = KNeighborsClassifier(7).fit(features, classes).predict(queries)
+    np.testing.assert_array_equal(majority(classes[rows], 2), expected)
+
+
+def test_impossible_searches_are_refused(rng):
+    with pytest.raises(DataError, match="neighbours"):
+        nearest(np.ones((2, 3)), np.ones((2, 3)), 2, excluded=np.arange(2))
+    with pytest.raises(DataError, match="neighbours"):
+        nearest(np.ones((2, 3)), np.ones((5, 4)), 2)
+    with pytest.raises(ValueError, match="cosine"):
+        nearest(np.ones((2, 3)), np.ones((5, 3)), 2, "l1")
