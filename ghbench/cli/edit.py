@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ghbench.ghfeat.editing.inputs import EditInput
 
 app = typer.Typer(no_args_is_help=True)
+SIZE = 256
+"""Default side of the results, where the generator draws such images."""
 
 ImagesArgument = Annotated[
     list[str], typer.Argument(metavar="IMAGE...", help="Files, or generated ones: seed:5, seed:0-3, seed:5@0.5.")
@@ -34,7 +36,12 @@ GeneratorOption = Annotated[
     str | None, typer.Option("--generator", "-g", help="Spec string or checkpoint; default: the encoder's.")
 ]
 Align = Annotated[str | None, typer.Option(help="Alignment of files: ffhq, none, ...; default: the encoder's.")]
-Refine = Annotated[int, typer.Option(min=0, help="Also show codes refined by this many optimisation steps.")]
+Size = Annotated[
+    int | None, typer.Option(min=32, max=1024, help="Side of the results; default: 256 where the generator has it.")
+]
+Paste = Annotated[bool, typer.Option("--paste", help="Put results back into their photographs, at full size.")]
+Refine = Annotated[int, typer.Option(min=0, help="Optimisation steps by which codes are refined; 0 for none.")]
+Both = Annotated[bool, typer.Option("--both", help="Show the encoder's own codes beside the refined ones.")]
 Perceptual = Annotated[str, typer.Option(help="Network of the refinement's feature term; `none` for pixels only.")]
 Label = Annotated[int | None, typer.Option(min=0, help="Class of generated images; default: the encoder's.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")]
@@ -50,8 +57,9 @@ Feather = Annotated[float, typer.Option(min=0, max=0.5, help="Width of the mask'
 @app.command("reconstruct")
 def reconstruct(
     images: ImagesArgument, out: Out, weights: Weights = "faces128", generator: GeneratorOption = None,
-    align: Align = None, refine: Refine = 0, perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
-    label: Label = None, single: Single = False, force: Force = False,
+    align: Align = None, refine: Refine = 25, both: Both = False,
+    perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
+    label: Label = None, single: Single = False, size: Size = None, paste: Paste = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Reconstruct images from their codes.
 
@@ -59,17 +67,17 @@ def reconstruct(
     """
     from ghbench.ghfeat.editing.grids import reconstruct_sheet
 
-    output = _Output(out, single, force, [*images])
-    with _session(output, weights, generator, align, refine, perceptual, device, label) as session:
+    output = _Output(out, single, paste, force, [*images])
+    with _session(output, weights, generator, align, (refine, both), perceptual, device, label, size) as session:
         session.save(reconstruct_sheet(session.codec, session.read(images), session.encodings))
 
 
 @app.command("mix")
 def mix(
     images: ImagesArgument, others: Others, out: Out, levels: LevelsOption = None, weights: Weights = "faces128",
-    generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
+    generator: GeneratorOption = None, align: Align = None, refine: Refine = 25, both: Both = False,
     perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
-    label: Label = None, single: Single = False, force: Force = False,
+    label: Label = None, single: Single = False, size: Size = None, paste: Paste = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Take the codes of some levels from another image; without --levels, of each resolution in turn.
 
@@ -77,8 +85,8 @@ def mix(
     """
     from ghbench.ghfeat.editing.grids import mix_sheet
 
-    output = _Output(out, single, force, [*images, *others])
-    with _session(output, weights, generator, align, refine, perceptual, device, label) as session:
+    output = _Output(out, single, paste, force, [*images, *others])
+    with _session(output, weights, generator, align, (refine, both), perceptual, device, label, size) as session:
         chosen = session.levels(levels or session.resolutions())
         inputs, styles = session.read(images), session.read(others)
         session.save(mix_sheet(session.codec, inputs, styles, chosen, session.encodings))
@@ -87,9 +95,9 @@ def mix(
 @app.command("global")
 def edit_global(
     images: ImagesArgument, others: Others, out: Out, levels: LevelsOption = None, weights: Weights = "faces128",
-    generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
+    generator: GeneratorOption = None, align: Align = None, refine: Refine = 25, both: Both = False,
     perceptual: Perceptual = "mobilenet-v2", device: Device = "auto",
-    label: Label = None, single: Single = False, force: Force = False,
+    label: Label = None, single: Single = False, size: Size = None, paste: Paste = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Replace the codes of some levels by those of samples or references; seeds use their true codes.
 
@@ -100,8 +108,8 @@ def edit_global(
 
     if not levels:
         raise UsageError("global editing needs levels", fix="--levels r16-r32, for instance")
-    output = _Output(out, single, force, [*images, *others])
-    with _session(output, weights, generator, align, refine, perceptual, device, label) as session:
+    output = _Output(out, single, paste, force, [*images, *others])
+    with _session(output, weights, generator, align, (refine, both), perceptual, device, label, size) as session:
         chosen = session.levels(levels)
         inputs, references = session.read(images), session.read(others)
         session.save(global_sheet(session.codec, inputs, references, chosen, session.encodings))
@@ -110,9 +118,10 @@ def edit_global(
 @app.command("local")
 def local(
     images: ImagesArgument, others: Others, mask: MaskOption, out: Out, levels: LevelsOption = None,
-    weights: Weights = "faces128", generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
-    perceptual: Perceptual = "mobilenet-v2", feather: Feather = 0.06, device: Device = "auto",
-    label: Label = None, single: Single = False, force: Force = False,
+    weights: Weights = "faces128", generator: GeneratorOption = None, align: Align = None,
+    refine: Refine = 25, both: Both = False, perceptual: Perceptual = "mobilenet-v2",
+    feather: Feather = 0.06, device: Device = "auto",
+    label: Label = None, single: Single = False, size: Size = None, paste: Paste = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Replace a region of the generator's feature map at one level by that of another image.
 
@@ -120,8 +129,8 @@ def local(
     """
     from ghbench.ghfeat.editing.grids import local_sheet
 
-    output = _Output(out, single, force, [*images, *others, mask])
-    with _session(output, weights, generator, align, refine, perceptual, device, label) as session:
+    output = _Output(out, single, paste, force, [*images, *others, mask])
+    with _session(output, weights, generator, align, (refine, both), perceptual, device, label, size) as session:
         places = session.places(levels)
         region = session.mask(mask, feather)
         inputs, references = session.read(images), session.read(others)
@@ -131,9 +140,10 @@ def local(
 @app.command("harmonize")
 def harmonize(
     images: ImagesArgument, others: Others, mask: MaskOption, out: Out, weights: Weights = "faces128",
-    generator: GeneratorOption = None, align: Align = None, refine: Refine = 0,
-    perceptual: Perceptual = "mobilenet-v2", feather: Feather = 0.06, device: Device = "auto",
-    label: Label = None, single: Single = False, force: Force = False,
+    generator: GeneratorOption = None, align: Align = None,
+    refine: Refine = 25, both: Both = False, perceptual: Perceptual = "mobilenet-v2",
+    feather: Feather = 0.06, device: Device = "auto",
+    label: Label = None, single: Single = False, size: Size = None, paste: Paste = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Paste the masked part of another image, encode once, decode.
 
@@ -141,8 +151,8 @@ def harmonize(
     """
     from ghbench.ghfeat.editing.grids import harmonize_sheet
 
-    output = _Output(out, single, force, [*images, *others, mask])
-    with _session(output, weights, generator, align, refine, perceptual, device, label) as session:
+    output = _Output(out, single, paste, force, [*images, *others, mask])
+    with _session(output, weights, generator, align, (refine, both), perceptual, device, label, size) as session:
         region = session.mask(mask, feather)
         backgrounds, foregrounds = session.read(images), session.read(others)
         session.save(harmonize_sheet(session.codec, backgrounds, foregrounds, region, session.encodings))
@@ -155,12 +165,14 @@ class _Output:
     Args:
         path: A PNG, or a folder.
         single: Whether the PNG is the one result, not the grid.
+        pasted: Whether results are put back into their photographs.
         force: Whether files that ghbench did not make are replaced.
         inputs: What the edit reads.
     """
 
     path: Path
     single: bool
+    pasted: bool
     force: bool
     inputs: list[str]
 
@@ -179,10 +191,12 @@ class _Output:
         from ghbench.errors import UsageError
         from ghbench.figures.picture_grid import save_png
 
+        if self.pasted and not self.folder and not self.single:
+            raise UsageError("--paste writes photographs, not a grid", fix="--single, or --out FOLDER")
         if not self.folder and not self.single:
             say(save_png(sheet.grid(), self.path))
             return
-        images = sheet.singles()
+        images = sheet.singles(pasted=self.pasted)
         if not self.folder and len(images) > 1:
             raise UsageError(f"--single writes one result, and there are {len(images)}", fix="--out FOLDER")
         paths = [self.path / f"{name}.png" if self.folder else self.path for name in images]
@@ -199,12 +213,13 @@ class _Session:
     align: str
     encodings: list[Encoding]
     output: _Output
+    refined: bool
 
     def read(self, names: Sequence[str]) -> list[EditInput]:
         from ghbench.ghfeat.editing.inputs import poor_reconstructions, read_inputs
 
         inputs = read_inputs(self.codec, names, self.align, complain)
-        if len(self.encodings) == 1:
+        if not self.refined:
             for line in poor_reconstructions(self.codec, inputs):
                 complain(line)
         return inputs
@@ -239,10 +254,11 @@ def _session(
     weights: str,
     generator: str | None,
     align: str | None,
-    steps: int,
+    refinement: tuple[int, bool],
     perceptual: str,
     device: str,
     label: int | None,
+    size: int | None,
 ) -> Iterator[_Session]:
     """What all edits share: the networks, loaded once, and the encodings."""
     from ghbench.ghfeat.extractor import Ghfeat
@@ -255,12 +271,23 @@ def _session(
     extractor.to(_device(device))
     codec = extractor.codec
     codec.label = codec.label if label is None else label
+    codec = _at_size(codec, size)
+    steps, both = refinement
     with progress_bars() as watch:
-        encodings = _encodings(codec, steps, perceptual, watch)
-        yield _Session(codec, spec, align or spec.preprocessing.align, encodings, output)
+        encodings = _encodings(codec, steps, both, perceptual, watch)
+        yield _Session(codec, spec, align or spec.preprocessing.align, encodings, output, refined=steps > 0)
 
 
-def _encodings(codec: Codec, steps: int, perceptual: str, watch: Watch) -> list[Encoding]:
+def _at_size(codec: Codec, size: int | None) -> Codec:
+    """The codec with results of a size, by default of `SIZE` where the whole network is larger than the encoder."""
+    from ghbench.ghfeat.editing.full_size import FullSizeCodec, whole_generator
+
+    if size == codec.size or (size is None and (whole_generator(codec) is None or codec.size >= SIZE)):
+        return codec
+    return FullSizeCodec(codec, size or SIZE)
+
+
+def _encodings(codec: Codec, steps: int, both: bool, perceptual: str, watch: Watch) -> list[Encoding]:
     from ghbench.ghfeat.editing.grids import Encoding
 
     plain = Encoding("", codec.encode)
@@ -276,7 +303,7 @@ def _encodings(codec: Codec, steps: int, perceptual: str, watch: Watch) -> list[
         units = refine(codec, images, Refinement(steps=steps), perceptual=network, report=report)
         return codec.unstandardise(units)
 
-    return [plain, Encoding(f"refined, {steps} steps", refine_codes)]
+    return [plain, Encoding(f"refined, {steps} steps", refine_codes)] if both else [Encoding("", refine_codes)]
 
 
 def _device(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,7 @@ from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.generator import GeneratorPlugin
 from ghbench.generators.code_statistics import CodeStatistics
 from ghbench.generators.loading import CheckpointFile, generator_plugin, load_generator, recorded_generator
-from ghbench.generators.pictures import in_rgb, on_device
+from ghbench.generators.pictures import in_rgb, on_device, pictures_of_seeds
 from ghbench.generators.protocol import Generator
 from ghbench.generators.rendering import from_uint8, to_uint8
 from ghbench.generators.style_generator import StyleGenerator
@@ -134,7 +134,7 @@ class Codec:
     @torch.no_grad()
     def encode(self, images: Images) -> dict[str, Tensor]:
         """Codes of images uint8 [N, 3, R, R], by level [N, width]."""
-        codes: dict[str, Tensor] = self.encoder(self._tensor(images))
+        codes: dict[str, Tensor] = self.encoder(self.tensor(images))
         return codes
 
     @torch.no_grad()
@@ -155,7 +155,7 @@ class Codec:
         if not self.description.standardised:
             return self.standardise(self.encode(images))
         # Straight from the heads: adding a mean and subtracting it again would cost precision.
-        inputs = self._tensor(images)
+        inputs = self.tensor(images)
         found = self.encoder.standardised_codes(inputs)
         for _ in range(passes - 1):
             assert self.corrector is not None
@@ -199,6 +199,11 @@ class Codec:
         """Images uint8 [N, 3, R, R] of codes by level [N, width]."""
         return to_uint8(self.synthesise(codes))
 
+    def pictures(self, seeds: Sequence[int], psi: float) -> Images:
+        """Images uint8 [N, 3, R, R] that the generator draws for seeds."""
+        made = pictures_of_seeds(self.generator, seeds, psi=psi)
+        return np.ascontiguousarray(made.transpose(0, 3, 1, 2))
+
     @torch.no_grad()
     def maps(self, codes: Codes, level: str) -> Tensor:
         """The generator's feature map of a level [N, C, r, r]."""
@@ -226,18 +231,18 @@ class Codec:
         varies = deviation > (0.0 if self.description.standardised else NEVER_VARIES * deviation.max())
         return torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 0.0)
 
-    def _tensor(self, images: Images) -> Tensor:
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (3, self.size, self.size):
-            raise DataError(
-                f"images are {images.dtype} {images.shape}; expected uint8 (N, 3, {self.size}, {self.size})"
-            )
+    def tensor(self, images: Images) -> Tensor:
+        """Images as the encoder sees them, float32 [N, 3, R, R] in [-1, 1]."""
+        side = self.description.config.size
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (3, side, side):
+            raise DataError(f"images are {images.dtype} {images.shape}; expected uint8 (N, 3, {side}, {side})")
         # A copy: torch warns about read-only arrays, such as memory-mapped ones.
         return from_uint8(np.array(images)).to(self.device)
 
     def _check(self, generator: Generator) -> None:
         side = max(level.resolution for level in generator.levels)
         found = layout_of(generator, self.layout.space)
-        if found != self.layout or side != self.size:
+        if found != self.layout or side != self.description.config.size:
             raise DataError(f"the encoder does not predict codes of {self.generator_name}", fix=_GENERATOR_FIX)
         if self.description.generator_digest is None:
             return

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ghbench.generators.rendering import from_uint8
 from ghbench.ghfeat.codec import Codec, Codes, Images
 
 
@@ -60,7 +59,7 @@ def refine(
         Standardised codes by level [N, width].
     """
     settings = refinement or Refinement()
-    target = from_uint8(images).to(codec.device)
+    target = codec.tensor(images)
     start = codec.features(images) if units is None else units
     found = {name: unit.detach().clone().requires_grad_() for name, unit in start.items()}
     optimiser = torch.optim.Adam(found.values(), lr=settings.rate)

@@ -41,13 +41,13 @@ def cells(path):
     ("arguments", "shape"),
     [
         (("reconstruct", "photo.png", "seed:0-1", "seed:5@0.5"), (4, 2)),
-        (("reconstruct", "seed:0", "--refine", "2", "--perceptual", "none"), (1, 3)),
+        (("reconstruct", "seed:0", "--refine", "2", "--both", "--perceptual", "none"), (1, 3)),
         (("mix", "photo.png", "--with", "seed:1-2"), (2, 8)),
         (("mix", "seed:0", "--with", "photo.png", "--levels", "r4-r8", "--levels", "1+7"), (1, 5)),
         (("global", "photo.png", "--with", "seed:1-2", "--with", "photo.png", "--levels", "r8"), (2, 5)),
         (("local", "seed:0", "--with", "seed:1", "--mask", "0,0.5,1,1", "--levels", "r8", "--levels", "3"), (3, 4)),
         (("harmonize", "seed:0-1", "--with", "photo.png", "--mask", "0,0.5,1,1"), (2, 5)),
-        (("harmonize", "seed:0", "--with", "seed:1", "--mask", "photo.png", "--refine", "1", "--perceptual", "none"),
+        (("harmonize", "seed:0", "--with", "seed:1", "--mask", "photo.png", "--refine", "1", "--both", "--perceptual", "none"),
          (2, 5)),
     ],
 )  # fmt: skip
@@ -142,8 +142,18 @@ def test_a_single_result_has_neither_inputs_nor_labels(run):
         run("reconstruct", "seed:0-1", "--single", "--out", "two.png")
 
 
+def test_faces_are_pasted_back_into_photographs_of_their_own_size(run):
+    size = Image.open("photo.png").size
+    run(
+        "reconstruct", "photo.png", "--single", "--paste", "--refine", "1", "--perceptual", "none", "--out", "whole.png"
+    )
+    assert Image.open("whole.png").size == size
+    with pytest.raises(UsageError, match="grid"):
+        run("reconstruct", "photo.png", "--paste", "--refine", "0", "--out", "grid.png")
+
+
 def test_a_poor_reconstruction_is_said_with_its_error_and_the_share_of_the_mask_too(run):
-    result = run("harmonize", "photo.png", "--with", "seed:1", "--mask", "0,0.5,1,1", "--out", "x.png")
+    result = run("harmonize", "photo.png", "--with", "seed:1", "--mask", "0,0.5,1,1", "--refine", "0", "--out", "x.png")
     assert re.search(r"photo is poor: squared error \d\.\d+ .*--refine", result.stderr)
     assert "50.0%" in result.stderr
     assert (

@@ -139,13 +139,15 @@ def region_level(codec: Codec, spec: ExtractorSpec, expression: str | None) -> s
         codec: Encoder and generator.
         spec: Spec of the extractor, whose level names `expression` uses.
         expression: A level of the generator, or an expression for levels of the codes, of which the finest that is not
-            a conversion to RGB is used. None for `conv` at an eighth of the image's side.
+            a conversion to RGB is used. None for `conv` at an eighth of the image's side, or a quarter of the encoder's
+            if that is less.
 
     Raises:
         UsageError: No such level.
     """
     places = [level.name for level in codec.generator.levels]
-    text = expression or f"r{codec.size // 8}.conv"
+    side = min(codec.size // 8, codec.description.config.size // 4)
+    text = expression or f"r{side}.conv"
     if text in places:
         return text
     chosen = [name for name in select_levels(spec, text) if name in places and not name.endswith("rgb")]

@@ -52,28 +52,35 @@ class Sheet:
         columns: Labels of the columns.
         rows: Rows with their labels.
         results: The columns whose cells are what was asked for.
+        sources: What was edited, one a row; None for a row that shows the references.
     """
 
     columns: Sequence[str]
     rows: Sequence[Row]
     results: slice
+    sources: Sequence[EditInput | None]
 
     def grid(self) -> NDArray[np.uint8]:
         """The labelled grid, uint8 [H, W, 3]."""
         return labelled_grid(self.columns, self.rows)
 
-    def singles(self) -> dict[str, NDArray[np.uint8]]:
-        """The results alone, uint8 [R, R, 3], by a file name without ending that is made of their labels."""
+    def singles(self, *, pasted: bool = False) -> dict[str, NDArray[np.uint8]]:
+        """The results alone, by a file name without ending that is made of their labels.
+
+        Args:
+            pasted: Whether results of files are put back into their photographs, uint8 [H, W, 3], not [R, R, 3].
+        """
         found: dict[str, NDArray[np.uint8]] = {}
-        for row in self.rows:
-            if row.cells[0] is None:  # shows the references
+        for row, source in zip(self.rows, self.sources, strict=True):
+            if source is None:
                 continue
             for column, cell in list(zip(self.columns, row.cells, strict=False))[self.results]:
                 label = re.sub(r"[^\w.+@-]+", "-", f"{row.label} {column}").strip("-.")[:100]
                 taken = {name.casefold() for name in found}
                 names = (label if number == 1 else f"{label}-{number}" for number in range(1, len(found) + 2))
                 if cell is not None:
-                    found[next(name for name in names if name.casefold() not in taken)] = cell
+                    whole = source.in_photograph(cell.transpose(2, 0, 1)) if pasted else cell
+                    found[next(name for name in names if name.casefold() not in taken)] = whole
         return found
 
 
@@ -88,7 +95,7 @@ def reconstruct_sheet(codec: Codec, inputs: Sequence[EditInput], encodings: Sequ
     ]
     columns = ["image", *(encoding.label or "reconstruction" for encoding in encodings)]
     rows = [Row(label, _cells(row)) for label, row in zip(labels, zip(images, *made, strict=True), strict=True)]
-    return Sheet(columns, rows, slice(1, None))
+    return Sheet(columns, rows, slice(1, None), inputs)
 
 
 def mix_sheet(
@@ -110,7 +117,7 @@ def mix_sheet(
                 mixed = [part[place if len(part) > 1 else 0] for part in made]
                 label = _row_label(f"{entry.label} with {style.label}", encoding)
                 rows.append(Row(label, _cells([entry.image, *mixed, style.image])))
-    return Sheet(columns, rows, slice(2, -1))
+    return Sheet(columns, rows, slice(2, -1), [entry for _ in encodings for entry in inputs for _ in styles])
 
 
 def global_sheet(
@@ -131,7 +138,7 @@ def global_sheet(
             for text, names in levels:
                 made = [edit_global(codec, own, codes, names)[0] for codes in theirs]
                 rows.append(Row(_row_label(f"{entry.label}\n{text}", encoding), _cells([entry.image, plain, *made])))
-    return Sheet(columns, rows, slice(2, None))
+    return Sheet(columns, rows, slice(2, None), [None, *(one for _ in encodings for one in inputs for _ in levels)])
 
 
 def local_sheet(
@@ -154,7 +161,7 @@ def local_sheet(
                 made = [edit_local(codec, own, codes, mask, level)[0] for codes in theirs]
                 cells = _cells([entry.image, plain, dim_outside(entry.image, mask), *made])
                 rows.append(Row(_row_label(f"{entry.label}\nat {level}", encoding), cells))
-    return Sheet(columns, rows, slice(3, None))
+    return Sheet(columns, rows, slice(3, None), [None, *(one for _ in encodings for one in inputs for _ in levels)])
 
 
 def harmonize_sheet(
@@ -183,7 +190,7 @@ def harmonize_sheet(
             made = harmonize(codec, behind, front, mask, encode=encoding.codes)
             cells = [entry.image, dim_outside(other.image, mask), pasted, made[0], paste(behind, made, mask)[0]]
             rows.append(Row(_row_label(f"{other.label} into {entry.label}", encoding), _cells(cells)))
-    return Sheet(columns, rows, slice(3, None))
+    return Sheet(columns, rows, slice(3, None), [entry for _ in encodings for entry in backgrounds])
 
 
 def dim_outside(image: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import UsageError
 from ghbench.files import user_path
-from ghbench.generators.pictures import pictures_of_seeds, seed_list
+from ghbench.generators.pictures import seed_list
 from ghbench.ghfeat.codec import Codec, Codes, Images
-from ghbench.ghfeat.editing.edits import reconstruct, sampled_codes, squared_errors
+from ghbench.ghfeat.editing.edits import reconstruct, sampled_codes
+from ghbench.ghfeat.editing.pasting import paste_back
 from ghbench.imaging import alignment, decode
+from ghbench.imaging.transforms import Transform
 
 PSI = 0.7
 POOR = 0.1
@@ -29,11 +32,21 @@ class EditInput:
         label: Its label in a grid.
         image: uint8 [3, R, R].
         seed: Seed and truncation of a generated image, None for a file.
+        file: The file, None for a generated image.
+        transform: From coordinates of the file's image to those of `image`.
     """
 
     label: str
     image: NDArray[np.uint8]
     seed: tuple[int, float] | None = None
+    file: Path | None = None
+    transform: Transform | None = None
+
+    def in_photograph(self, made: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A result uint8 [3, R, R] in the place of `image` in its photograph, uint8 [H, W, 3]; alone if generated."""
+        if self.file is None or self.transform is None:
+            return made.transpose(1, 2, 0)
+        return paste_back(decode(self.file), made, self.transform)
 
     def codes(self, codec: Codec) -> Codes:
         """The true codes of a generated image, else the encoder's, by level [1, width]."""
@@ -70,10 +83,11 @@ def poor_reconstructions(codec: Codec, inputs: Sequence[EditInput]) -> list[str]
     usual = measured.get("mse.real") or measured.get("mse.psi1.0") if isinstance(measured, dict) else None
     limit = 2 * usual if isinstance(usual, float) and 0 < usual < POOR else POOR
     images = stack_images(inputs)
-    errors = squared_errors(images, reconstruct(codec, images))
+    difference = codec.tensor(images) - codec.tensor(reconstruct(codec, images))
+    errors = difference.square().mean(dim=(1, 2, 3)).tolist()
     return [
         f"the reconstruction of {entry.label.partition(chr(10))[0]} is poor: squared error {error:.3f} on [-1, 1], "
-        f"usual is below {limit:.3f}; try --refine 100"
+        f"usual is below {limit:.3f}; try --refine 25"
         for entry, error in zip(inputs, errors, strict=True)
         if error > limit
     ]
@@ -89,7 +103,7 @@ def _read(codec: Codec, name: str, align: str, warn: Callable[[str], None]) -> E
     prepared = alignment(align).apply(decode(path), (codec.size, codec.size))
     if prepared.fallback:
         warn(f"no face found in {name}; using a fixed crop instead; try --align none")
-    return EditInput(path.stem, prepared.image)
+    return EditInput(path.stem, prepared.image, file=path, transform=prepared.transform)
 
 
 def _draw(codec: Codec, name: str) -> list[EditInput]:
@@ -97,9 +111,8 @@ def _draw(codec: Codec, name: str) -> list[EditInput]:
     if match is None:
         raise UsageError(f"invalid seed {name!r}", fix="for instance seed:5, seed:0-3,8 or seed:5@0.5")
     seeds, psi = seed_list(match[1]), float(match[2]) if match[2] else PSI
-    images = pictures_of_seeds(codec.generator, seeds, psi=psi).transpose(0, 3, 1, 2)
     truncation = "" if match[2] is None else f"\npsi {psi:g}"
     return [
-        EditInput(f"seed {seed}{truncation}", np.ascontiguousarray(image), (seed, psi))
-        for seed, image in zip(seeds, images, strict=True)
+        EditInput(f"seed {seed}{truncation}", image, (seed, psi))
+        for seed, image in zip(seeds, codec.pictures(seeds, psi), strict=True)
     ]
