@@ -47,7 +47,7 @@ def cells(path):
         (("global", "photo.png", "--with", "seed:1-2", "--with", "photo.png", "--levels", "r8"), (2, 5)),
         (("local", "seed:0", "--with", "seed:1", "--mask", "0,0.5,1,1", "--levels", "r8", "--levels", "3"), (3, 4)),
         (("harmonize", "seed:0-1", "--with", "photo.png", "--mask", "0,0.5,1,1"), (2, 5)),
-        (("harmonize", "seed:0", "--with", "seed:1", "--mask", "photo.png", "--refine", "1", "--both", "--perceptual", "none"),
+        (("harmonize", "seed:0", "--with", "seed:1", "--mask", "photo.png", "--refine", "1", "--both"),
          (2, 5)),
     ],
 )  # fmt: skip
