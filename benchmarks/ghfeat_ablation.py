@@ -38,7 +38,10 @@ from ghbench.training.settings import parse_settings
 GENERATOR, DATA, SIZE, IMAGES = "stylegan1-fashion32", "fashion-mnist", 32, 50_000
 SPACES = {"w": "W", "w_plus": "W+", "adain": "Y"}
 SEEDS = (0, 1, 2)
-OPTIONS = ("width=0.25", "real=1", "code=0", "changed=0", "grey=0", "degraded=0", "reflected=0")
+OPTIONS = (
+    "width=0.25", "real=1", "code=0", "perceptual_share=0.5", "settled=0", "metric=", "changed=0", "grey=0",
+    "degraded=0", "reflected=0",
+)  # fmt: skip
 """Trained on real images with the generator alone, no codes of renders. A narrow trunk makes 18 runs feasible."""
 FULL = ("adain", True)
 THUMBNAIL = "pixels:size=8"

@@ -23,6 +23,7 @@ from ghbench.ghfeat.network.config import compact
 from ghbench.ghfeat.network.passes import corrected
 from ghbench.ghfeat.network.statistics import layout_statistics, principal_components
 from ghbench.ghfeat.training import recipe as recipes
+from ghbench.ghfeat.training.deviations import deviations
 from ghbench.ghfeat.training.job import ghfeat_recipe
 from ghbench.ghfeat.training.lessons import Lessons
 from ghbench.ghfeat.training.losses import code_loss
@@ -167,6 +168,14 @@ def test_the_code_loss_in_all_principal_components_is_that_of_all_numbers():
     found = code_loss(guess, true, made.statistics, basis=basis)
     torch.testing.assert_close(found, torch.stack(whole).sum(dim=0).mean() / made.layout.width, rtol=1e-3, atol=0)
     assert np.isfinite(float(recipe(code_components=4).objective.basis.sum()))
+
+
+def test_the_card_names_what_is_not_as_in_the_paper():
+    ours = deviations(dataclasses.asdict(GhfeatOptions(passes=3)), 240_000)
+    assert "1.7% of the paper's 14 million images" in ours
+    assert "a rate 10 times the paper's" in ours
+    assert "corrector" in ours
+    assert deviations(dataclasses.asdict(GhfeatOptions(**PRESETS["paper"])), 96 * 145_833) == ""
 
 
 def test_a_corrector_learns_and_norms_settle(tmp_path, machine):

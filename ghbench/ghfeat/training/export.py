@@ -10,6 +10,7 @@ from ghbench.extractor import Domain, TrainingRecord
 from ghbench.generator import GeneratorSpec
 from ghbench.ghfeat.files.weights import save_encoder
 from ghbench.ghfeat.network.encoder import Encoder
+from ghbench.ghfeat.training.deviations import deviations
 from ghbench.ghfeat.training.metric import own_metric
 from ghbench.ghfeat.training.past import Past
 from ghbench.metrics.learned_metric import Kind
@@ -84,6 +85,7 @@ def export_encoder(
         teachers.append(f"{description['perceptual_network']} as perceptual network ({perceptual_digest[:16]})")
     if description["adversarial"]:
         teachers.append("a discriminator trained with it" + (", on renders only" if rendered else ""))
+    limits = RENDERS_ONLY[0].upper() + RENDERS_ONLY[1:] + "." if record.domain == "in-generator" else ""
     Card(
         title=f"GH-Feat encoder of {encoder.config.size} px for {generator.name}",
         what=(
@@ -91,6 +93,7 @@ def export_encoder(
             f"{encoder.config.layout.width:,} numbers in {len(encoder.config.layout.levels)} levels. "
             "Use it with `ghbench run --extractor ghfeat:weights=model.safetensors`. Metrics are measured on unseen "
             "seeds at two truncations: squared error on [-1, 1], and R2 of the codes by level."
+            + _beside(corrector, about.get("metric"))
             + (" `mse.real` is measured on real images of the test split." if "mse.real" in history["metrics"] else "")
         ),
         data=RENDERS_ONLY if rendered else _data_line(data, description["real"], domain),
@@ -98,8 +101,22 @@ def export_encoder(
         taught_by="; ".join(teachers),
         options={**about["options"], "perceptual_weight": perceptual_weight},
         history={**history, **(past.stages() if past else {})},
-        limits=RENDERS_ONLY[0].upper() + RENDERS_ONLY[1:] + "." if record.domain == "in-generator" else "",
+        limits=" ".join(part for part in (limits, deviations(description, int(history["images"]))) if part),
     ).write(folder / "card.md")
+
+
+def _beside(corrector: Encoder | None, metric: Mapping[str, Any] | None) -> str:
+    """What else is in the file."""
+    parts = []
+    if corrector is not None:
+        millions = sum(parameter.numel() for parameter in corrector.parameters()) / 1e6
+        parts.append(f" A corrector of {millions:.1f} million parameters makes further passes: `passes=3`.")
+    if metric is not None:
+        parts.append(
+            f" Codes are compared in a metric ({metric['kind']}) learned from pictures of {metric['generator']}; "
+            "`similarity=raw` leaves it out."
+        )
+    return "".join(parts)
 
 
 def _data_line(data: Mapping[str, Any], share: float, domain: Domain) -> str:

@@ -1,0 +1,44 @@
+"""How a training differs from the paper's, as sentences for the card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ghbench.ghfeat.training.options import PRESETS
+
+PAPER_IMAGES = 96 * 145_833
+"""Images of the recipe at 256 px: iterations of the official program, times its batch (8 GPUs, 12 images each)."""
+
+
+def deviations(options: Mapping[str, Any], images: int) -> str:
+    """What is not as in Xu et al. 2021 and their official program; empty for a training as in the paper.
+
+    Args:
+        options: Fields of `GhfeatOptions`.
+        images: Images seen.
+    """
+    paper, rendered = PRESETS["paper"], options["real"] < 1
+    found = {
+        f"saw {images / PAPER_IMAGES:.1%} of the paper's {PAPER_IMAGES / 1e6:.0f} million images": images
+        < PAPER_IMAGES,
+        "learned from renders, not from photographs": rendered,
+        f"truncations from {options['psi_low']:g} to {options['psi_high']:g}": rendered,
+        f"{options['mixed']:.0%} of the codes mixed, {options['perturbed']:.0%} with a strange row": rendered,
+        f"true codes of renders at a weight of {options['code']:g}": options["code"],
+        "no perceptual network": not (options["perceptual"] or options["perceptual_share"]),
+        "no discriminator": not options["adversarial"],
+        "degraded inputs with clean targets": options["degraded"] or options["reflected"],
+        "light, colour and position changed in input and target": options["changed"] or options["grey"],
+        f"batches of {options['batch']}, not {paper['batch']}": options["batch"] != paper["batch"],
+        f"a rate {options['rate'] / paper['rate']:g} times the paper's": options["rate"] != paper["rate"],
+        "a rate that falls as a cosine, and averaged weights": options["decay"] == "cosine",
+        f"norms settled for the last {options['settled']:.0%}": options["settled"],
+        "a small trunk, whose heads, one a level, read the map of its resolution and end affine": (
+            options["encoder"] == "compact"
+        ),
+        "codes relative to their mean and deviation": options["statistics"],
+        "a corrector for further passes": options["passes"] > 1,
+    }
+    parts = [part for part, differs in found.items() if differs]
+    return f"Differs from the paper: {'; '.join(parts)}." if parts else ""
