@@ -113,7 +113,7 @@ def _check(path: Path, settings: list[str], seed: int) -> None:
     """Refuse an encoder that was trained with other settings."""
     about = describe_encoder(path)
     wanted = parse_settings(GhfeatOptions, settings) | {"total": IMAGES}
-    found = {name: about.about["options"].get(name, value) for name, value in wanted.items()}
+    found = {name: about.about["options"].get(name) for name in wanted}
     same_generator = about.generator_digest == generator_plugin(GENERATOR).spec().weights_digest
     if found != wanted or about.about["history"]["seed"] != seed or not same_generator:
         raise SystemExit(f"{path.parent} was trained with other settings; fix: rm -r {path.parent}")

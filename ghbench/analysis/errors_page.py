@@ -21,6 +21,7 @@ from ghbench.extras import require
 from ghbench.metrics.verification import pair_similarity
 from ghbench.results import files
 from ghbench.results.schema import Result
+from ghbench.running.comparison import InMetric
 from ghbench.running.options import RunOptions
 from ghbench.running.pair import Pair
 from ghbench.running.request import load_task, subject_request
@@ -248,14 +249,18 @@ class _Images:
     def _neighbours(self, row: int, near: int) -> tuple[ShownImage, ...]:
         rows = np.arange(len(self.dataset))
         assert isinstance(self.pair.spec, ExtractorSpec)
-        similarity = pair_similarity(self._joined, np.full(len(rows), row), rows, self.pair.spec.similarity)
+        kind = "cosine" if self.pair.metrics else self.pair.spec.similarity
+        similarity = pair_similarity(self._joined, np.full(len(rows), row), rows, kind)
         similarity[row] = -np.inf
         nearest = np.argsort(-similarity, kind="stable")[: min(near, len(rows) - 1)]
         return tuple(self._shown(int(other), _NEAR_SIDE, float(similarity[other]), row) for other in nearest)
 
     @cached_property
     def _joined(self) -> NDArray[np.float32]:
-        """All levels side by side, less the training mean where the extractor has one."""
+        """All levels side by side, in their metric, or less the training mean where the extractor has one."""
+        if self.pair.metrics:
+            compared = InMetric(self.features, self.pair.metrics)
+            return np.concatenate([compared[name] for name in compared], axis=1)
         mean = self.pair.spec.mean if isinstance(self.pair.spec, ExtractorSpec) else None
         parts = [
             np.asarray(values, dtype=np.float32) - (0 if mean is None else mean[level])

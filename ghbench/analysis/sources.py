@@ -18,7 +18,7 @@ from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import ExtractorSpec
 from ghbench.running.features import stored_features
 from ghbench.running.options import RunOptions
-from ghbench.running.request import subject_request
+from ghbench.running.request import subject_request, without_similarity
 from ghbench.spec_string import parse
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def encode(extractor: str, dataset: Dataset, options: RunOptions | None = None) 
         UsageError: It has no features, or `policy=` was given, which means nothing here.
     """
     options = options or RunOptions()
-    request = subject_request(extractor)
+    request = without_similarity(subject_request(extractor))
     if request.policy != "concat":
         raise UsageError(f"policy={request.policy} means nothing here: levels are looked at one by one or concatenated")
     spec, wanted, align, stored = stored_features(request, dataset, options)

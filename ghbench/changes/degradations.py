@@ -55,8 +55,13 @@ def degrade(images: Tensor, degradation: Degradation) -> Tensor:
         degradation: Shares and strengths.
 
     Returns:
-        [N, 3, R, R] in [-1, 1].
+        [N, 3, R, R] in [-1, 1], float32 even under autocast.
     """
+    with torch.autocast(images.device.type, enabled=False):
+        return _degraded(images.float(), degradation) if degradation.share or degradation.reflected else images
+
+
+def _degraded(images: Tensor, degradation: Degradation) -> Tensor:
     if degradation.reflected:
         images = _surround(images, degradation)
     if not degradation.share:

@@ -45,7 +45,7 @@ class SceneChange:
 
 @torch.no_grad()
 def change_scene(images: Tensor, change: SceneChange) -> tuple[Tensor, Tensor]:
-    """Change scenes at random, with PyTorch's random generator.
+    """Change scenes at random, with PyTorch's random generator, in float32 even under autocast.
 
     Args:
         images: float [N, 3, R, R] in [-1, 1].
@@ -56,11 +56,12 @@ def change_scene(images: Tensor, change: SceneChange) -> tuple[Tensor, Tensor]:
     """
     if not (change.share or change.grey):
         return images, torch.zeros(len(images), dtype=torch.bool, device=images.device)
-    lit, light = _relight(images, _chosen(images, change.share), change)
-    moved = _chosen(images, change.share)
-    made = place(lit, moved, turn=change.turn, zoom=change.zoom, move=change.move)
-    grey = _chosen(images, change.grey)
-    return to_grey(made, grey), light | moved | grey
+    with torch.autocast(images.device.type, enabled=False):
+        lit, light = _relight(images, _chosen(images, change.share), change)
+        moved = _chosen(images, change.share)
+        made = place(lit, moved, turn=change.turn, zoom=change.zoom, move=change.move)
+        grey = _chosen(images, change.grey)
+        return to_grey(made, grey), light | moved | grey
 
 
 def to_grey(images: Tensor, chosen: Tensor) -> Tensor:

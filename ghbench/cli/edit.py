@@ -191,8 +191,6 @@ class _Output:
         from ghbench.errors import UsageError
         from ghbench.figures.picture_grid import save_png
 
-        if self.pasted and not self.folder and not self.single:
-            raise UsageError("--paste writes photographs, not a grid", fix="--single, or --out FOLDER")
         if not self.folder and not self.single:
             say(save_png(sheet.grid(), self.path))
             return
@@ -261,9 +259,12 @@ def _session(
     size: int | None,
 ) -> Iterator[_Session]:
     """What all edits share: the networks, loaded once, and the encodings."""
+    from ghbench.errors import UsageError
     from ghbench.ghfeat.extractor import Ghfeat
 
     output.inputs.extend(name for name in (weights, generator) if name)
+    if output.pasted and not output.folder and not output.single:
+        raise UsageError("--paste writes photographs, not a grid", fix="--single, or --out FOLDER")
     if not output.folder:
         output.check(output.path)
     extractor = Ghfeat(weights, generator)

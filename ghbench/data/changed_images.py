@@ -65,7 +65,7 @@ class ChangedImages:
         image = self.dataset.image(row)
         colour = np.repeat(image[:, :, None], 3, axis=2) if image.ndim == 2 else image
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(row * len(KINDS) + KINDS.index(self.kind))
+            torch.default_generator.manual_seed(row * len(KINDS) + KINDS.index(self.kind))
             made = _change(self.kind)(from_uint8(np.ascontiguousarray(colour.transpose(2, 0, 1))[None]))
         return np.ascontiguousarray(to_uint8(made)[0].transpose(1, 2, 0))
 

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ghbench.data.changed_images import VERSION as CHANGES
 from ghbench.data.changed_images import ChangedImages
 from ghbench.data.renders import Renders
 from ghbench.data.subset import Subset
 from ghbench.dataset import Dataset
 from ghbench.generators.first_party import FACES
-from ghbench.generators.loading import generator_plugin
 from ghbench.metrics.learned_metric import Chosen, Kind, chosen_metric, overall_decidability
 from ghbench.seeds import seeds_for
 
-VERSION = 1
-"""Grows when the rule changes: which pictures, which changes, how a metric is chosen."""
+VERSION = (1, CHANGES)
+"""Another one when the rule changes: which pictures, which changes, how a metric is chosen."""
 FITTED, CHANGED, CHOSEN = 2_000, 500, 300
 """Pictures that a metric is fitted on, of which so many are changed, and pictures that choose it, or check it."""
 PSI = 0.8
@@ -63,9 +63,10 @@ def learned_from(kind: Kind, generator: str, encode: Encode) -> Chosen:
     half = np.arange(FITTED // 2)
     grey = ChangedImages(Subset(pictures, half + FITTED // 2), "grey")  # half of all, as some sets are grey
     learned = np.concatenate([encode(Subset(pictures, half)), encode(grey)])
-    changed = Subset(pictures, np.arange(CHANGED))
-    before = learned[:CHANGED]
-    changes = np.concatenate([encode(ChangedImages(changed, change)) - before for change in FITTING_CHANGES])
+    changes = np.empty((0, learned.shape[1]))
+    if kind == "within":
+        changed, before = Subset(pictures, np.arange(CHANGED)), learned[:CHANGED]
+        changes = np.concatenate([encode(ChangedImages(changed, change)) - before for change in FITTING_CHANGES])
     judged = {change: encode(ChangedImages(others, change)) for change in CHOOSING_CHANGES}
     return chosen_metric(kind, learned, changes, encode(others), judged)
 
@@ -78,5 +79,7 @@ def checked(chosen: Chosen, generator: str, encode: Encode) -> float:
 
 
 def _pictures(generator: str, purpose: str, count: int) -> Renders:
+    from ghbench.generators.loading import generator_plugin
+
     side = min(generator_plugin(generator).spec().size, SIDE)
     return Renders(generator, count, seeds_for(purpose, count).start, psi=PSI, size=side)

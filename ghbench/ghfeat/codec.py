@@ -152,14 +152,14 @@ class Codec:
             raise UsageError(
                 f"{self.description.path} has no corrector; it makes one pass", fix="passes=1, or train with passes=3"
             )
-        if not self.description.standardised:
-            return self.standardise(self.encode(images))
-        # Straight from the heads: adding a mean and subtracting it again would cost precision.
         inputs = self.tensor(images)
         found = self.encoder.standardised_codes(inputs)
         for _ in range(passes - 1):
             assert self.corrector is not None
             found = corrected(self.corrector, inputs, self.synthesise(self.encoder.codes_of(found)), found)
+        if not self.description.standardised:
+            return self.standardise(self.encoder.codes_of(found))
+        # Straight from the heads: adding a mean and subtracting it again would cost precision.
         return {name: code * (self.encoder.deviation(name) > 0) for name, code in found.items()}
 
     def standardise(self, codes: Codes) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ class Ghfeat:
         weights: `faces128`, `fashion32` or `mnist32`, or the path of an encoder: our own, the authors' pickle, or its
             conversion by `ghbench convert`.
         generator: Spec string or path that replaces the generator named in the encoder's file.
-        passes: Passes of encoder and corrector; 1 is the paper's GH-Feat.
+        passes: Passes of encoder and corrector; 1 is the paper's GH-Feat. The metric is that of the first pass.
         refine: Steps by which codes are then optimised towards the image.
 
     Raises:
@@ -55,7 +55,7 @@ class Ghfeat:
         levels = tuple(Level(level.name, level.width) for level in layout.levels)
         return ExtractorSpec(
             name="ghfeat",
-            version="1",
+            version=self._version,
             levels=levels,
             default_levels=tuple(level.name for level in levels),
             preprocessing=Preprocessing(
@@ -156,6 +156,12 @@ class Ghfeat:
         about = self._description
         saved = load_encoder(about.path)
         return Codec(about, saved.encoder, self._generator, self._device, saved.corrector)
+
+    @property
+    def _version(self) -> str:
+        """What is done beyond one pass changes features, also of objects that no spec string names."""
+        beyond = [f"passes={self._passes}"] * (self._passes > 1) + [f"refine={self._refine}"] * (self._refine > 0)
+        return "-".join(["1", *beyond])
 
     @cached_property
     def _description(self) -> EncoderDescription:

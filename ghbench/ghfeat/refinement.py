@@ -29,6 +29,10 @@ class Refinement:
     share: float = 0.5
 
 
+TINIEST = 1e-6
+"""Gradients below this move codes little: with Adam's usual 1e-8, rounding errors would decide which way they go."""
+AT_ONCE = 16
+"""Images refined together, so that they stay in memory."""
 PIXELS = Refinement(regulariser=0.0, share=0.0)
 """Of the extractor's option `refine`: the squared error alone."""
 
@@ -53,16 +57,34 @@ def refine(
         refinement: Steps and weights.
         units: Standardised codes to start from, by level [N, width]; None for the encoder's.
         perceptual: Maps images [N, 3, R, R] in [-1, 1] to features [N, D]; None leaves the feature term out.
-        report: Called after each step with the steps done and the total.
+        report: Called after each step with the steps done and the total, over all images.
 
     Returns:
         Standardised codes by level [N, width].
     """
     settings = refinement or Refinement()
-    target = codec.tensor(images)
     start = codec.features(images) if units is None else units
+    parts = []
+    for first in range(0, len(images), AT_ONCE):
+        rows = slice(first, first + AT_ONCE)
+        given = {name: unit[rows] for name, unit in start.items()}
+        done = first * settings.steps
+        advance = lambda step, done=done: report(done + step, len(images) * settings.steps)  # noqa: E731
+        parts.append(_refined(codec, images[rows], settings, given, perceptual, advance))
+    return {name: torch.cat([part[name] for part in parts]) for name in start}
+
+
+def _refined(
+    codec: Codec,
+    images: Images,
+    settings: Refinement,
+    start: Codes,
+    perceptual: nn.Module | None,
+    report: Callable[[int], None],
+) -> dict[str, Tensor]:
+    target = codec.tensor(images)
     found = {name: unit.detach().clone().requires_grad_() for name, unit in start.items()}
-    optimiser = torch.optim.Adam(found.values(), lr=settings.rate)
+    optimiser = torch.optim.Adam(found.values(), lr=settings.rate, eps=TINIEST)
     wanted = None if perceptual is None else perceptual(target).detach()
     weight = torch.zeros(len(images), device=target.device)
     for step in range(settings.steps):
@@ -81,7 +103,7 @@ def refine(
         optimiser.zero_grad(set_to_none=True)
         loss.sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        report(step + 1, settings.steps)
+        report((step + 1) * len(images))
     return {name: unit.detach() for name, unit in found.items()}
 
 

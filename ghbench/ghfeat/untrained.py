@@ -43,7 +43,8 @@ class UntrainedGhfeat:
                 f"{about.path.name} names no generator, whose renders calibrate the norms", fix="weights=OTHER"
             )
         recipe = {
-            "architecture": about.config.to_json(), "seed": self.seed, "renders": [about.generator_digest, CALIBRATED]
+            "architecture": about.config.to_json(), "seed": self.seed,
+            "renders": [about.generator_digest, CALIBRATED, about.about.get("label")],
         }  # fmt: skip
         levels = tuple(Level(level.name, level.width) for level in about.config.layout.levels)
         return ExtractorSpec(
@@ -58,6 +59,7 @@ class UntrainedGhfeat:
             ),
             weights_digest=digest_json(recipe),
             training=TrainingRecord(
+                datasets=about.record.datasets,  # what the generator saw, and perhaps more
                 networks=(about.generator_digest,),
                 supervision="none; norms calibrated on renders",
                 domain="in-generator",
@@ -99,10 +101,11 @@ class UntrainedGhfeat:
         from ghbench.ghfeat.training.lessons import renders_of_seeds
         from ghbench.seeds import seeds_for
 
-        generator = in_rgb(load_generator(recorded_generator(str(self._description.generator))), None)
+        about = self._description
+        generator = in_rgb(load_generator(recorded_generator(str(about.generator))), about.about.get("label"))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            encoder = Encoder(self._description.config)
+            encoder = Encoder(about.config)
         for module in encoder.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.momentum = None  # plain means over all batches

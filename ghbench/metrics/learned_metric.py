@@ -140,7 +140,7 @@ def chosen_metric(
     Args:
         kind: `centred`, `whitened` or `within`.
         features: [N, D] of generated pictures.
-        changes: [n, D] features of changed pictures less those of the unchanged ones.
+        changes: [n, D] features of changed pictures less those of the unchanged ones; only `within` needs some.
         plain: [M, D] of pictures that are not among them.
         changed: [M, D] of the same with changes of kinds that `changes` has none of, by kind.
     """

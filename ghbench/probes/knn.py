@@ -49,7 +49,7 @@ def nearest(
             found = -np.sqrt(np.maximum(lengths[:, None] + squares - 2 * found, 0))
         if excluded is not None:
             found[np.arange(len(found)), excluded[block]] = -np.inf
-        best = np.sort(np.argpartition(-found, k - 1, axis=1)[:, :k], axis=1)
+        best = np.sort(_largest(found, k), axis=1)
         values = np.take_along_axis(found, best, axis=1)
         order = np.argsort(-values, axis=1, kind="stable")
         rows[block] = np.take_along_axis(best, order, axis=1)
@@ -76,14 +76,23 @@ def majority(classes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return chosen
 
 
+def _largest(values: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Columns of the k largest values of each row, of equal ones the first."""
+    best = np.argpartition(-values, k - 1, axis=1)[:, :k]
+    least = np.take_along_axis(values, best, axis=1).min(axis=1)
+    tied = np.flatnonzero((values >= least[:, None]).sum(axis=1) > k)
+    best[tied] = np.argsort(-values[tied], axis=1, kind="stable")[:, :k]
+    return best
+
+
 def _prepared(rows: Features, common: NDArray[np.float32] | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Rows as they are compared, and their squared lengths."""
     if common is not None:
         moved = rows.astype(np.float32) - common
         return moved, np.einsum("nd,nd->n", moved, moved)
-    wide = rows.astype(np.float64)
-    norms = np.linalg.norm(wide, axis=1, keepdims=True)
-    unit = (wide / np.where(norms > 0, norms, 1.0)).astype(np.float32)
+    unit = rows.astype(np.float32)  # our own copy
+    norms = np.linalg.norm(unit, axis=1, keepdims=True)
+    np.divide(unit, norms, out=unit, where=norms > 0)
     return unit, np.ones(len(unit), np.float32)
 
 

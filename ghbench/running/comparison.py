@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,12 @@ from ghbench.data.metric_lessons import VERSION, teacher
 from ghbench.errors import UsageError
 from ghbench.extractor import ExtractorSpec, LearnedMetric, Level, OwnMetric
 from ghbench.generators.first_party import FACES
-from ghbench.generators.loading import generator_plugin
-from ghbench.metrics.learned_metric import Kind
-from ghbench.running.options import RunOptions
 from ghbench.running.request import SubjectRequest
-from ghbench.running.teaching import learn
-from ghbench.task import Policy
+from ghbench.running.teaching import Pupil
+
+if TYPE_CHECKING:
+    from ghbench.generator import GeneratorPlugin
+    from ghbench.metrics.learned_metric import Kind
 
 RAW = "raw"
 
@@ -30,55 +30,83 @@ class Comparison:
     Args:
         kind: `raw`, `centred`, `whitened` or `within`.
         generator: Spec string of the generator whose pictures teach it; empty for `raw`.
+        groups: Levels that have a metric together: all of them under the policy `concat`, else each alone.
         own: Metrics that travel with the weights.
     """
 
     kind: str = RAW
     generator: str = ""
+    groups: tuple[tuple[str, ...], ...] = ()
     own: OwnMetric | None = None
 
     @property
     def title(self) -> str:
         """How a result says it; empty where features are compared as they are."""
-        return "" if self.kind == RAW else f"cosine, {self.kind} by {self.generator}"
+        return "" if self.kind == RAW else f"cosine, {self.kind} by {self.generator or 'its own generator'}"
+
+    @property
+    def learns(self) -> bool:
+        """Whether a metric has to be learned: one that does not travel with the weights."""
+        own = {} if self.own is None or self.kind != self.own.kind else self.own.metrics
+        return self.kind != RAW and any("+".join(group) not in own for group in self.groups)
 
     def parts(self) -> dict[str, Any]:
         """What decides the metric, as JSON values; nothing where features are compared as every extractor's were."""
         if self.kind == RAW:
             return {} if self.own is None else {"metric": RAW}
-        if self.own is not None:
+        if not self.learns:
             return {"metric": [self.kind, "own"]}
-        plugin = generator_plugin(self.generator).spec()
-        return {"metric": [self.kind, VERSION, plugin.name, plugin.size, plugin.weights_digest]}
+        return {"metric": [self.kind, VERSION, self.teacher.spec().weights_digest]}
+
+    @property
+    def teacher(self) -> GeneratorPlugin:
+        """The generator.
+
+        Raises:
+            UsageError: The weights do not say which.
+        """
+        from ghbench.generators.loading import generator_plugin
+
+        if not self.generator:
+            raise UsageError(
+                "these levels have no metric together, and the weights name no registered generator to learn one from",
+                fix="similarity.generator=SPEC, or similarity=raw",
+            )
+        return generator_plugin(self.generator)
+
+    def metrics(self, pupil: Pupil) -> dict[str, LearnedMetric]:
+        """The metric of each group of levels, by the levels joined with `+`."""
+        found: dict[str, LearnedMetric] = {}
+        for group in self.groups:
+            name = "+".join(group)
+            if self.own is not None and self.own.kind == self.kind and name in self.own.metrics:
+                found[name] = self.own.metrics[name]
+            else:
+                _ = self.teacher
+                found[name] = pupil.learn(cast("Kind", self.kind), self.generator, group).metric
+        return found
 
 
-def comparison(request: SubjectRequest, spec: ExtractorSpec) -> Comparison:
-    """The metric that a request asks for, or that the extractor brings.
-
-    Raises:
-        UsageError: There is no such metric, or a generator is named for none.
-    """
-    kind, generator = request.similarity, request.similarity_generator
-    if kind is not None and kind not in {RAW, *get_args(Kind)}:
-        known = ", ".join([RAW, *get_args(Kind)])
-        raise UsageError(f"there is no similarity {kind!r}; expected one of {known}")
-    if generator is not None and kind in {None, RAW}:
-        raise UsageError("similarity.generator teaches a metric; name one", fix="similarity=within or whitened")
-    own = spec.metric
+def comparison(request: SubjectRequest, spec: ExtractorSpec, levels: tuple[str, ...]) -> Comparison:
+    """The metric that a request asks for, or that the extractor brings."""
+    kind, generator, own = request.similarity, request.similarity_generator, spec.metric
+    groups = (levels,) if request.policy == "concat" else tuple((level,) for level in levels)
     if kind == RAW or (kind is None and own is None):
-        return Comparison(RAW, "", own)
+        return Comparison(RAW, "", groups, own)
     if kind is None and own is not None:
-        return Comparison(own.kind, own.generator, own)
-    return Comparison(str(kind), teacher(generator or (own.generator if own else FACES)))
+        return Comparison(own.kind, teacher(own.generator), groups, own)
+    return Comparison(str(kind), teacher(generator or (own.generator if own else "") or FACES), groups)
 
 
 def taught(spec: ExtractorSpec, by: Comparison) -> ExtractorSpec:
-    """The spec of an extractor with a metric: what taught the metric is part of its training record."""
-    if by.kind == RAW or by.own is not None:
+    """The spec of an extractor with a metric: what taught it belongs to its training record and its licence."""
+    if not by.learns:
         return spec
-    generator, record = generator_plugin(by.generator).spec(), spec.training
+    generator, record = by.teacher.spec(), spec.training
+    terms = "" if generator.licence in spec.licence else f"; metric taught under {generator.licence}"
     return replace(
         spec,
+        licence=f"{spec.licence}{terms}",
         training=replace(
             record,
             datasets=tuple(dict.fromkeys([*record.datasets, *generator.training.datasets])),
@@ -89,37 +117,15 @@ def taught(spec: ExtractorSpec, by: Comparison) -> ExtractorSpec:
     )
 
 
-def metrics_of(
-    request: SubjectRequest,
-    spec: ExtractorSpec,
-    by: Comparison,
-    levels: tuple[str, ...],
-    policy: Policy,
-    options: RunOptions,
-) -> dict[str, LearnedMetric]:
-    """The metric of each level or, under the policy `concat`, of all levels beside one another.
-
-    Args:
-        request: The extractor.
-        spec: Its spec.
-        by: Kind and teacher.
-        levels: Levels in use.
-        policy: How they become one answer.
-        options: Alignment, dtype, extraction and store.
-
-    Returns:
-        By level, or by the levels joined with `+`.
-    """
-    groups = [levels] if policy == "concat" else [(level,) for level in levels]
-    found: dict[str, LearnedMetric] = {}
-    for group in groups:
-        name = "+".join(group)
-        if by.own is not None and name in by.own.metrics:
-            found[name] = by.own.metrics[name]
-            continue
-        generator = by.generator if by.own is None else teacher(by.own.generator)
-        found[name] = learn(request, spec, cast("Kind", by.kind), generator, group, options).metric
-    return found
+def compared_spec(spec: ExtractorSpec, metrics: Mapping[str, LearnedMetric]) -> ExtractorSpec:
+    """What a task sees: levels that are compared by cosine, and already centred."""
+    levels = tuple(
+        Level(name, len(metric.mean) if metric.matrix is None else metric.matrix.shape[1])
+        for name, metric in metrics.items()
+    )
+    return replace(
+        spec, levels=levels, default_levels=tuple(metrics), similarity="cosine", centred=True, mean=None, aliases={}
+    )
 
 
 class InMetric(Mapping[str, NDArray[np.float32]]):
@@ -143,14 +149,3 @@ class InMetric(Mapping[str, NDArray[np.float32]]):
 
     def __len__(self) -> int:
         return len(self._metrics)
-
-
-def compared_spec(spec: ExtractorSpec, metrics: Mapping[str, LearnedMetric]) -> ExtractorSpec:
-    """What a task sees: levels that are compared by cosine, and already centred."""
-    levels = tuple(
-        Level(name, len(metric.mean) if metric.matrix is None else metric.matrix.shape[1])
-        for name, metric in metrics.items()
-    )
-    return replace(
-        spec, levels=levels, default_levels=tuple(metrics), similarity="cosine", centred=True, mean=None, aliases={}
-    )

@@ -11,7 +11,7 @@ from ghbench.data.subset import first_rows
 from ghbench.dataset import Dataset
 from ghbench.running.features import stored_features
 from ghbench.running.options import RunOptions
-from ghbench.running.request import subject_request
+from ghbench.running.request import subject_request, without_similarity
 from ghbench.store.feature_files import check_target, write_features
 from ghbench.version import __version__
 
@@ -36,7 +36,7 @@ def extract_to_file(
         UsageError: The file exists, or a level or option does not.
     """
     check_target(target, force=force)
-    request = subject_request(extractor)
+    request = without_similarity(subject_request(extractor))
     request.check_options()
     if options.limit is not None:
         dataset = first_rows(dataset, options.limit)

@@ -42,7 +42,11 @@ def fill(
 
 
 def stored_features(
-    request: SubjectRequest, dataset: Dataset, options: RunOptions, level: str | None = None
+    request: SubjectRequest,
+    dataset: Dataset,
+    options: RunOptions,
+    level: str | None = None,
+    subject: Subject | None = None,
 ) -> tuple[ExtractorSpec, tuple[str, ...], Alignment, StoredFeatures]:
     """Features of a dataset under the same key as in a run, from the store or extracted into it.
 
@@ -51,6 +55,7 @@ def stored_features(
         dataset: The images.
         options: Alignment, dtype, extraction and store are used.
         level: Levels wanted, as in a spec string; None for what the request says.
+        subject: What the request describes, where it is built already.
 
     Returns:
         The extractor's spec, the levels, the alignment, and the stored features, complete in these levels.
@@ -58,7 +63,7 @@ def stored_features(
     Raises:
         UsageError: It has no features, or no such level.
     """
-    subject = request.build(options.seed)
+    subject = request.build(options.seed) if subject is None else subject
     spec = subject.spec()
     if not isinstance(spec, ExtractorSpec):
         raise UsageError(f"{spec.name!r} has no features")

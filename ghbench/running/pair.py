@@ -17,14 +17,14 @@ from ghbench.data.subset import Subset
 from ghbench.dataset import content_digest
 from ghbench.digests import digest_json
 from ghbench.errors import AbilityError, DataError, FeatureError, PluginError, UsageError
-from ghbench.extractor import Encoder, ExtractorSpec, Subject, SubjectSpec
+from ghbench.extractor import Encoder, ExtractorSpec, LearnedMetric, Subject, SubjectSpec
 from ghbench.imaging import Alignment, alignment
 from ghbench.levels import select_levels
 from ghbench.results import files, scoring
 from ghbench.results.provenance import provenance
 from ghbench.results.schema import Counts, Missing, Result
 from ghbench.running import record
-from ghbench.running.comparison import RAW, Comparison, InMetric, compared_spec, comparison, metrics_of, taught
+from ghbench.running.comparison import RAW, Comparison, InMetric, compared_spec, comparison, taught
 from ghbench.running.context import RunContext
 from ghbench.running.features import fill, identity_of_subject
 from ghbench.running.keys import align_parts, feature_key, identity_of_task, subject_parts
@@ -33,6 +33,7 @@ from ghbench.running.overlap import check_overlap
 from ghbench.running.own_module import OwnModule
 from ghbench.running.record import RoleData
 from ghbench.running.request import SubjectRequest
+from ghbench.running.teaching import Pupil
 from ghbench.store import StoredFeatures, default_store
 from ghbench.task import LEVEL, Checking, Comparing, Evaluation, Lacking, Role, Task, TaskInputs, Units
 
@@ -165,7 +166,7 @@ class Pair:
                 raise UsageError(f"similarity= means nothing for task {self.task.name!r}: it compares no features")
             return Comparison()
         assert isinstance(self.spec, ExtractorSpec)
-        chosen = comparison(self.request, self.spec)
+        chosen = comparison(self.request, self.spec, self.levels)
         self.spec = taught(self.spec, chosen)
         return chosen
 
@@ -239,13 +240,24 @@ class Pair:
         datasets = {name: data.dataset for name, data in self.roles.items()}
         if self.comparison.kind == RAW:
             return TaskInputs(self.subject, self.spec, datasets, features, levels, policy, self.context)
-        assert isinstance(self.spec, ExtractorSpec)
-        metrics = metrics_of(self.request, self.spec, self.comparison, levels, policy, self.options)
+        metrics = {name: metric for name, metric in self.metrics.items() if set(name.split("+")) <= set(levels)}
         compared = {
             role: {view: InMetric(kept, metrics) for view, kept in views.items()} for role, views in features.items()
         }
+        assert isinstance(self.spec, ExtractorSpec)
         spec = compared_spec(self.spec, metrics)
         return TaskInputs(self.subject, spec, datasets, compared, tuple(metrics), policy, self.context)
+
+    @cached_property
+    def metrics(self) -> dict[str, LearnedMetric]:
+        """Learned metrics by level, or by levels joined with `+`; none where features are compared as they are."""
+        if self.comparison.kind == RAW:
+            return {}
+        assert isinstance(self.spec, ExtractorSpec)
+        assert self.align is not None
+        return self.comparison.metrics(
+            Pupil(self.request, self.subject, self.spec, self.levels, self.align.name, self.options)
+        )
 
     def _describe(self, evaluation: Evaluation, stored: record.Stored, units: Units | None, *, cached: bool) -> Result:
         level = self.levels[0] if self.levels else None

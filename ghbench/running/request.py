@@ -15,7 +15,9 @@ from ghbench.running.own_module import is_module, wrap
 from ghbench.spec_string import SpecString, parse
 from ghbench.task import POLICIES, Policy, Task, WithConstants
 
-_OURS = ("level", "policy", "similarity", "similarity.generator")
+_OURS = ("level", "policy")
+SIMILARITIES = ("raw", "centred", "whitened", "within")
+"""Values of `similarity` that are ours; an extractor may have an option of that name, with other values."""
 _WRAPPED = ("layers", "pool", "size")
 """Options of a `torch.nn.Module` that `wrap` takes, unless its constructor has one of that name."""
 
@@ -103,14 +105,44 @@ def subject_request(subject: object, task: Task | None = None, *, reference: boo
     if policy not in POLICIES:
         raise UsageError(f"there is no policy {policy!r}; choose one of {', '.join(POLICIES)}")
     plain = spec.without(*_OURS)
+    similarity = generator = None
+    if _similarity_is_ours(plain):
+        similarity, generator = plain.options.get("similarity"), plain.options.get("similarity.generator")
+        plain = plain.without("similarity", "similarity.generator")
+        if generator is not None and similarity in {None, "raw"}:
+            raise UsageError("similarity.generator teaches a metric; name one", fix="similarity=within or whitened")
     plain = registry.ours_first("extractor", plain) if reference else plain
     if plain.attribute is None:
         plain = replace(plain, package=registry.needed_package("extractor", plain))
-    option = spec.options.get
     return SubjectRequest(
-        plain, option("level"), policy, similarity=option("similarity"),
-        similarity_generator=option("similarity.generator"),
+        plain, spec.options.get("level"), policy, similarity=similarity, similarity_generator=generator
     )  # fmt: skip
+
+
+def _similarity_is_ours(spec: SpecString) -> bool:
+    """Whether `similarity` chooses a metric, and is no option of the extractor's own.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    value = spec.options.get("similarity")
+    if value is None or value in SIMILARITIES:
+        return True
+    target = registry.load_attribute(spec) if spec.attribute else registry.find("extractor", spec).load()
+    if "similarity" in registry.option_names(target):
+        return False
+    raise UsageError(f"there is no similarity {value!r}; expected one of {', '.join(SIMILARITIES)}")
+
+
+def without_similarity(request: SubjectRequest) -> SubjectRequest:
+    """The request, where no features are compared in a metric.
+
+    Raises:
+        UsageError: It names one.
+    """
+    if request.similarity is not None:
+        raise UsageError(f"similarity={request.similarity} means nothing here: features are taken as they are")
+    return request
 
 
 def chosen_levels(request: SubjectRequest, level: str | None, policy: Policy | None) -> SubjectRequest:

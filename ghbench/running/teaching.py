@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,8 @@ from ghbench.data.metric_lessons import VERSION, choosing_pictures, fitting_pict
 from ghbench.dataset import Dataset, content_digest
 from ghbench.digests import digest_json
 from ghbench.errors import DataError
-from ghbench.extractor import ExtractorSpec, LearnedMetric
+from ghbench.extractor import ExtractorSpec, LearnedMetric, Subject
 from ghbench.generators.first_party import FACES
-from ghbench.generators.loading import generator_plugin
 from ghbench.imaging import alignment
 from ghbench.metrics.learned_metric import Chosen, Kind
 from ghbench.running.features import identity_of_subject, stored_features
@@ -27,62 +27,60 @@ from ghbench.running.request import SubjectRequest
 from ghbench.store.arrays_from_files import read_arrays
 
 
-def learn(
-    request: SubjectRequest,
-    spec: ExtractorSpec,
-    kind: Kind,
-    generator: str,
-    levels: tuple[str, ...],
-    options: RunOptions,
-) -> Chosen:
-    """Learn the metric of some levels beside one another; what was learned before is read back.
+@dataclass(frozen=True)
+class Pupil:
+    """An extractor that learns metrics.
 
     Args:
-        request: The extractor.
+        request: What the user named.
+        subject: What that is.
         spec: Its spec.
-        kind: `centred`, `whitened` or `within`.
-        generator: Spec string of the generator.
-        levels: Levels.
-        options: Alignment, dtype, extraction and store.
+        levels: All levels in use; their features are made together.
+        align: Name of the alignment of what is evaluated.
+        options: How to extract, and where to keep it.
     """
-    options = options_for(generator, spec, options)
-    path = _file(request, spec, kind, generator, levels, options)
-    known = _read(path)
-    if known is None:
-        known = learned_from(kind, generator, lambda dataset: features_of(request, dataset, levels, options))
-        _write(path, known)
-    return known
 
+    request: SubjectRequest
+    subject: Subject
+    spec: ExtractorSpec
+    levels: tuple[str, ...]
+    align: str
+    options: RunOptions
 
-def options_for(generator: str, spec: ExtractorSpec, options: RunOptions) -> RunOptions:
-    """How to encode a generator's pictures: all of them, and its faces as they are, drawn in FFHQ's alignment."""
-    align = options.align or spec.preprocessing.align
-    aligned = align == "ffhq" and generator_plugin(generator).spec().name == FACES
-    return replace(options, align="none" if aligned else align, limit=None)
+    def learn(self, kind: Kind, generator: str, levels: Sequence[str]) -> Chosen:
+        """Learn the metric of some levels beside one another; what was learned before is read back.
 
+        Args:
+            kind: `centred`, `whitened` or `within`.
+            generator: Spec string of the generator.
+            levels: Levels.
+        """
+        options = replace(self.options, align=self._alignment_of(generator), limit=None)
+        path = self._file(kind, generator, levels, options)
+        known = _read(path)
+        if known is None:
+            known = learned_from(kind, generator, lambda dataset: self._features(dataset, levels, options))
+            _write(path, known)
+        return known
 
-def features_of(
-    request: SubjectRequest, dataset: Dataset, levels: tuple[str, ...], options: RunOptions
-) -> NDArray[np.float32]:
-    """Levels of a dataset's features beside one another, float32 [N, D], from the store."""
-    stored = stored_features(request, dataset, options, "+".join(levels))[3]
-    return np.concatenate([np.asarray(stored.read(level), dtype=np.float32) for level in levels], axis=1)
+    def _features(self, dataset: Dataset, levels: Sequence[str], options: RunOptions) -> NDArray[np.float32]:
+        every = "+".join(self.levels)
+        stored = stored_features(self.request, dataset, options, every, self.subject)[3]
+        return np.concatenate([np.asarray(stored.read(level), dtype=np.float32) for level in levels], axis=1)
 
+    def _alignment_of(self, generator: str) -> str:
+        """The alignment of a generator's pictures: its faces are drawn where FFHQ's alignment would put them."""
+        from ghbench.generators.loading import generator_plugin
 
-def _file(
-    request: SubjectRequest,
-    spec: ExtractorSpec,
-    kind: str,
-    generator: str,
-    levels: tuple[str, ...],
-    options: RunOptions,
-) -> Path:
-    identity, align = identity_of_subject(request), alignment(str(options.align))
-    keys = [
-        feature_key(spec, identity, pictures, content_digest(pictures), align, dtype=options.dtype).digest
-        for pictures in (fitting_pictures(generator), choosing_pictures(generator))
-    ]
-    return locations.cache() / "metrics" / f"{digest_json([VERSION, kind, list(levels), keys])[:32]}.npz"
+        return "none" if self.align == "ffhq" and generator_plugin(generator).spec().name == FACES else self.align
+
+    def _file(self, kind: str, generator: str, levels: Sequence[str], options: RunOptions) -> Path:
+        identity, align = identity_of_subject(self.request), alignment(str(options.align))
+        keys = [
+            feature_key(self.spec, identity, pictures, content_digest(pictures), align, dtype=options.dtype).digest
+            for pictures in (fitting_pictures(generator), choosing_pictures(generator))
+        ]
+        return locations.cache() / "metrics" / f"{digest_json([VERSION, kind, list(levels), keys])[:32]}.npz"
 
 
 def _read(path: Path) -> Chosen | None:

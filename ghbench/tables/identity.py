@@ -10,9 +10,11 @@ from ghbench import registry
 from ghbench.errors import UsageError, UserError
 from ghbench.extractor import ExtractorSpec, Subject, SubjectSpec
 from ghbench.results.schema import Result
+from ghbench.running.comparison import comparison, taught
 from ghbench.running.overlap import UNCHECKED, check_overlap
 from ghbench.running.record import feature_record, navigator_record, training_record
-from ghbench.spec_string import parse_recorded
+from ghbench.running.request import SubjectRequest, subject_request
+from ghbench.spec_string import SpecString, parse_recorded
 from ghbench.tables.collect import name_of
 from ghbench.task import Task, WithConstants
 
@@ -47,20 +49,39 @@ def identity_of(result: Result, task: Task) -> Identity:
         task: The task that the user named.
     """
     try:
-        subject = _installed_subject(result, task)
+        request = _request(result)
+        subject = _installed_subject(result, task, request)
         if subject is None:
             return Identity(unchecked="not a registered plugin of ghbench's own")
-        spec = subject.spec()
+        spec, title = _compared(result, request, subject.spec())
     except UserError as error:
         return Identity(unchecked=error.message.partition("\n")[0])
     except Exception as error:  # noqa: BLE001 - options that stand in a file met a plugin's code
         return Identity(unchecked=f"{type(error).__name__}: {error}")
     if spec.version != result.subject.version and spec.name == result.subject.name:
         return Identity(unchecked=f"made with version {result.subject.version}, installed is {spec.version}")
-    return Identity(tuple(_differences(result, spec, task)))
+    return Identity(tuple(_differences(result, spec, task, title)))
 
 
-def _installed_subject(result: Result, task: Task) -> Subject | None:
+def _request(result: Result) -> SubjectRequest:
+    """What the file names, without what chooses among levels and metrics."""
+    if result.subject.constant or result.subject.package != registry.OURS:
+        return SubjectRequest(SpecString(result.subject.name))
+    return subject_request(str(registry.ours_first("extractor", parse_recorded(name_of(result)))))
+
+
+def _compared(result: Result, request: SubjectRequest, spec: SubjectSpec) -> tuple[SubjectSpec, str]:
+    """The spec with what a learned metric adds to it, and how the metric is called."""
+    kept = result.features
+    if kept is None or not isinstance(spec, ExtractorSpec) or not (request.similarity or spec.metric):
+        return spec, ""
+    if kept.similarity in {"cosine", "l2"} and request.similarity is None:
+        return spec, ""  # of a task that compares no features
+    by = comparison(request, spec, tuple(kept.levels))
+    return taught(spec, by), by.title
+
+
+def _installed_subject(result: Result, task: Task, request: SubjectRequest) -> Subject | None:
     if result.subject.constant:
         found = task.constant(result.subject.spec_string) if isinstance(task, WithConstants) else None
         if found is None:
@@ -68,12 +89,11 @@ def _installed_subject(result: Result, task: Task) -> Subject | None:
         return found
     if result.subject.package != registry.OURS:
         return None
-    spec = parse_recorded(name_of(result)).without("level", "policy")
-    built: Subject = registry.build("extractor", registry.ours_first("extractor", spec))
+    built: Subject = registry.build("extractor", request.spec_string)
     return built
 
 
-def _differences(result: Result, spec: SubjectSpec, task: Task) -> list[str]:
+def _differences(result: Result, spec: SubjectSpec, task: Task, title: str) -> list[str]:
     recorded = result.subject
     pairs: list[tuple[str, object, object]] = [
         ("name", recorded.name, spec.name),
@@ -85,7 +105,7 @@ def _differences(result: Result, spec: SubjectSpec, task: Task) -> list[str]:
     if kept is not None and isinstance(spec, ExtractorSpec):
         known = {level.name for level in spec.levels}
         levels = [level for level in kept.levels if level in known]
-        now = feature_record(spec, levels, kept.policy, kept.align, kept.dtype)
+        now = feature_record(spec, levels, kept.policy, kept.align, kept.dtype, title)
         pairs.append(("features", kept, now))
     pairs.append(("navigator", result.navigator, navigator_record(spec)))
     lines = [f"{what}: {_short(then)} in the file, {_short(now)} by the plugin" for what, then, now in pairs

@@ -96,6 +96,8 @@ class Knn:
     def roles(self) -> Mapping[str, Role]:
         """Training and test images, or all of them in one role."""
         dataset = self._dataset
+        if self._alone and self.training:
+            raise UsageError(f"{self.source.name} has no training split for training={self.training}", fix="test=N")
         if self._alone:
             return {ONLY: Role(_some(dataset, None, self.test))}
         return {
@@ -178,7 +180,7 @@ class Knn:
 
 
 def _some(dataset: Dataset, split: str | None, count: int) -> Dataset:
-    """Some images of a split, drawn with a fixed seed, beside all those of other splits; all where `count` is 0."""
+    """Some images of a split, drawn with a fixed seed, alone; the whole dataset where `count` is 0."""
     rows = np.arange(len(dataset)) if split is None else np.asarray(dataset.splits[split])
     if not count or count >= len(rows):
         return dataset

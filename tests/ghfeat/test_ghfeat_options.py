@@ -112,3 +112,19 @@ def test_refined_features_draw_closer_images(tmp_path, images):
 def test_impossible_options_are_refused(options):
     with pytest.raises(UsageError, match="expected"):
         Ghfeat(**options)
+
+
+def test_what_is_done_beyond_one_pass_is_another_version():
+    versions = [Ghfeat(**options).spec().version for options in ({}, {"passes": 3}, {"refine": 25})]
+    assert len(set(versions)) == 3
+
+
+def test_a_file_cannot_name_code_as_the_teacher_of_its_metric(tmp_path):
+    width = tiny_encoder().config.layout.levels[0].width
+    name = tiny_encoder().config.layout.levels[0].name
+    one = LearnedMetric(np.zeros(width, np.float32), np.ones((width, 2), np.float16))
+    spec = saved(tmp_path / "e.safetensors", metric=OwnMetric("whitened", "./evil.py:Net", {name: one})).spec()
+    assert spec.metric is not None
+    assert spec.metric.generator == ""
+    with pytest.raises(DataError, match="kind"):
+        saved(tmp_path / "k.safetensors", metric=OwnMetric("fuzzy", "tiny", {name: one})).spec()

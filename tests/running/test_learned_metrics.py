@@ -13,7 +13,10 @@ from ghbench.errors import UsageError
 from ghbench.extraction import ExtractionOptions
 from ghbench.running import runner
 from ghbench.running.options import RunOptions
+from ghbench.running.request import load_task, subject_request
+from ghbench.running.teaching import Pupil
 from ghbench.store import FeatureStore
+from ghbench.tables.identity import Identity, identity_of
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +89,25 @@ def test_levels_have_metrics_of_their_own_where_they_are_not_joined(task, option
     joined = runner.run(spec, task, options)
     assert joined.features is not None
     assert json.loads(joined.model_dump_json())["features"]["levels"] == ["stage1", "stage2"]
+
+
+def test_an_installed_plugin_is_compared_with_its_result_in_its_metric(task, options):
+    for spec in ("pixels:size=8,similarity=within,similarity.generator=tiny", "pixels:size=8,similarity=raw"):
+        found = identity_of(runner.run(spec, task, options), load_task(task))
+        assert found == Identity(), spec
+
+
+def test_a_task_that_fixes_its_alignment_fixes_that_of_the_pictures_too(options, monkeypatch):
+    seen = []
+    monkeypatch.setattr(Pupil, "learn", lambda self, *_: seen.append(self.align) or pytest.skip("seen"))
+    spec = "pixels:size=8,similarity=within,similarity.generator=tiny"
+    with pytest.raises(pytest.skip.Exception):
+        runner.run(spec, "orl:align=tight", replace(options, align=None, limit=120))
+    assert seen == ["tight"]
+
+
+def test_options_of_an_extractor_s_own_stay_its_own():
+    assert subject_request("imported:name=mine,similarity=l2").similarity is None
+    assert subject_request("pixels:similarity=within").similarity == "within"
+    with pytest.raises(UsageError, match="within"):
+        subject_request("pixels:similarity=l2")

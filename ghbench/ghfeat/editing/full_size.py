@@ -47,7 +47,9 @@ class FullSizeCodec(Codec):
         largest = 0 if whole is None else generator_plugin(whole).spec().size
         if whole is None or not codec.size < size <= largest or size & (size - 1):
             known = f"{codec.size}" if whole is None else f"{codec.size} to {largest}, a power of two"
-            raise UsageError(f"{codec.generator_name} draws no images of {size} px; expected {known}")
+            raise UsageError(
+                f"{codec.generator_name or 'the unnamed generator'} draws no images of {size} px; expected {known}"
+            )
         self.__dict__.update(codec.__dict__)
         self.encoded, self.size, self._whole = codec.size, size, whole
 

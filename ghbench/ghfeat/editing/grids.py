@@ -130,8 +130,8 @@ def global_sheet(
     """A column for each reference, whose codes replace those of some levels."""
     columns = ["image", "reconstruction", *(reference.label for reference in references)]
     rows = [Row("codes from", _cells([None, None, *(reference.image for reference in references)]))]
-    theirs = [reference.codes(codec) for reference in references]
     for encoding in encodings:
+        theirs = [reference.codes(codec, encoding.codes) for reference in references]
         for entry in inputs:
             own = encoding.codes(entry.image[None])
             plain = reconstruct(codec, own)[0]
@@ -152,8 +152,8 @@ def local_sheet(
     """A column for each reference, whose feature map at a level replaces a region."""
     columns = ["image", "reconstruction", "region", *(reference.label for reference in references)]
     rows = [Row("region from", _cells([None, None, None, *(reference.image for reference in references)]))]
-    theirs = [reference.codes(codec) for reference in references]
     for encoding in encodings:
+        theirs = [reference.codes(codec, encoding.codes) for reference in references]
         for entry in inputs:
             own = encoding.codes(entry.image[None])
             plain = reconstruct(codec, own)[0]

@@ -48,10 +48,10 @@ class EditInput:
             return made.transpose(1, 2, 0)
         return paste_back(decode(self.file), made, self.transform)
 
-    def codes(self, codec: Codec) -> Codes:
-        """The true codes of a generated image, else the encoder's, by level [1, width]."""
+    def codes(self, codec: Codec, encode: Callable[[Images], Codes]) -> Codes:
+        """The true codes of a generated image, else those that `encode` finds, by level [1, width]."""
         if self.seed is None:
-            return codec.encode(self.image[None])
+            return encode(self.image[None])
         return sampled_codes(codec, [self.seed[0]], self.seed[1])
 
 

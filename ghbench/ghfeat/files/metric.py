@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.errors import DataError
+from ghbench.errors import DataError, UsageError
 from ghbench.extractor import LearnedMetric, OwnMetric
 from ghbench.ghfeat.network.layout import CodeLayout
+from ghbench.metrics.learned_metric import Kind
+from ghbench.spec_string import parse_recorded
 
 METRIC = "metric"
 """What its arrays are filed under."""
@@ -38,11 +40,18 @@ def read_metric(tensors: Mapping[str, NDArray[Any]], about: Mapping[str, Any], l
         layout: Layout of the codes.
 
     Raises:
-        DataError: Arrays that do not fit the codes, or are not finite.
+        DataError: An unknown kind, or arrays that do not fit the codes or are not finite.
     """
     stated = about.get(METRIC)
     if not isinstance(stated, Mapping):
         return None
+    kind, generator = stated.get("kind"), str(stated.get("generator"))
+    if kind not in get_args(Kind):
+        raise DataError(f"the metric is of an unknown kind, {kind!r}", fix="get the weights again")
+    try:
+        parse_recorded(generator)
+    except UsageError:  # a module or a path: whoever wants more from it names it
+        generator = ""
     widths = {level.name: level.width for level in layout.levels} | {ALL: layout.width}
     found = {}
     for name, width in widths.items():
@@ -55,7 +64,7 @@ def read_metric(tensors: Mapping[str, NDArray[Any]], about: Mapping[str, Any], l
             raise DataError(f"the metric of {name} does not fit its {width} numbers", fix="get the weights again")
         levels = _together(layout) if name == ALL else name
         found[levels] = LearnedMetric(mean.astype(np.float32), None if matrix is None else matrix.astype(np.float16))
-    return OwnMetric(str(stated.get("kind")), str(stated.get("generator")), found) if found else None
+    return OwnMetric(str(kind), generator, found) if found else None
 
 
 def _together(layout: CodeLayout) -> str:

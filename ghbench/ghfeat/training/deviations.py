@@ -10,6 +10,9 @@ from ghbench.ghfeat.training.options import PRESETS
 PAPER_IMAGES = 96 * 145_833
 """Images of the recipe at 256 px: iterations of the official program, times its batch (8 GPUs, 12 images each)."""
 
+_OTHER = {"alignment": True, "gathering": "flatten", "space": "", "width": 1.0, "depth": 0}
+"""Options without a sentence of their own, and what the paper has."""
+
 
 def deviations(options: Mapping[str, Any], images: int) -> str:
     """What is not as in Xu et al. 2021 and their official program; empty for a training as in the paper.
@@ -39,6 +42,7 @@ def deviations(options: Mapping[str, Any], images: int) -> str:
         ),
         "codes relative to their mean and deviation": options["statistics"],
         "a corrector for further passes": options["passes"] > 1,
+        **{f"{name}={options[name]}": options[name] != usual for name, usual in _OTHER.items()},
     }
     parts = [part for part, differs in found.items() if differs]
     return f"Differs from the paper: {'; '.join(parts)}." if parts else ""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ghbench.extractor import Domain, TrainingRecord
+from ghbench.extractor import Domain, OwnMetric, TrainingRecord
 from ghbench.generator import GeneratorSpec
+from ghbench.generators.loading import generator_plugin
 from ghbench.ghfeat.files.weights import save_encoder
 from ghbench.ghfeat.network.encoder import Encoder
 from ghbench.ghfeat.training.deviations import deviations
@@ -72,13 +74,19 @@ def export_encoder(
         **({"label": description["label"]} if "label" in description else {}),
         **({} if past is None else {"began_from": past.origin}),
     }  # fmt: skip
-    metric = None
+    file = folder / "model.safetensors"
+
+    def save(metric: OwnMetric | None = None) -> None:
+        save_encoder(
+            file, encoder, licence=licence, record=record, about=about, half=True, corrector=corrector, metric=metric
+        )  # fmt: skip
+
+    save()  # before a metric is learned: whatever goes wrong then, the encoder is there
     if kind:
         metric, about["metric"] = own_metric(encoder, generator_name, kind)
-    save_encoder(
-        folder / "model.safetensors", encoder, licence=licence, record=record, about=about, half=True,
-        corrector=corrector, metric=metric,
-    )  # fmt: skip
+        digest = generator_plugin(metric.generator).spec().weights_digest
+        record = replace(record, networks=tuple(dict.fromkeys([*record.networks, digest])))
+        save(metric)
     millions = sum(parameter.numel() for parameter in encoder.parameters()) / 1e6
     teachers = [f"{generator.name} ({generator.weights_digest[:16]})"]
     if perceptual_digest:

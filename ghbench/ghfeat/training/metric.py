@@ -14,6 +14,7 @@ from ghbench.dataset import Dataset, content_digest
 from ghbench.extractor import OwnMetric, Preprocessing
 from ghbench.generators.rendering import from_uint8
 from ghbench.ghfeat.network.encoder import Encoder
+from ghbench.ghfeat.training.modes import evaluating
 from ghbench.imaging import prepare
 from ghbench.metrics.learned_metric import Kind
 
@@ -35,11 +36,10 @@ def own_metric(
         The metric, and how each was chosen, as JSON values.
     """
     levels, generator = encoder.config.layout.levels, teacher(generator)
-    features, training = _Features(encoder), encoder.training
+    features = _Features(encoder)
     groups = [tuple(level.name for level in levels), *((level.name,) for level in levels if len(levels) > 1)]
     metrics, choices = {}, {}
-    encoder.eval()
-    try:
+    with evaluating(encoder):
         for done, group in enumerate(groups):
             report(done, len(groups))
             chosen = learned_from(kind, generator, lambda dataset, group=group: features(dataset, group))  # type: ignore[misc]
@@ -48,8 +48,6 @@ def own_metric(
             choices[name] = {
                 "components": chosen.components, "ridge": chosen.ridge, "decidability": round(chosen.decidability, 4)
             }  # fmt: skip
-    finally:
-        encoder.train(training)
     report(len(groups), len(groups))
     return OwnMetric(kind, generator, metrics), {"kind": kind, "generator": generator, "chosen": choices}
 

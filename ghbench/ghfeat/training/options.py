@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ghbench.errors import UsageError
 from ghbench.ghfeat.network.config import Gathering
+from ghbench.metrics.learned_metric import Kind
 
 Architecture = Literal["paper", "compact"]
 Decay = Literal["paper", "cosine"]
@@ -92,7 +93,7 @@ class GhfeatOptions:
     passes: int = 1
     corrected: float = 0.25
     corrector_width: float = 0.5
-    metric: Literal["", "centred", "whitened", "within"] = "whitened"
+    metric: Kind | Literal[""] = "whitened"
 
     def __post_init__(self) -> None:
         shares = (
@@ -104,6 +105,13 @@ class GhfeatOptions:
             raise UsageError("encoder must be `paper` or `compact`, decay `paper` or `cosine`")
         if self.passes < 1 or self.code_components < 0:
             raise UsageError("passes must be at least 1, and code_components not negative")
+        if self.passes > 1 and not self.corrected:
+            raise UsageError("passes above 1 need a corrector, which learns in the share `corrected` of the run")
+        if self.metric and (self.metric not in get_args(Kind) or not self.statistics):
+            raise UsageError(
+                f"metric={self.metric} must be one of {', '.join(get_args(Kind))}, or empty; it needs statistics=true",
+                fix="-o metric=",
+            )
 
 
 PRESETS: dict[str, dict[str, Any]] = {

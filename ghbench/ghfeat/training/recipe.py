@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -31,6 +30,7 @@ from ghbench.ghfeat.network.passes import corrected, corrector_config
 from ghbench.ghfeat.network.statistics import layout_statistics
 from ghbench.ghfeat.training.export import export_encoder
 from ghbench.ghfeat.training.lessons import Lesson, Lessons, renders_of_seeds
+from ghbench.ghfeat.training.modes import evaluating, settle
 from ghbench.ghfeat.training.objective import Objective
 from ghbench.ghfeat.training.options import GhfeatOptions
 from ghbench.ghfeat.training.past import Past
@@ -224,9 +224,13 @@ class GhfeatRecipe(Recipe):
             folder, self._final(), self.spec, self.generator_name, self.describe(), history,
             perceptual_digest=self.perceptual_digest, perceptual_weight=self.objective.perceptual_weight,
             domain=self._domain(), past=self.past,
-            corrector=self._final("corrector") if "corrector" in self.networks else None,
+            corrector=self._final("corrector") if self._corrects(int(history["images"])) else None,
             kind=self.options.metric if self.label is None else "",
         )  # fmt: skip
+
+    def _corrects(self, shown: int) -> bool:
+        """Whether there is a corrector that has learned anything."""
+        return "corrector" in self.networks and shown > (1 - self.options.corrected) * self.total
 
     def _domain(self) -> Domain:
         drawn = self.images is None or self.images.dataset.card().domain == "in-generator"
@@ -329,26 +333,6 @@ def begin_near_the_mean(encoder: Encoder) -> None:
     """Scale the heads' last layers to 0.1: training starts near the mean code, not at random faces."""
     for head in encoder.heads.values():
         nn.init.constant_(cast("Head", head).norm.weight, 0.1)  # type: ignore[arg-type]
-
-
-def settle(network: nn.Module) -> None:
-    """Let batch norms of maps use and keep the statistics that they have; their factors and offsets still learn."""
-    for module in network.modules():
-        if isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm)):
-            module.eval()
-
-
-@contextmanager
-def evaluating(*networks: nn.Module) -> Iterator[None]:
-    """Networks in evaluation mode, each of their modules in its own mode again afterwards."""
-    modes = [(module, module.training) for network in networks for module in network.modules()]
-    for network in networks:
-        network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def take_over(encoder: Encoder, start: Encoder) -> int:
