@@ -284,6 +284,14 @@ def test_the_papers_rate_decays_twice_per_iteration():
     assert [made.rate(step) for step in (0, 18_229, 145_833)] == pytest.approx([1e-4, 8e-5, 1.68e-5], rel=2e-3)
 
 
+def test_the_corrector_has_a_rate_of_its_own_part_of_the_run():
+    made = recipe(total=4 * 4_000, passes=2, corrected=0.25, rate=1e-3)
+    assert made.corrector_rate(3_000) == pytest.approx(1e-5)
+    assert made.corrector_rate(3_500) == pytest.approx(5e-4, rel=0.01)
+    assert made.corrector_rate(3_999) == pytest.approx(1e-5, rel=0.01)
+    assert made.rate(3_000) == pytest.approx(1e-3 * 0.1464, rel=0.01)
+
+
 def test_weights_that_fit_are_copied(machine):
     first, second = recipe(), recipe()
     torch.nn.init.constant_(first.encoder.trunk.state_dict()[next(iter(first.encoder.trunk.state_dict()))], 0.5)

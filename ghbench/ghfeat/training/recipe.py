@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -34,7 +33,7 @@ from ghbench.ghfeat.training.modes import evaluating, settle
 from ghbench.ghfeat.training.objective import Objective
 from ghbench.ghfeat.training.options import GhfeatOptions
 from ghbench.ghfeat.training.past import Past
-from ghbench.ghfeat.training.schedule import decayed_rate
+from ghbench.ghfeat.training.schedule import cosine_rate, decayed_rate
 from ghbench.seeds import seeds_for
 from ghbench.training.averages import MovingAverage
 from ghbench.training.gan_losses import discriminator_loss, generator_loss, r1_penalty
@@ -146,9 +145,9 @@ class GhfeatRecipe(Recipe):
     def step(self, batch: Batch) -> Mapping[str, Tensor]:
         """One step of the encoder, then one of the corrector and of the discriminator on the same images."""
         machine, options = self.machine, self.options
-        for optimiser in self.optimisers.values():
+        for name, optimiser in self.optimisers.items():
             for group in optimiser.param_groups:
-                group["lr"] = self.rate(batch.step)
+                group["lr"] = self.corrector_rate(batch.step) if name == "corrector" else self.rate(batch.step)
         left = 1 - batch.shown / self.total
         if left <= options.settled:
             settle(self.encoder)
@@ -176,8 +175,13 @@ class GhfeatRecipe(Recipe):
                 step, rate=options.rate, decay_steps=max(steps // 4, 1),
                 steps_an_iteration=2 if options.adversarial else 1,
             )  # fmt: skip
-        warm = min((step + 1) / 100, 1.0)
-        return options.rate * warm * max(0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0))), 0.01)
+        return cosine_rate(step, steps, options.rate)
+
+    def corrector_rate(self, step: int) -> float:
+        """The corrector's learning rate at a step: it warms up and falls within its own part of the run."""
+        steps = max(self.total // self.options.batch, 1)
+        first = int(steps * (1 - self.options.corrected))
+        return cosine_rate(max(step - first, 0), max(steps - first, 1), self.options.rate)
 
     def pictures(self) -> NDArray[np.uint8]:
         """Eight unseen renders and their reconstructions, then eight degraded ones and theirs."""

@@ -1,6 +1,23 @@
-"""The official program's learning rate."""
+"""Learning rates: the official program's, and a cosine."""
 
 from __future__ import annotations
+
+import math
+
+WARM_UP, LOWEST = 100, 0.01
+"""Steps in which a cosine's rate rises, and the share at which it ends."""
+
+
+def cosine_rate(step: int, steps: int, rate: float) -> float:
+    """A rate that rises linearly at the start and then falls as half a cosine (Loshchilov and Hutter 2017).
+
+    Args:
+        step: Steps done.
+        steps: Steps of the run.
+        rate: Highest rate.
+    """
+    fall = 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
+    return rate * min((step + 1) / WARM_UP, 1.0) * max(fall, LOWEST)
 
 
 def decayed_rate(
