@@ -97,7 +97,7 @@ SMALL := $(BIN)/ghbench train ghfeat --size 32 --images 80000 -o width=0.5 -o re
 	-o grey=0 -o degraded=0 -o reflected=0
 
 train-ghfeat: $(VENV)/.train
-	$(FACES) --size 64 --images 240000 --run faces64 -o width=0.75 -o passes=3
+	$(FACES) --size 64 --images 240000 --run faces64 -o width=0.75
 	$(SMALL) --generator stylegan1-fashion32 --data fashion-mnist --run ghfeat-fashion32
 	$(SMALL) --generator stylegan2-mnist32 --data mnist-10k --run ghfeat-mnist32
 

@@ -284,6 +284,19 @@ def test_the_papers_rate_decays_twice_per_iteration():
     assert [made.rate(step) for step in (0, 18_229, 145_833)] == pytest.approx([1e-4, 8e-5, 1.68e-5], rel=2e-3)
 
 
+def test_a_corrector_starts_with_nothing_and_learns_to_improve_codes(machine, monkeypatch):
+    made = recipe(total=4 * 100, passes=2, corrected=1.0, settled=0.0, rate=3e-3, corrector_width=0.25)
+    made.prepare(machine)
+    torch.manual_seed(0)
+    lesson = made.lessons.batch(4, np.empty(0, dtype=np.int64), torch.device("cpu"))
+    made.lessons.batch = lambda *_: lesson
+    update = machine.update
+    monkeypatch.setattr(machine, "update", lambda one, loss: one is made.optimisers["encoder"] or update(one, loss))
+    steps = [made.step(Batch(step, 0, np.arange(4), np.empty(0, dtype=np.int64), 4)) for step in range(80)]
+    torch.testing.assert_close(steps[0]["corrected pixel"], steps[0]["pixel"])
+    assert steps[-1]["corrected pixel"] < steps[-1]["pixel"] / 2
+
+
 def test_the_corrector_has_a_rate_of_its_own_part_of_the_run():
     made = recipe(total=4 * 4_000, passes=2, corrected=0.25, rate=1e-3)
     assert made.corrector_rate(3_000) == pytest.approx(1e-5)

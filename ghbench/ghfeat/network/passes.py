@@ -20,8 +20,12 @@ Units = Mapping[str, Tensor]
 
 
 def corrector_config(config: EncoderConfig, width: float) -> EncoderConfig:
-    """The configuration of an encoder's corrector: it reads 6 channels, has half the pyramid, and ends affine."""
-    return replace(config, inputs=6, width=width, pyramid_width=max(config.pyramid_width // 2, 1), output="affine")
+    """The configuration of an encoder's corrector: it reads 6 channels, has half the pyramid, and linear heads.
+
+    A rectifier before the last layer would die: corrections start as noise, which a head unlearns by closing it.
+    """
+    slim = max(config.pyramid_width // 2, 1)
+    return replace(config, inputs=6, width=width, pyramid_width=slim, output="affine", rectified=False)
 
 
 def corrected(corrector: Encoder, images: Tensor, reconstructions: Tensor, units: Units) -> dict[str, Tensor]:

@@ -106,7 +106,7 @@ class GhfeatRecipe(Recipe):
             self.networks: dict[str, nn.Module] = {"encoder": self.encoder}
             if options.passes > 1:
                 corrector = Encoder(corrector_config(self.encoder.config, options.corrector_width))
-                begin_near_the_mean(corrector)
+                begin_with_no_correction(corrector)
                 self.networks["corrector"] = corrector
             if options.adversarial:
                 self.networks["discriminator"] = discriminator or _new_discriminator(spec.size)
@@ -337,6 +337,13 @@ def begin_near_the_mean(encoder: Encoder) -> None:
     """Scale the heads' last layers to 0.1: training starts near the mean code, not at random faces."""
     for head in encoder.heads.values():
         nn.init.constant_(cast("Head", head).norm.weight, 0.1)  # type: ignore[arg-type]
+
+
+def begin_with_no_correction(corrector: Encoder) -> None:
+    """Let a corrector start with corrections of 0; its layers learn from the first step on."""
+    begin_near_the_mean(corrector)
+    for head in corrector.heads.values():
+        nn.init.zeros_(cast("Head", head).dense.weight)
 
 
 def take_over(encoder: Encoder, start: Encoder) -> int:
