@@ -77,7 +77,7 @@ def test_the_package_of_research_weights_says_so_and_holds_no_code(built):
     _, names, metadata = wheel(built, "ghbench_weights_nc")
     assert {name for name in names if ".dist-info/" not in name} == {
         f"ghbench_weights_nc/{weights}/{file}"
-        for weights in ("ghfeat-faces128", "mobile-stylegan-heads")
+        for weights in ("ghfeat-faces128", "ghfeat-faces64", "mobile-stylegan-heads")
         for file in ("card.md", "model.safetensors")
     }
     assert metadata["License-Expression"] == "LicenseRef-Research-Non-Commercial"

@@ -31,7 +31,7 @@ Out = Annotated[
 ]
 Single = Annotated[bool, typer.Option("--single", help="Write the one result alone, without inputs and labels.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that ghbench did not make.")]
-Weights = Annotated[str, typer.Option(help="faces128, fashion32, mnist32, or an encoder file.")]
+Weights = Annotated[str, typer.Option(help="faces128, faces64, fashion32, mnist32, or an encoder file.")]
 GeneratorOption = Annotated[
     str | None, typer.Option("--generator", "-g", help="Spec string or checkpoint; default: the encoder's.")
 ]

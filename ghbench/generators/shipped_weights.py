@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ghbench.errors import MissingError
 
-NONCOMMERCIAL = frozenset({"ghfeat-faces128", "mobile-stylegan-heads"})
+NONCOMMERCIAL = frozenset({"ghfeat-faces64", "ghfeat-faces128", "mobile-stylegan-heads"})
 """Weights taught by generators whose terms, or whose data's, exclude commercial use."""
 
 PACKAGE = "ghbench-weights-nc"

@@ -26,8 +26,8 @@ class Ghfeat:
     """GH-Feat: the codes by level from which a generator would draw the image; decodes them too.
 
     Args:
-        weights: `faces128`, `fashion32` or `mnist32`, or the path of an encoder: our own, the authors' pickle, or its
-            conversion by `ghbench convert`.
+        weights: `faces128`, `faces64`, `fashion32` or `mnist32`, or the path of an encoder: our own, the authors'
+            pickle, or its conversion by `ghbench convert`.
         generator: Spec string or path that replaces the generator named in the encoder's file.
         passes: Passes of encoder and corrector; 1 is the paper's GH-Feat. The metric is that of the first pass.
         refine: Steps by which codes are then optimised towards the image.

@@ -143,7 +143,7 @@ def test_missing_weights_come_with_the_command_that_trains_them(monkeypatch, tmp
         Ghfeat("absent.safetensors").spec()
     with pytest.raises(UsageError) as raised:
         Ghfeat("faces").spec()
-    assert "faces128, fashion32, mnist32" in raised.value.fix
+    assert "faces128, faces64, fashion32, mnist32" in raised.value.fix
 
 
 @pytest.mark.parametrize(

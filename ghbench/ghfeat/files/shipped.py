@@ -12,7 +12,10 @@ from ghbench.ghfeat.files.description import EncoderDescription
 from ghbench.spec_string import parse_recorded
 
 DEFAULT = "faces128"
-SHIPPED = {DEFAULT: "ghfeat-faces128", "fashion32": "ghfeat-fashion32", "mnist32": "ghfeat-mnist32"}
+SHIPPED = {
+    DEFAULT: "ghfeat-faces128", "faces64": "ghfeat-faces64", "fashion32": "ghfeat-fashion32",
+    "mnist32": "ghfeat-mnist32",
+}  # fmt: skip
 """Names of the shipped encoders, and the names of their weights."""
 
 
