@@ -93,7 +93,7 @@ def comparison(request: SubjectRequest, spec: ExtractorSpec, levels: tuple[str, 
     groups = (levels,) if request.policy == "concat" else tuple((level,) for level in levels)
     if kind == RAW or (kind is None and own is None):
         return Comparison(RAW, "", groups, own)
-    if kind is None and own is not None:
+    if own is not None and generator is None and kind in {None, own.kind}:
         return Comparison(own.kind, teacher(own.generator), groups, own)
     return Comparison(str(kind), teacher(generator or (own.generator if own else "") or FACES), groups)
 
