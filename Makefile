@@ -59,7 +59,7 @@ PHOTO := $(VENV)/astronaut.png
 EDIT  := $(BIN)/ghbench edit
 edits: $(VENV)/.test
 	$(BIN)/python -c "from PIL import Image; from skimage import data; Image.fromarray(data.astronaut()).save('$(PHOTO)')"
-	$(EDIT) reconstruct $(PHOTO) seed:1,4 --refine 100 --out docs/figures/edit-reconstruct.png --force
+	$(EDIT) reconstruct $(PHOTO) seed:1,4 --both --size 512 --out docs/figures/edit-reconstruct.png --force
 	$(EDIT) mix $(PHOTO) seed:1 --with seed:4 --out docs/figures/edit-mix.png --force
 	$(EDIT) global $(PHOTO) seed:1 --with seed:0-5 --levels r16-r32 --out docs/figures/edit-global.png --force
 	$(EDIT) local $(PHOTO) seed:1 --with seed:2-6 --mask 0.28,0.6,0.72,0.9 --out docs/figures/edit-local.png --force
