@@ -21,6 +21,8 @@ from ghbench.ghfeat.codec import Codec, Codes, Images
 from ghbench.ghfeat.editing.masks import Mask, at_resolution
 from ghbench.levels import select_levels
 
+COARSEST = 16
+"""Resolution at which a region of a large result is swapped, at least."""
 Source = NDArray[np.uint8] | Codes
 """Images uint8 [N, 3, R, R], or codes by level [N, width]."""
 
@@ -139,14 +141,14 @@ def region_level(codec: Codec, spec: ExtractorSpec, expression: str | None) -> s
         codec: Encoder and generator.
         spec: Spec of the extractor, whose level names `expression` uses.
         expression: A level of the generator, or an expression for levels of the codes, of which the finest that is not
-            a conversion to RGB is used. None for `conv` at an eighth of the image's side, or a quarter of the encoder's
-            if that is less.
+            a conversion to RGB is used. None for `conv` at an eighth of the side of the images that the encoder sees,
+            but not below 16 px where results are larger.
 
     Raises:
         UsageError: No such level.
     """
     places = [level.name for level in codec.generator.levels]
-    side = min(codec.size // 8, codec.description.config.size // 4)
+    side = min(codec.size // 8, max(codec.description.config.size // 8, COARSEST))
     text = expression or f"r{side}.conv"
     if text in places:
         return text
