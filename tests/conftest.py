@@ -22,6 +22,16 @@ def orl():
 
 
 @pytest.fixture
+def few_pictures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Metrics are learned from a few pictures, in a cache of the test's own."""
+    from ghbench.data import metric_lessons
+
+    monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path / "cache"))
+    for name, count in {"FITTED": 24, "CHANGED": 8, "CHOSEN": 8}.items():
+        monkeypatch.setattr(metric_lessons, name, count)
+
+
+@pytest.fixture
 def lfw_tree(tmp_path: Path) -> Path:
     """A small tree in LFW's format: four people, tiny generated pictures, `pairs.txt` with two folds of two."""
     rng = np.random.default_rng(0)

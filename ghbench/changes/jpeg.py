@@ -29,7 +29,9 @@ CHROMINANCE = (
     *((99,) * 8 for _ in range(4)),
 )
 """Quantisation of chrominance at quality 50 (T.81, table K.2)."""
-TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+LUMA = (0.299, 0.587, 0.114)
+"""Share of red, green and blue in luminance (ITU-R BT.601)."""
+TO_YCC = (LUMA, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 """From RGB to luminance and the two chrominances without their offset of 128 (JFIF 1.02)."""
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-LUMA = (0.299, 0.587, 0.114)
+from ghbench.changes.jpeg import LUMA
+
 CLIPPED = 0.1
 """Images of which a larger share turns black or white at a change of light keep their own: no generator draws them."""
 

@@ -1,7 +1,7 @@
 """What a metric is learned from: a generator's pictures and changes of them. No photograph, no label.
 
-Fitting, choosing and checking use seeds and kinds of change that none of the others uses. The rule was fixed on
-generated pictures, before any metric that it chose was tried on photographs.
+Fitting and choosing share neither seeds nor kinds of change. The rule was fixed on generated pictures, before any
+metric that it chose was tried on photographs.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ from ghbench.data.renders import Renders
 from ghbench.data.subset import Subset
 from ghbench.dataset import Dataset
 from ghbench.generators.first_party import FACES
-from ghbench.metrics.learned_metric import Chosen, Kind, chosen_metric, overall_decidability
+from ghbench.metrics.learned_metric import Chosen, Kind, chosen_metric
 from ghbench.seeds import seeds_for
 
 VERSION = (1, CHANGES)
 """Another one when the rule changes: which pictures, which changes, how a metric is chosen."""
 FITTED, CHANGED, CHOSEN = 2_000, 500, 300
-"""Pictures that a metric is fitted on, of which so many are changed, and pictures that choose it, or check it."""
+"""Pictures that a metric is fitted on, of which so many are changed, and pictures that choose it."""
 PSI = 0.8
 FITTING_CHANGES = ("light", "position", "sensor", "mirror")
 CHOOSING_CHANGES = ("occlusion", "warp")
-CHECKING_CHANGES = ("side-light", "surroundings")
 SIDE = 128
 """Side of the pictures, at most; larger faces take the whole network, a second each."""
 
@@ -69,13 +68,6 @@ def learned_from(kind: Kind, generator: str, encode: Encode) -> Chosen:
         changes = np.concatenate([encode(ChangedImages(changed, change)) - before for change in FITTING_CHANGES])
     judged = {change: encode(ChangedImages(others, change)) for change in CHOOSING_CHANGES}
     return chosen_metric(kind, learned, changes, encode(others), judged)
-
-
-def checked(chosen: Chosen, generator: str, encode: Encode) -> float:
-    """Geometric mean of the decidability on pictures and changes that neither fitted nor chose the metric."""
-    pictures = _pictures(generator, "test", CHOSEN)
-    judged = {change: encode(ChangedImages(pictures, change)) for change in CHECKING_CHANGES}
-    return overall_decidability(chosen.metric, encode(pictures), judged)
 
 
 def _pictures(generator: str, purpose: str, count: int) -> Renders:

@@ -25,7 +25,7 @@ from ghbench.ghfeat.files.weights import load_encoder
 from ghbench.ghfeat.network.decoding import decode_codes
 from ghbench.ghfeat.network.encoder import Encoder
 from ghbench.ghfeat.network.layout import layout_of
-from ghbench.ghfeat.network.passes import corrected
+from ghbench.ghfeat.network.passes import predicted
 from ghbench.ghfeat.network.statistics import layout_statistics
 
 Images = NDArray[np.uint8]
@@ -152,11 +152,7 @@ class Codec:
             raise UsageError(
                 f"{self.description.path} has no corrector; it makes one pass", fix="passes=1, or train with passes=3"
             )
-        inputs = self.tensor(images)
-        found = self.encoder.standardised_codes(inputs)
-        for _ in range(passes - 1):
-            assert self.corrector is not None
-            found = corrected(self.corrector, inputs, self.synthesise(self.encoder.codes_of(found)), found)
+        found = predicted(self.encoder, self.corrector, self.tensor(images), self.synthesise, passes)
         if not self.description.standardised:
             return self.standardise(self.encoder.codes_of(found))
         # Straight from the heads: adding a mean and subtracting it again would cost precision.

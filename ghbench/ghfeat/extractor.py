@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError, UsageError
-from ghbench.extractor import ExtractorSpec, Level, Preprocessing
+from ghbench.extractor import ExtractorSpec, Level
 from ghbench.ghfeat.files.description import EncoderDescription, describe_encoder
-from ghbench.ghfeat.files.shipped import DEFAULT, usual_alignment, weights_file
+from ghbench.ghfeat.files.shipped import DEFAULT, input_of, weights_file
 from ghbench.spec_string import parse, parse_recorded
 
 if TYPE_CHECKING:
@@ -58,11 +58,7 @@ class Ghfeat:
             version=self._version,
             levels=levels,
             default_levels=tuple(level.name for level in levels),
-            preprocessing=Preprocessing(
-                (about.config.size, about.config.size),
-                align=usual_alignment(about),
-                normalise="divided by 127.5, less 1",
-            ),
+            preprocessing=input_of(about),
             weights_digest=about.digest,
             training=about.record,
             licence=about.licence,

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from ghbench.digests import digest_json
 from ghbench.errors import MissingError, UsageError
-from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
+from ghbench.extractor import ExtractorSpec, Level, TrainingRecord
 from ghbench.ghfeat.extractor import CITATION
 from ghbench.ghfeat.files.description import EncoderDescription, describe_encoder
-from ghbench.ghfeat.files.shipped import DEFAULT, usual_alignment, weights_file
+from ghbench.ghfeat.files.shipped import DEFAULT, input_of, weights_file
 
 if TYPE_CHECKING:
     from ghbench.ghfeat.network.encoder import Encoder
@@ -52,11 +52,7 @@ class UntrainedGhfeat:
             version="1",
             levels=levels,
             default_levels=tuple(level.name for level in levels),
-            preprocessing=Preprocessing(
-                (about.config.size, about.config.size),
-                align=usual_alignment(about),
-                normalise="divided by 127.5, less 1",
-            ),
+            preprocessing=input_of(about),
             weights_digest=digest_json(recipe),
             training=TrainingRecord(
                 datasets=about.record.datasets,  # what the generator saw, and perhaps more

@@ -13,14 +13,12 @@ from ghbench.data.metric_lessons import VERSION, teacher
 from ghbench.errors import UsageError
 from ghbench.extractor import ExtractorSpec, LearnedMetric, Level, OwnMetric
 from ghbench.generators.first_party import FACES
-from ghbench.running.request import SubjectRequest
+from ghbench.running.request import RAW, SubjectRequest
 from ghbench.running.teaching import Pupil
 
 if TYPE_CHECKING:
     from ghbench.generator import GeneratorPlugin
     from ghbench.metrics.learned_metric import Kind
-
-RAW = "raw"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from ghbench.results import files, scoring
 from ghbench.results.provenance import provenance
 from ghbench.results.schema import Counts, Missing, Result
 from ghbench.running import record
-from ghbench.running.comparison import RAW, Comparison, InMetric, compared_spec, comparison, taught
+from ghbench.running.comparison import Comparison, InMetric, compared_spec, comparison, taught
 from ghbench.running.context import RunContext
 from ghbench.running.features import fill, identity_of_subject
 from ghbench.running.keys import align_parts, feature_key, identity_of_task, subject_parts
@@ -32,7 +32,7 @@ from ghbench.running.options import RunOptions
 from ghbench.running.overlap import check_overlap
 from ghbench.running.own_module import OwnModule
 from ghbench.running.record import RoleData
-from ghbench.running.request import SubjectRequest
+from ghbench.running.request import RAW, SubjectRequest
 from ghbench.running.teaching import Pupil
 from ghbench.store import StoredFeatures, default_store
 from ghbench.task import LEVEL, Checking, Comparing, Evaluation, Lacking, Role, Task, TaskInputs, Units

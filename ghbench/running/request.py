@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from ghbench import registry
 from ghbench.errors import MissingError, PluginError, UsageError
 from ghbench.extractor import Subject
+from ghbench.metrics.learned_metric import Kind
 from ghbench.randomness import preserved_randomness
 from ghbench.running.initial_weights import random_weights
 from ghbench.running.own_module import is_module, wrap
@@ -16,7 +17,8 @@ from ghbench.spec_string import SpecString, parse
 from ghbench.task import POLICIES, Policy, Task, WithConstants
 
 _OURS = ("level", "policy")
-SIMILARITIES = ("raw", "centred", "whitened", "within")
+RAW = "raw"
+SIMILARITIES = (RAW, *get_args(Kind))
 """Values of `similarity` that are ours; an extractor may have an option of that name, with other values."""
 _WRAPPED = ("layers", "pool", "size")
 """Options of a `torch.nn.Module` that `wrap` takes, unless its constructor has one of that name."""
@@ -109,7 +111,7 @@ def subject_request(subject: object, task: Task | None = None, *, reference: boo
     if _similarity_is_ours(plain):
         similarity, generator = plain.options.get("similarity"), plain.options.get("similarity.generator")
         plain = plain.without("similarity", "similarity.generator")
-        if generator is not None and similarity in {None, "raw"}:
+        if generator is not None and similarity in {None, RAW}:
             raise UsageError("similarity.generator teaches a metric; name one", fix="similarity=within or whitened")
     plain = registry.ours_first("extractor", plain) if reference else plain
     if plain.attribute is None:

@@ -7,7 +7,6 @@ import pytest
 import torch
 from tiny_encoders import ABOUT, RECORD, tiny_encoder
 
-from ghbench.data import metric_lessons
 from ghbench.data.renders import Renders
 from ghbench.errors import DataError, UsageError
 from ghbench.extraction import ExtractionOptions
@@ -21,12 +20,7 @@ from ghbench.running import runner
 from ghbench.running.options import RunOptions
 from ghbench.store import FeatureStore
 
-
-@pytest.fixture(autouse=True)
-def few_pictures(monkeypatch, tmp_path):
-    monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path / "cache"))
-    for name, count in {"FITTED": 24, "CHANGED": 8, "CHOSEN": 8}.items():
-        monkeypatch.setattr(metric_lessons, name, count)
+pytestmark = pytest.mark.usefixtures("few_pictures")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ghbench.data import metric_lessons
 from ghbench.errors import UsageError
 from ghbench.extraction import ExtractionOptions
 from ghbench.running import runner
@@ -18,12 +17,7 @@ from ghbench.running.teaching import Pupil
 from ghbench.store import FeatureStore
 from ghbench.tables.identity import Identity, identity_of
 
-
-@pytest.fixture(autouse=True)
-def few_pictures(monkeypatch, tmp_path):
-    monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path / "cache"))
-    for name, count in {"FITTED": 24, "CHANGED": 8, "CHOSEN": 8}.items():
-        monkeypatch.setattr(metric_lessons, name, count)
+pytestmark = pytest.mark.usefixtures("few_pictures")
 
 
 @pytest.fixture

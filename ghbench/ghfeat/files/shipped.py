@@ -1,10 +1,11 @@
-"""Finds an encoder's file, shipped or the user's, and its usual alignment. No torch."""
+"""Finds an encoder's file, shipped or the user's, and says what it takes. No torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ghbench.errors import MissingError, UsageError
+from ghbench.extractor import Preprocessing
 from ghbench.files import user_path
 from ghbench.generators.first_party import FACES
 from ghbench.generators.shipped_weights import missing_weights, shipped_file
@@ -44,7 +45,13 @@ def weights_file(weights: str) -> Path:
     raise UsageError(f"no encoder {weights!r}", fix=f"weights={', '.join(SHIPPED)}, or the path of a file")
 
 
-def usual_alignment(description: EncoderDescription) -> str:
+def input_of(description: EncoderDescription) -> Preprocessing:
+    """What an encoder takes: images of its size, in the alignment that it was trained on."""
+    side = description.config.size
+    return Preprocessing((side, side), align=_usual_alignment(description), normalise="divided by 127.5, less 1")
+
+
+def _usual_alignment(description: EncoderDescription) -> str:
     """The alignment of the images that an encoder was trained on.
 
     `ffhq` for encoders of faces, `none` for all others. The authors' file does not say; we assume FFHQ.

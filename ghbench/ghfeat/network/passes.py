@@ -6,7 +6,7 @@ first one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -26,6 +26,29 @@ def corrector_config(config: EncoderConfig, width: float) -> EncoderConfig:
     """
     slim = max(config.pyramid_width // 2, 1)
     return replace(config, inputs=6, width=width, pyramid_width=slim, output="affine", rectified=False)
+
+
+def predicted(
+    encoder: Encoder,
+    corrector: Encoder | None,
+    images: Tensor,
+    draw: Callable[[dict[str, Tensor]], Tensor],
+    passes: int = 1,
+) -> dict[str, Tensor]:
+    """Standardised codes after some passes: the encoder's, to which the corrector adds from the second pass on.
+
+    Args:
+        encoder: The encoder.
+        corrector: Its corrector; None is enough for one pass.
+        images: [N, 3, R, R] in [-1, 1].
+        draw: From codes by level to images [N, 3, R, R].
+        passes: How many.
+    """
+    units = encoder.standardised_codes(images)
+    for _ in range(passes - 1):
+        assert corrector is not None
+        units = corrected(corrector, images, draw(encoder.codes_of(units)), units)
+    return units
 
 
 def corrected(corrector: Encoder, images: Tensor, reconstructions: Tensor, units: Units) -> dict[str, Tensor]:

@@ -25,7 +25,7 @@ from ghbench.ghfeat.network.decoding import decode_codes
 from ghbench.ghfeat.network.encoder import Encoder, synchronise_norms
 from ghbench.ghfeat.network.heads import Head
 from ghbench.ghfeat.network.layout import Space, layout_of
-from ghbench.ghfeat.network.passes import corrected, corrector_config
+from ghbench.ghfeat.network.passes import corrected, corrector_config, predicted
 from ghbench.ghfeat.network.statistics import layout_statistics
 from ghbench.ghfeat.training.export import export_encoder
 from ghbench.ghfeat.training.lessons import Lesson, Lessons, renders_of_seeds
@@ -303,15 +303,15 @@ class GhfeatRecipe(Recipe):
     @torch.no_grad()
     def _codes(self, images: Tensor, passes: int = 1) -> dict[str, Tensor]:
         """Codes of images [N, 3, R, R] after some passes, by level [N, width]."""
-        encoder = self._final()
-        parts = []
-        with evaluating(encoder, *(self._final(name) for name in self.networks if name == "corrector")):
-            for part in torch.split(images, 16):
-                units = encoder.standardised_codes(part)
-                for _ in range(passes - 1):
-                    made = decode_codes(self.generator, self.layout, encoder.codes_of(units))
-                    units = corrected(self._final("corrector"), part, made, units)
-                parts.append(encoder.codes_of(units))
+        encoder, corrector = self._final(), self._final("corrector") if "corrector" in self.networks else None
+
+        def draw(codes: dict[str, Tensor]) -> Tensor:
+            return decode_codes(self.generator, self.layout, codes)
+
+        with evaluating(encoder, *([] if corrector is None else [corrector])):
+            parts = [
+                encoder.codes_of(predicted(encoder, corrector, part, draw, passes)) for part in torch.split(images, 16)
+            ]
         return {level.name: torch.cat([part[level.name] for part in parts]) for level in self.layout.levels}
 
     @torch.no_grad()
