@@ -88,7 +88,7 @@ def ghfeat(
     size: Annotated[int | None, typer.Option(min=32, max=1024, help="Side; default: the generator's.")] = None,
     data: Annotated[str | None, typer.Option(help="Dataset of real images; default: renders.")] = None,
     preset: Annotated[str, typer.Option(help="compact, or paper.")] = "compact",
-    start: Annotated[str | None, typer.Option(help="An earlier encoder to start from: file or run.")] = None,
+    start: Annotated[str | None, typer.Option(help="An earlier encoder: file, run or shipped weights.")] = None,
     discriminator: Annotated[Path | None, typer.Option(help="Checkpoint of a discriminator to start from.")] = None,
     label: Annotated[int | None, typer.Option(min=0, help="Class, for a conditional generator.")] = None,
     images: Images = 100_000, until: Until = 0, seed: Seed = 0, option: Settings = None,

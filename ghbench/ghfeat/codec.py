@@ -46,7 +46,6 @@ class Codec:
         encoder: The encoder.
         generator: Spec string or path that replaces the generator named in the encoder's file.
         device: Where both compute.
-        corrector: Network of further passes.
     """
 
     def __init__(
@@ -55,13 +54,9 @@ class Codec:
         encoder: Encoder,
         generator: str | None = None,
         device: str = "cpu",
-        corrector: Encoder | None = None,
     ) -> None:
         self.description, self.device = description, device
         self.encoder = _to_device(encoder, device).eval().requires_grad_(requires_grad=False)
-        self.corrector = corrector
-        if corrector is not None:
-            self.corrector = _to_device(corrector, device).eval().requires_grad_(requires_grad=False)
         self.layout, self.size = description.config.layout, description.config.size
         self._typed = generator
         label = description.about.get("label")
@@ -84,8 +79,7 @@ class Codec:
             UsageError: There is no such device.
         """
         path = weights_file(weights)
-        saved = load_encoder(path)
-        return cls(describe_encoder(path), saved.encoder, generator, device, saved.corrector)
+        return cls(describe_encoder(path), load_encoder(path).encoder, generator, device)
 
     @cached_property
     def generator(self) -> Generator:
@@ -143,16 +137,9 @@ class Codec:
 
         Args:
             images: Images.
-            passes: From the second pass on, the corrector sees images and reconstructions and adds to the codes.
-
-        Raises:
-            UsageError: The encoder has no corrector.
+            passes: From the second pass on, the encoder also sees its reconstruction, see `ghfeat.network.passes`.
         """
-        if passes > 1 and self.corrector is None:
-            raise UsageError(
-                f"{self.description.path} has no corrector; it makes one pass", fix="passes=1, or train with passes=3"
-            )
-        found = predicted(self.encoder, self.corrector, self.tensor(images), self.synthesise, passes)
+        found = predicted(self.encoder, self.tensor(images), self.synthesise, passes)
         if not self.description.standardised:
             return self.standardise(self.encoder.codes_of(found))
         # Straight from the heads: adding a mean and subtracting it again would cost precision.

@@ -29,7 +29,8 @@ class Ghfeat:
         weights: `faces128`, `faces64`, `fashion32` or `mnist32`, or the path of an encoder: our own, the authors'
             pickle, or its conversion by `ghbench convert`.
         generator: Spec string or path that replaces the generator named in the encoder's file.
-        passes: Passes of encoder and corrector; 1 is the paper's GH-Feat. The metric is that of the first pass.
+        passes: Passes of the encoder; from the second on it sees its reconstruction too, and corrects the codes. 1 is
+            the paper's GH-Feat. The metric is that of the first pass.
         refine: Steps by which codes are then optimised towards the image.
 
     Raises:
@@ -74,7 +75,6 @@ class Ghfeat:
 
         Raises:
             MissingError: Further passes or refinement need the generator, which is not available.
-            UsageError: The encoder has no corrector, and there is more than one pass.
         """
         features = self.codec.features(images, self._passes)
         if self._refine:
@@ -150,8 +150,7 @@ class Ghfeat:
         from ghbench.ghfeat.files.weights import load_encoder
 
         about = self._description
-        saved = load_encoder(about.path)
-        return Codec(about, saved.encoder, self._generator, self._device, saved.corrector)
+        return Codec(about, load_encoder(about.path).encoder, self._generator, self._device)
 
     @property
     def _version(self) -> str:

@@ -13,7 +13,7 @@ from ghbench.ghfeat.network.config import EncoderConfig, compact, paper
 from ghbench.ghfeat.network.encoder import Encoder, synchronise_norms
 from ghbench.ghfeat.network.heads import QUERIES, Affine, AttentionPooling
 from ghbench.ghfeat.network.layout import CodeLayout, CodeLevel, adain_layout, layout_of
-from ghbench.ghfeat.network.passes import corrected, corrector_config
+from ghbench.ghfeat.network.passes import STEP, predicted
 from ghbench.ghfeat.network.statistics import layout_statistics
 
 OFFICIAL = adain_layout({4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128, 256: 64})
@@ -152,18 +152,20 @@ def test_attention_pools_a_weighted_mean_of_the_map():
     assert all(code.shape[0] == 2 for code in encoder(torch.rand(2, 3, 64, 64)).values())
 
 
-def test_a_corrector_sees_six_channels_and_adds_to_the_codes():
-    config = compact(SMALL, 64, width=1 / 4, pyramid_width=16)
-    corrector = Encoder(corrector_config(config, 1 / 8)).eval()
-    assert corrector.config.pyramid_width == 8
-    images = torch.rand(2, 3, 64, 64)
-    units = {level.name: torch.ones(2, level.width) for level in SMALL.levels}
-    after = corrected(corrector, images, images * 3, units)
-    change = corrector.standardised_codes(torch.cat([images, (images * 3).clamp(-1, 1)], dim=1))
-    assert {name: code.shape for name, code in after.items()} == {name: unit.shape for name, unit in units.items()}
-    torch.testing.assert_close(after, {name: 1 + value for name, value in change.items()})
-    with pytest.raises(ValueError, match=r"\[N, 6, 64, 64\]"):
-        corrector(images)
+def test_further_passes_take_back_what_the_encoder_shrinks():
+    class Shrinking:
+        """E(x) = .8 x of a generator that draws its codes."""
+
+        def standardised_codes(self, images):
+            return {"all": 0.8 * images}
+
+        def codes_of(self, units):
+            return units
+
+    images = torch.linspace(-0.9, 0.9, 8)[:, None]
+    for passes in (1, 2, 5):
+        found = predicted(Shrinking(), images, lambda codes: codes["all"], passes)["all"]
+        torch.testing.assert_close(found, images * (1 - 0.2 * (1 - 0.8 * STEP) ** (passes - 1)))
 
 
 @pytest.mark.parametrize("size", [32, 64, 128, 256, 512, 1024])

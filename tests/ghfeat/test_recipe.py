@@ -20,9 +20,9 @@ from ghbench.generators.tiny import tiny_generator
 from ghbench.ghfeat.codec import Codec
 from ghbench.ghfeat.files.weights import SavedEncoder, load_encoder, save_encoder
 from ghbench.ghfeat.network.config import compact
-from ghbench.ghfeat.network.passes import corrected
 from ghbench.ghfeat.network.statistics import layout_statistics, principal_components
 from ghbench.ghfeat.training import recipe as recipes
+from ghbench.ghfeat.training.decoders import decoder_of
 from ghbench.ghfeat.training.deviations import deviations
 from ghbench.ghfeat.training.job import ghfeat_recipe
 from ghbench.ghfeat.training.lessons import Lessons
@@ -171,27 +171,67 @@ def test_the_code_loss_in_all_principal_components_is_that_of_all_numbers():
 
 
 def test_the_card_names_what_is_not_as_in_the_paper():
-    ours = deviations(dataclasses.asdict(GhfeatOptions(passes=3)), 240_000)
+    ours = deviations(dataclasses.asdict(GhfeatOptions(decoder="shuffled", code=0.0)), 240_000)
     assert "1.7% of the paper's 14 million images" in ours
     assert "a rate 10 times the paper's" in ours
-    assert "corrector" in ours
+    assert "a shuffled decoder in the generator's place" in ours
     assert deviations(dataclasses.asdict(GhfeatOptions(**PRESETS["paper"])), 96 * 145_833) == ""
 
 
-def test_a_corrector_learns_and_norms_settle(tmp_path, machine):
-    made = recipe(total=64, passes=3, corrected=0.5, settled=0.5, corrector_width=0.125, rate=1e-2)
-    outcome = train(made, Schedule(images=64, log_every=8), RunFolder(tmp_path / "run"), machine)
-    assert {"mse.psi1.0", "mse.psi1.0.passes2", "mse.psi1.0.passes3"} <= set(outcome.metrics)
+def test_norms_settle_and_three_passes_are_measured(tmp_path, machine):
+    made = recipe(settled=0.5)
+    outcome = train(made, Schedule(images=16), RunFolder(tmp_path / "run"), machine)
+    assert {"mse.psi1.0", "mse.psi1.0.passes3"} <= set(outcome.metrics)
     norms = [module for module in made.encoder.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     assert norms
     assert not any(module.training for module in norms)
     assert made.encoder.training
-    saved = load_encoder(tmp_path / "run" / "model.safetensors")
-    assert saved.corrector is not None
-    images = torch.rand(2, 3, 32, 32)
-    units = saved.encoder.standardised_codes(images)
-    after = corrected(saved.corrector, images, images, units)
-    assert any((after[name] != unit).any() for name, unit in units.items())
+
+
+@pytest.mark.parametrize("kind", ["shuffled", "random"])
+def test_a_generator_that_has_forgotten_keeps_its_codes(kind):
+    whole = recipe()
+    generator, ws = whole.generator, whole.lessons.random_ws(4, torch.device("cpu"))
+    torch.manual_seed(0)
+    decoder = decoder_of(kind, generator, whole.layout, whole.statistics, 32)
+    codes = whole.layout.codes(generator, ws)
+    torch.testing.assert_close(whole.layout.codes(decoder.generator, ws), codes, rtol=0, atol=0)
+    difference = (decoder(codes) - whole.objective.decoder(codes)).abs()
+    assert difference.mean() > 0.1 * whole.objective.decoder(codes).std()
+    if kind == "shuffled":
+        pairs = zip(generator.parameters(), decoder.generator.parameters(), strict=True)
+        assert all(torch.equal(one.flatten().sort()[0], two.flatten().sort()[0]) for one, two in pairs)
+
+
+def test_a_learned_decoder_learns_with_the_encoder_and_its_codes_are_no_generators(tmp_path, machine):
+    settings = {"decoder": "learned", "code": 0.0, "rate": 3e-3}
+    straight, stopped = RunFolder(tmp_path / "straight"), RunFolder(tmp_path / "stopped")
+    before = recipe(**settings).networks["decoder"].dense.weight.detach().clone()
+    made = recipe(**settings)
+    train(made, Schedule(images=16), straight, machine)
+    assert not torch.equal(made.networks["decoder"].dense.weight, before)
+    train(recipe(**settings), dataclasses.replace(Schedule(images=16), until=8), stopped, machine)
+    again = recipe(**settings)
+    train(again, Schedule(images=16), stopped, machine)
+    torch.testing.assert_close(
+        again.networks["decoder"].dense.weight, made.networks["decoder"].dense.weight, rtol=0, atol=0
+    )
+    codec = Codec.load(str(tmp_path / "straight" / "model.safetensors"))
+    codes = codec.encode(np.zeros((1, 3, 32, 32), np.uint8))
+    with pytest.raises(MissingError, match="generator"):
+        codec.decode(codes)
+    with pytest.raises(UsageError, match="code=0"):
+        recipe(decoder="learned")
+
+
+def test_trained_by_codes_alone_an_encoder_draws_nothing_into_the_loss(machine):
+    made = recipe(pixel=0.0)
+    made.prepare(machine)
+    codes = {name: code.requires_grad_() for name, code in made.encoder(torch.rand(2, 3, 32, 32)).items()}
+    images, known = torch.zeros(2, 3, 32, 32), torch.ones(2)
+    loss, terms, drawn = made.objective(codes, images, {name: code.detach() + 1 for name, code in codes.items()}, known)
+    assert not drawn.requires_grad
+    torch.testing.assert_close(loss.detach(), 0.3 * terms["code"])
 
 
 def test_a_run_can_stop_early_and_resume(tmp_path, machine):
@@ -282,27 +322,6 @@ def test_the_papers_rate_decays_twice_per_iteration():
     options = {**PRESETS["paper"], "perceptual": 0.0, "real": 0.0, "batch": 96, "encoder": "compact"}
     made = GhfeatRecipe(tiny_generator(), SPEC, "tiny", GhfeatOptions(**options), 96 * 145_833)
     assert [made.rate(step) for step in (0, 18_229, 145_833)] == pytest.approx([1e-4, 8e-5, 1.68e-5], rel=2e-3)
-
-
-def test_a_corrector_starts_with_nothing_and_learns_to_improve_codes(machine, monkeypatch):
-    made = recipe(total=4 * 100, passes=2, corrected=1.0, settled=0.0, rate=3e-3, corrector_width=0.25)
-    made.prepare(machine)
-    torch.manual_seed(0)
-    lesson = made.lessons.batch(4, np.empty(0, dtype=np.int64), torch.device("cpu"))
-    made.lessons.batch = lambda *_: lesson
-    update = machine.update
-    monkeypatch.setattr(machine, "update", lambda one, loss: one is made.optimisers["encoder"] or update(one, loss))
-    steps = [made.step(Batch(step, 0, np.arange(4), np.empty(0, dtype=np.int64), 4)) for step in range(80)]
-    torch.testing.assert_close(steps[0]["corrected pixel"], steps[0]["pixel"])
-    assert steps[-1]["corrected pixel"] < steps[-1]["pixel"] / 2
-
-
-def test_the_corrector_has_a_rate_of_its_own_part_of_the_run():
-    made = recipe(total=4 * 4_000, passes=2, corrected=0.25, rate=1e-3)
-    assert made.corrector_rate(3_000) == pytest.approx(1e-5)
-    assert made.corrector_rate(3_500) == pytest.approx(5e-4, rel=0.01)
-    assert made.corrector_rate(3_999) == pytest.approx(1e-5, rel=0.01)
-    assert made.rate(3_000) == pytest.approx(1e-3 * 0.1464, rel=0.01)
 
 
 def test_weights_that_fit_are_copied(machine):

@@ -15,8 +15,8 @@ from ghbench.extractor import OwnMetric, TrainingRecord
 from ghbench.ghfeat.files.metric import read_metric
 from ghbench.ghfeat.network.config import EncoderConfig
 
-NETWORK, CORRECTOR = "encoder", "corrector"
-"""Names of the networks in our files."""
+NETWORK = "encoder"
+"""Its name in our files."""
 OFFICIAL = "E"
 """The encoder's name in the authors' pickles."""
 OFFICIAL_LICENCE = "not stated by the authors; made with NVIDIA's StyleGAN, which is CC BY-NC 4.0"
@@ -39,7 +39,6 @@ class EncoderDescription:
             does not say.
         generator_digest: Digest of the generator's weights, None if it is unknown or the generator is in the file.
         standardised: Whether the file holds mean and standard deviation of the generator's codes.
-        corrector: Architecture of the network of further passes; None if there is none.
         metric: In which its codes are compared; None: as they are.
     """
 
@@ -53,7 +52,6 @@ class EncoderDescription:
     generator: str | None = None
     generator_digest: str | None = None
     standardised: bool = False
-    corrector: EncoderConfig | None = None
     metric: OwnMetric | None = None
 
 
@@ -79,8 +77,7 @@ def description_of(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
     """The description in a checkpoint that was read from `path`; see `describe_encoder`."""
     if OFFICIAL in checkpoint.networks:
         return _official(path, checkpoint)
-    architectures = checkpoint.config.get("architecture") or {}
-    architecture, further = (architectures.get(name) for name in (NETWORK, CORRECTOR))
+    architecture = (checkpoint.config.get("architecture") or {}).get(NETWORK)
     if not isinstance(architecture, dict):
         raise DataError(
             f"{path} has no encoder; its networks are {', '.join(checkpoint.networks) or 'none'}",
@@ -102,7 +99,6 @@ def description_of(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
         generator=_text(about.get("generator")),
         generator_digest=_text(about.get("generator_digest")),
         standardised=any(bool(np.any(array)) for array in means),
-        corrector=EncoderConfig.from_json(further) if isinstance(further, dict) else None,
         metric=read_metric(checkpoint.tensors, about, config.layout),
     )
 

@@ -59,6 +59,9 @@ def _usual_alignment(description: EncoderDescription) -> str:
     if description.official:
         return "ffhq"
     try:
-        return "ffhq" if parse_recorded(description.generator or "").name == FACES else "none"
+        # A control that no generator draws still is an encoder of the images that one drew.
+        options = description.about.get("options")
+        named = description.generator or (options.get("generator") if isinstance(options, dict) else None)
+        return "ffhq" if parse_recorded(str(named or "")).name == FACES else "none"
     except UsageError:  # no name, or the path of a checkpoint
         return "none"

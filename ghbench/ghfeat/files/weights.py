@@ -17,7 +17,7 @@ from ghbench.checkpoints.unpickler import DAMAGE
 from ghbench.digests import digest_array, digest_lines
 from ghbench.errors import DataError
 from ghbench.extractor import OwnMetric, TrainingRecord
-from ghbench.ghfeat.files.description import CORRECTOR, NETWORK, description_of
+from ghbench.ghfeat.files.description import NETWORK, description_of
 from ghbench.ghfeat.files.metric import metric_arrays
 from ghbench.ghfeat.files.official import official_encoder
 from ghbench.ghfeat.network.config import EncoderConfig
@@ -37,7 +37,6 @@ class SavedEncoder:
         about: Anything else, as JSON values: generator, recipe, measurements.
         digest: sha256 of the file.
         official: Whether these are the authors' weights.
-        corrector: The network of further passes, see `ghbench.ghfeat.network.passes`; None if there is none.
     """
 
     encoder: Encoder
@@ -46,7 +45,6 @@ class SavedEncoder:
     about: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
     official: bool = False
-    corrector: Encoder | None = None
 
 
 def save_encoder(
@@ -57,7 +55,6 @@ def save_encoder(
     record: TrainingRecord,
     about: Mapping[str, Any] | None = None,
     half: bool = False,
-    corrector: Encoder | None = None,
     metric: OwnMetric | None = None,
 ) -> None:
     """Write an encoder as safetensors, atomically; its statistics of codes are among its tensors.
@@ -70,18 +67,12 @@ def save_encoder(
         about: Anything else, as JSON values.
         half: Store matrices and kernels in float16, unless a number in them is too large for it. Vectors (norms,
             biases, statistics of codes) stay in float32: they are small, and variances can exceed float16's range.
-        corrector: Network of further passes, stored beside it.
         metric: In which its codes are compared; `about` says how it was learned.
 
     Raises:
         DataError: A weight is not finite.
     """
-    networks = {NETWORK: encoder, **({} if corrector is None else {CORRECTOR: corrector})}
-    arrays = {
-        f"{place}/{name}": _array(tensor, half)
-        for place, network in networks.items()
-        for name, tensor in network.state_dict().items()
-    }
+    arrays = {f"{NETWORK}/{name}": _array(tensor, half) for name, tensor in encoder.state_dict().items()}
     if metric is not None:
         arrays |= metric_arrays(metric, encoder.config.layout)
     digest = digest_lines(f"{name} {digest_array(array)}" for name, array in arrays.items())
@@ -92,7 +83,7 @@ def save_encoder(
         path,
         content,
         licence=licence,
-        architecture={place: network.config.to_json() for place, network in networks.items()},
+        architecture={NETWORK: encoder.config.to_json()},
     )
 
 
@@ -105,8 +96,7 @@ def load_encoder(path: Path | str) -> SavedEncoder:
     checkpoint = checkpoints.read(path)
     about = description_of(Path(path), checkpoint)
     encoder = official_encoder(checkpoint) if about.official else _build(checkpoint.network(NETWORK), about.config)
-    corrector = None if about.corrector is None else _build(checkpoint.network(CORRECTOR), about.corrector)
-    return SavedEncoder(encoder, about.licence, about.record, about.about, about.digest, about.official, corrector)
+    return SavedEncoder(encoder, about.licence, about.record, about.about, about.digest, about.official)
 
 
 def _build(tensors: Mapping[str, NDArray[Any]], config: EncoderConfig) -> Encoder:

@@ -45,7 +45,6 @@ class EncoderConfig:
         reading: Map that a level's head reads: by its `row` in W+, as in the paper, or the map of its `resolution`.
         gathering: How a head makes a vector of its map: `flatten`, or `attention` pooling.
         rectified: Whether a head has a ReLU before its dense layer.
-        inputs: Channels of the images: 3, or 6 for an encoder that also sees a reconstruction.
 
     Raises:
         UsageError: An invalid value.
@@ -65,7 +64,6 @@ class EncoderConfig:
     reading: Reading = "row"
     gathering: Gathering = "flatten"
     rectified: bool = False
-    inputs: int = 3
 
     def __post_init__(self) -> None:
         if not 32 <= self.size <= LARGEST or self.size & (self.size - 1):
@@ -74,8 +72,6 @@ class EncoderConfig:
             raise UsageError(f"encoder of depth {self.depth}; expected {', '.join(map(str, UNITS))}")
         if not 0 < self.width <= 16 or self.pyramid_width < 1 or (self.head_channels or 1) < 1:
             raise UsageError("encoder widths must be positive, and the trunk's multiplier at most 16")
-        if self.inputs not in {3, 6}:
-            raise UsageError(f"encoder of {self.inputs} channels; expected 3, or 6 for images and reconstructions")
         for name, known in (
             ("heads", Heads), ("blocks", Blocks), ("padding", Padding), ("output", Output), ("reading", Reading),
             ("gathering", Gathering),

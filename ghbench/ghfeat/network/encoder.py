@@ -45,7 +45,7 @@ class Encoder(nn.Module):
         """Encode images.
 
         Args:
-            images: Float [N, 3, R, R], nominally in [-1, 1]; with 6 channels for a corrector.
+            images: Float [N, 3, R, R], nominally in [-1, 1].
 
         Returns:
             Codes by level, coarse to fine, each float32 [N, width].
@@ -61,7 +61,7 @@ class Encoder(nn.Module):
 
     def standardised_codes(self, images: Tensor) -> dict[str, Tensor]:
         """(code - mean) / standard deviation by level; see `forward`."""
-        expected = (self.config.inputs, self.config.size, self.config.size)
+        expected = (3, self.config.size, self.config.size)
         if images.shape[1:] != expected:
             raise ValueError(f"images are {tuple(images.shape)}; expected [N, {', '.join(map(str, expected))}]")
         shallow, middle, deep = self.alignment(self.pyramid(self.trunk(images)))

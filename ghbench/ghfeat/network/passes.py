@@ -1,64 +1,38 @@
-"""Further passes: a corrector sees images and their reconstructions and predicts what to add to the codes.
+"""Further passes: the encoder also sees its own reconstruction, and what it sees differently is added to the codes.
 
-Source: Alaluf et al., "ReStyle", ICCV 2021, section 3. There one network makes all passes; here GH-Feat makes the
-first one.
+Source: the feedback of Alaluf et al., "ReStyle", ICCV 2021, section 3, without a network of its own: the correction is
+the difference of the encoder's answers to the image and to its reconstruction, as in a fixed-point iteration.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
-from ghbench.ghfeat.network.config import EncoderConfig
 from ghbench.ghfeat.network.encoder import Encoder
 
-Units = Mapping[str, Tensor]
-"""Standardised codes by level [N, width]."""
-
-
-def corrector_config(config: EncoderConfig, width: float) -> EncoderConfig:
-    """The configuration of an encoder's corrector: it reads 6 channels, has half the pyramid, and linear heads.
-
-    A rectifier before the last layer would die: corrections start as noise, which a head unlearns by closing it.
-    """
-    slim = max(config.pyramid_width // 2, 1)
-    return replace(config, inputs=6, width=width, pyramid_width=slim, output="affine", rectified=False)
+STEP = 0.5
+"""Share of the difference that is added; chosen on development renders, for three passes."""
 
 
 def predicted(
-    encoder: Encoder,
-    corrector: Encoder | None,
-    images: Tensor,
-    draw: Callable[[dict[str, Tensor]], Tensor],
-    passes: int = 1,
+    encoder: Encoder, images: Tensor, draw: Callable[[dict[str, Tensor]], Tensor], passes: int = 1
 ) -> dict[str, Tensor]:
-    """Standardised codes after some passes: the encoder's, to which the corrector adds from the second pass on.
+    """Standardised codes after some passes: u_1 = E(x), then u_(k+1) = u_k + STEP * (E(x) - E(G(u_k))).
 
     Args:
-        encoder: The encoder.
-        corrector: Its corrector; None is enough for one pass.
-        images: [N, 3, R, R] in [-1, 1].
-        draw: From codes by level to images [N, 3, R, R].
-        passes: How many.
+        encoder: The encoder E.
+        images: x, [N, 3, R, R] in [-1, 1].
+        draw: G, from codes by level to images [N, 3, R, R], which are clipped here.
+        passes: How many; the first one is the paper's GH-Feat.
+
+    Returns:
+        By level [N, width].
     """
-    units = encoder.standardised_codes(images)
+    seen = encoder.standardised_codes(images)
+    units = dict(seen)
     for _ in range(passes - 1):
-        assert corrector is not None
-        units = corrected(corrector, images, draw(encoder.codes_of(units)), units)
+        again = encoder.standardised_codes(draw(encoder.codes_of(units)).to(images.dtype).clamp(-1, 1))
+        units = {name: unit + STEP * (seen[name] - again[name]) for name, unit in units.items()}
     return units
-
-
-def corrected(corrector: Encoder, images: Tensor, reconstructions: Tensor, units: Units) -> dict[str, Tensor]:
-    """Standardised codes after a further pass.
-
-    Args:
-        corrector: Encoder of 6 channels.
-        images: [N, 3, R, R] in [-1, 1].
-        reconstructions: What the codes draw, [N, 3, R, R]; clipped here.
-        units: Standardised codes so far.
-    """
-    pair = torch.cat([images, reconstructions.to(images.dtype).clamp(-1, 1)], dim=1)
-    return {name: units[name] + change for name, change in corrector.standardised_codes(pair).items()}

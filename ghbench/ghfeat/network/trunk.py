@@ -154,7 +154,7 @@ class Trunk(nn.Module):
 def _stem(config: EncoderConfig) -> ConvNorm:
     reduction, width = config.stem_reduction, _scale(64, config)
     size, stride = (3, 1) if reduction == 1 else (7, 2)
-    conv = convolution(config.inputs, width, size, stride=stride, bias=False, padding=config.padding)
+    conv = convolution(3, width, size, stride=stride, bias=False, padding=config.padding)
     return ConvNorm(conv, slope=SLOPE if config.blocks == "paper" else 0)
 
 

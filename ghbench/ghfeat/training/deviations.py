@@ -41,7 +41,7 @@ def deviations(options: Mapping[str, Any], images: int) -> str:
             options["encoder"] == "compact"
         ),
         "codes relative to their mean and deviation": options["statistics"],
-        "a corrector for further passes": options["passes"] > 1,
+        f"a {options['decoder']} decoder in the generator's place, as a control": options["decoder"] != "generator",
         **{f"{name}={options[name]}": options[name] != usual for name, usual in _OTHER.items()},
     }
     parts = [part for part, differs in found.items() if differs]

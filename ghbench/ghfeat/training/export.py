@@ -34,7 +34,6 @@ def export_encoder(
     perceptual_weight: float,
     domain: Domain,
     past: Past | None = None,
-    corrector: Encoder | None = None,
     kind: Kind | Literal[""] = "",
 ) -> None:
     """Write `model.safetensors` (matrices in float16) and `card.md`.
@@ -50,7 +49,6 @@ def export_encoder(
         perceptual_weight: Its weight, as set or measured.
         domain: `real`, or `in-generator` if the generator drew every image.
         past: The earlier encoder that training started from; its record, terms and history are kept.
-        corrector: The network of further passes.
         kind: Metric to learn for the codes; empty for none.
     """
     data = description["data"]
@@ -65,9 +63,11 @@ def export_encoder(
     licence = generator.licence
     if past is not None:
         record, licence = past.record(record), past.licence(licence)
+    # What no generator draws names none.
+    named = {"generator": generator_name, "generator_digest": generator.weights_digest}
+    drawn = named if description["decoder"] == "generator" else {}
     about = {
-        "generator": generator_name, "generator_digest": generator.weights_digest,
-        "options": {name: value for name, value in description.items() if name != "data"},
+        **drawn, "options": {name: value for name, value in description.items() if name != "data"},
         "data": data, "perceptual_weight": perceptual_weight,
         "history": {name: value for name, value in history.items() if name != "metrics"},
         "metrics": dict(history["metrics"]),
@@ -77,9 +77,7 @@ def export_encoder(
     file = folder / "model.safetensors"
 
     def save(metric: OwnMetric | None = None) -> None:
-        save_encoder(
-            file, encoder, licence=licence, record=record, about=about, half=True, corrector=corrector, metric=metric
-        )  # fmt: skip
+        save_encoder(file, encoder, licence=licence, record=record, about=about, half=True, metric=metric)
 
     save()  # before a metric is learned: whatever goes wrong then, the encoder is there
     if kind:
@@ -101,7 +99,7 @@ def export_encoder(
             f"{encoder.config.layout.width:,} numbers in {len(encoder.config.layout.levels)} levels. "
             "Use it with `ghbench run --extractor ghfeat:weights=model.safetensors`. Metrics are measured on unseen "
             "seeds at two truncations: squared error on [-1, 1], and R2 of the codes by level."
-            + _beside(corrector, about.get("metric"))
+            + _beside(about.get("metric"))
             + (" `mse.real` is measured on real images of the test split." if "mse.real" in history["metrics"] else "")
         ),
         data=RENDERS_ONLY if rendered else _data_line(data, description["real"], domain),
@@ -113,18 +111,14 @@ def export_encoder(
     ).write(folder / "card.md")
 
 
-def _beside(corrector: Encoder | None, metric: Mapping[str, Any] | None) -> str:
+def _beside(metric: Mapping[str, Any] | None) -> str:
     """What else is in the file."""
-    parts = []
-    if corrector is not None:
-        millions = sum(parameter.numel() for parameter in corrector.parameters()) / 1e6
-        parts.append(f" A corrector of {millions:.1f} million parameters makes further passes: `passes=3`.")
-    if metric is not None:
-        parts.append(
-            f" Codes are compared in a metric ({metric['kind']}) learned from pictures of {metric['generator']}; "
-            "`similarity=raw` leaves it out."
-        )
-    return "".join(parts)
+    if metric is None:
+        return ""
+    return (
+        f" Codes are compared in a metric ({metric['kind']}) learned from pictures of {metric['generator']}; "
+        "`similarity=raw` leaves it out."
+    )
 
 
 def _data_line(data: Mapping[str, Any], share: float, domain: Domain) -> str:

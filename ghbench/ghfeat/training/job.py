@@ -14,14 +14,17 @@ from ghbench.data.renders import Renders
 from ghbench.dataset import Dataset
 from ghbench.errors import MissingError, UsageError
 from ghbench.files import user_path
+from ghbench.generators.first_party import FACES
 from ghbench.generators.loading import generator_plugin, load_discriminator, load_generator
 from ghbench.generators.native import Rebuildable
 from ghbench.generators.pictures import in_rgb
 from ghbench.generators.protocol import Generator
+from ghbench.ghfeat.files.shipped import SHIPPED, weights_file
 from ghbench.ghfeat.files.weights import load_encoder
 from ghbench.ghfeat.training.options import PRESETS, GhfeatOptions
 from ghbench.ghfeat.training.perceptual import perceptual_network
 from ghbench.ghfeat.training.recipe import GhfeatRecipe
+from ghbench.spec_string import parse
 from ghbench.training.gan_export import in_colour
 from ghbench.training.images import TrainingImages
 from ghbench.training.run_folder import RunFolder
@@ -50,7 +53,7 @@ def ghfeat_recipe(
         size: Side of the images, for generators of several sizes; None for the generator's own.
         preset: `compact` or `paper`.
         data: Spec string of a dataset of real images; required if the share `real` is above 0.
-        start: An earlier encoder to start from: a file, or the name of a run.
+        start: An earlier encoder to start from: a file, or the name of a run or of shipped weights.
         discriminator: A checkpoint whose discriminator to start from; None for a new one.
         label: Class that a conditional generator draws.
         seed: Seed of the initial weights.
@@ -78,7 +81,7 @@ def ghfeat_recipe(
         options,
         total,
         images=images,
-        ws=None if images is None else _known_ws(images, plugin.spec().weights_digest, network),
+        ws=None if images is None else _known_ws(images, name, plugin.spec().weights_digest, network),
         perceptual=perceptual_network(options.perceptual_network) if perceptual else None,
         label=label,
         discriminator=None if discriminator is None else _discriminator(discriminator, plugin.spec().size),
@@ -87,10 +90,16 @@ def ghfeat_recipe(
     )
 
 
-def _known_ws(images: TrainingImages, weights_digest: str, generator: Generator) -> Tensor | None:
-    """W+ [N, rows, w_dim] of the images of a split that the generator itself drew; None for all others."""
+def _known_ws(images: TrainingImages, name: str, weights_digest: str, generator: Generator) -> Tensor | None:
+    """W+ [N, rows, w_dim] of the images of a split that the generator itself drew; None for all others.
+
+    The face generator has one mapping and one set of style codes, whichever of its heads draws.
+    """
     dataset = images.dataset
-    if not isinstance(dataset, Renders) or dataset.recipe.weights_digest != weights_digest:
+    if not isinstance(dataset, Renders):
+        return None
+    heads = FACES == parse(name).name == parse(dataset.generator).name
+    if not heads and dataset.recipe.weights_digest != weights_digest:
         return None
     rows = max(level.layer for level in generator.levels) + 1
     return torch.from_numpy(dataset.codes([int(row) for row in images.rows])[:, :rows])
@@ -114,6 +123,8 @@ def _start_file(start: str) -> Path:
     if path.is_file():
         return path
     path = RunFolder(start).path / "model.safetensors"
+    if not path.is_file() and start in SHIPPED:
+        return weights_file(start)
     if not path.is_file():
         raise MissingError(
             f"there is no encoder {path} to start from", fix="--start FILE, or the name of a finished run"

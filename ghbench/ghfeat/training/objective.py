@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from ghbench.generators.code_statistics import CodeStatistics
 from ghbench.generators.protocol import Generator
 from ghbench.generators.rendering import area_average
-from ghbench.ghfeat.network.decoding import decode_codes
 from ghbench.ghfeat.network.layout import CodeLayout
 from ghbench.ghfeat.network.statistics import principal_components
 from ghbench.ghfeat.training.losses import code_loss, perceptual_loss, pixel_loss, weight_for_share
@@ -25,8 +24,9 @@ class Objective:
     """Weighted terms of the loss; the adversarial one is the recipe's.
 
     Args:
-        generator: The frozen generator.
-        layout: Layout of its codes.
+        generator: The generator whose codes are predicted.
+        decoder: What draws images from codes by level.
+        layout: Layout of the codes.
         statistics: Their mean and standard deviation by level.
         options: Weights.
         perceptual: Perceptual network; None for no such term.
@@ -35,12 +35,13 @@ class Objective:
     def __init__(
         self,
         generator: Generator,
+        decoder: nn.Module,
         layout: CodeLayout,
         statistics: Mapping[str, CodeStatistics],
         options: GhfeatOptions,
         perceptual: nn.Module | None,
     ) -> None:
-        self.generator, self.layout, self.statistics = generator, layout, statistics
+        self.generator, self.decoder, self.statistics = generator, decoder, statistics
         self.options, self.perceptual = options, perceptual
         self.perceptual_weight, self.calibrated = options.perceptual, False
         count = options.code_components
@@ -48,6 +49,7 @@ class Objective:
 
     def to(self, device: torch.device) -> None:
         """Move networks and arrays."""
+        self.decoder.to(device)
         if self.perceptual is not None:
             self.perceptual.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.basis is not None:
@@ -68,7 +70,8 @@ class Objective:
             The weighted sum, each term by name, and the reconstructions [N, 3, R, R].
         """
         options = self.options
-        made = decode_codes(self.generator, self.layout, codes)
+        judged = options.pixel or options.adversarial or self.perceptual is not None
+        made: Tensor = self.decoder(codes if judged else {name: code.detach() for name, code in codes.items()})
         terms = {"pixel": (options.pixel, pixel_loss(made, targets))}
         if self.perceptual is not None:
             terms["perceptual"] = (

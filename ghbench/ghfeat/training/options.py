@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from ghbench.errors import UsageError
 from ghbench.ghfeat.network.config import Gathering
+from ghbench.ghfeat.training.decoders import Decoder
 from ghbench.metrics.learned_metric import Kind
 
 Architecture = Literal["paper", "compact"]
@@ -52,10 +53,8 @@ class GhfeatOptions:
         reflected: Share of images reduced to a part that is surrounded by its blurred reflection, as alignment pads.
         real: Share of real images in a batch; the others are renders.
         settled: Last share of the run in which the trunk's norms keep their statistics.
-        passes: Passes of the trained encoder; above 1, a corrector is trained, which sees the image and its
-            reconstruction and predicts what to add to the codes (after ReStyle, Alaluf et al. 2021).
-        corrected: Last share of the run in which the corrector learns.
-        corrector_width: Multiplier of the channels of its trunk.
+        decoder: What draws the images that are judged: the `generator`; or, as controls of what it teaches, the same
+            with `shuffled` or `random` weights, or a plain network that is `learned` beside the encoder.
         metric: In which the trained codes are compared, learned from renders at the end: `whitened`, `within`,
             `centred` or, empty, as they are.
     """
@@ -90,23 +89,21 @@ class GhfeatOptions:
     reflected: float = 0.15
     real: float = 0.0
     settled: float = 0.4
-    passes: int = 1
-    corrected: float = 0.25
-    corrector_width: float = 0.5
+    decoder: Decoder = "generator"
     metric: Kind | Literal[""] = "whitened"
 
     def __post_init__(self) -> None:
-        shares = (
-            "mixed", "perturbed", "changed", "grey", "degraded", "reflected", "real", "settled", "corrected"
-        )  # fmt: skip
+        shares = ("mixed", "perturbed", "changed", "grey", "degraded", "reflected", "real", "settled")
         if any(not 0 <= getattr(self, name) <= 1 for name in shares):
             raise UsageError(f"{', '.join(shares)} must be between 0 and 1")
         if self.encoder not in {"paper", "compact"} or self.decay not in {"paper", "cosine"}:
             raise UsageError("encoder must be `paper` or `compact`, decay `paper` or `cosine`")
-        if self.passes < 1 or self.code_components < 0:
-            raise UsageError("passes must be at least 1, and code_components not negative")
-        if self.passes > 1 and not self.corrected:
-            raise UsageError("passes above 1 need a corrector, which learns in the share `corrected` of the run")
+        if self.code_components < 0:
+            raise UsageError("code_components must not be negative")
+        if self.decoder not in get_args(Decoder):
+            raise UsageError(f"decoder={self.decoder}; expected {', '.join(get_args(Decoder))}")
+        if self.decoder != "generator" and self.code:
+            raise UsageError(f"to a {self.decoder} decoder the generator's codes mean nothing", fix="-o code=0")
         if self.metric and (self.metric not in get_args(Kind) or not self.statistics):
             raise UsageError(
                 f"metric={self.metric} must be one of {', '.join(get_args(Kind))}, or empty; it needs statistics=true",

@@ -21,12 +21,12 @@ from ghbench.generators.rendering import to_uint8
 from ghbench.generators.stylegan2_discriminator import StyleGAN2Discriminator
 from ghbench.ghfeat.files.weights import SavedEncoder
 from ghbench.ghfeat.network.config import EncoderConfig, compact, paper
-from ghbench.ghfeat.network.decoding import decode_codes
 from ghbench.ghfeat.network.encoder import Encoder, synchronise_norms
 from ghbench.ghfeat.network.heads import Head
 from ghbench.ghfeat.network.layout import Space, layout_of
-from ghbench.ghfeat.network.passes import corrected, corrector_config, predicted
+from ghbench.ghfeat.network.passes import predicted
 from ghbench.ghfeat.network.statistics import layout_statistics
+from ghbench.ghfeat.training.decoders import decoder_of
 from ghbench.ghfeat.training.export import export_encoder
 from ghbench.ghfeat.training.lessons import Lesson, Lessons, renders_of_seeds
 from ghbench.ghfeat.training.modes import evaluating, settle
@@ -43,6 +43,8 @@ from ghbench.training.recipe import Batch, Recipe
 
 HALF_LIFE = 5_000.0
 EVALUATED = {False: 64, True: 500}
+PASSES, BATCH = (1, 3), 16
+"""Passes and images at once when the trained encoder is measured."""
 
 
 class GhfeatRecipe(Recipe):
@@ -92,7 +94,6 @@ class GhfeatRecipe(Recipe):
         self.statistics = layout_statistics(generator, self.layout)
         self.perceptual_digest = "" if perceptual is None else perceptual[1]
         network = None if perceptual is None else perceptual[0]
-        self.objective = Objective(generator, self.layout, self.statistics, options, network)
         self.past = None if start is None else Past.of(start)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -103,19 +104,19 @@ class GhfeatRecipe(Recipe):
             self.taken_over = 0 if start is None else take_over(self.encoder, start.encoder)
             if start is not None and not self.taken_over:
                 raise UsageError("the encoder to start from has no weights that fit this one", fix="leave --start out")
+            decoder = decoder_of(options.decoder, generator, self.layout, self.statistics, spec.size)
             self.networks: dict[str, nn.Module] = {"encoder": self.encoder}
-            if options.passes > 1:
-                corrector = Encoder(corrector_config(self.encoder.config, options.corrector_width))
-                begin_with_no_correction(corrector)
-                self.networks["corrector"] = corrector
+            if options.decoder == "learned":
+                self.networks["decoder"] = decoder
             if options.adversarial:
                 self.networks["discriminator"] = discriminator or _new_discriminator(spec.size)
-        averaged = [name for name in ("encoder", "corrector") if name in self.networks and options.decay == "cosine"]
+        averaged = [name for name in ("encoder", "decoder") if name in self.networks and options.decay == "cosine"]
         self.averages = {name: MovingAverage(self.networks[name], HALF_LIFE) for name in averaged}
         self.optimisers = {
-            name: torch.optim.Adam(network.parameters(), lr=options.rate, betas=(0.9, 0.99), eps=1e-8)
-            for name, network in self.networks.items()
+            name: torch.optim.Adam(parameters, lr=options.rate, betas=(0.9, 0.99), eps=1e-8)
+            for name, parameters in self._parameters().items()
         }
+        self.objective = Objective(generator, decoder, self.layout, self.statistics, options, network)
         self.lessons = Lessons(generator, self.layout, options, images, ws)
 
     def describe(self) -> Mapping[str, Any]:
@@ -139,29 +140,25 @@ class GhfeatRecipe(Recipe):
                 self.networks[name] = synchronise_norms(network)
         self.encoder = cast("Encoder", self.networks["encoder"])
         self.lessons.synthesis = machine.compile(self.generator.synthesis)
-        self._first_pass = machine.compile(self._first_pass_of)
-        self._further_pass = machine.compile(self._further_pass_of)
+        self._judged = machine.compile(self._judge)
 
     def step(self, batch: Batch) -> Mapping[str, Tensor]:
-        """One step of the encoder, then one of the corrector and of the discriminator on the same images."""
+        """One step of the encoder, and one of the discriminator on the same images."""
         machine, options = self.machine, self.options
-        for name, optimiser in self.optimisers.items():
+        for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
-                group["lr"] = self.corrector_rate(batch.step) if name == "corrector" else self.rate(batch.step)
+                group["lr"] = self.rate(batch.step)
         left = 1 - batch.shown / self.total
         if left <= options.settled:
             settle(self.encoder)
         share = batch.total // machine.world
         with machine.autocast():
             lesson = self.lessons.batch(share, batch.rows, machine.device)
-            loss, losses, made, units = self._first_pass(lesson.inputs, lesson.targets, lesson.codes, lesson.known)
+            loss, losses, made = self._judged(lesson.inputs, lesson.targets, lesson.codes, lesson.known)
             if options.adversarial:
                 fooled = generator_loss(self._scores(made))
                 loss, losses["adversarial"] = loss + options.adversarial * fooled, fooled.detach()
         machine.update(self.optimisers["encoder"], loss)
-        if "corrector" in self.networks and left <= options.corrected:
-            units = {name: unit.detach() for name, unit in units.items()}
-            losses |= self._corrector_step(batch.step, left, lesson, made.detach(), units)
         if options.adversarial:
             losses |= self._discriminator_step(lesson)
         return losses
@@ -176,12 +173,6 @@ class GhfeatRecipe(Recipe):
                 steps_an_iteration=2 if options.adversarial else 1,
             )  # fmt: skip
         return cosine_rate(step, steps, options.rate)
-
-    def corrector_rate(self, step: int) -> float:
-        """The corrector's learning rate at a step: it warms up and falls within its own part of the run."""
-        steps = max(self.total // self.options.batch, 1)
-        first = int(steps * (1 - self.options.corrected))
-        return cosine_rate(max(step - first, 0), max(steps - first, 1), self.options.rate)
 
     def pictures(self) -> NDArray[np.uint8]:
         """Eight unseen renders and their reconstructions, then eight degraded ones and theirs."""
@@ -198,7 +189,7 @@ class GhfeatRecipe(Recipe):
         found: dict[str, float] = {}
         for psi in (0.7, 1.0):
             images, ws = renders_of_seeds(self.generator, seeds_for("monitoring", count).start, count, psi)
-            for passes in range(1, self.options.passes + 1):
+            for passes in PASSES if final else (1,):
                 made = self._reconstruct(images, passes)
                 name = f"mse.psi{psi}" if passes == 1 else f"mse.psi{psi}.passes{passes}"
                 found[name] = float((made - images).square().mean())
@@ -228,17 +219,18 @@ class GhfeatRecipe(Recipe):
             folder, self._final(), self.spec, self.generator_name, self.describe(), history,
             perceptual_digest=self.perceptual_digest, perceptual_weight=self.objective.perceptual_weight,
             domain=self._domain(), past=self.past,
-            corrector=self._final("corrector") if self._corrects(int(history["images"])) else None,
             kind=self.options.metric if self.label is None else "",
         )  # fmt: skip
-
-    def _corrects(self, shown: int) -> bool:
-        """Whether there is a corrector that has learned anything."""
-        return "corrector" in self.networks and shown > (1 - self.options.corrected) * self.total
 
     def _domain(self) -> Domain:
         drawn = self.images is None or self.images.dataset.card().domain == "in-generator"
         return "in-generator" if drawn else "real"
+
+    def _parameters(self) -> dict[str, list[nn.Parameter]]:
+        """What each optimiser learns: a decoder learns with the encoder."""
+        found = {name: list(network.parameters()) for name, network in self.networks.items()}
+        found["encoder"] += found.pop("decoder", [])
+        return found
 
     def _config(self) -> EncoderConfig:
         options = self.options
@@ -250,41 +242,16 @@ class GhfeatRecipe(Recipe):
             changes["depth"] = options.depth
         return build(self.layout, self.spec.size, **changes)
 
-    def _first_pass_of(
+    def _judge(
         self, inputs: Tensor, targets: Tensor, codes: Mapping[str, Tensor], known: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor, dict[str, Tensor]]:
-        units = self.encoder.standardised_codes(inputs)
-        return *self.objective(self.encoder.codes_of(units), targets, codes, known), units
-
-    def _further_pass_of(
-        self, inputs: Tensor, targets: Tensor, codes: Mapping[str, Tensor], known: Tensor, made: Tensor,
-        units: Mapping[str, Tensor],
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor, dict[str, Tensor]]:  # fmt: skip
-        after = corrected(cast("Encoder", self.networks["corrector"]), inputs, made, units)
-        judged = self.objective(self.encoder.codes_of(after), targets, codes, known)
-        return *judged, after
-
-    def _corrector_step(
-        self, step: int, left: float, lesson: Lesson, made: Tensor, units: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
-        """One step of the corrector on the second pass, or on one of the later passes, in turn."""
-        corrector, machine = self.networks["corrector"], self.machine
-        if left <= self.options.settled * self.options.corrected:
-            settle(corrector)
-        given = lesson.inputs, lesson.targets, lesson.codes, lesson.known
-        with machine.autocast():
-            for _ in range(step % (self.options.passes - 1)):
-                with torch.no_grad():
-                    _, _, made, units = self._further_pass(*given, made, units)
-            loss, losses, _, _ = self._further_pass(*given, made, units)
-        machine.update(self.optimisers["corrector"], loss)
-        return {f"corrected {name}": value for name, value in losses.items()}
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        return self.objective(self.encoder(inputs), targets, codes, known)
 
     def _discriminator_step(self, lesson: Lesson) -> dict[str, Tensor]:
         machine = self.machine
         with machine.autocast(), torch.no_grad():
             # In training mode, as in the official program: this updates the norms' statistics a second time.
-            made = decode_codes(self.generator, self.layout, self.encoder(lesson.inputs))
+            made = self.objective.decoder(self.encoder(lesson.inputs))
         images = lesson.targets.detach().requires_grad_()
         real = self._scores(images)
         loss = discriminator_loss(self._scores(made.float()), real)
@@ -296,29 +263,32 @@ class GhfeatRecipe(Recipe):
         scores: Tensor = self.networks["discriminator"](images)
         return scores
 
-    def _final(self, name: str = "encoder") -> Encoder:
-        average = self.averages.get(name)
-        return cast("Encoder", self.networks[name] if average is None else average.module)
+    def _final(self) -> Encoder:
+        """The encoder to keep."""
+        average = self.averages.get("encoder")
+        return self.encoder if average is None else cast("Encoder", average.module)
+
+    def _draw(self, codes: Mapping[str, Tensor]) -> Tensor:
+        """Images [N, 3, R, R] of codes by level, by the decoder that belongs to the encoder to keep."""
+        average = self.averages.get("decoder")
+        made: Tensor = (self.objective.decoder if average is None else average.module)(codes)
+        return made
 
     @torch.no_grad()
     def _codes(self, images: Tensor, passes: int = 1) -> dict[str, Tensor]:
         """Codes of images [N, 3, R, R] after some passes, by level [N, width]."""
-        encoder, corrector = self._final(), self._final("corrector") if "corrector" in self.networks else None
-
-        def draw(codes: dict[str, Tensor]) -> Tensor:
-            return decode_codes(self.generator, self.layout, codes)
-
-        with evaluating(encoder, *([] if corrector is None else [corrector])):
+        encoder = self._final()
+        with evaluating(encoder):
             parts = [
-                encoder.codes_of(predicted(encoder, corrector, part, draw, passes)) for part in torch.split(images, 16)
+                encoder.codes_of(predicted(encoder, part, self._draw, passes)) for part in torch.split(images, BATCH)
             ]
         return {level.name: torch.cat([part[level.name] for part in parts]) for level in self.layout.levels}
 
     @torch.no_grad()
     def _reconstruct(self, images: Tensor, passes: int = 1) -> Tensor:
         codes = self._codes(images, passes)
-        parts = zip(*(torch.split(code, 16) for code in codes.values()), strict=True)
-        made = [decode_codes(self.generator, self.layout, dict(zip(codes, part, strict=True))) for part in parts]
+        parts = zip(*(torch.split(code, BATCH) for code in codes.values()), strict=True)
+        made = [self._draw(dict(zip(codes, part, strict=True))) for part in parts]
         return torch.cat([part.float().clamp(-1, 1) for part in made])
 
     def _determination(self, images: Tensor, ws: Tensor) -> dict[str, float]:
@@ -337,13 +307,6 @@ def begin_near_the_mean(encoder: Encoder) -> None:
     """Scale the heads' last layers to 0.1: training starts near the mean code, not at random faces."""
     for head in encoder.heads.values():
         nn.init.constant_(cast("Head", head).norm.weight, 0.1)  # type: ignore[arg-type]
-
-
-def begin_with_no_correction(corrector: Encoder) -> None:
-    """Let a corrector start with corrections of 0; its layers learn from the first step on."""
-    begin_near_the_mean(corrector)
-    for head in corrector.heads.values():
-        nn.init.zeros_(cast("Head", head).dense.weight)
 
 
 def take_over(encoder: Encoder, start: Encoder) -> int:
