@@ -36,17 +36,8 @@ def nearest(
     left = len(features) - (excluded is not None)
     if queries.shape[1:] != features.shape[1:] or not 1 <= k <= left:
         raise DataError(f"{k} neighbours among {left} rows of {features.shape[1:]} for {queries.shape[1:]}")
-    if kind not in {"cosine", "l2"}:
-        raise ValueError(f"similarity must be cosine or l2, not {kind!r}")
-    # What all rows have in common is subtracted before squares are: it would cost distances their digits.
-    common = features.mean(axis=0, dtype=np.float64).astype(np.float32) if kind == "l2" else None
-    known, squares = _prepared(features, common)
     rows, similarities = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-    for block in _blocks(len(queries), len(features)):
-        asked, lengths = _prepared(queries[block], common)
-        found = asked @ known.T
-        if common is not None:
-            found = -np.sqrt(np.maximum(lengths[:, None] + squares - 2 * found, 0))
+    for block, found in similarities_of(queries, features, kind):
         if excluded is not None:
             found[np.arange(len(found)), excluded[block]] = -np.inf
         best = np.sort(_largest(found, k), axis=1)
@@ -55,6 +46,33 @@ def nearest(
         rows[block] = np.take_along_axis(best, order, axis=1)
         similarities[block] = np.take_along_axis(values, order, axis=1)
     return rows, similarities
+
+
+def similarities_of(queries: Features, features: Features, kind: str) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Similarities of all queries to all rows, in blocks of bounded memory.
+
+    Args:
+        queries: [M, D].
+        features: [N, D].
+        kind: `cosine`, or `l2` for the negated Euclidean distance.
+
+    Yields:
+        Queries, and their similarities float32 [m, N]; a caller may change them.
+
+    Raises:
+        ValueError: An unknown kind.
+    """
+    if kind not in {"cosine", "l2"}:
+        raise ValueError(f"similarity must be cosine or l2, not {kind!r}")
+    # What all rows have in common is subtracted before squares are: it would cost distances their digits.
+    common = features.mean(axis=0, dtype=np.float64).astype(np.float32) if kind == "l2" else None
+    known, squares = _prepared(features, common)
+    for block in _blocks(len(queries), len(features)):
+        asked, lengths = _prepared(queries[block], common)
+        found = asked @ known.T
+        if common is not None:
+            found = -np.sqrt(np.maximum(lengths[:, None] + squares - 2 * found, 0))
+        yield block, found
 
 
 def majority(classes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -73,6 +91,29 @@ def majority(classes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     support = np.take_along_axis(votes, classes, axis=1)
     first = support.argmax(axis=1)
     chosen: NDArray[np.int64] = classes[np.arange(len(classes)), first]
+    return chosen
+
+
+def weighted(
+    classes: NDArray[np.int64], similarities: NDArray[np.float32], count: int, temperature: float
+) -> NDArray[np.int64]:
+    """The class with the largest sum of exp(similarity / temperature); of equal ones the smallest number.
+
+    Source: Wu et al. 2018, "Unsupervised Feature Learning via Non-Parametric Instance Discrimination", section 3.4.
+
+    Args:
+        classes: int64 [M, k] class of each neighbour.
+        similarities: float32 [M, k] their cosines.
+        count: Number of classes.
+        temperature: Above 0.
+
+    Returns:
+        int64 [M].
+    """
+    exact = similarities.astype(np.float64) / temperature
+    votes = np.zeros((len(classes), count))
+    np.add.at(votes, (np.arange(len(classes))[:, None], classes), np.exp(exact - exact.max(axis=1, keepdims=True)))
+    chosen: NDArray[np.int64] = votes.argmax(axis=1)
     return chosen
 
 

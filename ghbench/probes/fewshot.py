@@ -1,0 +1,41 @@
+"""A classifier for a handful of labelled rows, without anything to tune."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench.probes.logistic import fit_logistic
+
+
+def classify_by_few(
+    features: NDArray[np.floating[Any]], classes: NDArray[np.int64], count: int, queries: NDArray[np.floating[Any]]
+) -> NDArray[np.int64]:
+    """Logistic regression on features of unit length with L2 strength 1 / N, scikit-learn's default.
+
+    Source: Tian et al. 2020, "Rethinking Few-Shot Image Classification: a Good Embedding Is All You Need?", section 3.
+
+    Args:
+        features: [N, D].
+        classes: int64 [N], 0 to `count` - 1.
+        count: Number of classes.
+        queries: [M, D].
+
+    Returns:
+        Predicted classes int64 [M].
+    """
+    path = fit_logistic(_unit(features), classes, count, [1 / len(classes)])
+    logits = path.logits(_unit(queries), 0)
+    seen = np.zeros(count, bool)
+    seen[classes] = True
+    predicted: NDArray[np.int64] = np.where(seen, logits, -np.inf).argmax(axis=1)
+    return predicted
+
+
+def _unit(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    exact = rows.astype(np.float32)  # our own copy
+    norms = np.linalg.norm(exact, axis=1, keepdims=True)
+    np.divide(exact, norms, out=exact, where=norms > 0)
+    return exact

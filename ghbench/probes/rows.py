@@ -1,0 +1,134 @@
+"""Features as probes read them: in blocks, standardised or projected on the way, never copied whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench.errors import DataError
+
+Floats = NDArray[np.float32]
+_BLOCK = 4_000_000  # numbers at once
+
+
+class Rows(Protocol):
+    """A matrix [N, D] of floating numbers whose rows can be sliced: an array, a memory map, or `Transformed`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, D)."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> NDArray[Any]: ...
+
+
+class Transformed:
+    """Rows as (row - mean) * scale, or (row - mean) @ axes, computed when they are read.
+
+    Args:
+        rows: [N, D].
+        mean: float32 [D].
+        scale: float32 [D], or axes float32 [D, K].
+    """
+
+    def __init__(self, rows: Rows, mean: Floats, scale: Floats) -> None:
+        self.rows, self.mean, self.scale = rows, mean, scale
+        self.shape: tuple[int, ...] = (len(rows), scale.shape[-1])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: Any, /) -> Floats:
+        centred: Floats = np.asarray(self.rows[rows], np.float32) - self.mean
+        return np.asarray(centred @ self.scale if self.scale.ndim == 2 else centred * self.scale, np.float32)
+
+
+class Chosen:
+    """Some rows of a matrix, gathered when they are read.
+
+    Args:
+        rows: [N, D].
+        places: int64 [M] rows, in the order wanted.
+    """
+
+    def __init__(self, rows: Rows, places: NDArray[np.int64]) -> None:
+        self.rows, self.places = rows, places
+        self.shape: tuple[int, ...] = (len(places), rows.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, rows: Any, /) -> NDArray[Any]:
+        return self.rows[self.places[rows]]
+
+
+def blocks(rows: int, width: int) -> Iterator[slice]:
+    """Slices of rows, each of a few million numbers of `width` a row."""
+    size = max(256, _BLOCK // max(width, 1))
+    for start in range(0, rows, size):
+        yield slice(start, min(start + size, rows))
+
+
+def moments(rows: Rows) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of each column, float32 [D].
+
+    Raises:
+        DataError: A number is not finite.
+    """
+    count, width = rows.shape
+    total, squares = np.zeros(width), np.zeros(width)
+    first = np.asarray(rows[0:1], np.float64)[0]  # subtracted first: squares of large numbers would lose the spread
+    with np.errstate(invalid="ignore"):  # infinity is refused below
+        for block in blocks(count, width):
+            part = np.asarray(rows[block], np.float64) - first
+            total += part.sum(axis=0)
+            squares += np.einsum("nd,nd->d", part, part)
+        mean = total / count
+        deviation = np.sqrt(np.maximum(squares / count - np.square(mean), 0))
+    if not np.isfinite(deviation).all():
+        raise DataError("features are not finite")
+    return (mean + first).astype(np.float32), deviation.astype(np.float32)
+
+
+def standardised(rows: Rows, by: Rows) -> Transformed:
+    """Rows less the mean of the rows `by`, over their standard deviation; columns that never vary become 0."""
+    mean, deviation = moments(by)
+    varies = deviation > 1e-6 * np.maximum(np.abs(mean), deviation.max(initial=1e-12))
+    scale = np.where(varies, 1 / np.where(varies, deviation, 1), 0).astype(np.float32)
+    return Transformed(rows, mean, scale)
+
+
+def scatter_axes(rows: Rows, most: int | None = None) -> tuple[Floats, Floats, Floats]:
+    """Principal axes, by the eigenvectors of the smaller of scatter and Gram matrix.
+
+    Args:
+        rows: [N, D].
+        most: Largest number of axes, those of the largest variance; None for all that have any.
+
+    Returns:
+        Mean float32 [D], variances float32 [R] falling, and axes float32 [D, R], orthonormal.
+
+    Raises:
+        DataError: A number is not finite.
+    """
+    count, width = rows.shape
+    mean, _ = moments(rows)
+    if count <= width:
+        centred = np.asarray(rows[0:count], np.float32) - mean
+        variances, vectors = np.linalg.eigh(centred.astype(np.float64) @ centred.T.astype(np.float64) / count)
+    else:
+        scatter = np.zeros((width, width), np.float64)
+        for block in blocks(count, width):
+            part = np.asarray(rows[block], np.float32) - mean
+            scatter += part.T @ part
+        variances, vectors = np.linalg.eigh((scatter / count).astype(np.float32 if width > 1_024 else np.float64))
+    kept = np.flatnonzero(variances > max(float(variances[-1]), 0) * 1e-7)[::-1][:most]
+    variances, vectors = variances[kept], vectors[:, kept]
+    if count <= width:
+        vectors = centred.T @ (vectors / np.sqrt(variances * count)).astype(np.float32)
+    return mean, variances.astype(np.float32), np.ascontiguousarray(vectors, np.float32)

@@ -1,0 +1,160 @@
+"""What tasks on labelled images share: which images teach and which are judged, their features, and their units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ghbench import registry
+from ghbench.data.subset import Subset
+from ghbench.dataset import Dataset, labels
+from ghbench.errors import DataError, UsageError
+from ghbench.extractor import Encoder
+from ghbench.spec_string import SpecString
+from ghbench.task import Policy, Reference, Role, TaskInputs, Units
+
+TRAIN, TEST, ONLY = "train", "test", "images"
+DEFAULT = SpecString("fashion-mnist")
+REFERENCES = (
+    Reference("pixels", "pixels", floor=True),
+    Reference("thumbnail", "thumbnail", floor=True),
+    *(Reference(f"random-trunk:seed={seed}", "untrained network", floor=True) for seed in range(3)),
+)
+
+
+@dataclass(frozen=True)
+class LabelledTask:
+    """A task on images with classes: training and test split, or all images in one role.
+
+    Args:
+        source: Spec string of the dataset.
+        training: Training images, drawn with a fixed seed; 0 for all.
+        test: Test images, likewise.
+
+    Raises:
+        UsageError: A negative number.
+    """
+
+    source: SpecString = DEFAULT
+    training: int = 0
+    test: int = 0
+    kind: ClassVar[str]
+    version: int = field(default=1, init=False)
+    requires: tuple[type, ...] = field(default=(Encoder,), init=False)
+    policies: tuple[Policy, ...] = field(default=("concat",), init=False)
+    references: tuple[Reference, ...] = field(default=REFERENCES, init=False)
+
+    def __post_init__(self) -> None:
+        if self.training < 0 or self.test < 0:
+            raise UsageError(f"training={self.training}, test={self.test}; expected numbers of images, 0 for all")
+
+    @property
+    def name(self) -> str:
+        """Canonical spec string."""
+        inner = {f"dataset.{key}": value for key, value in self.source.options.items()}
+        whole = SpecString(self.source.name, self.source.package, self.source.attribute)
+        return str(SpecString(self.kind, options={"dataset": str(whole), **inner, **self.own_options()}))
+
+    def own_options(self) -> dict[str, str]:
+        """Options beside the dataset that differ from their defaults."""
+        return {key: str(value) for key, value in (("training", self.training), ("test", self.test)) if value}
+
+    def described(self) -> dict[str, Any]:
+        """What all protocols say, as JSON values."""
+        return {
+            "kind": self.kind,
+            "dataset": self.source.name,
+            "training": self.training or "all",
+            "test": self.test or "all",
+            "drawn": "with numpy's default generator of seed 0, in the dataset's order",
+            "training_overlap": "refuse",
+        }
+
+    def roles(self) -> Mapping[str, Role]:
+        """Training and test images, or all of them in one role."""
+        dataset = self.dataset
+        if self.alone and self.training:
+            raise UsageError(f"{self.source.name} has no training split for training={self.training}", fix="test=N")
+        if self.alone:
+            return {ONLY: Role(_some(dataset, None, self.test))}
+        return {
+            TRAIN: Role(_some(dataset, TRAIN, self.training), TRAIN, judged=False),
+            TEST: Role(_some(dataset, TEST, self.test), TEST),
+        }
+
+    def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
+        """Refuse what could not be judged, see `ghbench.task.Checking`."""
+        known = datasets[self.known_role]
+        if len(known) < 2 or len(np.unique(labels(known).values)) < 2:
+            raise DataError(f"{len(known)} images to learn from; expected at least two classes")
+
+    def units(self, records: pd.DataFrame) -> Units:
+        """People where classes are people, else images."""
+        names, code = np.unique(records["unit"].to_numpy(), return_inverse=True)
+        people = bool((records["unit"] == records["class"]).all()) and len(names) < len(records)
+        return Units("people" if people else "images", code.astype(np.int64), None, len(names), names.tolist())
+
+    def records_of(self, inputs: TaskInputs) -> pd.DataFrame:
+        """One record a judged image: `image`, its row, `class` and `unit`."""
+        dataset = inputs.datasets[self.judged_role]
+        truth = labels(dataset).values
+        records = pd.DataFrame({"image": np.arange(len(truth), dtype=np.int32), "class": truth.astype(np.int32)})
+        records["unit"] = records["class"] if dataset.card().by_person else records["image"]
+        return records
+
+    def classes(self, inputs: TaskInputs) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+        """Classes of the images that teach, of those that are judged, and how many there are."""
+        known, judged = (labels(inputs.datasets[role]).values for role in (self.known_role, self.judged_role))
+        return known, judged, int(max(known.max(), judged.max())) + 1
+
+    def joined(self, inputs: TaskInputs, role: str) -> NDArray[np.floating[Any]]:
+        """Features of a role [N, D], its levels beside one another, less the mean that the extractor declares."""
+        mean, views = inputs.extractor_spec.mean, inputs.features[role]["plain"]
+        parts = [
+            views[level] if mean is None else views[level] - np.asarray(mean[level], np.float32)
+            for level in inputs.levels
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    @property
+    def known_role(self) -> str:
+        """The role of the images that teach."""
+        return ONLY if self.alone else TRAIN
+
+    @property
+    def judged_role(self) -> str:
+        """The role of the images that are judged."""
+        return ONLY if self.alone else TEST
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The images; they have labels."""
+        dataset: Dataset = registry.build("dataset", self.source)
+        labels(dataset)
+        return dataset
+
+    @property
+    def alone(self) -> bool:
+        """Whether the dataset has no splits, so that its images are judged among one another."""
+        splits = self.dataset.splits
+        if TRAIN in splits and TEST in splits:
+            return False
+        if set(splits) - {"all"}:
+            raise UsageError(
+                f"{self.source.name} has the splits {', '.join(splits)}; expected train and test, or none at all"
+            )
+        return True
+
+
+def _some(dataset: Dataset, split: str | None, count: int) -> Dataset:
+    """Some images of a split, drawn with a fixed seed, alone; the whole dataset where `count` is 0."""
+    rows = np.arange(len(dataset)) if split is None else np.asarray(dataset.splits[split])
+    if not count or count >= len(rows):
+        return dataset
+    return Subset(dataset, np.sort(np.random.default_rng(0).choice(rows, count, replace=False)))

@@ -1,0 +1,104 @@
+"""Retrieval: are the most similar images of the same class?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ghbench.errors import DataError
+from ghbench.probes.ranking import rank_relevant
+from ghbench.spec_string import SpecString
+from ghbench.task import Evaluation, Metric, Role, Score, TaskInputs
+
+from .labelled import DEFAULT, ONLY, TEST, LabelledTask
+
+RECALLS = (1, 5, 10)
+_METRICS = (Metric("map"), Metric("map-at-r"), *(Metric(f"recall-{k}") for k in RECALLS))
+
+
+def retrieval(dataset: SpecString | None = None, test: int = 0) -> Retrieval:
+    """Rank all other test images by their similarity to each one.
+
+    Args:
+        dataset: A dataset with labels; its split `test` where it has one, else all of it.
+        test: Test images, drawn with a fixed seed; 0 for all.
+    """
+    return Retrieval(dataset or DEFAULT, 0, test)
+
+
+@dataclass(frozen=True)
+class Retrieval(LabelledTask):
+    """See `retrieval`; satisfies `ghbench.task.Task`."""
+
+    kind: ClassVar[str] = "retrieval"
+    compares: bool = field(default=True, init=False)
+    metrics: tuple[Metric, ...] = field(default=_METRICS, init=False)
+
+    def protocol(self) -> dict[str, Any]:
+        """The protocol as JSON values."""
+        return {
+            **{key: value for key, value in self.described().items() if key != "training"},
+            "queries": "each image, among all others",
+            "relevant": "images of the same class; images without any are no queries",
+            "map": "mean over queries of the mean precision at each relevant image",
+            "map-at-r": "the same over the first R ranks, R relevant images (Musgrave et al. 2020)",
+            "recall-k": "share of queries with a relevant image among the first k",
+            "ties": "in the dataset's order",
+            "similarity": "as the extractor declares, or in a metric learned from generated pictures",
+            "tuned": "nothing",
+        }
+
+    def roles(self) -> dict[str, Role]:
+        """The images that are ranked."""
+        found = super().roles()
+        name = self.judged_role
+        return {name: found[name]}
+
+    @property
+    def known_role(self) -> str:
+        """Queries are ranked among themselves."""
+        return self.judged_role
+
+    @property
+    def judged_role(self) -> str:
+        """The one role."""
+        return ONLY if self.alone else TEST
+
+    def evaluate(self, inputs: TaskInputs) -> Evaluation:
+        """Rank.
+
+        Returns:
+            One record a query: `image`, `class`, `unit`, `ap` and `ap_r`, average precision over all ranks and over the
+            first R, and `first`, the rank of the first relevant image.
+        """
+        classes, _, _ = self.classes(inputs)
+        features = self.joined(inputs, self.judged_role)
+        found = rank_relevant(features, classes, inputs.extractor_spec.similarity, inputs.context.progress)
+        if not len(found.queries):
+            raise DataError("no two images have the same class")
+        records = self.records_of(inputs).iloc[found.queries].reset_index(drop=True)
+        records["ap"] = found.precision.astype(np.float32)
+        records["ap_r"] = found.precision_at_r.astype(np.float32)
+        records["first"] = found.first.astype(np.int32)
+        left = len(classes) - len(found.queries)
+        return Evaluation(records, notes=(f"{left} images without another of their class",) if left else ())
+
+    def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
+        """Mean average precision, and recall.
+
+        Args:
+            records: What `evaluate` returned.
+            sample_weight: float64 [N], None for all ones.
+        """
+        first = records["first"].to_numpy()
+        means = {
+            "map": records["ap"].to_numpy(np.float64),
+            "map-at-r": records["ap_r"].to_numpy(np.float64),
+            **{f"recall-{k}": first <= k for k in RECALLS},
+        }
+        return [Score(name, float(np.average(values, weights=sample_weight))) for name, values in means.items()]

@@ -1,0 +1,58 @@
+"""Retrieval: average precision by hand and by scikit-learn, queries without an answer, the conformance kit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ghbench_tasks.classification.retrieval import retrieval
+from sklearn.metrics import average_precision_score
+
+from ghbench.probes import knn
+from ghbench.probes.ranking import rank_relevant
+from ghbench.running import runner
+from ghbench.spec_string import parse
+from ghbench.testing import check_task
+
+
+def test_three_rows_by_hand():
+    # From row 0 the order is 1, 2, 3; rows 0 and 3 are of one class, and so are 1 and 2.
+    features = np.array([[1.0, 0], [0.9, 0.1], [0.5, 0.5], [0, 1]])
+    found = rank_relevant(features, np.array([7, 4, 4, 7]))
+    np.testing.assert_array_equal(found.first, [3, 2, 1, 3])
+    np.testing.assert_allclose(found.precision, [1 / 3, 1 / 2, 1, 1 / 3])
+    np.testing.assert_allclose(found.precision_at_r, [0, 0, 1, 0])
+
+
+@pytest.mark.parametrize("kind", ["cosine", "l2"])
+def test_average_precision_is_scikit_learns(kind, monkeypatch):
+    monkeypatch.setattr(knn, "_BLOCK", 300)
+    draw = np.random.default_rng(0)
+    classes = draw.integers(0, 6, 50)
+    features = (draw.normal(size=(6, 8))[classes] + draw.normal(size=(50, 8))).astype(np.float32)
+    found = rank_relevant(features, classes, kind)
+    exact = features.astype(np.float64)
+    unit = exact / np.linalg.norm(exact, axis=1, keepdims=True)
+    alike = unit @ unit.T if kind == "cosine" else -np.linalg.norm(exact[:, None] - exact[None], axis=2)
+    for place, row in enumerate(found.queries):
+        others = np.delete(np.arange(50), row)
+        expected = average_precision_score(classes[others] == classes[row], alike[row, others])
+        assert found.precision[place] == pytest.approx(expected)
+
+
+def test_images_without_another_of_their_class_are_no_queries():
+    found = rank_relevant(np.eye(3), np.array([0, 0, 1]))
+    assert found.queries.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("splits", [("train", "test"), ("",)])
+def test_classes_that_differ_are_found(folder_of_classes, options, splits):
+    root = folder_of_classes(splits)
+    result = runner.run("pixels:size=8", f"retrieval:dataset=imagefolder,dataset.path={root}", options)
+    found = {metric.metric: metric.value for metric in result.metrics}
+    assert found["recall-10"] == 1.0
+    assert found["map"] > 0.5
+    assert result.counts.records == 16
+
+
+def test_the_kit_accepts_the_task(folder_of_classes):
+    check_task(retrieval(parse(f"imagefolder:path={folder_of_classes(('train', 'test'))}")))
