@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: run test lint types bench bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
+.PHONY: run test lint types bench bench-probes bench-controls bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
 	train-fashion train-digits train-heads train-ghfeat
 .DEFAULT_GOAL := run
 
@@ -42,6 +42,14 @@ bench: $(VENV)/.test
 	$(BIN)/python benchmarks/inversion.py
 	$(BIN)/python benchmarks/distances.py
 	$(BIN)/python benchmarks/coverage.py
+
+# Probes against scikit-learn; OpenBLAS chooses its kernels itself.
+bench-probes: $(VENV)/.test
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks/probes.py
+
+# What GH-Feat's generator teaches: trains four encoders of faces, an hour or two; resumes.
+bench-controls: $(VENV)/.test
+	$(BIN)/python benchmarks/ghfeat_controls.py
 
 # What GH-Feat's parts are worth: trains 18 small encoders, hours; resumes.
 bench-ghfeat: $(VENV)/.test

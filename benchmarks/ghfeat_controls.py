@@ -24,7 +24,7 @@ from ghbench.ghfeat.training.options import GhfeatOptions
 from ghbench.seeds import seeds_for
 from ghbench.training.settings import parse_settings
 
-GENERATOR, SIZE, IMAGES, SEEDS, JUDGED = "mobile-stylegan-ffhq", 64, 40_000, 3, 500
+GENERATOR, SIZE, IMAGES, SEEDS, JUDGED = "mobile-stylegan-ffhq", 64, 24_000, 3, 500
 COMMON = ("width=0.5",)
 ARMS = {
     "generator": ("pixels, through the generator: the paper's loss", ("code=0",)),

@@ -1,14 +1,9 @@
 """Linear and nearest-neighbour probes beside scikit-learn's, over the same strengths, to the same objective.
 
-The kernels of OpenBLAS are left to it on both sides: OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are unset.
+`make bench-probes` runs it without OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE: OpenBLAS chooses its kernels for both sides.
 """
 
 from __future__ import annotations
-
-import os
-
-for _name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
-    os.environ.pop(_name, None)
 
 import resource
 import subprocess
@@ -31,86 +26,84 @@ CASES = ((6_000, 512), (60_000, 256))
 CLASSES, NEIGHBOURS, QUERIES = 10, 5, 2_000
 EQUAL = 1e-4
 """Nats by which an objective may be above the other's and still count as equal."""
-LARGE, WIDTH = 1_000_000, 256
 TOLERANCES = (1e-4, 1e-5, 1e-6, 1e-7)
+SIZES, WIDTH, PART = (100_000, 1_000_000), 256, 50_000
+"""Rows of the files that are read in pieces, their numbers a row, and rows that are made at once."""
+
+Lesson = tuple[np.ndarray, np.ndarray]
 
 
 def main() -> None:
     """Measure and write the table."""
-    rows, numbers = [], {}
-    for count, width in CASES:
-        features, classes = lesson(count, width)
-        ours, path = timed(lambda: fit_logistic(features, classes, CLASSES))
-        peers = {}
-        for warm in (False, True):
-            seconds, tolerance, gap = equal_peer(features, classes, path.losses, warm)
-            peers["warm start" if warm else "refitted"] = {"seconds": seconds, "tol": tolerance, "above": gap}
-            name = f"logistic, {count:,} x {width}, scikit-learn {'with warm start' if warm else 'refitted'}"
-            rows.append(
-                [
-                    name,
-                    f"{ours:.1f} s",
-                    f"{seconds:.1f} s",
-                    f"{seconds / ours:.1f}",
-                    f"{gap:+.0e} nats at tol {tolerance:g}",
-                ]
-            )
-        numbers[f"{count}x{width}"] = {"ours": ours, "peers": peers, "passes": path.passes.tolist()}
-        queries = lesson(QUERIES, width, seed=1)[0]
-        mine, found = timed(lambda: majority(classes[nearest(queries, features, NEIGHBOURS, "l2")[0]], CLASSES))
-        other, answer = timed(
-            lambda: KNeighborsClassifier(NEIGHBOURS, algorithm="brute").fit(features, classes).predict(queries)
-        )
-        same = float((found == answer).mean())
-        rows.append(
-            [
-                f"{NEIGHBOURS} neighbours of {QUERIES:,} among {count:,} x {width}",
-                f"{mine:.2f} s",
-                f"{other:.2f} s",
-                f"{other / mine:.1f}",
-                f"{same:.2%} equal answers",
-            ]
-        )
-        numbers[f"knn {count}x{width}"] = {"ours": mine, "scikit-learn": other, "equal": same}
-    growth = {size: whole_process(size) for size in (LARGE // 10, LARGE)}
-    for size, (seconds, memory) in growth.items():
-        rows.append(
-            [
-                f"logistic and neighbours, {size:,} x {WIDTH} float16 from a file",
-                f"{seconds:.0f} s",
-                "",
-                "",
-                f"{memory:.2f} GB resident at most",
-            ]
-        )
-    numbers["growth"] = {str(size): list(found) for size, found in growth.items()}
-    kernels = ", ".join(
-        sorted(
-            {
-                f"{one['internal_api']} {one.get('architecture')}"
-                for one in threadpool_info()
-                if one["user_api"] == "blas"
-            }
-        )
-    )
+    numbers: dict[str, object] = {}
+    rows = [row for case in CASES for row in (*logistic(*case, numbers), neighbours(*case, numbers))]
+    rows += [from_file(size, numbers) for size in SIZES]
+    kernels = {f"{one['internal_api']} {one.get('architecture')}" for one in threadpool_info() if "blas" in str(one)}
     text = f"""
-Logistic regression over the same {len(STRENGTHS)} L2 strengths from {STRENGTHS[0]:g} to {STRENGTHS[-1]:g}, {CLASSES} classes whose clouds
-overlap, features standardised. Scikit-learn's `LogisticRegression` (lbfgs) runs with the loosest `tol` of {", ".join(f"{one:g}" for one in TOLERANCES)} whose
-objective is nowhere more than {EQUAL:g} nats above ours, and with the strictest if none is; the last column says how far above it ends. *Warm start*
-passes its weights from the strongest penalty to the weakest. The third column is scikit-learn's time over ours. BLAS: {kernels}.
+Logistic regression over the same {len(STRENGTHS)} L2 strengths from {STRENGTHS[0]:g} to {STRENGTHS[-1]:g}, on {CLASSES}
+classes whose clouds overlap, features standardised. Scikit-learn's `LogisticRegression` (lbfgs) runs with the loosest
+`tol` of {", ".join(f"{one:g}" for one in TOLERANCES)} at which its objective is nowhere more than {EQUAL:g} nats above
+ours, or with the strictest; the last column says how far above it ends. With *warm start* it passes its weights from
+the strongest penalty to the weakest. *Times faster* is scikit-learn's time over ours.
+
+Kernels: {", ".join(sorted(kernels))}.
 """
-    write(
-        "probes",
-        "Probes beside scikit-learn",
-        text,
-        ["work", "ghbench", "scikit-learn", "times faster", ""],
-        rows,
-        numbers=numbers,
-    )
+    head = ["work", "ghbench", "scikit-learn", "times faster", ""]
+    write("probes", "Probes beside scikit-learn", text, head, rows, numbers=numbers)
 
 
-def lesson(rows: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Overlapping clouds of classes with a falling spectrum, standardised: float32 [N, D], int64 [N]."""
+def logistic(count: int, width: int, numbers: dict[str, object]) -> list[list[str]]:
+    """Rows of the table: all strengths, against refitting and against warm starts."""
+    features, classes = lesson(count, width)
+    ours, path = timed(lambda: fit_logistic(features, classes, CLASSES))
+    rows = []
+    for warm, how in ((False, "refitted"), (True, "warm start")):
+        for tolerance in TOLERANCES:
+            theirs, objectives = timed(lambda tol=tolerance, warm=warm: sweep(features, classes, tol, warm=warm))
+            above = float((objectives - path.losses).max())
+            if above <= EQUAL:
+                break
+        numbers[f"logistic {count}x{width}, {how}"] = {
+            "ghbench": ours, "scikit-learn": theirs, "tol": tolerance, "above": above
+        }  # fmt: skip
+        told = f"{above:+.0e} nats at tol {tolerance:g}"
+        rows.append(
+            [f"logistic, {count:,} x {width}, {how}", f"{ours:.1f} s", f"{theirs:.1f} s", f"{theirs / ours:.1f}", told]
+        )
+    return rows
+
+
+def neighbours(count: int, width: int, numbers: dict[str, object]) -> list[str]:
+    """A row of the table: the vote of the nearest."""
+    (features, classes), (queries, _) = lesson(count, width), lesson(QUERIES, width, seed=1)
+    ours, found = timed(lambda: majority(classes[nearest(queries, features, NEIGHBOURS, "l2")[0]], CLASSES))
+    model = KNeighborsClassifier(NEIGHBOURS, algorithm="brute")
+    theirs, answers = timed(lambda: model.fit(features, classes).predict(queries))
+    equal = float((found == answers).mean())
+    numbers[f"neighbours {count}x{width}"] = {"ghbench": ours, "scikit-learn": theirs, "equal": equal}
+    what = f"{NEIGHBOURS} neighbours of {QUERIES:,} among {count:,} x {width}"
+    return [what, f"{ours:.2f} s", f"{theirs:.2f} s", f"{theirs / ours:.1f}", f"{equal:.1%} equal answers"]
+
+
+def from_file(count: int, numbers: dict[str, object]) -> list[str]:
+    """A row of the table: a process of its own that reads a file of float16."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "features.npy"
+        features = np.lib.format.open_memmap(path, "w+", np.float16, (count, WIDTH))
+        for start in range(0, count, PART):
+            features[start : start + PART] = lesson(PART, WIDTH, seed=start + 2)[0]
+        features.flush()
+        del features
+        command = [sys.executable, __file__, str(path)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    seconds, memory = map(float, done.stdout.split())
+    numbers[f"from a file {count}x{WIDTH}"] = {"seconds": seconds, "gigabytes": memory}
+    what = f"logistic, and {NEIGHBOURS} neighbours of 200, {count:,} x {WIDTH} float16 from a file"
+    return [what, f"{seconds:.0f} s", "", "", f"{memory:.2f} GB resident at most"]
+
+
+def lesson(rows: int, width: int, seed: int = 0) -> Lesson:
+    """Overlapping clouds with a falling spectrum, standardised: float32 [N, D], and their classes int64 [N]."""
     fixed, draw = np.random.default_rng(99), np.random.default_rng(seed)
     centres = 0.15 * fixed.normal(size=(CLASSES, width))
     mixing = fixed.normal(size=(width, width)) / np.sqrt(width) * np.geomspace(3, 0.1, width)
@@ -126,54 +119,23 @@ def timed(call: Callable[[], object]):
     return time.perf_counter() - began, found
 
 
-def equal_peer(features: np.ndarray, classes: np.ndarray, losses: np.ndarray, warm: bool) -> tuple[float, float, float]:
-    """Seconds of scikit-learn at the loosest tolerance that reaches our objective, that tolerance, and the gap."""
-    for tolerance in TOLERANCES:
-        seconds, objectives = timed(lambda: sweep(features, classes, tolerance, warm))  # noqa: B023
-        gap = float((objectives - losses).max())
-        if gap <= EQUAL:
-            break
-    return seconds, tolerance, gap
-
-
-def sweep(features: np.ndarray, classes: np.ndarray, tolerance: float, warm: bool) -> np.ndarray:
+def sweep(features: np.ndarray, classes: np.ndarray, tolerance: float, *, warm: bool) -> np.ndarray:
     """Objectives of scikit-learn's classifiers at all strengths."""
-    model, found = None, {}
+    model, found = LogisticRegression(max_iter=20_000, tol=tolerance, warm_start=warm), []
     for strength in sorted(STRENGTHS, reverse=True):
-        inverse = 1 / (strength * len(classes))
-        if model is None or not warm:
-            model = LogisticRegression(max_iter=20_000, tol=tolerance, warm_start=warm)
-        model.set_params(C=inverse).fit(features, classes)
+        model.set_params(C=1 / (strength * len(classes))).fit(features, classes)
         logits = features @ model.coef_.T.astype(np.float64) + model.intercept_
         largest = logits.max(axis=1)
-        sums = np.log(np.exp(logits - largest[:, None]).sum(axis=1)) + largest
-        found[strength] = (sums - logits[np.arange(len(classes)), classes]).mean() + strength / 2 * np.square(
-            model.coef_
-        ).sum()
-    return np.array([found[strength] for strength in STRENGTHS])
-
-
-def whole_process(rows: int) -> tuple[float, float]:
-    """Seconds and gigabytes of a process that fits and searches rows of a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "features.npy"
-        features = np.lib.format.open_memmap(path, "w+", np.float16, (rows, WIDTH))
-        for start in range(0, rows, 50_000):
-            features[start : start + 50_000] = lesson(50_000, WIDTH, seed=start + 2)[0][: rows - start]
-        features.flush()
-        del features
-        done = subprocess.run(
-            [sys.executable, __file__, "child", str(path)], check=True, capture_output=True, text=True
-        )
-    seconds, memory = map(float, done.stdout.split())
-    return seconds, memory
+        entropy = np.log(np.exp(logits - largest[:, None]).sum(axis=1)) + largest
+        entropy -= logits[np.arange(len(classes)), classes]
+        found.append(entropy.mean() + strength / 2 * np.square(model.coef_).sum())
+    return np.array(found[::-1])
 
 
 def child(path: str) -> None:
-    """What `whole_process` measures."""
+    """What `from_file` measures: print seconds, and gigabytes at most."""
     features = np.load(path, mmap_mode="r")
-    classes = np.concatenate([lesson(50_000, WIDTH, seed=start + 2)[1] for start in range(0, len(features), 50_000)])
-    classes = classes[: len(features)]
+    classes = np.concatenate([lesson(PART, WIDTH, seed=start + 2)[1] for start in range(0, len(features), PART)])
     began = time.perf_counter()
     fit_logistic(features, classes, CLASSES)
     nearest(np.asarray(features[:200]), features, NEIGHBOURS)
@@ -181,4 +143,4 @@ def child(path: str) -> None:
 
 
 if __name__ == "__main__":
-    child(sys.argv[2]) if sys.argv[1:2] == ["child"] else main()
+    child(sys.argv[1]) if len(sys.argv) > 1 else main()

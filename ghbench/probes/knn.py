@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ghbench.errors import DataError
 
 Features = NDArray[np.floating[Any]]
-_BLOCK = 16_000_000  # similarities at once
+_BLOCK, _QUERIES = 16_000_000, 1_000  # similarities, and queries, at once
 
 
 def nearest(
@@ -21,7 +21,7 @@ def nearest(
 
     Args:
         queries: [M, D].
-        features: [N, D].
+        features: [N, D]; read in blocks, and may be a memory-mapped file.
         k: Neighbours.
         kind: `cosine`, or `l2` for the negated Euclidean distance.
         excluded: int64 [M] row of `features` that is left out for each query: itself. None: none is.
@@ -36,12 +36,23 @@ def nearest(
     left = len(features) - (excluded is not None)
     if queries.shape[1:] != features.shape[1:] or not 1 <= k <= left:
         raise DataError(f"{k} neighbours among {left} rows of {features.shape[1:]} for {queries.shape[1:]}")
+    common = _common(features, kind)
     rows, similarities = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-    for block, found in similarities_of(queries, features, kind):
-        if excluded is not None:
-            found[np.arange(len(found)), excluded[block]] = -np.inf
-        best = np.sort(_largest(found, k), axis=1)
-        values = np.take_along_axis(found, best, axis=1)
+    for block in _blocks(len(queries), _BLOCK // _QUERIES):
+        # The best so far, in the order of their rows: of equally similar ones the first stays.
+        best = np.empty((len(queries[block]), 0), np.int64)
+        values = np.empty(best.shape, np.float32)
+        for part in _blocks(len(features), max(len(best), features.shape[1])):
+            found = _similarities(queries[block], _prepared(features[part], common), common)
+            if excluded is not None:
+                own = excluded[block] - part.start
+                inside = np.flatnonzero((own >= 0) & (own < found.shape[1]))
+                found[inside, own[inside]] = -np.inf
+            chosen = np.sort(_largest(found, min(k, found.shape[1])), axis=1)
+            best = np.concatenate([best, chosen + part.start], axis=1)
+            values = np.concatenate([values, np.take_along_axis(found, chosen, axis=1)], axis=1)
+            kept = np.sort(_largest(values, min(k, values.shape[1])), axis=1)
+            best, values = np.take_along_axis(best, kept, axis=1), np.take_along_axis(values, kept, axis=1)
         order = np.argsort(-values, axis=1, kind="stable")
         rows[block] = np.take_along_axis(best, order, axis=1)
         similarities[block] = np.take_along_axis(values, order, axis=1)
@@ -62,17 +73,10 @@ def similarities_of(queries: Features, features: Features, kind: str) -> Iterato
     Raises:
         ValueError: An unknown kind.
     """
-    if kind not in {"cosine", "l2"}:
-        raise ValueError(f"similarity must be cosine or l2, not {kind!r}")
-    # What all rows have in common is subtracted before squares are: it would cost distances their digits.
-    common = features.mean(axis=0, dtype=np.float64).astype(np.float32) if kind == "l2" else None
-    known, squares = _prepared(features, common)
+    common = _common(features, kind)
+    known = _prepared(features, common)
     for block in _blocks(len(queries), len(features)):
-        asked, lengths = _prepared(queries[block], common)
-        found = asked @ known.T
-        if common is not None:
-            found = -np.sqrt(np.maximum(lengths[:, None] + squares - 2 * found, 0))
-        yield block, found
+        yield block, _similarities(queries[block], known, common)
 
 
 def majority(classes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -124,6 +128,24 @@ def _largest(values: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     tied = np.flatnonzero((values >= least[:, None]).sum(axis=1) > k)
     best[tied] = np.argsort(-values[tied], axis=1, kind="stable")[:, :k]
     return best
+
+
+def _common(features: Features, kind: str) -> NDArray[np.float32] | None:
+    """What all rows have in common, for distances: it is subtracted before squares cost them their digits."""
+    if kind not in {"cosine", "l2"}:
+        raise ValueError(f"similarity must be cosine or l2, not {kind!r}")
+    return features.mean(axis=0, dtype=np.float64).astype(np.float32) if kind == "l2" else None
+
+
+def _similarities(
+    queries: Features, known: tuple[NDArray[np.float32], NDArray[np.float32]], common: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    """Similarities [m, n] of queries to prepared rows."""
+    asked, lengths = _prepared(queries, common)
+    found: NDArray[np.float32] = asked @ known[0].T
+    if common is not None:
+        found = -np.sqrt(np.maximum(lengths[:, None] + known[1] - 2 * found, 0))
+    return found
 
 
 def _prepared(rows: Features, common: NDArray[np.float32] | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -1,0 +1,163 @@
+"""Luminance: is the light of a face still in its features? A diagnostic of levels, on which pixels are near perfect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ghbench.dataset import Dataset
+from ghbench.errors import DataError
+from ghbench.extractor import Encoder
+from ghbench.metrics.luminance import light_of
+from ghbench.probes.ridge import choose_strength, fit_ridge
+from ghbench.probes.rows import standardised
+from ghbench.spec_string import SpecString
+from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
+
+from .source import Source, image_source, images_of
+
+ROLE, FOLDS = "images", 5
+DATASET = SpecString("orl")
+STRENGTHS = tuple(float(f"{10**power:.3g}") for power in np.arange(-1, 6.5, 0.5))
+TARGETS = ("luminance", "asymmetry")
+
+
+def luminance(dataset: SpecString | str = DATASET, size: int | None = None, align: str | None = None) -> LuminanceTask:
+    """Predict mean luminance and its left-right asymmetry from features, by ridge regression in five folds.
+
+    Args:
+        dataset: Any dataset, with its options as `dataset.KEY`; its split `test` where it has one, else all of it.
+        size: Side in pixels of the frame that is measured and encoded.
+        align: Alignment of the frame; photographs of faces are aligned by `ffhq`.
+    """
+    return LuminanceTask(image_source(dataset, size, align, training=0))
+
+
+@dataclass(frozen=True, eq=False)
+class LuminanceTask:
+    """See `luminance`; satisfies `ghbench.task.Task`.
+
+    Args:
+        source: The images.
+    """
+
+    source: Source
+    version: int = field(default=1, init=False)
+    metrics: tuple[Metric, ...] = field(
+        default=tuple(Metric(name, "explained variance", bounds=None) for name in TARGETS), init=False
+    )
+    requires: tuple[type, ...] = field(default=(Encoder,), init=False)
+    policies: tuple[Policy, ...] = field(default=("concat",), init=False)
+    references: tuple[Reference, ...] = field(
+        default=(
+            Reference("pixels", "pixels", floor=True),
+            Reference("thumbnail", "thumbnail", floor=True),
+            *(Reference(f"random-trunk:seed={seed}", "untrained network", floor=True) for seed in range(3)),
+        ),
+        init=False,
+    )
+    kind: ClassVar[str] = "luminance"
+
+    @property
+    def name(self) -> str:
+        """Canonical spec string."""
+        source, options = self.source, {}
+        if source.spec != DATASET:
+            options["dataset"] = str(source.spec.without(*source.spec.options))
+            options |= {f"dataset.{key}": value for key, value in source.spec.options.items()}
+        options |= {"size": str(source.size)} if source.size != source.known.size else {}
+        options |= {"align": source.align} if source.align != source.known.align else {}
+        return str(SpecString(self.kind, options=options))
+
+    def protocol(self) -> dict[str, Any]:
+        """The protocol as JSON values."""
+        return {
+            "kind": self.kind,
+            **self.source.describe(),
+            "luminance": "mean of linear BT.709 luminance in the frame's central half, sRGB decoded",
+            "asymmetry": "(left - right) / (left + right) half of that box",
+            "predicted": f"ridge regression on standardised features, {FOLDS} folds of whole {self.source.unit}",
+            "strengths": list(STRENGTHS),
+            "tuned": "the strength, on one of the training folds, for both numbers together",
+            "r2": "1 - squared error / squared deviation from the mean, over all judged images",
+        }
+
+    def roles(self) -> Mapping[str, Role]:
+        """The images, under the role `images`."""
+        return {ROLE: self.source.role()}
+
+    def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
+        """Refuse what could not be judged, see `ghbench.task.Checking`."""
+        found = len(np.unique(self.source.units(datasets[ROLE])))
+        if found < FOLDS:
+            raise DataError(f"{found} {self.source.unit}; expected at least {FOLDS}, one for each fold")
+
+    def evaluate(self, inputs: TaskInputs) -> Evaluation:
+        """Measure the images, and predict.
+
+        Returns:
+            One record an image: `image`, `unit`, and for each target its value and `NAME-predicted`.
+        """
+        dataset, source = inputs.datasets[ROLE], self.source
+        images, notes = images_of(dataset, inputs.context.progress, source)
+        truth = np.stack([light_of(image) for image in images])
+        views = inputs.features[ROLE]["plain"]
+        features = np.concatenate([np.asarray(views[level], np.float32) for level in inputs.levels], axis=1)
+        units = source.units(dataset)
+        fold = (
+            np.random.default_rng(0).permutation(len(np.unique(units)))[np.unique(units, return_inverse=True)[1]]
+            % FOLDS
+        )
+        predicted = np.empty_like(truth)
+        for one in range(FOLDS):
+            judged, chosen = fold == one, fold == (one + 1) % FOLDS
+            predicted[judged] = _predicted(features, truth, ~judged & ~chosen, chosen, judged)
+        records = pd.DataFrame({"image": np.arange(len(truth), dtype=np.int32), "unit": units.astype(np.int64)})
+        for place, name in enumerate(TARGETS):
+            records[name] = truth[:, place].astype(np.float32)
+            records[f"{name}-predicted"] = predicted[:, place].astype(np.float32)
+        return Evaluation(records, notes=notes)
+
+    def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
+        """Explained variance of each number.
+
+        Args:
+            records: What `evaluate` returned.
+            sample_weight: float64 [N], None for all ones.
+        """
+        weight = np.ones(len(records)) if sample_weight is None else sample_weight
+        scores = []
+        for name in TARGETS:
+            truth, answer = (records[column].to_numpy(np.float64) for column in (name, f"{name}-predicted"))
+            spread = weight @ np.square(truth - np.average(truth, weights=weight))
+            explained = 1 - weight @ np.square(truth - answer) / spread if spread > 0 else np.nan
+            scores.append(Score(name, float(explained)))
+        return scores
+
+    def units(self, records: pd.DataFrame) -> Units:
+        """People where classes are people, else images."""
+        names, code = np.unique(records["unit"].to_numpy(), return_inverse=True)
+        return Units(self.source.unit, code.astype(np.int64), None, len(names), names.tolist())
+
+
+def _predicted(
+    features: NDArray[np.float32],
+    truth: NDArray[np.float64],
+    fitted: NDArray[np.bool_],
+    chosen: NDArray[np.bool_],
+    judged: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Targets of judged rows, by a ridge regression of the others whose strength was chosen on some of them."""
+    scale = truth[fitted].std(axis=0).clip(1e-12)
+    known, checked = (standardised(features[rows], features[fitted])[:] for rows in (fitted, chosen))
+    path = fit_ridge(known, truth[fitted] / scale)
+    strength = choose_strength(path, checked, truth[chosen] / scale, STRENGTHS).strength
+    both = fitted | chosen
+    again = fit_ridge(standardised(features[both], features[both])[:], truth[both])
+    found: NDArray[np.float64] = again.predict(standardised(features[judged], features[both])[:], [strength])[0]
+    return found
