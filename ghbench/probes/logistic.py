@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError
-from ghbench.probes.rows import Rows, blocks, scatter_axes
+from ghbench.probes.rows import Rows, Transformed, blocks, scatter_axes
 
 Floats = NDArray[np.float32]
 
@@ -84,8 +84,13 @@ def fit_logistic(
         raise DataError(f"logistic regression of {len(classes)} rows in {count} classes on features {features.shape}")
     if not strengths or min(strengths) <= 0:
         raise DataError(f"strengths {list(strengths)}; expected positive numbers")
-    search = _Search(features, classes, count, np.array(strengths, np.float64))
-    return search.run()
+    if len(features) > features.shape[1]:
+        return _Search(features, classes, count, np.array(strengths, np.float64)).run()
+    # With a penalty, weights lie in the span of the centred rows, which has fewer dimensions.
+    mean, _, axes = scatter_axes(features)
+    path = fit_logistic(Transformed(features, mean, axes)[:], classes, count, strengths)
+    weights = np.stack([axes @ one for one in path.weights])
+    return replace(path, weights=weights, bias=path.bias - mean @ weights)
 
 
 class _Search:
@@ -94,7 +99,6 @@ class _Search:
     def __init__(self, features: Rows, classes: NDArray[np.int64], count: int, strengths: NDArray[np.float64]) -> None:
         self.features, self.classes, self.count, self.strengths = features, classes, count, strengths
         self.rows, self.width = features.shape
-        # With a penalty, weights lie in the span of the centred features: fewer coordinates where rows are few.
         self.mean, variances, self.axes = scatter_axes(features)
         self.rank = len(variances)
         # Boehning's bound: the Hessian of C classes is at most half the features' second moment, here diagonal. The
