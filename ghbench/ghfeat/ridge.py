@@ -96,7 +96,7 @@ class RidgeGhfeat(Ghfeat):
         from ghbench.seeds import seeds_for
 
         codec, seen, true = self.codec, [], []
-        for first in seeds_for("train", FITTED + VALIDATED)[::BATCH]:
+        for first in (*seeds_for("train", FITTED)[::BATCH], *seeds_for("selection", VALIDATED)[::BATCH]):
             images, ws = renders_of_seeds(codec.generator, first, BATCH, 1.0)
             seen.append(self._thumbnails(to_uint8(images)))
             true.append(_joined(codec.standardise(codec.layout.codes(codec.generator, ws))))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.probes.logistic import fit_logistic
+from ghbench.probes.rows import of_unit_length
 
 
 def classify_by_few(
@@ -26,16 +27,9 @@ def classify_by_few(
     Returns:
         Predicted classes int64 [M].
     """
-    path = fit_logistic(_unit(features), classes, count, [1 / len(classes)])
-    logits = path.logits(_unit(queries), 0)
+    path = fit_logistic(of_unit_length(features), classes, count, [1 / len(classes)])
+    logits = path.logits(of_unit_length(queries), 0)
     seen = np.zeros(count, bool)
     seen[classes] = True
     predicted: NDArray[np.int64] = np.where(seen, logits, -np.inf).argmax(axis=1)
     return predicted
-
-
-def _unit(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    exact = rows.astype(np.float32)  # our own copy
-    norms = np.linalg.norm(exact, axis=1, keepdims=True)
-    np.divide(exact, norms, out=exact, where=norms > 0)
-    return exact

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError
+from ghbench.probes.rows import of_unit_length
 
 Features = NDArray[np.floating[Any]]
 _BLOCK, _QUERIES = 16_000_000, 1_000  # similarities, and queries, at once
@@ -153,10 +154,7 @@ def _prepared(rows: Features, common: NDArray[np.float32] | None) -> tuple[NDArr
     if common is not None:
         moved = rows.astype(np.float32) - common
         return moved, np.einsum("nd,nd->n", moved, moved)
-    unit = rows.astype(np.float32)  # our own copy
-    norms = np.linalg.norm(unit, axis=1, keepdims=True)
-    np.divide(unit, norms, out=unit, where=norms > 0)
-    return unit, np.ones(len(unit), np.float32)
+    return of_unit_length(rows), np.ones(len(rows), np.float32)
 
 
 def _blocks(queries: int, rows: int) -> Iterator[slice]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,19 +22,15 @@ class Choice:
 
     Args:
         strength: Of the L2 penalty.
-        losses: Mean cross-entropy on the validation rows at each strength, in nats.
         at_edge: Whether it is the weakest or the strongest of those tried.
-        refitted: Whether it was then fitted on training and validation rows together.
+        converged: Whether the minimum was reached.
         gradient: Norm of the loss's gradient at the end.
-        passes: Passes over the training rows until it was done.
     """
 
     strength: float
-    losses: tuple[float, ...]
     at_edge: bool
-    refitted: bool
+    converged: bool
     gradient: float
-    passes: int
 
 
 def linear_logits(
@@ -43,10 +39,8 @@ def linear_logits(
     count: int,
     queries: Rows,
     *,
-    strengths: Sequence[float] = STRENGTHS,
     validation: tuple[Rows, NDArray[np.int64]] | None = None,
     components: int = 0,
-    seed: int = 0,
 ) -> tuple[Floats, Choice]:
     """Logits of a logistic regression on standardised features.
 
@@ -58,10 +52,8 @@ def linear_logits(
         classes: int64 [N], 0 to `count` - 1.
         count: Number of classes.
         queries: Rows [M, D] to classify.
-        strengths: L2 strengths to try, see `fit_logistic`.
         validation: Validation rows and their classes; None holds training rows out.
         components: Principal components of the training rows that take the features' place; 0 for none.
-        seed: Seed of what is held out.
 
     Returns:
         Logits float32 [M, C], and how the classifier came about.
@@ -72,7 +64,7 @@ def linear_logits(
     known: Rows = features
     known_classes = classes
     if validation is None:
-        fitted, held = held_out(classes, seed)
+        fitted, held = held_out(classes)
         known, known_classes = Chosen(features, fitted), classes[fitted]
         validation = Chosen(features, held), classes[held]
         refitted = True
@@ -80,29 +72,24 @@ def linear_logits(
         refitted = False
     judged, truth = validation
     prepare = _preparation(known, components)
-    tried = sorted(strengths)
-    path = fit_logistic(prepare(known), known_classes, count, tried)
-    losses = [cross_entropy(path.logits(prepare(judged), which), truth) for which in range(len(tried))]
-    best = int(np.argmin(losses))
-    at_edge = len(tried) > 1 and best in {0, len(tried) - 1}
+    path = fit_logistic(prepare(known), known_classes, count)
+    losses = [cross_entropy(path.logits(prepare(judged), place), truth) for place in range(len(STRENGTHS))]
+    which = int(np.argmin(losses))
+    strength, at_edge = STRENGTHS[which], which in {0, len(STRENGTHS) - 1}
     if refitted:
-        prepare, best_only = _preparation(features, components), [tried[best]]
-        path, which = fit_logistic(prepare(features), classes, count, best_only), 0
-    else:
-        which = best
-    choice = Choice(
-        tried[best], tuple(losses), at_edge, refitted, float(path.gradients[which]), int(path.passes[which])
-    )
+        prepare, which = _preparation(features, components), 0
+        path = fit_logistic(prepare(features), classes, count, [strength])
+    choice = Choice(strength, at_edge, bool(path.converged[which]), float(path.gradients[which]))
     return path.logits(prepare(queries), which), choice
 
 
-def held_out(classes: NDArray[np.int64], seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def held_out(classes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows to fit on and rows to choose on, drawn by class: a fifth, at least one of each class of two and more.
 
     Raises:
         DataError: Every class has a single row.
     """
-    draw, held = np.random.default_rng([seed, 1]), []
+    draw, held = np.random.default_rng([0, 1]), []
     for one in np.unique(classes):
         rows = np.flatnonzero(classes == one)
         number = max(1, round(HELD_OUT * len(rows))) if len(rows) > 1 else 0
@@ -121,16 +108,11 @@ def cross_entropy(logits: Floats, classes: NDArray[np.int64]) -> float:
     return float((sums - exact[np.arange(len(exact)), classes]).mean())
 
 
-class _preparation:  # noqa: N801 - a function with a memory
+def _preparation(by: Rows, components: int) -> Callable[[Rows], Transformed]:
     """Brings rows into the space in which `by` are standardised, and projected if there are `components`."""
-
-    def __init__(self, by: Rows, components: int) -> None:
-        self.like = standardised(by, by)
-        self.axes: tuple[Floats, Floats] | None = None
-        if components:
-            mean, variances, axes = scatter_axes(self.like, components)
-            self.axes = mean, np.asarray(axes / np.sqrt(variances), np.float32)
-
-    def __call__(self, rows: Rows) -> Transformed:
-        first = Transformed(rows, self.like.mean, self.like.scale)
-        return first if self.axes is None else Transformed(first, *self.axes)
+    like = standardised(by, by)
+    if not components:
+        return lambda rows: Transformed(rows, like.mean, like.scale)
+    mean, variances, axes = scatter_axes(like, components)
+    whitened = np.asarray(axes / np.sqrt(variances), np.float32)
+    return lambda rows: Transformed(Transformed(rows, like.mean, like.scale), mean, whitened)

@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError
-from ghbench.probes.rows import Rows, Transformed, blocks, scatter_axes
-
-Floats = NDArray[np.float32]
+from ghbench.probes.rows import Floats, Rows, Transformed, blocks, scatter_axes
 
 STRENGTHS = tuple(float(f"{10**power:.3g}") for power in np.linspace(-6, 1, 15))
 """Usual strengths; on standardised features, their best one seldom is at an edge."""
@@ -29,6 +27,7 @@ MEASURED = frozenset({5, 10, 20, 40, 80, 160})
 TOLERANCE = 1e-6
 """Expected decrease of the loss in nats, or relative to it where it is above 1, below which a strength is done."""
 _ARMIJO, _SHRINK, _LEAST = 1e-4, 0.3, 1e-6
+_NUMBERS = 250_000_000  # of all strengths that are searched together, with what L-BFGS remembers of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +84,10 @@ def fit_logistic(
     if not strengths or min(strengths) <= 0:
         raise DataError(f"strengths {list(strengths)}; expected positive numbers")
     if len(features) > features.shape[1]:
-        return _Search(features, classes, count, np.array(strengths, np.float64)).run()
+        search = _Search(features, classes, count)
+        at_once = max(1, _NUMBERS // ((features.shape[1] + 1) * count * (2 * MEMORY + 8)))
+        tried = [np.array(strengths[start : start + at_once]) for start in range(0, len(strengths), at_once)]
+        return _joined([search.run(some) for some in tried])
     # With a penalty, weights lie in the span of the centred rows, which has fewer dimensions.
     mean, _, axes = scatter_axes(features)
     path = fit_logistic(Transformed(features, mean, axes)[:], classes, count, strengths)
@@ -93,24 +95,32 @@ def fit_logistic(
     return replace(path, weights=weights, bias=path.bias - mean @ weights)
 
 
+def _joined(paths: Sequence[LogisticPath]) -> LogisticPath:
+    """The paths of some strengths, one after the other."""
+    arrays = ("weights", "bias", "losses", "gradients", "passes", "converged")
+    strengths = tuple(strength for path in paths for strength in path.strengths)
+    return LogisticPath(strengths, *(np.concatenate([getattr(path, name) for path in paths]) for name in arrays))
+
+
 class _Search:
     """L-BFGS of all strengths at once, in rotated coordinates u: weights = axes @ u."""
 
-    def __init__(self, features: Rows, classes: NDArray[np.int64], count: int, strengths: NDArray[np.float64]) -> None:
-        self.features, self.classes, self.count, self.strengths = features, classes, count, strengths
+    def __init__(self, features: Rows, classes: NDArray[np.int64], count: int) -> None:
+        self.features, self.classes, self.count = features, classes, count
         self.rows, self.width = features.shape
         self.mean, variances, self.axes = scatter_axes(features)
         self.rank = len(variances)
         # Boehning's bound: the Hessian of C classes is at most half the features' second moment, here diagonal. The
         # last row is the bias, a constant feature.
-        bound = np.append(0.5 * variances, 0.5)
-        penalty = np.append(np.ones(self.rank), 0.0)
-        self.penalty = (strengths[:, None] * penalty).astype(np.float32)[:, :, None]
-        scale = (1 / (bound + self.penalty[:, :, 0] + _LEAST)).astype(np.float32)[:, :, None]
-        self.scale = np.repeat(scale, count, axis=2)
+        self.bound = np.append(0.5 * variances, 0.5)
+        self.penalty = self.scale = np.empty(0, np.float32)
 
-    def run(self) -> LogisticPath:
-        tried = len(self.strengths)
+    def run(self, strengths: NDArray[np.float64]) -> LogisticPath:
+        """Minimise for some strengths."""
+        tried, penalised = len(strengths), np.append(np.ones(self.rank), 0.0)
+        self.penalty = (strengths[:, None] * penalised).astype(np.float32)[:, :, None]
+        scale = (1 / (self.bound + self.penalty[:, :, 0] + _LEAST)).astype(np.float32)[:, :, None]
+        self.scale = np.repeat(scale, self.count, axis=2)
         where = np.zeros((tried, self.rank + 1, self.count), np.float32)
         where[:, -1] = self._prior()
         active, step = np.arange(tried), np.ones(tried)
@@ -147,7 +157,7 @@ class _Search:
         weights = np.einsum("de,sec->sdc", self.axes, where[:, :-1])
         bias = where[:, -1] - np.einsum("d,sdc->sc", self.mean, weights)
         norms = np.sqrt(np.einsum("sdc,sdc->s", gradient, gradient, dtype=np.float64))
-        return LogisticPath(tuple(self.strengths.tolist()), weights, bias, losses, norms, passes, converged)
+        return LogisticPath(tuple(strengths.tolist()), weights, bias, losses, norms, passes, converged)
 
     def _prior(self) -> Floats:
         """The bias that gives each class its share."""

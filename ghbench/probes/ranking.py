@@ -41,7 +41,8 @@ def rank_relevant(
         report: Called with rows done and all.
     """
     count = len(features)
-    others = np.bincount(np.unique(classes, return_inverse=True)[1])[np.unique(classes, return_inverse=True)[1]] - 1
+    _, place_of, sizes = np.unique(classes, return_inverse=True, return_counts=True)
+    others = sizes[place_of] - 1
     precision, precision_at_r, first = np.zeros(count), np.zeros(count), np.zeros(count, np.int64)
     for block, found in similarities_of(features, features, kind):
         own = np.arange(block.start, block.start + len(found))

@@ -114,6 +114,7 @@ def choose_strength(path: RidgePath, features: Features, targets: Features, stre
         strengths: Those to try.
     """
     tried = sorted(strengths, reverse=True)
-    found = {strength: float(np.square(path.predict(features, [strength])[0] - targets).mean()) for strength in tried}
+    errors = [float(np.square(one - targets).mean()) for one in path.predict(features, tried)]
+    found = dict(zip(tried, errors, strict=True))
     best = min(tried, key=lambda strength: found[strength])
     return RidgeChoice(best, tuple(found[strength] for strength in strengths), best in {tried[0], tried[-1]})

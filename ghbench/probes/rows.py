@@ -96,9 +96,12 @@ def moments(rows: Rows) -> tuple[Floats, Floats]:
 
 
 def standardised(rows: Rows, by: Rows) -> Transformed:
-    """Rows less the mean of the rows `by`, over their standard deviation; columns that never vary become 0."""
+    """Rows less the mean of the rows `by`, over their standard deviation; columns that never vary become 0.
+
+    A column never varies if it does so by less than a millionth of its mean, which float32 cannot tell from rounding.
+    """
     mean, deviation = moments(by)
-    varies = deviation > 1e-6 * np.maximum(np.abs(mean), deviation.max(initial=1e-12))
+    varies = deviation > 1e-6 * np.abs(mean)
     scale = np.where(varies, 1 / np.where(varies, deviation, 1), 0).astype(np.float32)
     return Transformed(rows, mean, scale)
 
@@ -108,7 +111,8 @@ def scatter_axes(rows: Rows, most: int | None = None) -> tuple[Floats, Floats, F
 
     Args:
         rows: [N, D].
-        most: Largest number of axes, those of the largest variance; None for all that have any.
+        most: Largest number of axes, those of the largest variance, and only such as float32 tells from rounding; None
+            for all: D, or where there are not so many rows, those that have any variance.
 
     Returns:
         Mean float32 [D], variances float32 [R] falling, and axes float32 [D, R], orthonormal.
@@ -119,16 +123,27 @@ def scatter_axes(rows: Rows, most: int | None = None) -> tuple[Floats, Floats, F
     count, width = rows.shape
     mean, _ = moments(rows)
     if count <= width:
-        centred = np.asarray(rows[0:count], np.float32) - mean
-        variances, vectors = np.linalg.eigh(centred.astype(np.float64) @ centred.T.astype(np.float64) / count)
+        centred = np.asarray(rows[0:count], np.float64) - mean
+        variances, vectors = np.linalg.eigh(centred @ centred.T / count)
+        least = 1e-12 if most is None else 1e-7
     else:
         scatter = np.zeros((width, width), np.float64)
         for block in blocks(count, width):
             part = np.asarray(rows[block], np.float32) - mean
             scatter += part.T @ part
-        variances, vectors = np.linalg.eigh((scatter / count).astype(np.float32 if width > 1_024 else np.float64))
-    kept = np.flatnonzero(variances > max(float(variances[-1]), 0) * 1e-7)[::-1][:most]
-    variances, vectors = variances[kept], vectors[:, kept]
+        variances, vectors = np.linalg.eigh(scatter / count)
+        least = -np.inf if most is None else 1e-7
+    largest = float(variances.max(initial=0))
+    kept = np.flatnonzero((variances > least * largest) | (least < 0))[::-1][:most]
+    variances, vectors = np.maximum(variances[kept], 0), vectors[:, kept]
     if count <= width:
-        vectors = centred.T @ (vectors / np.sqrt(variances * count)).astype(np.float32)
+        vectors = centred.T @ (vectors / np.sqrt(variances * count))
     return mean, variances.astype(np.float32), np.ascontiguousarray(vectors, np.float32)
+
+
+def of_unit_length(rows: NDArray[np.floating[Any]]) -> Floats:
+    """A copy of rows [N, D], each divided by its length; zeros stay."""
+    exact = rows.astype(np.float32)
+    lengths = np.linalg.norm(exact, axis=1, keepdims=True)
+    np.divide(exact, lengths, out=exact, where=lengths > 0)
+    return exact

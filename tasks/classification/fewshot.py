@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ghbench.dataset import Dataset, labels
 from ghbench.errors import DataError, UsageError
 from ghbench.probes.fewshot import classify_by_few
 from ghbench.spec_string import SpecString
-from ghbench.task import Evaluation, Metric, Score, TaskInputs, Units
+from ghbench.task import Evaluation, Metric, Score, TaskInputs
 
 from .labelled import DEFAULT, LabelledTask
 
 SHOTS, MAIN = (1, 2, 5, 10, 20), 5
-DRAWS = 20
+DRAWS = 50
 _METRICS = {f"s{shots}": f"top1-{shots}-shot" for shots in sorted(SHOTS, key=lambda shots: shots != MAIN)}
 
 
@@ -63,54 +64,59 @@ class FewShot(LabelledTask):
             "tuned": "nothing",
         }
 
+    def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
+        """Refuse what could not be judged, see `ghbench.task.Checking`."""
+        super().check_datasets(datasets)
+        known = labels(datasets[self.known_role])
+        names, sizes = np.unique(known.values, return_counts=True)
+        if sizes.min() < MAIN + self.alone:
+            least = known.names[int(names[sizes.argmin()])] if known.names else names[sizes.argmin()]
+            raise DataError(f"class {least} has {sizes.min()} images; expected at least {MAIN + self.alone} of each")
+
     def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Draw, fit and classify.
 
         Returns:
-            One record a draw and judged image: `draw`, `image`, `class`, `unit`, and the class predicted from so many
-            shots in the columns `s1`, `s2`, ...; numbers of shots that no class has are left out.
+            One record an image: `image`, `class`, `person`, `unit`, and in `s1`, `s2`, ... the share of the draws that
+            judged it in which so many shots told its class; numbers of shots that no class has are left out.
         """
         known, truth, count = self.classes(inputs)
         features, queries = (self.joined(inputs, role) for role in (self.known_role, self.judged_role))
-        sizes = np.bincount(known, minlength=count)
-        # Alone, one image of each class is left to be judged.
+        sizes = np.bincount(known)
         most = int(sizes[sizes > 0].min()) - self.alone
         shots = [number for number in SHOTS if number <= most]
-        if not shots:
-            raise DataError("a class has a single image, none to learn from and be judged by")
-        records, parts = self.records_of(inputs), []
+        right, times = np.zeros((len(shots), len(truth))), np.zeros(len(truth))
+        accuracies = np.empty((self.draws, len(shots)))
         for draw in range(self.draws):
             order = _by_class(known, max(shots), draw)
             judged = np.setdiff1d(np.arange(len(truth)), np.concatenate(order)) if self.alone else np.arange(len(truth))
-            part = records.iloc[judged].assign(draw=np.int32(draw))
-            for number in shots:
+            times[judged] += 1
+            for place, number in enumerate(shots):
                 rows = np.concatenate([one[:number] for one in order])
-                predicted = classify_by_few(features[rows], known[rows], count, queries[judged])
-                part[f"s{number}"] = predicted.astype(np.int32)
-            parts.append(part)
+                told = classify_by_few(features[rows], known[rows], count, queries[judged]) == truth[judged]
+                right[place, judged] += told
+                accuracies[draw, place] = told.mean()
             inputs.context.progress(draw + 1, self.draws, "draws")
-        return Evaluation(pd.concat(parts, ignore_index=True))
+        records = self.records_of(inputs)
+        for number, of_shots in zip(shots, right, strict=True):
+            records[f"s{number}"] = (of_shots / np.maximum(times, 1)).astype(np.float32)
+        errors = accuracies.std(axis=0, ddof=1) / np.sqrt(self.draws)
+        listed = ", ".join(f"{error:.4f} ({number})" for error, number in zip(errors, shots, strict=True))
+        note = f"standard error over {self.draws} draws, not part of the intervals: {listed} shots"
+        return Evaluation(records[times > 0].reset_index(drop=True), notes=(note,))
 
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
-        """Accuracy over all draws.
+        """Mean over images of the share of draws in which they were told.
 
         Args:
             records: What `evaluate` returned.
             sample_weight: float64 [N], None for all ones.
         """
-        truth = records["class"].to_numpy()
         return [
-            Score(metric, float(np.average(records[column].to_numpy() == truth, weights=sample_weight)))
+            Score(metric, float(np.average(records[column].to_numpy(np.float64), weights=sample_weight)))
             for column, metric in _METRICS.items()
             if column in records.columns
         ]
-
-    def units(self, records: pd.DataFrame) -> Units:
-        """Images, or people where classes are people, and draws: both are resampled."""
-        of_image, draw = super().units(records), records["draw"].to_numpy(np.int64)
-        count = of_image.count + int(draw.max()) + 1
-        names = [*of_image.names, *(f"draw {number}" for number in range(int(draw.max()) + 1))]
-        return Units(f"{of_image.kind} and draws", of_image.first, of_image.count + draw, count, names)
 
 
 def _by_class(classes: NDArray[np.int64], shots: int, draw: int) -> list[NDArray[np.int64]]:

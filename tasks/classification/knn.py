@@ -16,7 +16,7 @@ from ghbench.probes.knn import majority, nearest, weighted
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Score, TaskInputs
 
-from .labelled import DEFAULT, LabelledTask
+from .labelled import DEFAULT, LabelledTask, accuracies
 
 NEIGHBOURS, MAIN = (1, 5, 20, 200), 5
 WEIGHTED, TEMPERATURE = (20, 200), 0.07
@@ -95,9 +95,4 @@ class Knn(LabelledTask):
             records: What `evaluate` returned.
             sample_weight: float64 [N], None for all ones.
         """
-        truth = records["class"].to_numpy()
-        return [
-            Score(metric, float(np.average(records[column].to_numpy() == truth, weights=sample_weight)))
-            for column, metric in COLUMNS.items()
-            if column in records.columns
-        ]
+        return accuracies(records, COLUMNS, sample_weight)

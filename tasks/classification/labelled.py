@@ -17,10 +17,12 @@ from ghbench.dataset import Dataset, labels
 from ghbench.errors import DataError, UsageError
 from ghbench.extractor import Encoder
 from ghbench.spec_string import SpecString
-from ghbench.task import Policy, Reference, Role, TaskInputs, Units
+from ghbench.task import Policy, Reference, Role, Score, TaskInputs, Units
 
 TRAIN, TEST, ONLY = "train", "test", "images"
 DEFAULT = SpecString("fashion-mnist")
+LEARNED_FROM = frozenset({"fashion-mnist", "mnist-10k"})
+"""Datasets whose training split is there to be learned from, while a training record may name the whole."""
 REFERENCES = (
     Reference("pixels", "pixels", floor=True),
     Reference("thumbnail", "thumbnail", floor=True),
@@ -73,7 +75,7 @@ class LabelledTask:
             "training": self.training or "all",
             "test": self.test or "all",
             "drawn": "with numpy's default generator of seed 0, in the dataset's order",
-            "training_overlap": "refuse",
+            "training_overlap": "flag" if self.source.name in LEARNED_FROM else "refuse",
         }
 
     def roles(self) -> Mapping[str, Role]:
@@ -82,10 +84,10 @@ class LabelledTask:
         if self.alone and self.training:
             raise UsageError(f"{self.source.name} has no training split for training={self.training}", fix="test=N")
         if self.alone:
-            return {ONLY: Role(_some(dataset, None, self.test))}
+            return {ONLY: Role(some(dataset, None, self.test))}
         return {
-            TRAIN: Role(_some(dataset, TRAIN, self.training), TRAIN, judged=False),
-            TEST: Role(_some(dataset, TEST, self.test), TEST),
+            TRAIN: Role(some(dataset, TRAIN, self.training), TRAIN, judged=False),
+            TEST: Role(some(dataset, TEST, self.test), TEST),
         }
 
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
@@ -97,15 +99,16 @@ class LabelledTask:
     def units(self, records: pd.DataFrame) -> Units:
         """People where classes are people, else images."""
         names, code = np.unique(records["unit"].to_numpy(), return_inverse=True)
-        people = bool((records["unit"] == records["class"]).all()) and len(names) < len(records)
-        return Units("people" if people else "images", code.astype(np.int64), None, len(names), names.tolist())
+        kind = "people" if bool(records["person"].iloc[0]) else "images"
+        return Units(kind, code.astype(np.int64), None, len(names), names.tolist())
 
     def records_of(self, inputs: TaskInputs) -> pd.DataFrame:
-        """One record a judged image: `image`, its row, `class` and `unit`."""
+        """One record a judged image: `image`, its row, `class`, whether classes are a `person`, and its `unit`."""
         dataset = inputs.datasets[self.judged_role]
         truth = labels(dataset).values
         records = pd.DataFrame({"image": np.arange(len(truth), dtype=np.int32), "class": truth.astype(np.int32)})
-        records["unit"] = records["class"] if dataset.card().by_person else records["image"]
+        records["person"] = person = dataset.card().by_person
+        records["unit"] = records["class"] if person else records["image"]
         return records
 
     def classes(self, inputs: TaskInputs) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
@@ -152,7 +155,25 @@ class LabelledTask:
         return True
 
 
-def _some(dataset: Dataset, split: str | None, count: int) -> Dataset:
+def accuracies(
+    records: pd.DataFrame, metrics: Mapping[str, str], sample_weight: NDArray[np.float64] | None
+) -> list[Score]:
+    """Share of records whose class is the one in a column, for each column that is there.
+
+    Args:
+        records: With a column `class`.
+        metrics: Names of metrics by column.
+        sample_weight: float64 [N], None for all ones.
+    """
+    truth = records["class"].to_numpy()
+    return [
+        Score(metric, float(np.average(records[column].to_numpy() == truth, weights=sample_weight)))
+        for column, metric in metrics.items()
+        if column in records.columns
+    ]
+
+
+def some(dataset: Dataset, split: str | None, count: int) -> Dataset:
     """Some images of a split, drawn with a fixed seed, alone; the whole dataset where `count` is 0."""
     rows = np.arange(len(dataset)) if split is None else np.asarray(dataset.splits[split])
     if not count or count >= len(rows):

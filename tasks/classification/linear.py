@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -10,22 +10,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ghbench.errors import UsageError
+from ghbench.dataset import Dataset, labels
+from ghbench.errors import DataError, UsageError
 from ghbench.metrics.calibration import BINS, calibration_error
 from ghbench.probes.linear import HELD_OUT, Choice, linear_logits
 from ghbench.probes.logistic import STRENGTHS
+from ghbench.probes.rows import Chosen
 from ghbench.spec_string import SpecString
-from ghbench.task import Evaluation, Metric, Score, TaskInputs
+from ghbench.task import Evaluation, Metric, Role, Score, TaskInputs
 
 from .labelled import DEFAULT, LabelledTask
 
-FOLDS = 5
-"""Parts of a dataset without splits, each judged by what the others teach."""
+VALIDATION, FOLDS = "val", 5
+"""Split on which the strength is chosen where there is one; parts of a dataset without splits."""
+LEAST = 1e-12
+"""Smallest probability that the cross-entropy takes into account."""
 METRICS = (
     Metric("top1"),
     Metric("top5"),
     Metric("balanced"),
-    Metric("calibration", unit="mean gap", higher_is_better=False),
+    # A sum of absolute gaps is biased upwards, and bootstrap draws of it are twice: no interval of theirs would hold.
+    Metric("calibration", unit="mean gap", higher_is_better=False, uncertainty="none"),
     Metric("cross-entropy", unit="nats", higher_is_better=False, bounds=None),
 )
 
@@ -70,45 +75,66 @@ class Linear(LabelledTask):
             "features": "standardised on the training rows"
             + (f", then {self.pca} principal components, whitened" if self.pca else ""),
             "strengths": list(STRENGTHS),
-            "chosen": f"by cross-entropy on {HELD_OUT:.0%} of the training rows, by class; then fitted on all of them",
-            "tuned": "the strength, on training rows",
+            "chosen": f"by cross-entropy on the split {VALIDATION}; where there is none, on {HELD_OUT:.0%} of each "
+            "class's training rows, and then all of them are fitted",
+            "tuned": "the strength, on validation or training rows",
             "calibration": f"expected calibration error, {BINS} bins of equal width of the largest probability",
         }
+
+    def roles(self) -> Mapping[str, Role]:
+        """Training and test images, and validation images where the dataset has them; or all in one role."""
+        found = super().roles()
+        if not self.alone and VALIDATION in self.dataset.splits:
+            return {**found, VALIDATION: Role(self.dataset, VALIDATION, judged=False)}
+        return found
+
+    def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
+        """Refuse what could not be judged, see `ghbench.task.Checking`."""
+        super().check_datasets(datasets)
+        sizes = np.sort(np.bincount(labels(datasets[self.known_role]).values))[::-1]
+        fewest = 3 if self.alone else 2
+        if sizes[1] < fewest:
+            raise DataError(f"expected at least two classes with {fewest} images to learn from")
 
     def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Fit and classify.
 
         Returns:
-            One record an image: `image`, `class`, `unit`, `fold`, the `predicted` class, the `rank` of the true one, 1
-            for the most probable, and `confidence` and `chance`, the probabilities of the predicted and the true class.
+            One record an image: `image`, `class`, `person`, `unit`, `fold`, the `predicted` class, the `rank` of the
+            true one, 1 for the most probable, `confidence`, the probability of the predicted class, and `probability`,
+            that of the true one: 0 for classes that no training image shows.
         """
         records = self.records_of(inputs)
         known, truth, count = self.classes(inputs)
+        features, queries = (self.joined(inputs, role) for role in (self.known_role, self.judged_role))
+        validation = None
+        if VALIDATION in inputs.datasets:
+            validation = self.joined(inputs, VALIDATION), labels(inputs.datasets[VALIDATION]).values
         logits, folds = np.zeros((len(truth), count), np.float32), np.zeros(len(truth), np.int32)
         choices = []
-        for fold, (rows, judged) in enumerate(self._folds(truth)):
-            features = self.joined(inputs, self.known_role)
-            taught = known if rows is None else known[rows]
-            queries = self.joined(inputs, self.judged_role)[judged]
+        for fold, (rows, judged) in enumerate(self._folds(known, truth)):
+            taught = known[rows]
             logits[judged], choice = linear_logits(
-                features if rows is None else features[rows], taught, count, queries, components=self.pca
-            )
+                Chosen(features, rows), taught, count, Chosen(queries, judged), validation=validation,
+                components=self.pca,
+            )  # fmt: skip
+            logits[np.ix_(judged, np.setdiff1d(np.arange(count), taught))] = -np.inf
             folds[judged] = fold
             choices.append(choice)
-        exact = logits.astype(np.float64)
-        exact -= exact.max(axis=1, keepdims=True)
-        chances = np.exp(exact)
-        chances /= chances.sum(axis=1, keepdims=True)
-        own = chances[np.arange(len(truth)), truth]
-        predicted = chances.argmax(axis=1)
-        records["fold"] = folds
-        records["predicted"] = predicted.astype(np.int32)
+            inputs.context.progress(fold + 1, FOLDS if self.alone else 1, "classifiers")
+        probabilities = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        own = probabilities[np.arange(len(truth)), truth][:, None]
         # Of equally probable classes the smaller number comes first, as argmax says.
-        ahead = (chances > own[:, None]) | ((chances == own[:, None]) & (np.arange(count) < truth[:, None]))
+        ahead = (probabilities > own) | ((probabilities == own) & (np.arange(count) < truth[:, None]))
+        records["fold"] = folds
+        records["predicted"] = probabilities.argmax(axis=1).astype(np.int32)
         records["rank"] = (1 + ahead.sum(axis=1)).astype(np.int32)
-        records["confidence"] = chances.max(axis=1).astype(np.float32)
-        records["chance"] = own.astype(np.float32)
-        return Evaluation(records, notes=(_told(choices),))
+        records["confidence"] = probabilities.max(axis=1).astype(np.float32)
+        records["probability"] = own[:, 0].astype(np.float32)
+        unseen = int((own == 0).sum())
+        notes = (f"{unseen} images are of classes that no training image shows",) if unseen else ()
+        return Evaluation(records, notes=(_described(choices), *notes))
 
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
         """Accuracy among 1 and 5, mean recall of the classes, calibration and cross-entropy.
@@ -120,29 +146,31 @@ class Linear(LabelledTask):
         truth, rank = records["class"].to_numpy(), records["rank"].to_numpy()
         weight = np.ones(len(truth)) if sample_weight is None else sample_weight
         right = rank == 1
-        confidence = records["confidence"].to_numpy(np.float64)
-        chance = np.maximum(records["chance"].to_numpy(np.float64), 1e-12)
+        probability = np.maximum(records["probability"].to_numpy(np.float64), LEAST)
         of_class = np.bincount(truth, weights=weight)
         seen = of_class > 0
         recalls = np.bincount(truth, weights=weight * right)[seen] / of_class[seen]
+        # A person is a class: one who was drawn twice counts twice.
+        times = (of_class / np.maximum(np.bincount(truth), 1))[seen] if records["person"].iloc[0] else None
         return [
             Score("top1", float(np.average(right, weights=weight))),
             Score("top5", float(np.average(rank <= 5, weights=weight))),
-            Score("balanced", float(recalls.mean())),
-            Score("calibration", calibration_error(confidence, right, weight)),
-            Score("cross-entropy", float(np.average(-np.log(chance), weights=weight))),
+            Score("balanced", float(np.average(recalls, weights=times))),
+            Score("calibration", calibration_error(records["confidence"].to_numpy(np.float64), right, weight)),
+            Score("cross-entropy", float(np.average(-np.log(probability), weights=weight))),
         ]
 
-    def _folds(self, truth: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64] | None, NDArray[np.int64]]]:
-        """Training rows, None for all of the training role, and the rows that are judged by them."""
+    def _folds(
+        self, known: NDArray[np.int64], truth: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Rows that teach, and rows that are judged by them."""
         if not self.alone:
-            yield None, np.arange(len(truth))
+            yield np.arange(len(known)), np.arange(len(truth))
             return
         fold = folds_of(truth, FOLDS)
         for one in range(FOLDS):
-            judged = np.flatnonzero(fold == one)
-            if len(judged):
-                yield np.flatnonzero(fold != one), judged
+            if (fold == one).any():
+                yield np.flatnonzero(fold != one), np.flatnonzero(fold == one)
 
 
 def folds_of(classes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -154,9 +182,10 @@ def folds_of(classes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return folds
 
 
-def _told(choices: Sequence[Choice]) -> str:
+def _described(choices: Sequence[Choice]) -> str:
     """How the classifiers came about, in a sentence."""
     tried = sorted({choice.strength for choice in choices})
     strengths = f"L2 strength {tried[0]:.2g}" if len(tried) == 1 else f"L2 strengths {tried[0]:.2g} to {tried[-1]:.2g}"
     edge = ", at the edge of those tried" if any(choice.at_edge for choice in choices) else ""
-    return f"{strengths}{edge}; gradient at most {max(choice.gradient for choice in choices):.1e}"
+    end = "" if all(choice.converged for choice in choices) else ", not at its minimum"
+    return f"{strengths}{edge}; norm of the gradient at most {max(choice.gradient for choice in choices):.1e}{end}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ghbench.dataset import Dataset, labels
 from ghbench.errors import DataError
 from ghbench.probes.ranking import rank_relevant
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Role, Score, TaskInputs
 
-from .labelled import DEFAULT, ONLY, TEST, LabelledTask
+from .labelled import DEFAULT, ONLY, TEST, LabelledTask, some
 
 RECALLS = (1, 5, 10)
 _METRICS = (Metric("map"), Metric("map-at-r"), *(Metric(f"recall-{k}") for k in RECALLS))
@@ -53,21 +54,20 @@ class Retrieval(LabelledTask):
             "tuned": "nothing",
         }
 
-    def roles(self) -> dict[str, Role]:
+    def roles(self) -> Mapping[str, Role]:
         """The images that are ranked."""
-        found = super().roles()
-        name = self.judged_role
-        return {name: found[name]}
+        split = TEST if TEST in self.dataset.splits else None
+        return {ONLY: Role(some(self.dataset, split, self.test), split)}
+
+    def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
+        """Refuse what could not be judged, see `ghbench.task.Checking`."""
+        if np.bincount(labels(datasets[ONLY]).values).max(initial=0) < 2:
+            raise DataError("no two images have the same class, so there is nothing to find")
 
     @property
-    def known_role(self) -> str:
+    def alone(self) -> bool:
         """Queries are ranked among themselves."""
-        return self.judged_role
-
-    @property
-    def judged_role(self) -> str:
-        """The one role."""
-        return ONLY if self.alone else TEST
+        return True
 
     def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Rank.
@@ -79,8 +79,6 @@ class Retrieval(LabelledTask):
         classes, _, _ = self.classes(inputs)
         features = self.joined(inputs, self.judged_role)
         found = rank_relevant(features, classes, inputs.extractor_spec.similarity, inputs.context.progress)
-        if not len(found.queries):
-            raise DataError("no two images have the same class")
         records = self.records_of(inputs).iloc[found.queries].reset_index(drop=True)
         records["ap"] = found.precision.astype(np.float32)
         records["ap_r"] = found.precision_at_r.astype(np.float32)

@@ -48,9 +48,7 @@ class LuminanceTask:
 
     source: Source
     version: int = field(default=1, init=False)
-    metrics: tuple[Metric, ...] = field(
-        default=tuple(Metric(name, "explained variance", bounds=None) for name in TARGETS), init=False
-    )
+    metrics: tuple[Metric, ...] = field(default=tuple(Metric(name, "R2", bounds=None) for name in TARGETS), init=False)
     requires: tuple[type, ...] = field(default=(Encoder,), init=False)
     policies: tuple[Policy, ...] = field(default=("concat",), init=False)
     references: tuple[Reference, ...] = field(
@@ -113,10 +111,13 @@ class LuminanceTask:
             np.random.default_rng(0).permutation(len(np.unique(units)))[np.unique(units, return_inverse=True)[1]]
             % FOLDS
         )
-        predicted = np.empty_like(truth)
+        predicted, edges = np.empty_like(truth), 0
         for one in range(FOLDS):
             judged, chosen = fold == one, fold == (one + 1) % FOLDS
-            predicted[judged] = _predicted(features, truth, ~judged & ~chosen, chosen, judged)
+            predicted[judged], at_edge = _predicted(features, truth, ~judged & ~chosen, chosen, judged)
+            edges += at_edge
+        if edges:
+            notes = (*notes, f"in {edges} of {FOLDS} folds the strength is at the edge of those tried")
         records = pd.DataFrame({"image": np.arange(len(truth), dtype=np.int32), "unit": units.astype(np.int64)})
         for place, name in enumerate(TARGETS):
             records[name] = truth[:, place].astype(np.float32)
@@ -151,13 +152,13 @@ def _predicted(
     fitted: NDArray[np.bool_],
     chosen: NDArray[np.bool_],
     judged: NDArray[np.bool_],
-) -> NDArray[np.float64]:
-    """Targets of judged rows, by a ridge regression of the others whose strength was chosen on some of them."""
+) -> tuple[NDArray[np.float64], bool]:
+    """Targets of judged rows by a ridge regression of the others, its strength chosen on some; whether at an edge."""
     scale = truth[fitted].std(axis=0).clip(1e-12)
     known, checked = (standardised(features[rows], features[fitted])[:] for rows in (fitted, chosen))
     path = fit_ridge(known, truth[fitted] / scale)
-    strength = choose_strength(path, checked, truth[chosen] / scale, STRENGTHS).strength
+    choice = choose_strength(path, checked, truth[chosen] / scale, STRENGTHS)
     both = fitted | chosen
     again = fit_ridge(standardised(features[both], features[both])[:], truth[both])
-    found: NDArray[np.float64] = again.predict(standardised(features[judged], features[both])[:], [strength])[0]
-    return found
+    unseen = standardised(features[judged], features[both])[:]
+    return again.predict(unseen, [choice.strength])[0], choice.at_edge

@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from ghbench.errors import DataError
-from ghbench.probes import rows
+from ghbench.probes import logistic, rows
 from ghbench.probes.logistic import fit_logistic
 
 GRID = (1e-5, 1e-3, 1e-1, 10.0)
@@ -83,6 +83,33 @@ def test_a_constant_and_a_doubled_column_are_no_obstacle():
     path = fit_logistic(odd, classes, 4, [0.01])
     assert path.converged.all()
     assert path.losses[0] <= fit_logistic(features, classes, 4, [0.01]).losses[0] + 1e-6
+
+
+def test_features_without_variance_give_the_classes_shares():
+    classes = np.array([0, 0, 0, 1] * 10)
+    for features in (np.zeros((40, 3), np.float32), np.ones((40, 60), np.float32)):
+        logits = fit_logistic(features, classes, 2, [0.1]).logits(features[:1], 0)[0]
+        assert logits[0] - logits[1] == pytest.approx(np.log(3), abs=1e-3)
+
+
+def test_a_direction_of_little_variance_is_found():
+    draw = np.random.default_rng(0)
+    classes = draw.integers(0, 2, 2_000)
+    common = draw.normal(size=(2_000, 1))
+    features = np.repeat(common, 60, axis=1) + 2e-3 * draw.normal(size=(2_000, 60))
+    features[:, 0] += 5e-3 * (2 * classes - 1)
+    features = ((features - features.mean(0)) / features.std(0)).astype(np.float32)
+    path = fit_logistic(features, classes, 2, [1e-7])
+    assert (path.logits(features, 0).argmax(axis=1) == classes).mean() > 0.97
+
+
+def test_many_classes_are_searched_in_groups(monkeypatch):
+    features, classes = clouds()
+    whole = fit_logistic(features, classes, 4, GRID)
+    monkeypatch.setattr(logistic, "_NUMBERS", 2_000)
+    parts = fit_logistic(features, classes, 4, GRID)
+    assert parts.strengths == whole.strengths
+    np.testing.assert_allclose(parts.losses, whole.losses, atol=2e-6)
 
 
 def test_what_cannot_be_fitted_is_refused():

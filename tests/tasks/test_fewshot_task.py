@@ -1,14 +1,16 @@
-"""Few shots: draws that grow, what is judged, units of both kinds, the conformance kit."""
+"""Few shots: draws that grow, what is judged, the conformance kit."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
-import pandas as pd
 import pytest
-from ghbench_tasks.classification.fewshot import fewshot
+from ghbench_tasks.classification.fewshot import FewShot, fewshot
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
+from ghbench.dataset import Target
 from ghbench.errors import UsageError
 from ghbench.probes.fewshot import classify_by_few
 from ghbench.running import runner
@@ -33,16 +35,29 @@ def test_classes_that_differ_are_told_apart(folder_of_classes, options, splits):
     found = {metric.metric: metric.value for metric in result.metrics}
     assert found["top1-5-shot"] > 0.95
     assert "top1-10-shot" not in found or found["top1-10-shot"] is None, "there are eight images a class"
-    # Alone, the five of each class that are drawn for shots are not judged.
-    assert result.counts.records == 10 * (16 if splits[0] else 6)
-    assert result.counts.unit == "images and draws"
+    assert result.counts.records == 16
+    assert result.counts.unit == "images"
+    assert any("over 10 draws" in note for note in result.warnings)
 
 
-def test_images_and_draws_are_resampled():
-    records = pd.DataFrame({"image": [0, 1, 0, 1], "class": [0, 1, 0, 1], "unit": [0, 1, 0, 1], "draw": [0, 0, 1, 1]})
-    units = fewshot().units(records)
-    assert units.count == 4
-    np.testing.assert_array_equal(units.weights(np.array([2.0, 1, 0, 3])), [0, 0, 6, 3])
+def test_images_that_a_draw_learned_from_are_not_judged_by_it():
+    dataset = SimpleNamespace(
+        targets={"label": Target("label", np.repeat([0, 1], 6), "class", ("a", "b"))}, splits={},
+        card=lambda: SimpleNamespace(by_person=False, name="dots"), __len__=lambda: 12,
+    )  # fmt: skip
+    # Every image but one of each class is alike; the odd ones are told by nobody else.
+    features = np.repeat([[1.0, 0], [0, 1]], 6, axis=0)
+    features[[0, 6]] = features[[6, 0]]
+    task = FewShot(draws=40)
+    object.__setattr__(task, "dataset", dataset)
+    inputs = SimpleNamespace(
+        datasets={"images": dataset}, features={"images": {"plain": {"all": features}}}, levels=("all",),
+        extractor_spec=SimpleNamespace(mean=None), context=SimpleNamespace(progress=lambda *_: None),
+    )  # fmt: skip
+    records = task.evaluate(inputs).records.set_index("image")
+    assert "s10" not in records.columns
+    assert records.loc[[0, 6], "s5"].max() == 0
+    assert records.drop(index=[0, 6])["s5"].min() == 1
 
 
 def test_the_kit_accepts_the_task(folder_of_classes):

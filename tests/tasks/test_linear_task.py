@@ -8,7 +8,7 @@ import pytest
 from ghbench_tasks.classification.linear import FOLDS, folds_of, linear
 from sklearn.metrics import balanced_accuracy_score, log_loss, top_k_accuracy_score
 
-from ghbench.errors import UsageError
+from ghbench.errors import DataError, UsageError
 from ghbench.metrics.calibration import calibration_error
 from ghbench.running import runner
 from ghbench.spec_string import parse
@@ -23,7 +23,7 @@ def test_scores_are_those_of_scikit_learn():
     rank = 1 + np.argmax(order == truth[:, None], axis=1)
     records = pd.DataFrame({
         "class": truth, "predicted": chances.argmax(1), "rank": rank, "confidence": chances.max(1),
-        "chance": chances[np.arange(300), truth],
+        "probability": chances[np.arange(300), truth], "person": False,
     })  # fmt: skip
     found = {score.metric: score.value for score in linear().score(records, weight)}
     classes = np.arange(7)
@@ -59,6 +59,46 @@ def test_with_as_few_components_everybody_has_as_many_numbers(folder_of_classes,
     result = runner.run("pixels:size=8", f"linear:dataset=imagefolder,dataset.path={root},pca=2", options)
     assert result.task.name.endswith("pca=2")
     assert next(metric.value for metric in result.metrics if metric.metric == "top1") == 1.0
+
+
+def test_a_person_who_is_drawn_twice_counts_twice():
+    draw = np.random.default_rng(0)
+    people = np.repeat(np.arange(8), 5)
+    rank = draw.integers(1, 3, 40)
+    records = pd.DataFrame({
+        "class": people, "unit": people, "person": True, "rank": rank, "confidence": 0.5, "probability": 0.5,
+    })  # fmt: skip
+    times = np.array([2, 0, 1, 3, 0, 1, 1, 0])
+    found = {score.metric: score.value for score in linear().score(records, times[people].astype(float))}
+    assert found["balanced"] == pytest.approx(found["top1"]), "all people have as many images"
+
+
+def test_classes_that_no_training_image_shows_have_no_probability(folder_of_classes, options):
+    root = folder_of_classes(("train", "test"))
+    (root / "test" / "up").mkdir()
+    (root / "test" / "left" / "0.png").rename(root / "test" / "up" / "0.png")
+    (root / "train" / "up").mkdir()
+    for number in range(2):
+        (root / "train" / "up" / f"{number}.png").write_bytes((root / "train" / "left" / f"{number}.png").read_bytes())
+    result = runner.run("pixels:size=8", f"linear:dataset=imagefolder,dataset.path={root},training=14", options)
+    found = {metric.metric: metric for metric in result.metrics}
+    assert found["cross-entropy"].value < 30
+    assert found["calibration"].interval is None
+
+
+def test_validation_images_choose_the_strength(folder_of_classes, options):
+    root = folder_of_classes(("train", "val", "test"))
+    task = linear(parse(f"imagefolder:path={root}"))
+    assert set(task.roles()) == {"train", "val", "test"}
+    result = runner.run("pixels:size=8", f"linear:dataset=imagefolder,dataset.path={root}", options)
+    assert next(metric.value for metric in result.metrics if metric.metric == "top1") == 1.0
+
+
+@pytest.mark.parametrize(("task", "per_class"), [("linear", 1), ("fewshot", 4)])
+def test_too_few_images_are_refused_before_anything_is_encoded(folder_of_classes, options, task, per_class):
+    root = folder_of_classes(("train", "test"), per_class)
+    with pytest.raises(DataError, match="expected at least"):
+        runner.run("pixels:size=8", f"{task}:dataset=imagefolder,dataset.path={root}", options)
 
 
 def test_folds_hold_each_class_evenly():

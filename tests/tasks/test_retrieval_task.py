@@ -54,5 +54,11 @@ def test_classes_that_differ_are_found(folder_of_classes, options, splits):
     assert result.counts.records == 16
 
 
+def test_a_test_split_is_enough(folder_of_classes, options):
+    root = folder_of_classes(("val", "test"))
+    result = runner.run("pixels:size=8", f"retrieval:dataset=imagefolder,dataset.path={root}", options)
+    assert result.counts.records == 16
+
+
 def test_the_kit_accepts_the_task(folder_of_classes):
     check_task(retrieval(parse(f"imagefolder:path={folder_of_classes(('train', 'test'))}")))

@@ -108,7 +108,9 @@ class EncoderConfig:
             DataError: An invalid description.
         """
         try:
-            return cls(**{**value, "layout": CodeLayout.from_json(value["layout"])})
+            # Files of a development version say how many channels images have.
+            known = {name: entry for name, entry in value.items() if (name, entry) != ("inputs", 3)}
+            return cls(**{**known, "layout": CodeLayout.from_json(value["layout"])})
         except (KeyError, TypeError, ValueError, UsageError) as error:
             raise DataError(f"invalid description of an encoder: {error}", fix="get the weights again") from error
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from ghbench.ghfeat.network.encoder import Encoder
 
 STEP = 0.5
-"""Share of the difference that is added; chosen on development renders, for three passes."""
+"""Share of the difference that is added; of 1/4, 1/2 and 1 the best one for three passes on 64 monitoring seeds."""
 
 
 def predicted(

@@ -98,6 +98,8 @@ class GhfeatOptions:
             raise UsageError(f"{', '.join(shares)} must be between 0 and 1")
         if self.encoder not in {"paper", "compact"} or self.decay not in {"paper", "cosine"}:
             raise UsageError("encoder must be `paper` or `compact`, decay `paper` or `cosine`")
+        if not (self.pixel or self.perceptual or self.perceptual_share or self.adversarial or self.code):
+            raise UsageError("all terms of the loss have weight 0, so nothing would be learned", fix="-o pixel=1")
         if self.code_components < 0:
             raise UsageError("code_components must not be negative")
         if self.decoder not in get_args(Decoder):
