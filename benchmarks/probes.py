@@ -43,8 +43,9 @@ def main() -> None:
 Logistic regression over the same {len(STRENGTHS)} L2 strengths from {STRENGTHS[0]:g} to {STRENGTHS[-1]:g}, on {CLASSES}
 classes whose clouds overlap, features standardised. Scikit-learn's `LogisticRegression` (lbfgs) runs with the loosest
 `tol` of {", ".join(f"{one:g}" for one in TOLERANCES)} at which its objective is nowhere more than {EQUAL:g} nats above
-ours, or with the strictest; the last column says how far above ours its objectives end, at least and at most. With *warm start* it passes its weights from
-the strongest penalty to the weakest. *Times faster* is scikit-learn's time over ours.
+ours, or with the strictest; the last column says how far above ours its objectives end, at least and at most. With
+*warm start* it passes its weights from the strongest penalty to the weakest. *Times faster* is scikit-learn's time
+over ours.
 
 Kernels: {", ".join(sorted(kernels))}.
 """
