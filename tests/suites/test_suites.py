@@ -92,7 +92,7 @@ def test_a_folder_or_a_missing_file_is_no_suite(tmp_path):
 
 
 def test_the_suites_that_ship_are_valid():
-    assert {"faces", "quick"} <= set(shipped_suites())
+    assert {"faces", "quick", "classification"} <= set(shipped_suites())
     for name in shipped_suites():
         assert load_suite(name).name == name
 
