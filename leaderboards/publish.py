@@ -1,6 +1,7 @@
 """Make published pages: evaluate what `published.toml` lists, drop what it no longer lists, write the table, verify it.
 
 python leaderboards/publish.py [PAGE...]           for instance `orl`; without a page all of them
+python leaderboards/publish.py --keep [PAGE...]    evaluate what has no result yet, such as a system that was added
 python leaderboards/publish.py --score [PAGE...]   evaluate nothing: score the stored records as this version does
 """
 
@@ -52,12 +53,13 @@ def published_pages(manifest: Path = FOLDER / "published.toml") -> Mapping[str, 
     return {page.name: page for page in pages}
 
 
-def publish(page: Page, folder: Path = FOLDER, *, score: bool = False) -> None:
+def publish(page: Page, folder: Path = FOLDER, *, keep: bool = False, score: bool = False) -> None:
     """Write the results and the table of a page.
 
     Args:
         page: What to publish.
         folder: Where results and page go.
+        keep: Evaluate only what has no result.
         score: Evaluate nothing; score the records that lie there again.
 
     Raises:
@@ -72,7 +74,7 @@ def publish(page: Page, folder: Path = FOLDER, *, score: bool = False) -> None:
     if score:
         score_again(task, folder)
     else:
-        evaluate(page, task, folder)
+        evaluate(page, task, folder, keep=keep)
     list_seals(folder)
     entries, notes = collect(task.name, folder, published=False)
     atomic.write_text(folder / page.file, render.markdown(rank_table(task, entries, notes)))
@@ -81,13 +83,14 @@ def publish(page: Page, folder: Path = FOLDER, *, score: bool = False) -> None:
         sys.exit("\n".join([*notes, *wrong]))
 
 
-def evaluate(page: Page, task: Task, folder: Path) -> None:
-    """Evaluate the systems of a page, and remove the results that it no longer lists."""
+def evaluate(page: Page, task: Task, folder: Path, *, keep: bool) -> None:
+    """Evaluate the systems of a page, or those without a result, and remove results that it no longer lists."""
     from ghbench.results import files
     from ghbench.results.schema import Result
 
     # A process of its own: what one page loads is gone before the next one.
-    command = [sys.executable, "-m", "ghbench", "run", "--task", page.task, "--results", str(folder), "--overwrite"]
+    command = [sys.executable, "-m", "ghbench", "run", "--task", page.task, "--results", str(folder)]
+    command += ["--overwrite"] * (not keep)
     command += [word for system in page.systems for word in ("--extractor", system)]
     run = subprocess.run([*command, *["--references"] * page.references, "--json"], stdout=subprocess.PIPE, check=False)
     if run.returncode:
@@ -141,6 +144,7 @@ def main() -> None:
     pages = published_pages()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("page", nargs="*", help=f"{', '.join(pages)}; default: all")
+    parser.add_argument("--keep", action="store_true", help="evaluate only what has no result yet")
     parser.add_argument("--score", action="store_true", help="evaluate nothing; score the stored records again")
     given = parser.parse_args()
     names = given.page
@@ -149,7 +153,7 @@ def main() -> None:
         parser.error(f"no page {' or '.join(unknown)}; choose from {', '.join(pages)}")
     for name in names or pages:
         sys.stderr.write(f"{pages[name].file}\n")
-        publish(pages[name], score=given.score)
+        publish(pages[name], keep=given.keep, score=given.score)
 
 
 if __name__ == "__main__":
