@@ -76,11 +76,12 @@ class Ghfeat:
         Raises:
             MissingError: Further passes or refinement need the generator, which is not available.
         """
-        features = self.codec.features(images, self._passes)
         if self._refine:
             from ghbench.ghfeat.refinement import PIXELS, refine
 
-            features = refine(self.codec, images, replace(PIXELS, steps=self._refine), units=features)
+            features = refine(self.codec, images, replace(PIXELS, steps=self._refine), passes=self._passes)
+        else:
+            features = self.codec.features(images, self._passes)
         return {name: np.asarray(code.float().cpu().numpy()) for name, code in features.items()}
 
     def decode(self, features: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
