@@ -12,7 +12,7 @@ from ghbench.errors import DataError
 from ghbench.probes.rows import of_unit_length
 
 Features = NDArray[np.floating[Any]]
-_BLOCK, _QUERIES = 16_000_000, 1_000  # similarities, and queries, at once
+_BLOCK, _QUERIES, _FIRST = 16_000_000, 1_000, 2_000  # similarities and queries at once, rows of the first block
 
 
 def nearest(
@@ -41,22 +41,23 @@ def nearest(
     rows, similarities = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
     for block in _blocks(len(queries), _BLOCK // _QUERIES):
         # The best so far, in the order of their rows: of equally similar ones the first stays.
-        best = np.empty((len(queries[block]), 0), np.int64)
+        asked, lengths = _prepared(queries[block], common)
+        best = np.empty((len(asked), 0), np.int64)
         values = np.empty(best.shape, np.float32)
-        for part in _blocks(len(features), max(len(best), features.shape[1])):
-            found = _similarities(queries[block], _prepared(features[part], common), common)
+        for part in _growing(len(features), max(len(best), features.shape[1])):
+            found = _scores(asked, _prepared(features[part], common), common)
             if excluded is not None:
                 own = excluded[block] - part.start
                 inside = np.flatnonzero((own >= 0) & (own < found.shape[1]))
                 found[inside, own[inside]] = -np.inf
-            chosen = np.sort(_largest(found, min(k, found.shape[1])), axis=1)
+            chosen, alike = _candidates(found, values, k)
             best = np.concatenate([best, chosen + part.start], axis=1)
-            values = np.concatenate([values, np.take_along_axis(found, chosen, axis=1)], axis=1)
+            values = np.concatenate([values, alike], axis=1)
             kept = np.sort(_largest(values, min(k, values.shape[1])), axis=1)
             best, values = np.take_along_axis(best, kept, axis=1), np.take_along_axis(values, kept, axis=1)
         order = np.argsort(-values, axis=1, kind="stable")
         rows[block] = np.take_along_axis(best, order, axis=1)
-        similarities[block] = np.take_along_axis(values, order, axis=1)
+        similarities[block] = _as_similarities(np.take_along_axis(values, order, axis=1), lengths, common)
     return rows, similarities
 
 
@@ -77,7 +78,8 @@ def similarities_of(queries: Features, features: Features, kind: str) -> Iterato
     common = _common(features, kind)
     known = _prepared(features, common)
     for block in _blocks(len(queries), len(features)):
-        yield block, _similarities(queries[block], known, common)
+        asked, lengths = _prepared(queries[block], common)
+        yield block, _as_similarities(_scores(asked, known, common), lengths, common)
 
 
 def majority(classes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -122,6 +124,36 @@ def weighted(
     return chosen
 
 
+def _candidates(
+    found: NDArray[np.float32], best: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Columns of each row that may be among its k largest, and their values, in the order of the columns.
+
+    Once k are known, only what is larger than all but k - 1 of them can enter: a comparison finds the few, where a
+    selection would look for the k largest of each block.
+
+    Args:
+        found: [m, n].
+        best: [m, B] the largest values so far.
+        k: How many are wanted.
+
+    Returns:
+        Columns int64 [m, c] and values float32 [m, c]; rows with fewer are filled up with values of -inf.
+    """
+    if best.shape[1] == k:
+        rows, columns = np.nonzero(found > best.min(axis=1)[:, None])
+        each = np.bincount(rows, minlength=len(found))
+        most = int(each.max(initial=0))
+        if most <= 4 * k + 16:
+            places = np.arange(len(rows)) - np.repeat(np.cumsum(each) - each, each)
+            chosen = np.zeros((len(found), most), np.int64)
+            values = np.full(chosen.shape, -np.inf, np.float32)
+            chosen[rows, places], values[rows, places] = columns, found[rows, columns]
+            return chosen, values
+    chosen = np.sort(_largest(found, min(k, found.shape[1])), axis=1)
+    return chosen, np.take_along_axis(found, chosen, axis=1)
+
+
 def _largest(values: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     """Columns of the k largest values of each row, of equal ones the first."""
     best = np.argpartition(-values, k - 1, axis=1)[:, :k]
@@ -138,15 +170,26 @@ def _common(features: Features, kind: str) -> NDArray[np.float32] | None:
     return features.mean(axis=0, dtype=np.float64).astype(np.float32) if kind == "l2" else None
 
 
-def _similarities(
-    queries: Features, known: tuple[NDArray[np.float32], NDArray[np.float32]], common: NDArray[np.float32] | None
+def _scores(
+    asked: NDArray[np.float32],
+    known: tuple[NDArray[np.float32], NDArray[np.float32]],
+    common: NDArray[np.float32] | None,
 ) -> NDArray[np.float32]:
-    """Similarities [m, n] of queries to prepared rows."""
-    asked, lengths = _prepared(queries, common)
+    """What ranks prepared rows for prepared queries, [m, n]: the cosine; x y - |y|^2 / 2 for distances."""
     found: NDArray[np.float32] = asked @ known[0].T
     if common is not None:
-        found = -np.sqrt(np.maximum(lengths[:, None] + known[1] - 2 * found, 0))
+        found -= known[1] / 2
     return found
+
+
+def _as_similarities(
+    scores: NDArray[np.float32], lengths: NDArray[np.float32], common: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    """Similarities of scores [m, n] and the queries' squared lengths [m]."""
+    if common is None:
+        return scores
+    distances: NDArray[np.float32] = np.sqrt(np.maximum(lengths[:, None] - 2 * scores, 0))
+    return -distances
 
 
 def _prepared(rows: Features, common: NDArray[np.float32] | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -161,3 +204,11 @@ def _blocks(queries: int, rows: int) -> Iterator[slice]:
     size = max(1, _BLOCK // max(rows, 1))
     for start in range(0, queries, size):
         yield slice(start, min(start + size, queries))
+
+
+def _growing(rows: int, width: int) -> Iterator[slice]:
+    """Blocks of rows of which the first is small: what is found there keeps most of the others out."""
+    first = min(_FIRST, rows)
+    yield slice(0, first)
+    for part in _blocks(rows - first, width):
+        yield slice(first + part.start, first + part.stop)

@@ -20,6 +20,7 @@ def rng():
 @pytest.mark.parametrize("block", [100, 10**9])
 def test_neighbours_are_scikit_learns(rng, monkeypatch, kind, metric, block):
     monkeypatch.setattr(knn, "_BLOCK", block)
+    monkeypatch.setattr(knn, "_FIRST", 20)
     queries, features = rng.normal(size=(30, 8)) + 5, rng.normal(size=(200, 8)) + 5
     rows, similarities = nearest(queries, features, 7, kind)
     distances, expected = NearestNeighbors(n_neighbors=7, metric=metric).fit(features).kneighbors(queries)
