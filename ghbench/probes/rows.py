@@ -125,16 +125,15 @@ def scatter_axes(rows: Rows, most: int | None = None) -> tuple[Floats, Floats, F
     if count <= width:
         centred = np.asarray(rows[0:count], np.float64) - mean
         variances, vectors = np.linalg.eigh(centred @ centred.T / count)
-        least = 1e-12 if most is None else 1e-7
     else:
         scatter = np.zeros((width, width), np.float64)
         for block in blocks(count, width):
             part = np.asarray(rows[block], np.float32) - mean
             scatter += part.T @ part
         variances, vectors = np.linalg.eigh(scatter / count)
-        least = -np.inf if most is None else 1e-7
-    largest = float(variances.max(initial=0))
-    kept = np.flatnonzero((variances > least * largest) | (least < 0))[::-1][:most]
+    whole = most is None and count > width
+    least = (1e-12 if most is None else 1e-7) * variances.max(initial=0)
+    kept = np.flatnonzero(whole | (variances > least))[::-1][:most]
     variances, vectors = np.maximum(variances[kept], 0), vectors[:, kept]
     if count <= width:
         vectors = centred.T @ (vectors / np.sqrt(variances * count))

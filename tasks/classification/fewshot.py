@@ -81,7 +81,7 @@ class FewShot(LabelledTask):
             judged it in which so many shots told its class; numbers of shots that no class has are left out.
         """
         known, truth, count = self.classes(inputs)
-        features, queries = (self.joined(inputs, role) for role in (self.known_role, self.judged_role))
+        features, queries = self.features(inputs)
         sizes = np.bincount(known)
         most = int(sizes[sizes > 0].min()) - self.alone
         shots = [number for number in SHOTS if number <= most]

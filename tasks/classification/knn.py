@@ -73,7 +73,7 @@ class Knn(LabelledTask):
             One record an image: `image`, `class`, `unit`, and for each column of `COLUMNS` the class voted for. Numbers
             of neighbours that are not there are left out, and weighted votes where similarity is no cosine.
         """
-        queries, known = (self.joined(inputs, role) for role in (self.judged_role, self.known_role))
+        known, queries = self.features(inputs)
         classes, _, count = self.classes(inputs)
         similarity = inputs.extractor_spec.similarity
         ks = [k for k in NEIGHBOURS if k < len(known)]

@@ -116,6 +116,11 @@ class LabelledTask:
         known, judged = (labels(inputs.datasets[role]).values for role in (self.known_role, self.judged_role))
         return known, judged, int(max(known.max(), judged.max())) + 1
 
+    def features(self, inputs: TaskInputs) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+        """Features of the images that teach and of those that are judged; one array where these are the same."""
+        known = self.joined(inputs, self.known_role)
+        return known, known if self.alone else self.joined(inputs, self.judged_role)
+
     def joined(self, inputs: TaskInputs, role: str) -> NDArray[np.floating[Any]]:
         """Features of a role [N, D], its levels beside one another, less the mean that the extractor declares."""
         mean, views = inputs.extractor_spec.mean, inputs.features[role]["plain"]

@@ -106,7 +106,7 @@ class Linear(LabelledTask):
         """
         records = self.records_of(inputs)
         known, truth, count = self.classes(inputs)
-        features, queries = (self.joined(inputs, role) for role in (self.known_role, self.judged_role))
+        features, queries = self.features(inputs)
         validation = None
         if VALIDATION in inputs.datasets:
             validation = self.joined(inputs, VALIDATION), labels(inputs.datasets[VALIDATION]).values

@@ -107,10 +107,8 @@ class LuminanceTask:
         views = inputs.features[ROLE]["plain"]
         features = np.concatenate([np.asarray(views[level], np.float32) for level in inputs.levels], axis=1)
         units = source.units(dataset)
-        fold = (
-            np.random.default_rng(0).permutation(len(np.unique(units)))[np.unique(units, return_inverse=True)[1]]
-            % FOLDS
-        )
+        names, unit = np.unique(units, return_inverse=True)
+        fold = np.random.default_rng(0).permutation(len(names))[unit] % FOLDS
         predicted, edges = np.empty_like(truth), 0
         for one in range(FOLDS):
             judged, chosen = fold == one, fold == (one + 1) % FOLDS
