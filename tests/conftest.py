@@ -22,6 +22,22 @@ def orl():
 
 
 @pytest.fixture
+def own_cache_with_textures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A cache of the test's own in which the textures of rooms are found; skips where they cannot be had."""
+    from ghbench import assets
+    from ghbench.data.rooms.textures import ASSET
+    from ghbench.errors import MissingError
+
+    try:
+        folder = assets.path(ASSET)
+    except MissingError as error:
+        pytest.skip(f"textures are not on this machine: {error}")
+    found = assets.path
+    monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(assets, "path", lambda name, *rest: folder if name == ASSET else found(name, *rest))
+
+
+@pytest.fixture
 def few_pictures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Metrics are learned from a few pictures, in a cache of the test's own."""
     from ghbench.data import metric_lessons

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,10 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ghbench.atomic import write_bytes
 from ghbench.digests import digest_json, digest_lines
-from ghbench.errors import DataError
-from ghbench.store.arrays_from_files import map_array
+from ghbench.store.image_shards import ImageShards
 
 VERSION = 1
 """Grows when the same recipe may give other images."""
@@ -83,11 +80,6 @@ class RenderRecipe:
         """The fields that decide an image; no label, as before there were any."""
         values = {key: value for key, value in asdict(self).items() if key not in apart}
         return values if self.label is not None else {key: value for key, value in values.items() if key != "label"}
-
-    def shards(self) -> list[range]:
-        """Seeds of each shard."""
-        end = self.first_seed + self.count
-        return [range(first, min(first + self.shard, end)) for first in range(self.first_seed, end, self.shard)]
 
 
 def seeded_z(seeds: Sequence[int], z_dim: int) -> Tensor:
@@ -159,8 +151,8 @@ def drawing(generator: Renderable, recipe: RenderRecipe, *, compiled: bool) -> C
     return draw
 
 
-class RenderShards:
-    """The images of a recipe in a folder, one file a shard, each whole or absent.
+class RenderShards(ImageShards):
+    """The images of a recipe in a folder.
 
     Args:
         recipe: Which images.
@@ -169,11 +161,8 @@ class RenderShards:
 
     def __init__(self, recipe: RenderRecipe, folder: Path) -> None:
         self.recipe = recipe
-        self.path = folder / f"renders-{recipe.digest()[:16]}"
-
-    def missing(self, seeds: Sequence[int] | None = None) -> list[range]:
-        """Shards that are not there yet or were damaged, of those that hold `seeds`; None: of all."""
-        return [shard for shard in self._holding(seeds) if self._read(shard) is None]
+        seeds = range(recipe.first_seed, recipe.first_seed + recipe.count)
+        super().__init__(folder / f"renders-{recipe.digest()[:16]}", seeds, recipe.size, recipe.shard)
 
     def make(
         self,
@@ -193,47 +182,7 @@ class RenderShards:
             batch: Images at once.
             seeds: Only the shards that hold these; None: all.
         """
-        missing = self.missing(seeds)
-        done, total = 0, sum(map(len, missing))
-        if missing:
-            report(done, total)
-        for shard in missing:
-            parts = []
-            for images in self._drawn(generator, draw, shard, batch):
-                parts.append(images)
-                done += len(images)
-                report(done, total)
-            stream = io.BytesIO()
-            np.save(stream, np.concatenate(parts), allow_pickle=False)
-            write_bytes(self._file(shard), stream.getvalue())
-
-    def read(self, seeds: Sequence[int] | None = None) -> NDArray[np.uint8]:
-        """Images of seeds, uint8 [N, 3, size, size], in their order; None: of all. Reads nothing else.
-
-        Raises:
-            FileNotFoundError: Some are not rendered yet.
-        """
-        first, size = self.recipe.first_seed, self.recipe.size
-        wanted = np.arange(first, first + self.recipe.count) if seeds is None else np.asarray(seeds, dtype=np.int64)
-        images = np.empty((len(wanted), 3, size, size), dtype=np.uint8)
-        for shard in self._holding(seeds):
-            kept = self._read(shard)
-            if kept is None:
-                raise FileNotFoundError(f"images {shard.start} to {shard.stop - 1} are not rendered in {self.path}")
-            here = (wanted >= shard.start) & (wanted < shard.stop)
-            images[here] = kept[wanted[here] - shard.start]
-        return images
-
-    def _holding(self, seeds: Sequence[int] | None) -> list[range]:
-        """Shards that hold seeds."""
-        shards = self.recipe.shards()
-        if seeds is None:
-            return shards
-        first, most = self.recipe.first_seed, self.recipe.shard
-        outside = [seed for seed in seeds if not 0 <= seed - first < self.recipe.count]
-        if outside:
-            raise IndexError(f"seed {outside[0]} is not among the {self.recipe.count} from {first} up")
-        return [shards[number] for number in sorted({(seed - first) // most for seed in seeds})]
+        self.fill(lambda shard: self._drawn(generator, draw, shard, batch), report, seeds)
 
     def _drawn(
         self, generator: Renderable, draw: Callable[[Tensor], Tensor], seeds: range, batch: int
@@ -243,15 +192,3 @@ class RenderShards:
             filled = wanted + wanted[-1:] * (batch - len(wanted))
             images = draw(recipe_codes(self.recipe, generator, filled))[: len(wanted)]
             yield to_uint8(area_average(images, self.recipe.size))
-
-    def _file(self, seeds: range) -> Path:
-        return self.path / f"{seeds.start:09d}-{len(seeds):04d}.npy"
-
-    def _read(self, seeds: range) -> NDArray[np.uint8] | None:
-        """A shard, memory-mapped: who wants one image reads one; None if it is absent or damaged."""
-        try:
-            images: NDArray[np.uint8] = map_array(self._file(seeds))
-        except DataError:
-            return None
-        size = self.recipe.size
-        return images if images.shape == (len(seeds), 3, size, size) and images.dtype == np.uint8 else None

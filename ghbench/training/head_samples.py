@@ -63,7 +63,7 @@ class HeadSamples:
             trunk: Maps W+ [16, rows, w_dim] to the heads' input features, by level.
             report: Called with the number of images done and in total.
         """
-        shards = self.renders.recipe.shards()
+        shards = self.renders.shards()
         images = self.renders.read()
         for seeds in shards:
             first = seeds.start - self.renders.recipe.first_seed
@@ -85,7 +85,7 @@ class HeadSamples:
             FileNotFoundError: Some are missing.
         """
         shards = []
-        for seeds in self.renders.recipe.shards():
+        for seeds in self.renders.shards():
             arrays = self._read(seeds)
             if arrays is None:
                 raise FileNotFoundError(f"no samples of images {seeds.start} to {seeds.stop - 1} in {self.path}")

@@ -43,7 +43,7 @@ class Knn(LabelledTask):
     """See `knn`; satisfies `ghbench.task.Task`."""
 
     kind: ClassVar[str] = "knn"
-    version: int = field(default=2, init=False)
+    version: int = field(default=3, init=False)
     compares: bool = field(default=True, init=False)
     metrics: tuple[Metric, ...] = field(default=tuple(map(Metric, COLUMNS.values())), init=False)
 

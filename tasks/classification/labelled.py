@@ -12,6 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ghbench import registry
+from ghbench.data.framed import Framed
+from ghbench.data.known import KNOWN, Known
 from ghbench.data.subset import Subset
 from ghbench.dataset import Dataset, labels
 from ghbench.errors import DataError, UsageError
@@ -21,8 +23,6 @@ from ghbench.task import Policy, Reference, Role, Score, TaskInputs, Units
 
 TRAIN, TEST, ONLY = "train", "test", "images"
 DEFAULT = SpecString("fashion-mnist")
-LEARNED_FROM = frozenset({"fashion-mnist", "mnist-10k"})
-"""Datasets whose training split is there to be learned from, while a training record may name the whole."""
 REFERENCES = (
     Reference("pixels", "pixels", floor=True),
     Reference("thumbnail", "thumbnail", floor=True),
@@ -47,7 +47,7 @@ class LabelledTask:
     training: int = 0
     test: int = 0
     kind: ClassVar[str]
-    version: int = field(default=1, init=False)
+    version: int = field(default=2, init=False)
     requires: tuple[type, ...] = field(default=(Encoder,), init=False)
     policies: tuple[Policy, ...] = field(default=("concat",), init=False)
     references: tuple[Reference, ...] = field(default=REFERENCES, init=False)
@@ -75,7 +75,8 @@ class LabelledTask:
             "training": self.training or "all",
             "test": self.test or "all",
             "drawn": "with numpy's default generator of seed 0, in the dataset's order",
-            "training_overlap": "flag" if self.source.name in LEARNED_FROM else "refuse",
+            "frame": f"{self.known.padding} black pixels on each side" if self.known.padding else "none",
+            "training_overlap": self.known.overlap,
         }
 
     def roles(self) -> Mapping[str, Role]:
@@ -145,7 +146,13 @@ class LabelledTask:
         """The images; they have labels."""
         dataset: Dataset = registry.build("dataset", self.source)
         labels(dataset)
-        return dataset
+        known = self.known
+        return Framed(dataset, known.size, "none", known.padding) if known.padding else dataset
+
+    @property
+    def known(self) -> Known:
+        """What is known of the dataset by its name, for instance in which frame generators of such images see them."""
+        return KNOWN.get(self.source.name, Known()) if self.source.attribute is None else Known()
 
     @property
     def alone(self) -> bool:

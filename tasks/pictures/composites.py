@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ghbench.data.framed import Framed
 from ghbench.dataset import DatasetCard, Target
 from ghbench.digests import digest_json
 from ghbench.progress import Progress
-
-from .framed import Framed
 
 VERSION = 1
 _STREAM = 71  # of this module's draws, so that no other draw with the same row is equal

@@ -14,8 +14,8 @@ from ghbench.dataset import Dataset
 from ghbench.errors import DataError
 from ghbench.extractor import Encoder
 from ghbench.metrics.luminance import light_of
-from ghbench.probes.ridge import choose_strength, fit_ridge
-from ghbench.probes.rows import standardised
+from ghbench.probes.regression import STRENGTHS, ridge_answers
+from ghbench.probes.rows import Chosen
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
 
@@ -23,7 +23,6 @@ from .source import Source, image_source, images_of
 
 ROLE, FOLDS = "images", 5
 DATASET = SpecString("orl")
-STRENGTHS = tuple(float(f"{10**power:.3g}") for power in np.arange(-1, 6.5, 0.5))
 TARGETS = ("luminance", "asymmetry")
 
 
@@ -47,7 +46,7 @@ class LuminanceTask:
     """
 
     source: Source
-    version: int = field(default=1, init=False)
+    version: int = field(default=2, init=False)
     metrics: tuple[Metric, ...] = field(default=tuple(Metric(name, "R2", bounds=None) for name in TARGETS), init=False)
     requires: tuple[type, ...] = field(default=(Encoder,), init=False)
     policies: tuple[Policy, ...] = field(default=("concat",), init=False)
@@ -111,9 +110,12 @@ class LuminanceTask:
         fold = np.random.default_rng(0).permutation(len(names))[unit] % FOLDS
         predicted, edges = np.empty_like(truth), 0
         for one in range(FOLDS):
-            judged, chosen = fold == one, fold == (one + 1) % FOLDS
-            predicted[judged], at_edge = _predicted(features, truth, ~judged & ~chosen, chosen, judged)
-            edges += at_edge
+            judged, taught = np.flatnonzero(fold == one), np.flatnonzero(fold != one)
+            predicted[judged], choices = ridge_answers(
+                (Chosen(features, taught), truth[taught]), Chosen(features, judged), {"light": slice(None)},
+                held_out=fold[taught] == (one + 1) % FOLDS,
+            )  # fmt: skip
+            edges += choices["light"].at_edge
         if edges:
             notes = (*notes, f"in {edges} of {FOLDS} folds the strength is at the edge of those tried")
         records = pd.DataFrame({"image": np.arange(len(truth), dtype=np.int32), "unit": units.astype(np.int64)})
@@ -142,21 +144,3 @@ class LuminanceTask:
         """People where classes are people, else images."""
         names, code = np.unique(records["unit"].to_numpy(), return_inverse=True)
         return Units(self.source.unit, code.astype(np.int64), None, len(names), names.tolist())
-
-
-def _predicted(
-    features: NDArray[np.float32],
-    truth: NDArray[np.float64],
-    fitted: NDArray[np.bool_],
-    chosen: NDArray[np.bool_],
-    judged: NDArray[np.bool_],
-) -> tuple[NDArray[np.float64], bool]:
-    """Targets of judged rows by a ridge regression of the others, its strength chosen on some; whether at an edge."""
-    scale = truth[fitted].std(axis=0).clip(1e-12)
-    known, checked = (standardised(features[rows], features[fitted])[:] for rows in (fitted, chosen))
-    path = fit_ridge(known, truth[fitted] / scale)
-    choice = choose_strength(path, checked, truth[chosen] / scale, STRENGTHS)
-    both = fitted | chosen
-    again = fit_ridge(standardised(features[both], features[both])[:], truth[both])
-    unseen = standardised(features[judged], features[both])[:]
-    return again.predict(unseen, [choice.strength])[0], choice.at_edge

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench import registry
+from ghbench.data.framed import Framed
+from ghbench.data.known import KNOWN, USUAL_SIZE, Known
 from ghbench.data.subset import Subset
 from ghbench.dataset import Dataset, Drawn, labels
 from ghbench.errors import UsageError, UserError
@@ -24,8 +25,6 @@ from ghbench.seeds import RANGES
 from ghbench.spec_string import SpecString, parse
 from ghbench.task import Role
 
-from .framed import Framed
-
 if TYPE_CHECKING:
     from ghbench.data.renders import Renders
 
@@ -34,42 +33,6 @@ Images = NDArray[np.uint8]
 RENDERS = SpecString("renders")
 JUDGE = SpecString("efficientnet-lite0")
 TRAINING_RENDERS = 1_000
-USUAL_SIZE = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of a dataset by its name.
-
-    Args:
-        size: Side in pixels at which images are compared.
-        align: Alignment that brings them there.
-        faces: Whether they show faces.
-        by_person: Whether their labels are people, which the bootstrap then resamples.
-        padding: Black pixels added on each side first, as the generators of such images see them.
-        trains: Whether it has training images; None where only the dataset itself can say.
-        overlap: What happens to a subject that learned from a dataset of the same name.
-    """
-
-    size: int = USUAL_SIZE
-    align: str = "none"
-    faces: bool = False
-    by_person: bool = False
-    padding: int = 0
-    trains: bool | None = None
-    overlap: str = "refuse"
-
-
-_PEOPLE = Known(align="ffhq", faces=True, by_person=True, trains=False)
-# Their training splits are there to be learned from, and a dataset's name alone does not say which split was seen.
-_GREY_28 = Known(size=32, padding=2, trains=True, overlap="flag")
-KNOWN: Mapping[str, Known] = {
-    "fashion-mnist": _GREY_28,
-    "mnist-10k": _GREY_28,
-    "lfw": _PEOPLE,
-    "orl": _PEOPLE,
-    "real-faces-mini": _PEOPLE,
-}
 
 
 @dataclass(frozen=True, eq=False)

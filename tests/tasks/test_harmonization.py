@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from ghbench_tasks.pictures.composites import Composites, composite, region
 from ghbench_tasks.pictures.decoding import at_size
-from ghbench_tasks.pictures.framed import Framed
 from ghbench_tasks.pictures.harmonization import harmonization
 from ghbench_tasks.pictures.harmonizers import blurred_seam, poisson, reinhard, seam_step, surroundings
 
+from ghbench.data.framed import Framed
 from ghbench.data.renders import Renders
 from ghbench.dataset import Dataset, Drawn, content_digest
 from ghbench.errors import UsageError

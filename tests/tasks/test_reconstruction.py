@@ -11,13 +11,13 @@ import torch
 from ghbench_tasks.pictures import constants
 from ghbench_tasks.pictures.constants import nearest
 from ghbench_tasks.pictures.decoding import decoded
-from ghbench_tasks.pictures.framed import Framed
 from ghbench_tasks.pictures.judges import FaceJudge
 from ghbench_tasks.pictures.reconstruction import FIRST, reconstruction
 from ghbench_tasks.pictures.source import image_source, images_of
 from PIL import Image
 
 from ghbench.data.array_images import ArrayImages
+from ghbench.data.framed import Framed
 from ghbench.data.renders import Renders
 from ghbench.data.subset import first_rows
 from ghbench.dataset import Target

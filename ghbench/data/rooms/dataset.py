@@ -1,0 +1,206 @@
+"""The rooms as a dataset: drawn when asked for, kept in the cache."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench import assets, locations
+from ghbench.atomic import write_bytes
+from ghbench.dataset import DatasetCard, Target
+from ghbench.digests import digest_json, digest_lines
+from ghbench.errors import DataError, UsageError
+from ghbench.progress import Progress, current
+from ghbench.seeds import seeds_for
+from ghbench.store.arrays_from_files import read_arrays
+from ghbench.store.image_shards import ImageShards
+
+from .answers import CAMERA, CORNERS, LIGHT, LINES, Answers, answers
+from .rendering import render
+from .scene import WORLDS, Scene, draw_scene
+from .textures import ASSET, Textures
+
+VERSION = 1
+"""Grows when a seed may give another room or image."""
+PURPOSES = {"train": "train", "val": "selection", "test": "test"}
+"""Purpose of the seeds of each split."""
+SIZES = (32, 64, 128, 256)
+
+
+class Rooms:
+    """Cuboid rooms with furniture, drawn by code: corners, edges, surfaces, camera and light are known exactly.
+
+    Training, validation and test share no texture, no piece of furniture and no lamp. Ids are `train/0000000` and so
+    on, numbers being seeds. Targets: `corners` (clipped half a frame outside), `corners-seen`, `lines`, `lines-seen`,
+    `surfaces`, `camera` and `light`, see `ghbench.data.rooms.answers`.
+
+    Args:
+        world: `bedroom`, or `hall` for transfer: larger, other furniture, other cameras.
+        size: Side of the images in pixels: 32, 64, 128 or 256.
+        train: Training images.
+        val: Validation images.
+        test: Test images.
+
+    Raises:
+        UsageError: A wrong option.
+        MissingError: The textures cannot be had on this machine.
+    """
+
+    def __init__(
+        self, world: str = "bedroom", size: int = 64, train: int = 20_000, val: int = 2_000, test: int = 2_000
+    ) -> None:
+        if world not in WORLDS or size not in SIZES:
+            raise UsageError(
+                f"rooms with world={world} and size={size}; expected one of {', '.join(WORLDS)} and "
+                f"one of {', '.join(map(str, SIZES))}"
+            )
+        counts = {"train": train, "val": val, "test": test}
+        if min(counts.values()) < 0 or not sum(counts.values()):
+            raise UsageError(f"rooms with train={train}, val={val}, test={test}; expected numbers of images")
+        self.world, self.size = world, size
+        self._seeds = {split: seeds_for(PURPOSES[split], count) for split, count in counts.items() if count}
+        self._rows = [seed for seeds in self._seeds.values() for seed in seeds]
+        recipe = {"textures": assets.digest(ASSET), "world": world, "version": VERSION}
+        self._answers_digest = digest_json(recipe)
+        self.recipe_digest: str | None = digest_json({**recipe, "size": size})
+        self.ids: Sequence[str] = tuple(f"{split}/{seed:07d}" for split, seeds in self._seeds.items() for seed in seeds)
+        ends = np.cumsum([0, *map(len, self._seeds.values())])
+        self.splits: Mapping[str, NDArray[np.int64]] = {
+            split: np.arange(start, end) for split, start, end in zip(self._seeds, ends[:-1], ends[1:], strict=True)
+        }
+        self.targets: Mapping[str, Target] = self._targets()
+
+    def card(self) -> DatasetCard:
+        """Licence, citation and source."""
+        return DatasetCard(
+            name="rooms",
+            title=f"Rooms drawn by code: {self.world}, {self.size} px",
+            licence="Apache-2.0",
+            citation="ghbench; textures: M. Chevalier-Boisvert et al., Minigrid & Miniworld, NeurIPS 2023",
+            source="drawn on this machine, with textures of the package miniworld",
+            domain="renderer",
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def _targets(self) -> Mapping[str, Target]:
+        parts = [self._known(split) for split in self._seeds]
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in Answers._fields}
+        named = {
+            "corners": ("pixels", CORNERS, joined["corners"] * self.size),
+            "corners-seen": ("whether", CORNERS, joined["seen"]),
+            "lines": ("radians", LINES, joined["lines"]),
+            "lines-seen": ("whether", LINES, joined["lines_seen"]),
+            "surfaces": ("side of the room", (), joined["surfaces"]),
+            "camera": ("degrees, degrees, metres", CAMERA, joined["camera"]),
+            "light": ("unit vector, strength", LIGHT, joined["light"]),
+        }
+        return {name: Target(name, values, unit, names) for name, (unit, names, values) in named.items()}
+
+    def draw(self, rows: Sequence[int], progress: Progress) -> None:
+        """Draw what is missing of the files that hold these rows, see `ghbench.dataset.Drawn`."""
+        label = f"rooms of {self.size} px"
+        for split, places in self._by_split(rows).items():
+            shards = self._shards(split)
+
+            def report(done: int, total: int) -> None:
+                progress(done, total, label)
+
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+
+                def made(seeds: range, pool: ThreadPoolExecutor = pool) -> Iterator[NDArray[np.uint8]]:
+                    for first in range(seeds.start, seeds.stop, 16):
+                        part = range(first, min(first + 16, seeds.stop))
+                        yield np.stack([image.transpose(2, 0, 1) for image in pool.map(self._rendered, part)])
+
+                shards.fill(made, report, [self._rows[row] for row in places])
+
+    def pixels(self, rows: Sequence[int] | None = None) -> NDArray[np.uint8]:
+        """Images at once: uint8 [N, size, size, 3]; draws those that are missing.
+
+        Args:
+            rows: Rows; None for all.
+        """
+        chosen = np.arange(len(self)) if rows is None else np.asarray(rows, dtype=np.int64)
+        self.draw(chosen.tolist(), current())
+        images = np.empty((len(chosen), self.size, self.size, 3), np.uint8)
+        for split in self._seeds:
+            here = np.isin(chosen, self.splits[split])
+            if here.any():
+                found = self._shards(split).read([self._rows[row] for row in chosen[here]])
+                images[here] = found.transpose(0, 2, 3, 1)
+        return images
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """One image: uint8 [size, size, 3] RGB."""
+        image: NDArray[np.uint8] = self.pixels([row])[0]
+        return image
+
+    def identities(self) -> Sequence[str]:
+        """Digest of each row's seed and of how it is drawn; draws nothing."""
+        return tuple(digest_lines([str(self.recipe_digest), str(seed)]) for seed in self._rows)
+
+    def image_digests(self) -> Sequence[str]:
+        """The same as `identities`: pixels may differ in their last bit with the version of numpy."""
+        return self.identities()
+
+    def scene(self, row: int) -> Scene:
+        """The room of a row."""
+        return self._scene(self._rows[row])
+
+    def _scene(self, seed: int) -> Scene:
+        split = next(split for split, seeds in self._seeds.items() if seed in seeds)
+        return draw_scene(self.world, seed, *self._textures.numbers[PURPOSES[split]])
+
+    def _rendered(self, seed: int) -> NDArray[np.uint8]:
+        return render(self._scene(seed), self.size, self._textures)
+
+    @cached_property
+    def _textures(self) -> Textures:
+        return Textures()
+
+    def _by_split(self, rows: Sequence[int]) -> dict[str, list[int]]:
+        wanted = set(rows)
+        found = {split: [row for row in places.tolist() if row in wanted] for split, places in self.splits.items()}
+        return {split: places for split, places in found.items() if places}
+
+    def _shards(self, split: str) -> ImageShards:
+        folder = locations.cache() / "rooms" / f"{str(self.recipe_digest)[:16]}"
+        return ImageShards(folder, self._seeds[split], self.size, shard=256)
+
+    def _known(self, split: str) -> Mapping[str, NDArray[np.float64]]:
+        """The answers of a split, worked out once and kept."""
+        seeds = self._seeds[split]
+        path = locations.cache() / "rooms" / f"answers-{self._answers_digest[:16]}-{seeds.start}-{len(seeds)}.npz"
+        kept = _read_answers(path, len(seeds))
+        if kept is not None:
+            return kept
+        report, found = current(), []
+        for seed in seeds:
+            found.append(answers(self._scene(seed)))
+            if len(found) % 500 == 0:
+                report(len(found), len(seeds), f"answers of rooms, {split}")
+        made: dict[str, Any] = {name: np.stack([getattr(one, name) for one in found]) for name in Answers._fields}
+        stream = io.BytesIO()
+        np.savez(stream, **made)
+        write_bytes(path, stream.getvalue())
+        return made
+
+
+def _read_answers(path: Path, count: int) -> Mapping[str, NDArray[np.float64]] | None:
+    """What was kept; None if it is absent or damaged."""
+    try:
+        kept = read_arrays(path)
+    except DataError:
+        return None
+    whole = set(kept) == set(Answers._fields) and all(len(values) == count for values in kept.values())
+    return kept if whole else None

@@ -1,0 +1,133 @@
+"""What tasks that predict numbers share: roles, constants, and answers read off features by ridge regression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench.dataset import Dataset, content_digest
+from ghbench.digests import digest_json
+from ghbench.errors import UsageError
+from ghbench.extractor import Subject, SubjectSpec, TrainingRecord
+from ghbench.imaging import resize_step
+from ghbench.probes.knn import nearest
+from ghbench.probes.regression import HELD_OUT, STRENGTHS, ridge_answers
+from ghbench.task import Reference, Role, TaskInputs
+
+TRAIN, VALIDATION, TEST = "train", "val", "test"
+MEAN, NEAREST = "mean-answer", "nearest-image"
+CONSTANTS = (
+    Reference(MEAN, "mean of the training images", floor=True),
+    Reference(NEAREST, "answer of the nearest training image", floor=True),
+)
+REFERENCES = (
+    *CONSTANTS,
+    Reference("pixels:size=16", "thumbnail", floor=True),
+    Reference("pixels:size=32", "pixels", floor=True),
+    *(Reference(f"random-trunk:seed={seed}", "untrained network", floor=True) for seed in range(3)),
+)
+THUMBNAIL = 16
+"""Side at which the nearest image is looked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """An answer that needs no features; satisfies `ghbench.extractor.Subject`.
+
+    Args:
+        name: Of its row.
+        training: The images that it takes its answers from.
+    """
+
+    name: str
+    training: Role
+
+    def spec(self) -> SubjectSpec:
+        """Describe it."""
+        return SubjectSpec(
+            name=self.name,
+            version="1",
+            weights_digest=digest_json([self.name, content_digest(self.training.dataset), self.training.split]),
+            training=TrainingRecord(),
+            licence="none needed: nothing was trained",
+        )
+
+
+def constant(name: str, training: Role) -> Subject | None:
+    """The constant of a name, None where there is none."""
+    return Constant(name, training) if name in {MEAN, NEAREST} else None
+
+
+def described() -> dict[str, object]:
+    """What the protocols of these tasks say of the regression, as JSON values."""
+    return {
+        "predicted": "ridge regression on standardised features",
+        "strengths": list(STRENGTHS),
+        "tuned": f"the strength of each group of numbers, on the split {VALIDATION}; where there is none, on "
+        f"{HELD_OUT:.0%} of the training rows, and then all of them are fitted",
+    }
+
+
+def answers(
+    inputs: TaskInputs, truth: Mapping[str, NDArray[np.float64]], groups: Mapping[str, slice]
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Predict the numbers of the test images.
+
+    Args:
+        inputs: Of the task; its roles are `train`, `test`, and `val` where there are validation images.
+        truth: By role float64 [N, T], of those that teach.
+        groups: Columns that share a strength, by name; together all of them.
+
+    Returns:
+        float64 [Q, T], and notes for the reader.
+    """
+    count = len(inputs.datasets[TEST])
+    if isinstance(inputs.subject, Constant):
+        known = truth[TRAIN]
+        if inputs.subject.name == MEAN:
+            return np.broadcast_to(known.mean(axis=0), (count, known.shape[1])), ()
+        return known[_nearest(inputs.datasets[TRAIN], inputs.datasets[TEST])], ()
+    known_rows = joined(inputs, TRAIN), truth[TRAIN]
+    validation = (joined(inputs, VALIDATION), truth[VALIDATION]) if VALIDATION in truth else None
+    predicted, choices = ridge_answers(known_rows, joined(inputs, TEST), groups, validation=validation)
+    edges = [name for name, choice in choices.items() if choice.at_edge]
+    told = ", ".join(f"{name} {choice.strength:.2g}" for name, choice in choices.items())
+    edge = f"; at the edge of those tried: {', '.join(edges)}" if edges else ""
+    return predicted, (f"strengths: {told}{edge}",)
+
+
+def joined(inputs: TaskInputs, role: str) -> NDArray[np.float32]:
+    """Features of a role, its levels beside one another: float32 [N, D]."""
+    views = inputs.features[role]["plain"]
+    return np.concatenate([np.asarray(views[level], np.float32) for level in inputs.levels], axis=1)
+
+
+def _nearest(known: Dataset, asked: Dataset) -> NDArray[np.int64]:
+    """The row of `known` whose thumbnail is the nearest to each image's."""
+    return nearest(_thumbnails(asked), _thumbnails(known), 1, "l2")[0][:, 0]
+
+
+def _thumbnails(dataset: Dataset) -> NDArray[np.float32]:
+    step = resize_step("crop-bilinear")
+    images = [step.apply(dataset.image(row), (THUMBNAIL, THUMBNAIL)).reshape(-1) for row in range(len(dataset))]
+    return np.stack(images).astype(np.float32)
+
+
+def positive(**counts: int) -> None:
+    """Refuse numbers of images that are not positive.
+
+    Raises:
+        UsageError: One is not.
+    """
+    wrong = [f"{name}={count}" for name, count in counts.items() if count < 1]
+    if wrong:
+        raise UsageError(f"{', '.join(wrong)}; expected numbers of images above 0")
+
+
+def columns(widths: Sequence[tuple[str, int]]) -> dict[str, slice]:
+    """Consecutive columns by name."""
+    ends = np.cumsum([0, *(width for _, width in widths)]).tolist()
+    return {name: slice(start, end) for (name, _), start, end in zip(widths, ends[:-1], ends[1:], strict=True)}

@@ -1,0 +1,185 @@
+"""Rooms: layout, camera and light of rooms drawn by code, read off features by ridge regression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ghbench.data.rooms.answers import CAMERA, CORNERS, GRID, LIGHT, LINES
+from ghbench.data.rooms.dataset import Rooms
+from ghbench.data.rooms.scene import SURFACES
+from ghbench.dataset import Dataset
+from ghbench.extractor import Encoder, Subject
+from ghbench.metrics.layout import line_angles, map_iou, unit_angles
+from ghbench.spec_string import SpecString
+from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
+
+from .answers import REFERENCES, TEST, TRAIN, VALIDATION, answers, columns, constant, described, positive
+
+SIDES = len(SURFACES) - 1
+"""Sides of a room that can be seen: all but the near one."""
+GROUPS = columns([
+    ("corners", 2 * len(CORNERS)), ("lines", 2 * len(LINES)), ("surfaces", SIDES * GRID**2), ("camera", len(CAMERA)),
+    ("light", len(LIGHT)),
+])  # fmt: skip
+METRICS = (
+    Metric("corner", "share of the diagonal", higher_is_better=False, bounds=None),
+    Metric("line", "degrees", higher_is_better=False, bounds=None),
+    Metric("surface-iou"),
+    Metric("yaw", "degrees", higher_is_better=False, bounds=None),
+    Metric("pitch", "degrees", higher_is_better=False, bounds=None),
+    Metric("height", "metres", higher_is_better=False, bounds=None),
+    Metric("light", "degrees", higher_is_better=False, bounds=None),
+    Metric("intensity", "stops", higher_is_better=False, bounds=None),
+)
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "corner": tuple(f"corner-{name}" for name in CORNERS), "line": tuple(f"line-{name}" for name in LINES),
+}  # fmt: skip
+"""Columns of the records that a metric averages, where they are not one of its own name."""
+
+
+def rooms(
+    size: int = 64, train: int = 20_000, val: int = 2_000, test: int = 2_000, transfer: bool = False
+) -> RoomsTask:
+    """Predict layout, camera and light of rooms drawn by code, by ridge regression on features.
+
+    Args:
+        size: Side of the images in pixels.
+        train: Training images.
+        val: Images on which the strengths are chosen.
+        test: Test images.
+        transfer: Test on halls, which no training image is like.
+    """
+    positive(train=train, val=val, test=test)
+    return RoomsTask(size, train, val, test, transfer)
+
+
+@dataclass(frozen=True)
+class RoomsTask:
+    """See `rooms`; satisfies `ghbench.task.Task`."""
+
+    size: int
+    train: int
+    val: int
+    test: int
+    transfer: bool
+    version: int = field(default=1, init=False)
+    metrics: tuple[Metric, ...] = field(default=METRICS, init=False)
+    requires: tuple[type, ...] = field(default=(Encoder,), init=False)
+    policies: tuple[Policy, ...] = field(default=("concat",), init=False)
+    references: tuple[Reference, ...] = field(default=REFERENCES, init=False)
+    kind: ClassVar[str] = "rooms"
+
+    @property
+    def name(self) -> str:
+        """Canonical spec string."""
+        usual = {"size": 64, "train": 20_000, "val": 2_000, "test": 2_000}
+        options = {key: str(getattr(self, key)) for key, value in usual.items() if getattr(self, key) != value}
+        return str(SpecString(self.kind, options=options | ({"transfer": "true"} if self.transfer else {})))
+
+    def protocol(self) -> dict[str, Any]:
+        """The protocol as JSON values."""
+        return {
+            "kind": self.kind,
+            "size": self.size,
+            "images": {"train": self.train, "val": self.val, "test": self.test},
+            "test_world": "hall" if self.transfer else "bedroom",
+            "disjoint": "textures, furniture and seeds",
+            **described(),
+            "corner": "distance of the far wall's corners that can be seen, over the frame's diagonal",
+            "line": "angle between lines that can be seen, predicted as cosine and sine of twice the angle",
+            "surface-iou": f"mean over the sides of the room behind its furniture, on a map of {GRID} x {GRID}",
+            "light": "angle between directions from the room's centre to the lamp",
+            "intensity": "absolute difference of binary logarithms",
+        }
+
+    def roles(self) -> Mapping[str, Role]:
+        """Training, validation and test images."""
+        known = self._known
+        judged = Rooms("hall", self.size, 0, 0, self.test) if self.transfer else known
+        return {
+            TRAIN: Role(known, TRAIN, judged=False),
+            VALIDATION: Role(known, VALIDATION, judged=False),
+            TEST: Role(judged, TEST),
+        }
+
+    def constant(self, name: str) -> Subject | None:
+        """A reference row of the task's own, see `ghbench.task.WithConstants`."""
+        return constant(name, Role(self._known, TRAIN))
+
+    def evaluate(self, inputs: TaskInputs) -> Evaluation:
+        """Predict, and measure the errors.
+
+        Returns:
+            One record an image: `image`, and its errors: `corner-NAME` and `line-NAME`, NaN where they cannot be seen,
+            `surface-iou`, `yaw`, `pitch`, `height`, `light` and `intensity`.
+        """
+        truth = {role: _numbers(inputs.datasets[role], self.size) for role in (TRAIN, VALIDATION)}
+        predicted, notes = answers(inputs, truth, GROUPS)
+        judged = inputs.datasets[TEST]
+        known = _numbers(judged, self.size)
+        values = {name: target.values for name, target in judged.targets.items()}
+        records = pd.DataFrame({"image": np.arange(len(judged), dtype=np.int32)})
+        corners = (predicted - known)[:, GROUPS["corners"]].reshape(len(judged), -1, 2)
+        corner = np.where(values["corners-seen"], np.linalg.norm(corners, axis=2) / np.sqrt(2), np.nan)
+        line = line_angles(_pairs(predicted), _pairs(known))
+        line = np.where(values["lines-seen"], np.rad2deg(line), np.nan)
+        records[list(COLUMNS["corner"])], records[list(COLUMNS["line"])] = corner, line
+        maps = predicted[:, GROUPS["surfaces"]].reshape(len(judged), SIDES, -1).argmax(axis=1)
+        records["surface-iou"] = map_iou(maps, values["surfaces"].reshape(len(judged), -1), SIDES)
+        camera = np.abs(predicted - known)[:, GROUPS["camera"]]
+        for place, name in enumerate(CAMERA):
+            records[name] = camera[:, place]
+        light, lamp = predicted[:, GROUPS["light"]], known[:, GROUPS["light"]]
+        records["light"] = np.rad2deg(unit_angles(light[:, :3], lamp[:, :3]))
+        records["intensity"] = np.abs(light - lamp)[:, 3]
+        return Evaluation(records.astype(dict.fromkeys(records.columns[1:], np.float32)), notes=notes)
+
+    def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
+        """Mean errors, of corners and lines over all that can be seen.
+
+        Args:
+            records: What `evaluate` returned.
+            sample_weight: float64 [N], None for all ones.
+        """
+        weight = np.ones(len(records)) if sample_weight is None else sample_weight
+        scores = []
+        for metric in self.metrics:
+            values = records[list(COLUMNS.get(metric.name, (metric.name,)))].to_numpy(np.float64)
+            weights = np.where(np.isnan(values), 0, weight[:, None])
+            total, errors = weights.sum(), (weights * np.nan_to_num(values)).sum()
+            scores.append(Score(metric.name, float(errors / total) if total else np.nan))
+        return scores
+
+    def units(self, records: pd.DataFrame) -> Units:
+        """Images: each is another room."""
+        return Units("images", np.arange(len(records)), None, len(records))
+
+    @cached_property
+    def _known(self) -> Rooms:
+        return Rooms("bedroom", self.size, self.train, self.val, 0 if self.transfer else self.test)
+
+
+def _numbers(dataset: Dataset, side: int) -> NDArray[np.float64]:
+    """What is predicted of each image, in the columns of `GROUPS`: float64 [N, T]."""
+    values = {name: target.values for name, target in dataset.targets.items()}
+    count, doubled = len(dataset), 2 * values["lines"]
+    surfaces = values["surfaces"].reshape(count, 1, -1) == np.arange(SIDES)[:, None]
+    light = values["light"].copy()
+    light[:, 3] = np.log2(light[:, 3])
+    parts = [
+        values["corners"].reshape(count, -1) / side, np.cos(doubled), np.sin(doubled), surfaces.reshape(count, -1),
+        values["camera"], light,
+    ]  # fmt: skip
+    return np.concatenate(parts, axis=1).astype(np.float64)
+
+
+def _pairs(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cosine and sine of the doubled angle of each line: [N, 8, 2]."""
+    return numbers[:, GROUPS["lines"]].reshape(len(numbers), 2, -1).transpose(0, 2, 1)
