@@ -92,20 +92,25 @@ class Target:
 
 @runtime_checkable
 class Dataset(Protocol):
-    """Images in a fixed order. Making one, and everything but `image` and `image_digests`, decodes and draws nothing.
+    """Images in a fixed order. Making one decodes and draws nothing; `image` and `image_digests` do, `targets` may.
 
     Attributes:
         ids: One unique, portable id a row (no path of this machine).
-        targets: What is known of the images, by the target's name; empty where nothing is. Classes or people are the
-            target `label`.
         splits: Row indices by split name; the splits do not overlap.
         recipe_digest: Digest of the code and seeds where images are made by code, else None.
     """
 
     ids: Sequence[str]
-    targets: Mapping[str, Target]
     splits: Mapping[str, NDArray[np.int64]]
     recipe_digest: str | None
+
+    @property
+    def targets(self) -> Mapping[str, Target]:
+        """What is known of the images, by the target's name; empty where nothing is.
+
+        Classes or people are the target `label`. A plain attribute will do; working it out may take a while.
+        """
+        ...
 
     def card(self) -> DatasetCard:
         """Licence, citation and source."""

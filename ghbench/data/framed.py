@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +17,8 @@ from ghbench.digests import digest_json
 from ghbench.errors import DataError
 from ghbench.extractor import Preprocessing
 from ghbench.imaging import alignment, prepare
+from ghbench.imaging.alignment import Prepared
+from ghbench.imaging.transforms import chain, move_points, scaling
 from ghbench.progress import Progress
 from ghbench.store.arrays_from_files import read_arrays
 
@@ -33,8 +36,6 @@ class Framed:
     def __init__(self, whole: Dataset, size: int, align: str, padding: int = 0) -> None:
         self.whole, self._size, self._align, self._padding = whole, size, align, padding
         self.ids: Sequence[str] = whole.ids
-        # Points and masks are about another frame.
-        self.targets: Mapping[str, Target] = {"label": whole.targets["label"]} if "label" in whole.targets else {}
         self.splits: Mapping[str, NDArray[np.int64]] = whole.splits
         self.recipe_digest = whole.recipe_digest
 
@@ -45,8 +46,18 @@ class Framed:
     def __len__(self) -> int:
         return len(self.whole)
 
-    def framed(self, row: int) -> tuple[NDArray[np.uint8], bool]:
-        """One image, uint8 [3, size, size], and whether a fixed box stood in for a face that was not found.
+    @cached_property
+    def targets(self) -> Mapping[str, Target]:
+        """Labels, and points where they lie in the frame; what else is known is about another one."""
+        kept = {name: target for name, target in self.whole.targets.items() if name in {"label", "points"}}
+        if "points" in kept:
+            moves = [self.framed(row).transform for row in range(len(self))]
+            pairs = zip(kept["points"].values, moves, strict=True)
+            kept["points"] = replace(kept["points"], values=np.stack([move_points(one, move) for one, move in pairs]))
+        return kept
+
+    def framed(self, row: int) -> Prepared:
+        """One image in the frame.
 
         Finding a face takes a while, and every row of a table needs the same ones: the cache keeps what was aligned.
         """
@@ -55,17 +66,17 @@ class Framed:
         path = locations.cache() / "frames" / f"{self.identities()[row]}.npz"
         try:
             kept = read_arrays(path)
-            return kept["image"], bool(kept["fallback"])
+            return Prepared(kept["image"], kept["transform"], bool(kept["fallback"]))
         except (DataError, KeyError, ValueError):
-            image, fallback = self._prepared(row)
+            made = self._prepared(row)
         stream = io.BytesIO()
-        np.savez(stream, image=image, fallback=fallback)
+        np.savez(stream, image=made.image, transform=made.transform, fallback=made.fallback)
         write_bytes(path, stream.getvalue())
-        return image, fallback
+        return made
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """One image: uint8 [size, size, 3] RGB."""
-        return np.ascontiguousarray(self.framed(row)[0].transpose(1, 2, 0))
+        return np.ascontiguousarray(self.framed(row).image.transpose(1, 2, 0))
 
     def identities(self) -> Sequence[str]:
         """What identifies each row's image: the frame and the image in it."""
@@ -86,9 +97,12 @@ class Framed:
         if isinstance(self.whole, Drawn):
             self.whole.draw(rows, progress)
 
-    def _prepared(self, row: int) -> tuple[NDArray[np.uint8], bool]:
+    def _prepared(self, row: int) -> Prepared:
         image, wide = self.whole.image(row), (self._padding, self._padding)
         if self._padding:
             image = np.pad(image, (wide, wide, (0, 0)))
-        prepared = prepare(image, Preprocessing((self._size, self._size)), self._align)
-        return prepared.image, prepared.fallback
+        made = prepare(image, Preprocessing((self._size, self._size)), self._align)
+        if not self._padding:
+            return made
+        border = float(self._padding)
+        return replace(made, transform=chain(scaling(1, 1, -border, -border), made.transform))

@@ -38,9 +38,16 @@ def points68(face: Face) -> NDArray[np.float64]:
         MissingError: Neither face-alignment's weights nor dlib's are available.
     """
     weights = fan_weights()
-    points = _fan_points(face, weights) if weights is not None else _dlib_points(face)
-    # Both give pixel indices; a pixel's centre is half a pixel further.
-    return (points + 0.5) / face.scale
+    if weights is None:
+        return dlib_points68(face)
+    # Both networks give pixel indices; a pixel's centre is half a pixel further.
+    return (_fan_points(face, weights) + 0.5) / face.scale
+
+
+def dlib_points68(face: Face) -> NDArray[np.float64]:
+    """The landmarks that dlib finds, whatever else is on this machine; see `points68`."""
+    shape = dlib_shape(face, PREDICTOR_68)
+    return (np.array([(part.x, part.y) for part in shape.parts()], dtype=np.float64) + 0.5) / face.scale
 
 
 def points68_digest() -> str:
@@ -76,11 +83,6 @@ def fan_weights() -> Path | None:
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     hub = Path(os.environ.get("TORCH_HOME") or f"{base}/torch").expanduser() / "hub" / "checkpoints"
     return next(iter(sorted(hub.glob("2DFAN4-*.pth.tar"))), None)
-
-
-def _dlib_points(face: Face) -> NDArray[np.float64]:
-    shape = dlib_shape(face, PREDICTOR_68)
-    return np.array([(part.x, part.y) for part in shape.parts()], dtype=np.float64)
 
 
 def _fan_points(face: Face, weights: Path) -> NDArray[np.float64]:

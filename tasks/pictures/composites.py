@@ -79,7 +79,7 @@ class Composites:
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """One changed image: uint8 [R, R, 3] RGB."""
-        changed = composite(self._clean.framed(row)[0], row)
+        changed = composite(self._clean.framed(row).image, row)
         return np.ascontiguousarray(changed.transpose(1, 2, 0))
 
     def identities(self) -> Sequence[str]:

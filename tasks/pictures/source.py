@@ -220,9 +220,9 @@ def images_of(dataset: Dataset, progress: Progress, source: Source | None = None
         if source is None:
             images.append(dataset.image(row).transpose(2, 0, 1))
             continue
-        image, fallback = source.dataset.framed(row)
-        images.append(image)
-        fallbacks += fallback
+        framed = source.dataset.framed(row)
+        images.append(framed.image)
+        fallbacks += framed.fallback
     progress(len(rows), len(rows), label)
     notes = (f"no face was found in {fallbacks} of {len(rows)} images; a fixed box stood in for it",) * bool(fallbacks)
     return np.ascontiguousarray(np.stack(images)), notes

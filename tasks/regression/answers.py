@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from ghbench.dataset import Dataset, content_digest
 from ghbench.digests import digest_json
 from ghbench.errors import UsageError
-from ghbench.extractor import Subject, SubjectSpec, TrainingRecord
+from ghbench.extractor import SubjectSpec, TrainingRecord
 from ghbench.imaging import resize_step
 from ghbench.probes.knn import nearest
 from ghbench.probes.regression import HELD_OUT, STRENGTHS, ridge_answers
@@ -19,12 +20,9 @@ from ghbench.task import Reference, Role, TaskInputs
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
 MEAN, NEAREST = "mean-answer", "nearest-image"
-CONSTANTS = (
+BASELINES = (
     Reference(MEAN, "mean of the training images", floor=True),
     Reference(NEAREST, "answer of the nearest training image", floor=True),
-)
-REFERENCES = (
-    *CONSTANTS,
     Reference("pixels:size=16", "thumbnail", floor=True),
     Reference("pixels:size=32", "pixels", floor=True),
     *(Reference(f"random-trunk:seed={seed}", "untrained network", floor=True) for seed in range(3)),
@@ -32,18 +30,24 @@ REFERENCES = (
 THUMBNAIL = 16
 """Side at which the nearest image is looked for."""
 
+Numbers = NDArray[np.float64]
+Features = Callable[[Dataset], NDArray[np.float32]]
+"""What takes the place of features [N, D] of images."""
+
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """An answer that needs no features; satisfies `ghbench.extractor.Subject`.
+    """A row that needs no extractor; satisfies `ghbench.extractor.Subject`.
 
     Args:
         name: Of its row.
         training: The images that it takes its answers from.
+        features: What takes the place of features, None where there is no regression.
     """
 
     name: str
     training: Role
+    features: Features | None = None
 
     def spec(self) -> SubjectSpec:
         """Describe it."""
@@ -56,12 +60,7 @@ class Constant:
         )
 
 
-def constant(name: str, training: Role) -> Subject | None:
-    """The constant of a name, None where there is none."""
-    return Constant(name, training) if name in {MEAN, NEAREST} else None
-
-
-def described() -> dict[str, object]:
+def described() -> dict[str, Any]:
     """What the protocols of these tasks say of the regression, as JSON values."""
     return {
         "predicted": "ridge regression on standardised features",
@@ -72,27 +71,37 @@ def described() -> dict[str, object]:
 
 
 def answers(
-    inputs: TaskInputs, truth: Mapping[str, NDArray[np.float64]], groups: Mapping[str, slice]
-) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    inputs: TaskInputs,
+    truth: Mapping[str, Numbers],
+    groups: Mapping[str, slice],
+    rows: Mapping[str, NDArray[np.int64]] | None = None,
+) -> tuple[Numbers, tuple[str, ...]]:
     """Predict the numbers of the test images.
 
     Args:
         inputs: Of the task; its roles are `train`, `test`, and `val` where there are validation images.
         truth: By role float64 [N, T], of those that teach.
         groups: Columns that share a strength, by name; together all of them.
+        rows: By role the images that are used, int64; None: all of every role.
 
     Returns:
         float64 [Q, T], and notes for the reader.
     """
-    count = len(inputs.datasets[TEST])
-    if isinstance(inputs.subject, Constant):
-        known = truth[TRAIN]
-        if inputs.subject.name == MEAN:
-            return np.broadcast_to(known.mean(axis=0), (count, known.shape[1])), ()
-        return known[_nearest(inputs.datasets[TRAIN], inputs.datasets[TEST])], ()
-    known_rows = joined(inputs, TRAIN), truth[TRAIN]
-    validation = (joined(inputs, VALIDATION), truth[VALIDATION]) if VALIDATION in truth else None
-    predicted, choices = ridge_answers(known_rows, joined(inputs, TEST), groups, validation=validation)
+    chosen = rows or {role: np.arange(len(dataset)) for role, dataset in inputs.datasets.items()}
+    subject, known = inputs.subject, truth[TRAIN]
+    if isinstance(subject, Constant) and subject.name == MEAN:
+        return np.broadcast_to(known.mean(axis=0), (len(chosen[TEST]), known.shape[1])), ()
+    if isinstance(subject, Constant) and subject.features is None:
+        one, two = (_thumbnails(inputs.datasets[role], chosen[role]) for role in (TEST, TRAIN))
+        return known[nearest(one, two, 1, "l2")[0][:, 0]], ()
+
+    def features(role: str) -> NDArray[np.float32]:
+        own = subject.features if isinstance(subject, Constant) else None
+        found = joined(inputs, role) if own is None else own(inputs.datasets[role])
+        return found if len(chosen[role]) == len(found) else found[chosen[role]]
+
+    validation = (features(VALIDATION), truth[VALIDATION]) if VALIDATION in truth else None
+    predicted, choices = ridge_answers((features(TRAIN), known), features(TEST), groups, validation=validation)
     edges = [name for name, choice in choices.items() if choice.at_edge]
     told = ", ".join(f"{name} {choice.strength:.2g}" for name, choice in choices.items())
     edge = f"; at the edge of those tried: {', '.join(edges)}" if edges else ""
@@ -105,14 +114,9 @@ def joined(inputs: TaskInputs, role: str) -> NDArray[np.float32]:
     return np.concatenate([np.asarray(views[level], np.float32) for level in inputs.levels], axis=1)
 
 
-def _nearest(known: Dataset, asked: Dataset) -> NDArray[np.int64]:
-    """The row of `known` whose thumbnail is the nearest to each image's."""
-    return nearest(_thumbnails(asked), _thumbnails(known), 1, "l2")[0][:, 0]
-
-
-def _thumbnails(dataset: Dataset) -> NDArray[np.float32]:
+def _thumbnails(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     step = resize_step("crop-bilinear")
-    images = [step.apply(dataset.image(row), (THUMBNAIL, THUMBNAIL)).reshape(-1) for row in range(len(dataset))]
+    images = [step.apply(dataset.image(row), (THUMBNAIL, THUMBNAIL)).reshape(-1) for row in rows.tolist()]
     return np.stack(images).astype(np.float32)
 
 

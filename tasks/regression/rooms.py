@@ -20,7 +20,19 @@ from ghbench.metrics.layout import line_angles, map_iou, unit_angles
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
 
-from .answers import REFERENCES, TEST, TRAIN, VALIDATION, answers, columns, constant, described, positive
+from .answers import (
+    BASELINES,
+    MEAN,
+    NEAREST,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Constant,
+    answers,
+    columns,
+    described,
+    positive,
+)
 
 SIDES = len(SURFACES) - 1
 """Sides of a room that can be seen: all but the near one."""
@@ -73,7 +85,7 @@ class RoomsTask:
     metrics: tuple[Metric, ...] = field(default=METRICS, init=False)
     requires: tuple[type, ...] = field(default=(Encoder,), init=False)
     policies: tuple[Policy, ...] = field(default=("concat",), init=False)
-    references: tuple[Reference, ...] = field(default=REFERENCES, init=False)
+    references: tuple[Reference, ...] = field(default=BASELINES, init=False)
     kind: ClassVar[str] = "rooms"
 
     @property
@@ -111,7 +123,7 @@ class RoomsTask:
 
     def constant(self, name: str) -> Subject | None:
         """A reference row of the task's own, see `ghbench.task.WithConstants`."""
-        return constant(name, Role(self._known, TRAIN))
+        return Constant(name, Role(self._known, TRAIN)) if name in {MEAN, NEAREST} else None
 
     def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Predict, and measure the errors.

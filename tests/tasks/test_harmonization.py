@@ -66,7 +66,7 @@ def test_composites_are_a_dataset_that_knows_its_rows_without_drawing(monkeypatc
     again = pickle.loads(pickle.dumps(dataset))
     assert content_digest(again) == content_digest(dataset)
     monkeypatch.setattr(Renders, "pixels", lambda self, rows: np.full((len(rows), 3, 32, 32), 90, np.uint8))
-    np.testing.assert_array_equal(again.image(1).transpose(2, 0, 1), composite(clean.framed(1)[0], 1))
+    np.testing.assert_array_equal(again.image(1).transpose(2, 0, 1), composite(clean.framed(1).image, 1))
 
 
 def test_colour_transfer_gives_a_region_the_look_of_its_surroundings():

@@ -3,7 +3,6 @@
 import json
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,6 +23,7 @@ from ghbench.dataset import Target
 from ghbench.errors import MissingError, ProtocolError, UsageError
 from ghbench.extraction import ExtractionOptions
 from ghbench.ghfeat.editing.inversion import Inversions
+from ghbench.imaging.alignment import Prepared
 from ghbench.metrics.image import mse
 from ghbench.metrics.ratios import item_records, merged, set_record
 from ghbench.progress import silent
@@ -290,7 +290,7 @@ def test_any_dataset_is_seen_in_one_frame_on_its_split_for_tests(options, folder
     result = runner.run("nearest-training", task, options)
     assert (result.counts.unit, result.counts.units) == ("images", 3)
     whole = task.source.dataset
-    test, train = (np.stack([whole.framed(row)[0] for row in whole.splits[name]]) for name in ("test", "train"))
+    test, train = (np.stack([whole.framed(row).image for row in whole.splits[name]]) for name in ("test", "train"))
     each = np.stack([errors(test, one) for one in train])
     assert values(result)["mse"] == pytest.approx(each.min(axis=0).mean())
     with pytest.raises(UsageError, match="'none'"):
@@ -323,9 +323,9 @@ def test_what_was_aligned_is_kept_and_images_without_a_face_are_counted(options,
 
     def found(image, preprocessing, align):
         asked.append(align)
-        return SimpleNamespace(image=np.full((3, 16, 16), image[0, 0, 0]), fallback=image[0, 0, 0] == 7)
+        return Prepared(np.full((3, 16, 16), image[0, 0, 0]), np.eye(2, 3), bool(image[0, 0, 0] == 7))
 
-    monkeypatch.setattr("ghbench_tasks.pictures.framed.prepare", found)
+    monkeypatch.setattr("ghbench.data.framed.prepare", found)
     source = image_source("orl", size=16)
     whole = ArrayImages(np.arange(6, 9, dtype=np.uint8).reshape(3, 1, 1, 1) + np.zeros((1, 1, 4, 4), np.uint8), "faces")
     source.__dict__["dataset"] = Framed(whole, 16, "tight")

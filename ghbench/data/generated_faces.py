@@ -1,0 +1,189 @@
+"""Faces that a generator draws, with 68 points that dlib finds on them: the answers of a program, not of a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench import assets
+from ghbench.data.kept_arrays import kept_arrays
+from ghbench.data.renders import Renders
+from ghbench.dataset import DatasetCard, Target
+from ghbench.digests import digest_json
+from ghbench.errors import UsageError
+from ghbench.generators.first_party import FACES
+from ghbench.imaging.face_detection import find_face, models_digest
+from ghbench.imaging.face_points import MODELS, PREDICTOR_68, dlib_points68
+from ghbench.imaging.ffhq import quad_transform, sample_quad
+from ghbench.imaging.transforms import move_points
+from ghbench.progress import Progress, current
+from ghbench.seeds import RANGES
+
+SIZE = 256
+PURPOSES = {"train": "metric-fitting", "test": "test"}
+"""Purpose of the seeds of each split."""
+TURN, ZOOM, SHIFT = 15.0, 0.15, 0.08
+"""Largest changes of jittered images: degrees, share of the size, share of the side."""
+_JITTER = 4  # stream of random numbers
+
+
+class GeneratedFaces:
+    """Faces drawn by a generator, with the 68 points that dlib finds.
+
+    Ids are `train/seed-0002000000` and `test/seed-0004000000`. Target `points` float64 [N, 68, 2], in pixels, NaN where
+    dlib finds no face; `again` the same of the mirrored image, mirrored back: how far dlib agrees with itself.
+
+    Args:
+        train: Training images.
+        test: Test images.
+        size: Side in pixels.
+        psi: Truncation.
+        jitter: Whether images are turned, scaled and shifted at random, always in the same way.
+        generator: Spec string of the generator; one of faces, aligned as in FFHQ.
+
+    Raises:
+        UsageError: A wrong option.
+        MissingError: The generator, or dlib and its points, cannot be had on this machine.
+    """
+
+    def __init__(
+        self,
+        train: int = 5_000,
+        test: int = 1_000,
+        size: int = SIZE,
+        psi: float = 1.0,
+        jitter: bool = False,
+        generator: str = f"{FACES}:size={SIZE}",
+    ) -> None:
+        counts = {"train": train, "test": test}
+        if min(counts.values()) < 0 or not sum(counts.values()):
+            raise UsageError(f"generated-faces with train={train}, test={test}; expected numbers of images")
+        self.size, self.jitter = size, jitter
+        self.parts = {
+            split: Renders(generator, count, RANGES[PURPOSES[split]].start, psi, size=size)
+            for split, count in counts.items()
+            if count
+        }
+        self._places = [(split, row) for split, part in self.parts.items() for row in range(len(part))]
+        self.ids: Sequence[str] = tuple(f"{split}/{self.parts[split].ids[row]}" for split, row in self._places)
+        self.splits: Mapping[str, NDArray[np.int64]] = {
+            split: np.array([place for place, (of, _) in enumerate(self._places) if of == split])
+            for split in self.parts
+        }
+        drawn = [part.recipe_digest for part in self.parts.values()]
+        self.recipe_digest: str | None = digest_json([*drawn, self._moves if jitter else None])
+
+    def card(self) -> DatasetCard:
+        """Licence, citation and source."""
+        drawn = next(iter(self.parts.values())).card()
+        return DatasetCard(
+            name="generated-faces",
+            title=f"{drawn.title}; points by dlib",
+            licence=drawn.licence,
+            citation=f"{drawn.citation}; points: D. King, Dlib-ml, JMLR 2009",
+            source=drawn.source,
+            domain="in-generator",
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def targets(self) -> Mapping[str, Target]:
+        """Points, found once and kept; draws the images."""
+        found = [self._found(split) for split in self.parts]
+        points = {name: np.concatenate([part[name] for part in found]) for name in ("points", "again")}
+        if self.jitter:
+            moved = [self._transform(place) for place in range(len(self))]
+            points = {
+                name: np.stack([move_points(one, move) for one, move in zip(values, moved, strict=True)])
+                for name, values in points.items()
+            }
+        names = tuple(map(str, range(68)))
+        return {name: Target(name, values, "pixels", names) for name, values in points.items()}
+
+    def draw(self, rows: Sequence[int], progress: Progress) -> None:
+        """Draw images that are missing, see `ghbench.dataset.Drawn`."""
+        for split, part in self.parts.items():
+            wanted = [self._places[row][1] for row in rows if self._places[row][0] == split]
+            if wanted:
+                part.draw(wanted, progress)
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """One image: uint8 [size, size, 3] RGB."""
+        split, place = self._places[row]
+        image = self.parts[split].image(place)
+        return sample_quad(image, self._quad(row), self.size)[0] if self.jitter else image
+
+    def identities(self) -> Sequence[str]:
+        """Digest of each row's seed, how it is drawn, and how it is moved."""
+        own = [identity for part in self.parts.values() for identity in part.identities()]
+        return tuple(digest_json([identity, self._moves]) for identity in own) if self.jitter else tuple(own)
+
+    def image_digests(self) -> Sequence[str]:
+        """The same as `identities`."""
+        return self.identities()
+
+    def codes(self, rows: Sequence[int]) -> NDArray[np.float32]:
+        """The true codes of images: W+ float32 [N, rows of W+, w_dim]."""
+        found = [self.parts[split].codes([place])[0] for split, place in (self._places[row] for row in rows)]
+        return np.stack(found)
+
+    @property
+    def _moves(self) -> list[float]:
+        return [TURN, ZOOM, SHIFT]
+
+    def _quad(self, row: int) -> NDArray[np.float64]:
+        """The square that becomes a jittered image, see `sample_quad`."""
+        split, place = self._places[row]
+        draw = np.random.default_rng([_JITTER, self.parts[split].first + place])
+        turn, zoom, *shift = draw.uniform(-1, 1, 4) * [np.deg2rad(TURN), ZOOM, SHIFT, SHIFT]
+        half = self.size / 2 * (1 + zoom)
+        across = half * np.array([np.cos(turn), np.sin(turn)])
+        down = np.array([-across[1], across[0]])
+        centre = self.size * (0.5 + np.array(shift))
+        return np.stack([centre - across - down, centre + across - down, centre - across + down])
+
+    def _transform(self, row: int) -> NDArray[np.float64]:
+        return quad_transform(self._quad(row), self.size)
+
+    def _found(self, split: str) -> Mapping[str, NDArray[Any]]:
+        """Points on the images of a split, before they are moved."""
+        part, report = self.parts[split], current()
+        digest = models_digest(assets.digest(MODELS, PREDICTOR_68))
+
+        def make() -> Mapping[str, NDArray[Any]]:
+            part.draw(range(len(part)), report)
+            pairs = []
+            for row in range(len(part)):
+                image = part.image(row)
+                pairs.append((points_or_nan(image), _mirrored(points_or_nan(image[:, ::-1].copy()), self.size)))
+                if len(pairs) % 100 == 0:
+                    report(len(pairs), len(part), f"points on faces, {split}")
+            return {"points": np.stack([one for one, _ in pairs]), "again": np.stack([two for _, two in pairs])}
+
+        return kept_arrays("points", digest_json([part.recipe_digest, len(part), digest])[:32], len(part), make)
+
+
+def points_or_nan(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The 68 points that dlib finds on an image [H, W, 3]: float64 [68, 2]; NaN where it finds no face."""
+    face = find_face(image)
+    return dlib_points68(face) if face.detected else np.full((68, 2), np.nan)
+
+
+# Of each of iBUG's points the one that is its image in a mirror.
+MIRROR = np.array([
+    *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
+    41, 40, *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1),
+])  # fmt: skip
+
+
+def _mirrored(points: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Points of a mirrored image [68, 2] as those of the image itself."""
+    back: NDArray[np.float64] = points[MIRROR].copy()
+    back[:, 0] = width - back[:, 0]
+    return back
