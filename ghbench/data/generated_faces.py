@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench import assets
+from ghbench.data.face_attributes import attributes, attributes_digest
 from ghbench.data.kept_arrays import kept_arrays
 from ghbench.data.renders import Renders
 from ghbench.dataset import DatasetCard, Target
@@ -43,6 +44,7 @@ class GeneratedFaces:
         size: Side in pixels.
         psi: Truncation.
         jitter: Whether images are turned, scaled and shifted at random, always in the same way.
+        attributes: Whether the targets hold `age` and `attributes` too, as networks judge them.
         generator: Spec string of the generator; one of faces, aligned as in FFHQ.
 
     Raises:
@@ -57,12 +59,13 @@ class GeneratedFaces:
         size: int = SIZE,
         psi: float = 1.0,
         jitter: bool = False,
+        attributes: bool = False,
         generator: str = f"{FACES}:size={SIZE}",
     ) -> None:
         counts = {"train": train, "test": test}
         if min(counts.values()) < 0 or not sum(counts.values()):
             raise UsageError(f"generated-faces with train={train}, test={test}; expected numbers of images")
-        self.size, self.jitter = size, jitter
+        self.size, self.jitter, self.attributes = size, jitter, attributes
         self.parts = {
             split: Renders(generator, count, RANGES[PURPOSES[split]].start, psi, size=size)
             for split, count in counts.items()
@@ -104,7 +107,8 @@ class GeneratedFaces:
                 for name, values in points.items()
             }
         names = tuple(map(str, range(68)))
-        return {name: Target(name, values, "pixels", names) for name, values in points.items()}
+        targets = {name: Target(name, values, "pixels", names) for name, values in points.items()}
+        return {**targets, **self._judged()} if self.attributes else targets
 
     def draw(self, rows: Sequence[int], progress: Progress) -> None:
         """Draw images that are missing, see `ghbench.dataset.Drawn`."""
@@ -167,6 +171,28 @@ class GeneratedFaces:
             return {"points": np.stack([one for one, _ in pairs]), "again": np.stack([two for _, two in pairs])}
 
         return kept_arrays("points", digest_json([part.recipe_digest, len(part), digest])[:32], len(part), make)
+
+    def _judged(self) -> Mapping[str, Target]:
+        """Age and sex, judged once and kept."""
+        report, digest, parts = current(), attributes_digest(), []
+        for split, part in self.parts.items():
+
+            def make(split: str = split, part: Renders = part) -> Mapping[str, NDArray[Any]]:
+                found = []
+                for row in range(len(part)):
+                    found.append(attributes(part.image(row)))
+                    if len(found) % 100 == 0:
+                        report(len(found), len(part), f"age and sex of faces, {split}")
+                return {"attributes": np.array(found, dtype=np.float64)}
+
+            name = digest_json([part.recipe_digest, len(part), digest])[:32]
+            parts.append(kept_arrays("points", name, len(part), make)["attributes"])
+        values = np.concatenate(parts)
+        male = np.where(np.isnan(values[:, 1]), np.nan, values[:, 1] > 0.5)
+        return {
+            "age": Target("age", values[:, 0], "years"),
+            "attributes": Target("attributes", male[:, None], "whether", ("male",)),
+        }
 
 
 def points_or_nan(image: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -1,0 +1,149 @@
+"""Attributes: what a face looks like, read off features: whether it has an attribute, and its age."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ghbench import registry
+from ghbench.dataset import Dataset
+from ghbench.errors import DataError, UsageError
+from ghbench.extractor import Encoder, Subject
+from ghbench.metrics.average_precision import average_precision
+from ghbench.spec_string import SpecString
+from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
+
+from .answers import BASELINES, MEAN, NEAREST, TEST, TRAIN, VALIDATION, Constant, answers, described
+
+GENERATED = SpecString("generated-faces", options={"attributes": "true"})
+
+
+def attributes(dataset: SpecString | None = None) -> AttributesTask:
+    """Predict attributes of faces, and their age where it is known, by linear regression on features.
+
+    Args:
+        dataset: A dataset with attributes and the splits train and test: `celeba`, or by default generated faces whose
+            age and sex networks judge.
+    """
+    return AttributesTask(dataset or GENERATED)
+
+
+@dataclass(frozen=True, eq=False)
+class AttributesTask:
+    """See `attributes`; satisfies `ghbench.task.Task`."""
+
+    source: SpecString
+    version: int = field(default=1, init=False)
+    metrics: tuple[Metric, ...] = field(
+        default=(Metric("ap"), Metric("age", "years", higher_is_better=False, bounds=None)), init=False
+    )
+    requires: tuple[type, ...] = field(default=(Encoder,), init=False)
+    policies: tuple[Policy, ...] = field(default=("concat",), init=False)
+    references: tuple[Reference, ...] = field(default=BASELINES, init=False)
+    kind: ClassVar[str] = "attributes"
+
+    @property
+    def name(self) -> str:
+        """Canonical spec string."""
+        source = self.source
+        inner = {f"dataset.{key}": value for key, value in source.options.items()}
+        options = {} if source == GENERATED else {"dataset": str(source.without(*source.options)), **inner}
+        return str(SpecString(self.kind, options=options))
+
+    def protocol(self) -> dict[str, Any]:
+        """The protocol as JSON values."""
+        return {
+            "kind": self.kind,
+            "dataset": str(self.source),
+            **described(),
+            "ap": "average precision of the regression on 0 and 1, mean over attributes that some test images have",
+            "age": "mean absolute error, where ages are known",
+        }
+
+    def roles(self) -> Mapping[str, Role]:
+        """Training and test faces, and validation faces where the dataset has them."""
+        dataset = self.dataset
+        missing = {TRAIN, TEST} - set(dataset.splits)
+        if missing:
+            raise UsageError(f"{self.source.name} has no split {', '.join(sorted(missing))}; expected train and test")
+        wanted = [TRAIN, TEST, *([VALIDATION] if VALIDATION in dataset.splits else [])]
+        return {split: Role(dataset, split, judged=split == TEST) for split in wanted}
+
+    def constant(self, name: str) -> Subject | None:
+        """A reference row of the task's own, see `ghbench.task.WithConstants`."""
+        return Constant(name, Role(self.dataset, TRAIN)) if name in {MEAN, NEAREST} else None
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The faces."""
+        found: Dataset = registry.build("dataset", self.source)
+        return found
+
+    def evaluate(self, inputs: TaskInputs) -> Evaluation:
+        """Predict.
+
+        Returns:
+            One record a face: `image`, its row; for each attribute NAME whether it has it, and `NAME-predicted`; where
+            ages are known `age` and `age-predicted`.
+        """
+        known = {role: _numbers(dataset) for role, dataset in inputs.datasets.items()}
+        names = next(iter(known.values())).columns.tolist()
+        rows = {role: np.flatnonzero(values.notna().all(axis=1)) for role, values in known.items()}
+        if min(map(len, rows.values())) < 2:
+            raise DataError("expected at least two faces with attributes in each split")
+        truth = {role: values.to_numpy(np.float64)[rows[role]] for role, values in known.items()}
+        taught = {role: values for role, values in truth.items() if role != TEST}
+        groups = {name: slice(place, place + 1) for place, name in enumerate(names)}
+        predicted, notes = answers(inputs, taught, groups, rows)
+        records = pd.DataFrame({"image": rows[TEST].astype(np.int32)})
+        for place, name in enumerate(names):
+            records[name] = truth[TEST][:, place].astype(np.float32)
+            records[f"{name}-predicted"] = predicted[:, place].astype(np.float32)
+        left_out = sum(map(len, inputs.datasets.values())) - sum(map(len, rows.values()))
+        told = (f"{left_out} images whose attributes are not known are left out",) if left_out else ()
+        return Evaluation(records, notes=(*notes, *told))
+
+    def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
+        """Mean average precision, and the error of the age.
+
+        Args:
+            records: What `evaluate` returned.
+            sample_weight: float64 [N], None for all ones.
+        """
+        pairs = {
+            name: (records[name].to_numpy(np.float64), records[f"{name}-predicted"].to_numpy(np.float64))
+            for name in records.columns
+            if f"{name}-predicted" in records.columns
+        }
+        age = pairs.pop("age", None)
+        precisions = [average_precision(truth > 0.5, found, sample_weight) for truth, found in pairs.values()]
+        defined = [value for value in precisions if not np.isnan(value)]
+        scores = [Score("ap", float(np.mean(defined)) if defined else np.nan)]
+        if age is not None:
+            scores.append(Score("age", float(np.average(np.abs(age[0] - age[1]), weights=sample_weight))))
+        return scores
+
+    def units(self, records: pd.DataFrame) -> Units:
+        """Images: each shows another face."""
+        return Units("images", np.arange(len(records)), None, len(records), records["image"].tolist())
+
+
+def _numbers(dataset: Dataset) -> pd.DataFrame:
+    """Attributes as 0 and 1, and the age in years, by name.
+
+    Raises:
+        DataError: The dataset has no attributes.
+    """
+    target = dataset.targets.get("attributes")
+    if target is None:
+        raise DataError(f"dataset {dataset.card().name!r} has no attributes")
+    columns = dict(zip(target.names, np.asarray(target.values, np.float64).T, strict=True))
+    if "age" in dataset.targets:
+        columns["age"] = np.asarray(dataset.targets["age"].values, np.float64)
+    return pd.DataFrame(columns)
