@@ -232,6 +232,31 @@ class Context(Protocol):
         """
         ...
 
+    def nearest(
+        self,
+        queries: NDArray[Any],
+        features: NDArray[Any],
+        k: int,
+        kind: str,
+        *,
+        excluded: NDArray[np.int64] | None = None,
+        index: str = "",
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The k most similar rows, exactly; by the store that the user chose.
+
+        Args:
+            queries: [M, D].
+            features: [N, D].
+            k: Neighbours.
+            kind: `cosine`, or `l2` for the negated Euclidean distance.
+            excluded: int64 [M] row of `features` that is left out for each query: itself. None: none is.
+            index: A FAISS index that may be approximate: `HNSW32`; part of the task's name, for it changes numbers.
+
+        Returns:
+            Rows int64 [M, k] and their similarities float32 [M, k].
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class TaskInputs:

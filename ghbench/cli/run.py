@@ -48,6 +48,9 @@ def run(
     workers: Annotated[int | None, typer.Option(min=0, help="Decoding processes; default: as many as help.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
     dtype: Annotated[Literal["float32", "float16"], typer.Option(help="How features are stored.")] = "float32",
+    store: Annotated[
+        Literal["numpy", "faiss"], typer.Option(help="Who finds neighbours; faiss is faster and needs ghbench[cpu].")
+    ] = "numpy",
     seed: Annotated[int, typer.Option(min=0, help="From which all randomness is spawned.")] = 0,
     results: Annotated[Path | None, typer.Option(help="Folder of results; default: in GHBENCH_HOME.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of results as JSON.")] = False,
@@ -72,6 +75,7 @@ def run(
             seed=seed,
             dtype=dtype,
             results=results,
+            search=store,
             extraction=ExtractionOptions(batch_size, workers, device, watch.images),
         )
         if declared is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,12 @@ from ghbench.errors import UsageError
 from ghbench.extraction import ExtractionOptions, extract_features, move, resolve_device
 from ghbench.extractor import Encoder, Extractor
 from ghbench.imaging import alignment
+from ghbench.probes.indexed import FLAT, indexed_nearest
+from ghbench.probes.knn import nearest
 from ghbench.progress import Progress
 from ghbench.results import files
 from ghbench.running.keys import feature_key, identity_of_extractor
+from ghbench.running.options import Search
 from ghbench.spec_string import parse
 from ghbench.store import FeatureStore
 from ghbench.task import AnySubject
@@ -32,12 +36,14 @@ class RunContext:
         seed: The run's seed.
         extraction: Batch size, workers, device, progress.
         store: Feature store.
+        search: Who finds neighbours, see `RunOptions`.
     """
 
     task: str
     seed: int
     extraction: ExtractionOptions
     store: FeatureStore
+    search: Search = "numpy"
 
     @property
     def device(self) -> str:
@@ -85,3 +91,19 @@ class RunContext:
         stored = self.store.open(key, dataset.ids)
         extract_features(extractor, spec, dataset, stored, wanted, align.name, self.extraction)
         return {level: np.asarray(stored.read(level), dtype=np.float32) for level in wanted}
+
+    def nearest(
+        self,
+        queries: NDArray[Any],
+        features: NDArray[Any],
+        k: int,
+        kind: str,
+        *,
+        excluded: NDArray[np.int64] | None = None,
+        index: str = "",
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The k most similar rows; see `ghbench.task.Context`."""
+        if self.search == "numpy" and not index:
+            return nearest(queries, features, k, kind, excluded=excluded)
+        folder = locations.cache() / "indices"
+        return indexed_nearest(queries, features, k, kind, folder, excluded=excluded, factory=index or FLAT)

@@ -11,6 +11,8 @@ from ghbench.extraction import ExtractionOptions
 from ghbench.imaging import alignment
 from ghbench.store import FeatureStore
 
+Search = Literal["numpy", "faiss"]
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -25,6 +27,7 @@ class RunOptions:
         extraction: Batch size, workers, device, progress.
         store: Feature store; None: the one in `GHBENCH_CACHE`.
         results: Folder of results; None: the one in `GHBENCH_HOME`.
+        search: Who finds neighbours: NumPy, or an exact index of FAISS, which is faster; the answers are the same.
     """
 
     align: str | None = None
@@ -35,6 +38,7 @@ class RunOptions:
     extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
     store: FeatureStore | None = None
     results: Path | None = None
+    search: Search = "numpy"
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
@@ -43,5 +47,7 @@ class RunOptions:
             raise UsageError(f"seed={self.seed}; expected a whole number from 0")
         if self.dtype not in {"float32", "float16"}:
             raise UsageError(f"features cannot be stored as {self.dtype!r}; expected float32 or float16")
+        if self.search not in {"numpy", "faiss"}:
+            raise UsageError(f"neighbours cannot be found by {self.search!r}; expected numpy or faiss")
         if self.align is not None:
             alignment(self.align)

@@ -65,7 +65,9 @@ class Pair:
             self.roles = {name: role_data(name, role, options.limit) for name, role in task.roles().items()}
             judged = [(data.dataset, data.role.split) for data in self.roles.values() if data.role.judged]
             self.overlap = check_overlap(self.spec, judged, task.protocol())
-            self.context = RunContext(task.name, options.seed, options.extraction, options.store or default_store())
+            self.context = RunContext(
+                task.name, options.seed, options.extraction, options.store or default_store(), options.search
+            )
 
     def check_data(self) -> None:
         """See that the rows in use can be judged, before anything is extracted.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ghbench.dataset import Dataset
 from ghbench.errors import DataError
-from ghbench.probes.knn import majority, nearest, weighted
+from ghbench.probes.knn import majority, weighted
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Score, TaskInputs
 
@@ -27,32 +27,42 @@ COLUMNS = {**_MAJORITY, **_WEIGHTED}
 """Metrics by the column of their answers."""
 
 
-def knn(dataset: SpecString | None = None, training: int = 0, test: int = 0) -> Knn:
+def knn(dataset: SpecString | None = None, training: int = 0, test: int = 0, index: str = "") -> Knn:
     """Classify images by their nearest neighbours; without a split, each image by all others.
 
     Args:
         dataset: A dataset with labels.
         training: Training images, drawn with a fixed seed; 0 for all.
         test: Test images, likewise; 0 for all.
+        index: A FAISS index that may be approximate, `+` for its commas: `HNSW32`, `IVF256+Flat`; none: exact.
     """
-    return Knn(dataset or DEFAULT, training, test)
+    return Knn(dataset or DEFAULT, training, test, index)
 
 
 @dataclass(frozen=True)
 class Knn(LabelledTask):
-    """See `knn`; satisfies `ghbench.task.Task`."""
+    """See `knn`; satisfies `ghbench.task.Task`.
 
+    Args:
+        index: A FAISS index, empty for an exact search.
+    """
+
+    index: str = ""
     kind: ClassVar[str] = "knn"
     version: int = field(default=3, init=False)
     compares: bool = field(default=True, init=False)
     metrics: tuple[Metric, ...] = field(default=tuple(map(Metric, COLUMNS.values())), init=False)
+
+    def own_options(self) -> dict[str, str]:
+        """Options that differ from their defaults."""
+        return {**super().own_options(), **({"index": self.index} if self.index else {})}
 
     def protocol(self) -> dict[str, Any]:
         """The protocol as JSON values."""
         return {
             **self.described(),
             "split": "each image among all others" if self.alone else "train and test",
-            "search": "exact",
+            "search": self.index or "exact",
             "vote": "majority; of several classes the one with the nearest neighbour",
             "vote[t]": "exp(cosine / t), summed by class",
             "similarity": "as the extractor declares, or in a metric learned from generated pictures",
@@ -78,7 +88,8 @@ class Knn(LabelledTask):
         similarity = inputs.extractor_spec.similarity
         ks = [k for k in NEIGHBOURS if k < len(known)]
         alone = np.arange(len(queries)) if self.alone else None
-        rows, similarities = nearest(queries, known, max(ks), similarity, excluded=alone)
+        index = self.index.replace("+", ",")
+        rows, similarities = inputs.context.nearest(queries, known, max(ks), similarity, excluded=alone, index=index)
         records, voters = self.records_of(inputs), classes[rows]
         for k in ks:
             records[f"k{k}"] = majority(voters[:, :k], count).astype(np.int32)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ghbench_tasks.classification.knn import knn
 
 from ghbench.errors import UsageError
 from ghbench.running import runner
+from ghbench.running.options import RunOptions
 from ghbench.spec_string import parse
 from ghbench.testing import check_task
 
@@ -37,3 +40,17 @@ def test_fewer_images_are_drawn_and_named(folder_of_classes):
 def test_odd_numbers_are_refused():
     with pytest.raises(UsageError, match="0 for all"):
         knn(training=-1)
+
+
+@pytest.mark.parametrize("index", ["", ",index=IVF2+Flat"])
+def test_faiss_finds_the_same_neighbours(folder_of_classes, options, index):
+    task = f"knn:dataset=imagefolder,dataset.path={folder_of_classes(('train', 'test'), per_class=60)}"
+    plain = runner.run("pixels:size=4", task, options)
+    by_faiss = runner.run("pixels:size=4", f"{task}{index}", replace(options, search="faiss", overwrite=True))
+    assert by_faiss.metrics[0].value == plain.metrics[0].value
+    assert (by_faiss.digest == plain.digest) == (not index), "an index that may be approximate has a name of its own"
+
+
+def test_another_search_is_refused():
+    with pytest.raises(UsageError, match="expected numpy or faiss"):
+        RunOptions(search="annoy")

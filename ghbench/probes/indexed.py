@@ -1,0 +1,162 @@
+"""Nearest rows by an index of FAISS. What it finds is ranked again, so that a flat index answers as `nearest` does.
+
+An index that has to be trained is kept in the cache; it is derived from the features, and made again where they differ.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ghbench import atomic
+from ghbench.digests import digest_array, digest_bytes, digest_json
+from ghbench.errors import DataError, UsageError, UserError
+from ghbench.extras import require
+from ghbench.files import open_regular, read_text
+from ghbench.probes.knn import Features, nearest
+from ghbench.probes.rows import of_unit_length
+
+FLAT = "Flat"
+"""The index that looks at every row."""
+_SPARE = 8  # rows found beyond k: equally similar ones may be ranked otherwise by FAISS
+_CLOSE = 1e-5  # similarities that float32 may exchange, as a share of the largest
+_GATHERED = 16_000_000  # numbers at once
+
+
+class _Kept(BaseModel):
+    """Beside an index: what its bytes must be."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sha256: str
+
+
+def indexed_nearest(
+    queries: Features,
+    features: Features,
+    k: int,
+    kind: str,
+    folder: Path,
+    *,
+    excluded: NDArray[np.int64] | None = None,
+    factory: str = FLAT,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The k most similar rows, see `ghbench.probes.knn.nearest`; approximately so unless the index is flat.
+
+    Args:
+        queries: [M, D].
+        features: [N, D].
+        k: Neighbours.
+        kind: `cosine`, or `l2` for the negated Euclidean distance.
+        folder: Where trained indices are kept.
+        excluded: int64 [M] row of `features` that is left out for each query: itself. None: none is.
+        factory: What FAISS's `index_factory` understands: `Flat`, `HNSW32`, `IVF256,Flat`.
+
+    Returns:
+        Rows int64 [M, k] and their similarities float32 [M, k].
+
+    Raises:
+        MissingError: FAISS is not installed.
+        UsageError: FAISS cannot make such an index of these features.
+        DataError: Fewer than k rows are left or found, or the dimensions differ.
+    """
+    faiss = require("faiss", "cpu")
+    left = len(features) - (excluded is not None)
+    if queries.shape[1:] != features.shape[1:] or not 1 <= k <= left:
+        raise DataError(f"{k} neighbours among {left} rows of {features.shape[1:]} for {queries.shape[1:]}")
+    common = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    asked, known = (
+        of_unit_length(np.asarray(rows)) if kind == "cosine" else np.asarray(rows, np.float32) - common
+        for rows in (queries, features)
+    )
+    index = _index(faiss, known, kind, factory, folder)
+    if factory == FLAT and hasattr(faiss, "get_num_gpus") and faiss.get_num_gpus():
+        index = faiss.index_cpu_to_all_gpus(index)
+    wanted = min(k + _SPARE, len(features))
+    found = index.search(np.ascontiguousarray(asked), wanted)[1].astype(np.int64)
+    values = _similarities(asked, known, found, kind)
+    if excluded is not None:
+        values[found == excluded[:, None]] = -np.inf
+    rows, similarities = _ranked(found, values, k)
+    if not np.isfinite(similarities).all():
+        raise DataError(f"the index {factory} finds fewer than {k} neighbours", fix="an index that searches further")
+    if factory == FLAT and wanted < len(features):
+        # Where what was not found may be as similar, all rows are looked at.
+        edge = values.min(axis=1, where=np.isfinite(values), initial=np.inf)
+        close = np.flatnonzero(similarities[:, -1] - edge <= _CLOSE * np.abs(similarities).max(initial=1e-12))
+        if len(close):
+            own = None if excluded is None else excluded[close]
+            rows[close], similarities[close] = nearest(queries[close], features, k, kind, excluded=own)
+    return rows, similarities
+
+
+def _ranked(
+    found: NDArray[np.int64], values: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The k best of what was found; of equally similar rows the first."""
+    by_row = np.argsort(found, axis=1)
+    found, values = np.take_along_axis(found, by_row, axis=1), np.take_along_axis(values, by_row, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(found, order, axis=1), np.take_along_axis(values, order, axis=1)
+
+
+def _similarities(
+    asked: NDArray[np.float32], known: NDArray[np.float32], found: NDArray[np.int64], kind: str
+) -> NDArray[np.float32]:
+    """Similarities of queries [M, D] to the rows found for them [M, c]: float32 [M, c], -inf for none."""
+    values = np.empty(found.shape, np.float32)
+    size = max(1, _GATHERED // max(found.shape[1] * asked.shape[1], 1))
+    for start in range(0, len(asked), size):
+        block = slice(start, start + size)
+        rows = known[found[block]]
+        if kind == "cosine":
+            values[block] = np.einsum("md,mcd->mc", asked[block], rows)
+        else:
+            rows -= asked[block, None]
+            values[block] = -np.sqrt(np.einsum("mcd,mcd->mc", rows, rows))
+    values[found < 0] = -np.inf
+    return values
+
+
+def _index(faiss: Any, known: NDArray[np.float32], kind: str, factory: str, folder: Path) -> Any:
+    metric = faiss.METRIC_INNER_PRODUCT if kind == "cosine" else faiss.METRIC_L2
+    try:
+        index = faiss.index_factory(known.shape[1], factory, metric)
+    except RuntimeError as error:
+        why = str(error).strip().splitlines()[-1]
+        raise UsageError(f"FAISS knows no index {factory!r}: {why}", fix="for instance Flat or HNSW32") from error
+    if factory == FLAT:
+        index.add(known)
+        return index
+    path = folder / f"{digest_json([digest_array(known), kind, factory, faiss.__version__])[:32]}.faiss"
+    kept = _read(faiss, path)
+    if kept is not None:
+        return kept
+    try:
+        index.train(known)
+        index.add(known)
+    except RuntimeError as error:
+        why = str(error).strip().splitlines()[-1]
+        raise UsageError(f"FAISS makes no index {factory!r} of {known.shape}: {why}") from error
+    content = faiss.serialize_index(index).tobytes()
+    # Another process may do the same: both write whole files.
+    atomic.write_bytes(path, content)
+    atomic.write_text(path.with_suffix(".json"), _Kept(sha256=digest_bytes(content)).model_dump_json())
+    return index
+
+
+def _read(faiss: Any, path: Path) -> Any | None:
+    """A kept index; None where there is none, or where it is not what was written: FAISS does not check its input."""
+    try:
+        kept = _Kept.model_validate_json(read_text(path.with_suffix(".json")))
+        with open_regular(path) as stream:
+            content = stream.read()
+    except (UserError, OSError, ValidationError, ValueError):
+        return None
+    if digest_bytes(content) != kept.sha256:
+        return None
+    return faiss.deserialize_index(np.frombuffer(content, dtype=np.uint8))
