@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MethodType
 from typing import Any, Literal
 
 import numpy as np
@@ -184,21 +185,21 @@ def in_rgb(generator: Generator, label: int | None = None) -> Generator:
     """
     chosen = one_label(generator, label)
     if chosen is not None:
-        conditional: Any = generator.mapping
 
-        def mapping(z: Tensor, psi: float = 1.0, **options: Any) -> Tensor:
-            ws: Tensor = conditional(z, psi, labels=chosen.to(z).expand(len(z), -1), **options)
+        def mapping(self: Any, z: Tensor, psi: float = 1.0, **options: Any) -> Tensor:
+            ws: Tensor = type(self).mapping(self, z, psi, labels=chosen.to(z).expand(len(z), -1), **options)
             return ws
 
-        _replace(generator, mapping=mapping, labels=0)
+        # Bound methods, for a copy of the generator binds them to itself; what a closure holds stays the original.
+        _replace(generator, mapping=MethodType(mapping, generator), labels=0)
     for name in ("synthesis", "synthesis_from_styles"):
-        _replace(generator, **{name: _rgb_method(getattr(generator, name))})
+        _replace(generator, **{name: MethodType(_rgb_method(name), generator)})
     return generator
 
 
-def _rgb_method(draw: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def drawn(*arguments: Any, **options: Any) -> Tensor:
-        return _three_colours(draw(*arguments, **options))
+def _rgb_method(name: str) -> Callable[..., Tensor]:
+    def drawn(self: Any, *arguments: Any, **options: Any) -> Tensor:
+        return _three_colours(getattr(type(self), name)(self, *arguments, **options))
 
     return drawn
 

@@ -1,5 +1,7 @@
 """Images for seeds: the same whatever stands beside them, at any size, of any generator."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -126,3 +128,14 @@ def test_a_class_that_is_missing_or_unknown_is_refused_where_the_generator_is_ta
     generator = StyleGAN2({4: 8, 8: 6}, z_dim=5, w_dim=7, labels=labels)
     with pytest.raises(UsageError, match="class"):
         in_rgb(generator, label)
+
+
+def test_a_copy_of_a_generator_in_rgb_draws_with_its_own_weights():
+    generator = in_rgb(tiny_generator())
+    ws = generator.mapping(torch.randn(2, generator.z_dim))
+    before, made = generator.synthesis(ws), copy.deepcopy(generator)
+    for parameter in made.parameters():
+        torch.nn.init.zeros_(parameter)
+    assert torch.equal(generator.synthesis(ws), before)
+    assert not made.synthesis(ws).any()
+    assert not made.synthesis_from_styles(generator.style_codes(ws, raw=True)).any()

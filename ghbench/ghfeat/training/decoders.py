@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ghbench.generators.code_statistics import CodeStatistics
 from ghbench.generators.protocol import Generator
+from ghbench.generators.rendering import seeded_z
 from ghbench.ghfeat.network.decoding import decode_codes
 from ghbench.ghfeat.network.layout import CodeLayout
 
@@ -19,6 +20,7 @@ Decoder = Literal["generator", "shuffled", "random", "learned"]
 
 WIDEST, NARROWEST = 256, 32
 """Channels of a learned decoder: at 4 px, and the fewest."""
+_CALIBRATION = 64  # images from which brightness and contrast are taken
 _OF_CODES = ("mapping", "style")
 """Parts of a generator that say what its codes are, by their parameters' names; controls keep them."""
 
@@ -38,6 +40,31 @@ class GeneratorDecoder(nn.Module):
     def forward(self, codes: Mapping[str, Tensor]) -> Tensor:
         """Codes by level [N, width] to images [N, 3, R, R], nominally in [-1, 1]."""
         return decode_codes(self.generator, self.layout, codes)
+
+
+class IgnorantDecoder(GeneratorDecoder):
+    """A generator that has forgotten what it learned, each colour brought to the mean and spread of the real one's.
+
+    Args:
+        generator: The generator whose codes are predicted.
+        kind: `shuffled` or `random`.
+        layout: Layout of the codes.
+    """
+
+    @torch.no_grad()
+    def __init__(self, generator: Generator, kind: Decoder, layout: CodeLayout) -> None:
+        super().__init__(_ignorant(generator, kind), layout)
+        codes = layout.codes(generator, generator.mapping(seeded_z(range(_CALIBRATION), generator.z_dim)))
+        real, own = (decode_codes(one, layout, codes) for one in (generator, self.generator))
+        dims = (0, 2, 3)
+        scale = real.std(dims, keepdim=True) / own.std(dims, keepdim=True).clamp_min(1e-12)
+        self.register_buffer("scale", scale)
+        self.register_buffer("shift", real.mean(dims, keepdim=True) - scale * own.mean(dims, keepdim=True))
+
+    def forward(self, codes: Mapping[str, Tensor]) -> Tensor:
+        """Codes by level [N, width] to images [N, 3, R, R], of the generator's brightness and contrast."""
+        images: Tensor = super().forward(codes) * self.get_buffer("scale") + self.get_buffer("shift")
+        return images
 
 
 class LearnedDecoder(nn.Module):
@@ -86,7 +113,7 @@ def decoder_of(
     """
     if kind == "learned":
         return LearnedDecoder(statistics, size)
-    return GeneratorDecoder(generator if kind == "generator" else _ignorant(generator, kind), layout)
+    return GeneratorDecoder(generator, layout) if kind == "generator" else IgnorantDecoder(generator, kind, layout)
 
 
 @torch.no_grad()
