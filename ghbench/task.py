@@ -401,6 +401,19 @@ class Comparing(Protocol):
 
 
 @runtime_checkable
+class WithChance(Protocol):
+    """A task that says what its main metric is worth to a subject that knows nothing."""
+
+    def chance(self, records: pd.DataFrame) -> float | str:
+        """What guessing reaches: a number, or the name of the constant that guesses.
+
+        Args:
+            records: What `evaluate` returned.
+        """
+        ...
+
+
+@runtime_checkable
 class Lacking(Protocol):
     """A task that can say, without computing anything, what it would have to leave out on this machine."""
 

@@ -63,3 +63,33 @@ def lfw_tree(tmp_path: Path) -> Path:
     ]
     (root / "pairs.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return root
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> object:
+    """Options of a run that keeps everything in a folder of its own."""
+    from ghbench.extraction import ExtractionOptions
+    from ghbench.running.options import RunOptions
+    from ghbench.store import FeatureStore
+
+    return RunOptions(
+        store=FeatureStore(tmp_path / "s"), results=tmp_path / "r", extraction=ExtractionOptions(workers=0)
+    )
+
+
+@pytest.fixture
+def folder_of_classes(tmp_path: Path) -> object:
+    """Makes a folder of noisy pictures of two classes, bright at the left or at the right, in some splits."""
+
+    def make(splits: tuple[str, ...], per_class: int = 8) -> Path:
+        rng, root = np.random.default_rng(0), tmp_path / "images"
+        for split in splits:
+            for label, sides in {"left": (200, 40), "right": (40, 200)}.items():
+                level = np.repeat(sides, 8)[None, :, None]
+                for number in range(per_class):
+                    path = root / split / label / f"{number}.png"
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(np.clip(rng.normal(level, 20, (16, 16, 3)), 0, 255).astype(np.uint8)).save(path)
+        return root
+
+    return make

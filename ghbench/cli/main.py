@@ -24,6 +24,7 @@ from ghbench.cli import (
     figures,
     generate,
     leaderboard,
+    levels,
     listing,
     results,
     run,
@@ -49,6 +50,7 @@ app.command("leaderboard")(leaderboard.leaderboard)
 app.command("figures")(figures.figures)
 app.command("compare")(compare.compare)
 app.command("similarity")(similarity.similarity)
+app.command("levels")(levels.levels)
 app.command("distance")(distance.distance)
 app.command("errors")(errors.errors)
 app.command("verify")(verify.verify)

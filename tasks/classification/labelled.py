@@ -103,6 +103,10 @@ class LabelledTask:
         kind = "people" if bool(records["person"].iloc[0]) else "images"
         return Units(kind, code.astype(np.int64), None, len(names), names.tolist())
 
+    def chance(self, records: pd.DataFrame) -> float | str:
+        """Guessing is right once in as many times as there are classes."""
+        return 1 / int(records["class"].nunique())
+
     def records_of(self, inputs: TaskInputs) -> pd.DataFrame:
         """One record a judged image: `image`, its row, `class`, whether classes are a `person`, and its `unit`."""
         dataset = inputs.datasets[self.judged_role]

@@ -69,6 +69,11 @@ class Retrieval(LabelledTask):
         """Queries are ranked among themselves."""
         return True
 
+    def chance(self, records: pd.DataFrame) -> float | str:
+        """In a random order, precision is the share of relevant images at every rank."""
+        counts = records["class"].value_counts().to_numpy(np.float64)
+        return float((counts * (counts - 1)).sum() / (len(records) * (len(records) - 1)))
+
     def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Rank.
 

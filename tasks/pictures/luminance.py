@@ -124,6 +124,10 @@ class LuminanceTask:
             records[f"{name}-predicted"] = predicted[:, place].astype(np.float32)
         return Evaluation(records, notes=notes)
 
+    def chance(self, records: pd.DataFrame) -> float | str:  # noqa: ARG002 - of the contract
+        """The mean explains nothing."""
+        return 0.0
+
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
         """Explained variance of each number.
 

@@ -85,6 +85,10 @@ class AttributesTask:
         found: Dataset = registry.build("dataset", self.source)
         return found
 
+    def chance(self, records: pd.DataFrame) -> float | str:  # noqa: ARG002 - of the contract
+        """Who knows nothing answers the mean."""
+        return MEAN
+
     def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Predict.
 

@@ -127,6 +127,10 @@ class FacePointsTask:
                 notes.append(f"{(~known).sum()} of {len(known)} images of the split {role} without points are left out")
         return rows, tuple(notes)
 
+    def chance(self, records: pd.DataFrame) -> float | str:  # noqa: ARG002 - of the contract
+        """Who knows nothing answers the mean."""
+        return MEAN
+
     def units(self, records: pd.DataFrame) -> Units:
         """Images: each shows another face."""
         names = records["image"].tolist()

@@ -125,6 +125,10 @@ class RoomsTask:
         """A reference row of the task's own, see `ghbench.task.WithConstants`."""
         return Constant(name, Role(self._known, TRAIN)) if name in {MEAN, NEAREST} else None
 
+    def chance(self, records: pd.DataFrame) -> float | str:  # noqa: ARG002 - of the contract
+        """Who knows nothing answers the mean."""
+        return MEAN
+
     def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Predict, and measure the errors.
 

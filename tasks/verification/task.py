@@ -128,6 +128,10 @@ class VerificationTask:
         records = _records(self._judge(inputs, features, pairs), pairs, people)
         return Evaluation(records, notes=(*_tie_notes(records), *_equal_image_notes(dataset, pairs)))
 
+    def chance(self, records: pd.DataFrame) -> float | str:  # noqa: ARG002 - of the contract
+        """Half of the pairs, which are as often of one person as of two, or are weighted as if they were."""
+        return 0.5
+
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
         """Accuracy, AUC, EER, TAR at FAR and, where a file gives the folds, mean and standard error over them.
 

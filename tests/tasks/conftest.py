@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 from ghbench_tasks.verification.pair_sets import PairSet, one_draw
 from ghbench_tasks.verification.task import VerificationTask
-from PIL import Image
 
 from ghbench.dataset import DatasetCard, Target
-from ghbench.extraction import ExtractionOptions
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
-from ghbench.running.options import RunOptions
-from ghbench.store import FeatureStore
 from ghbench.task import TaskInputs
 
 
@@ -85,29 +81,3 @@ def crowd():
         "more-noise": rng.normal(size=(48, 5)),
     }
     return SimpleNamespace(pairs=pairs, labels=labels, levels=levels)
-
-
-@pytest.fixture
-def options(tmp_path):
-    """Options of a run that keeps everything in a folder of its own."""
-    return RunOptions(
-        store=FeatureStore(tmp_path / "s"), results=tmp_path / "r", extraction=ExtractionOptions(workers=0)
-    )
-
-
-@pytest.fixture
-def folder_of_classes(tmp_path):
-    """Makes a folder of noisy pictures of two classes, bright at the left or at the right, in some splits."""
-
-    def make(splits, per_class=8):
-        rng, root = np.random.default_rng(0), tmp_path / "images"
-        for split in splits:
-            for label, sides in {"left": (200, 40), "right": (40, 200)}.items():
-                level = np.repeat(sides, 8)[None, :, None]
-                for number in range(per_class):
-                    path = root / split / label / f"{number}.png"
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    Image.fromarray(np.clip(rng.normal(level, 20, (16, 16, 3)), 0, 255).astype(np.uint8)).save(path)
-        return root
-
-    return make
