@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,6 +14,8 @@ from ghbench.cli.terminal import complain, print_columns, print_csv, print_recor
 
 if TYPE_CHECKING:
     from ghbench.analysis.hierarchy import Hierarchy
+
+_WIDEST = 40  # letters of a task's name in the heat map
 
 
 def levels(
@@ -100,7 +103,6 @@ def _save_heat_map(found: Hierarchy, out: Path) -> Path:
 
     values = np.stack([np.append(one.scores, one.thumbnail) for one in found.tasks])
     levels = [*found.levels, "16x16 thumbnail"]
-    picture = heatmap_figure([HeatMap("from chance to perfect", values)], ("", [one.task for one in found.tasks]), (
-        found.extractor, levels,
-    ))  # fmt: skip
+    tasks = [textwrap.shorten(one.task.replace(",", ", "), _WIDEST, placeholder=" ...") for one in found.tasks]
+    picture = heatmap_figure([HeatMap("from chance to perfect", values)], ("task", tasks), (found.extractor, levels))
     return save_figure(picture, out)

@@ -63,8 +63,9 @@ def print_json(content: object) -> None:
 
 
 def print_record(record: DataclassInstance) -> None:
-    """Print a dataclass as JSON to stdout; JSON knows no NaN, which becomes null."""
-    print_json(json.loads(json.dumps(asdict(record)), parse_constant=lambda _: None))
+    """Print a dataclass as JSON to stdout; arrays become lists, and NaN, which JSON does not know, null."""
+    text = json.dumps(asdict(record), default=lambda values: values.tolist())
+    print_json(json.loads(text, parse_constant=lambda _: None))
 
 
 def print_csv(head: Sequence[str], rows: Sequence[Sequence[str | float]]) -> None:
