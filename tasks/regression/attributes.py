@@ -61,6 +61,8 @@ class AttributesTask:
         return {
             "kind": self.kind,
             "dataset": str(self.source),
+            # Generated faces are aligned already.
+            **({"align": "none"} if self.source.name == GENERATED.name else {}),
             **described(),
             "ap": "average precision of the regression on 0 and 1, mean over attributes that some test images have",
             "age": "mean absolute error, where ages are known",

@@ -81,6 +81,8 @@ class FacePointsTask:
         return {
             "kind": self.kind,
             "dataset": self.source.name,
+            # Points are where they are in the frame that the task gives; nothing may align it again.
+            "align": "none",
             "points": "by dlib; images on which it finds no face are left out" if self.is_generated else "as published",
             "taught": "split train; where there is none, generated faces, and the judged ones are aligned by ffhq",
             **described(),

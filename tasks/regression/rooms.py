@@ -99,6 +99,7 @@ class RoomsTask:
         """The protocol as JSON values."""
         return {
             "kind": self.kind,
+            "align": "none",
             "size": self.size,
             "images": {"train": self.train, "val": self.val, "test": self.test},
             "test_world": "hall" if self.transfer else "bedroom",
