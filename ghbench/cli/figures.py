@@ -5,15 +5,20 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ghbench.cli.completion import complete_extractors, complete_tasks
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from ghbench.figures import IntervalRow, LevelCurve, RocCurve
     from ghbench.tables import Row, Table
+    from ghbench.task import Task
+
+    Records = list[tuple[Row, DataFrame]]
 
 _MOST_CURVES = 8
 _LONGEST_LABEL = 36
@@ -33,9 +38,12 @@ def figures(
     ] = None,
     label: Annotated[list[str] | None, typer.Option("--as", help="SPEC=NAME: what a row is called.")] = None,
 ) -> None:
-    """Draw a task's ranked table with intervals, curves over levels and ROC curves, and print the files' paths."""
+    """Draw a task's ranked table with intervals, curves over levels, and what its records show; print the files' paths.
+
+    Records of pairs give ROC curves, those of landmarks cumulative errors, those of classes a confusion matrix.
+    """
     from ghbench.cli.terminal import complain, say
-    from ghbench.figures import interval_figure, level_figure, roc_figure, save_figure
+    from ghbench.figures import interval_figure, level_figure, save_figure
     from ghbench.results.files import slug
     from ghbench.running.request import load_task
     from ghbench.tables.select import Choice, chosen_table
@@ -64,10 +72,8 @@ def figures(
         title = f"{table.task}: {table.main.name} by level"
         drawn = level_figure(curve, beside[:_MOST_CURVES], table.main.name, title, table.unit or "")
         say(str(save_figure(drawn, out / f"{slug(name)}-levels-{slug(curve.name)}.{kind}")))
-    curves = _curves(table)
-    if curves:
-        drawn = roc_figure(curves, f"{table.task}: ROC")
-        say(str(save_figure(drawn, out / f"{slug(name)}-roc.{kind}")))
+    for what, drawn in _of_records(table, task_loaded).items():
+        say(str(save_figure(drawn, out / f"{slug(name)}-{what}.{kind}")))
     sys.exit(1 if table.damage else 0)
 
 
@@ -124,19 +130,52 @@ def _level_curves(table: Table) -> dict[Path, LevelCurve]:
     return curves
 
 
-def _curves(table: Table) -> list[RocCurve]:
-    """Curves of the best rows and of the best row to beat: more than a few cannot be told apart."""
-    from ghbench.figures import roc_curve
-    from ghbench.metrics.verification import impostor_couples
+def _of_records(table: Table, task: Task) -> dict[str, Any]:
+    """Figures of the records of the best rows and of the best row to beat: more than a few cannot be told apart."""
+    from ghbench.figures import CedCurve, ced_figure, roc_figure
     from ghbench.results import files
+    from ghbench.task import LEVEL
 
     untrained = [row for row in table.rows if row.standing == "floor"][:1]
     others = [row for row in table.rows if row.standing != "floor"][: _MOST_CURVES - len(untrained)]
+    loaded = [(row, files.load_records(row.entry.path, row.entry.result)) for row in [*others, *untrained]]
+    records = [(row, found) for row, found in loaded if LEVEL not in found.columns]
+    columns = set.intersection(*(set(found.columns) for _, found in records)) if records else set()
+    if {"similarity", "same", "draws"} <= columns:
+        curves = _roc_curves(records)
+        return {"roc": roc_figure(curves, f"{table.task}: ROC")} if curves else {}
+    if "error" in columns:
+        errors = [
+            CedCurve(row.system, found["error"].to_numpy("float64"), row.standing == "floor") for row, found in records
+        ]
+        return {"ced": ced_figure(errors, f"{table.task}: cumulative errors")}
+    matrix = _confusion(records, task)
+    return {} if matrix is None else {"confusion": matrix}
+
+
+def _confusion(records: Records, task: Task) -> Any:
+    """Confusion matrix of the best row, None for a task without classes or with too many."""
+    from ghbench.dataset import labels
+    from ghbench.figures.confusion import MOST_CLASSES, confusion_figure
+
+    for row, found in records:
+        column = next((name for name in ("predicted", "k5") if name in found.columns), None)
+        if column is None or "class" not in found.columns:
+            return None
+        names = labels(next(iter(task.roles().values())).dataset).names
+        if len(names) > MOST_CLASSES:
+            return None
+        truth, answers = (found[name].to_numpy("int64") for name in ("class", column))
+        return confusion_figure(truth, answers, names, f"{task.name}: {row.system}")
+    return None
+
+
+def _roc_curves(all_records: Records) -> list[RocCurve]:
+    from ghbench.figures import roc_curve
+    from ghbench.metrics.verification import impostor_couples
+
     curves = []
-    for row in [*others, *untrained]:
-        records = files.load_records(row.entry.path, row.entry.result)
-        if not {"similarity", "same", "draws"} <= set(records.columns):
-            return []
+    for row, records in all_records:
         if records["similarity"].isna().any():  # policies that learn on folds have a similarity for each draw
             continue
         similarity, draws = (records[column].to_numpy(dtype="float64") for column in ("similarity", "draws"))

@@ -8,9 +8,12 @@ from PIL import Image
 
 from ghbench.errors import DataError, UsageError
 from ghbench.figures import (
+    CedCurve,
     IntervalRow,
     LevelCurve,
     LevelPoint,
+    ced_figure,
+    confusion_figure,
     interval_figure,
     level_figure,
     roc_curve,
@@ -106,3 +109,20 @@ def test_nothing_to_draw_and_an_unknown_format_are_errors(tmp_path):
         roc_figure([], "orl")
     with pytest.raises(UsageError, match=r"roc\.gif"):
         save_figure(roc_figure([curve()], "orl"), tmp_path / "roc.gif")
+
+
+def test_the_share_of_faces_rises_with_the_error():
+    curves = [CedCurve("trained", np.array([0.02, 0.04, 0.5])), CedCurve("pixels", np.array([0.1, 0.1]), floor=True)]
+    axes = ced_figure(curves, "landmarks").axes[0]
+    drawn = {line.get_label(): line for line in axes.lines}
+    assert list(drawn) == ["pixels  10.00", "trained  18.67"], "by their mean error"
+    assert list(drawn["trained  18.67"].get_xdata()) == pytest.approx([2, 4, 50])
+    assert list(drawn["trained  18.67"].get_ydata()) == pytest.approx([1 / 3, 2 / 3, 1])
+    with pytest.raises(DataError, match="no curves"):
+        ced_figure([], "landmarks")
+
+
+def test_a_confusion_matrix_holds_shares_of_the_true_class():
+    figure = confusion_figure(np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 1]), ["cat", "dog"], "which")
+    assert figure.axes[0].images[0].get_array().tolist() == [[0.75, 0.25], [0, 1]]
+    assert set(texts(figure)) == {".75", ".25", "1.00"}
