@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench import assets, registry
+from ghbench import assets
+from ghbench.data.known import in_usual_frame
 from ghbench.dataset import Dataset, content_digest
 from ghbench.digests import digest_json
 from ghbench.errors import UsageError
@@ -131,8 +132,7 @@ class Eigenfaces:
     @cached_property
     def _dataset(self) -> Dataset:
         assert self.fit is not None
-        dataset: Dataset = registry.build("dataset", self.fit)
-        return dataset
+        return in_usual_frame(self.fit)
 
     @cached_property
     def _rows(self) -> NDArray[np.int64]:

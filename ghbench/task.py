@@ -242,7 +242,7 @@ class Context(Protocol):
         excluded: NDArray[np.int64] | None = None,
         index: str = "",
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The k most similar rows, exactly; by the store that the user chose.
+        """The k most similar rows, found as the user chose: exactly, unless `index` names an index.
 
         Args:
             queries: [M, D].

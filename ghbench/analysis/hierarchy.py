@@ -119,8 +119,7 @@ def places_of(levels: Sequence[str]) -> tuple[Floats, bool]:
 
 def normalised(values: Floats, chance: float, *, higher_is_better: bool) -> Floats:
     """Scores from 0 for chance to 1 for a perfect answer: an accuracy of 1, or an error of 0."""
-    best = 1.0 if higher_is_better else 0.0
-    found: Floats = (values - chance) / (best - chance)
+    found: Floats = (values - chance) / (float(higher_is_better) - chance)
     return found
 
 
@@ -149,6 +148,8 @@ def interaction(scores: Floats, draws: Floats) -> tuple[float, float]:
     if len(scores) < 2:
         return float("nan"), float("nan")
     found = float(np.square(_interactions(scores)).mean())
+    if not np.isfinite(found):
+        return float("nan"), float("nan")
     null = np.square(_interactions(np.moveaxis(draws - scores[:, None], 1, 0))).mean(axis=(1, 2))
     null = null[np.isfinite(null)]
     return found - float(null.mean()), float((1 + (null >= found).sum()) / (1 + len(null)))
@@ -169,10 +170,13 @@ def _profile(
     thumbnail = runner.run(THUMBNAIL, task, options)
     records = files.load_records(files.path_of(result, options.results), result)
     assert isinstance(task, WithChance)
-    metric, guessing = task.metrics[0], task.chance(records)
+    _, rows = next(scoring.levels_of(records))  # all levels are judged on the same items
+    metric, guessing = task.metrics[0], task.chance(scoring.part_of(records, rows))
     chance = _number(runner.run(guessing, task, options).metrics[0].value) if isinstance(guessing, str) else guessing
     drawn = scoring.replicates(task, records, metrics=[metric.name], seed=result.provenance.seed)
     values = {(one.metric, one.level): one.value for one in result.metrics}
+    if not abs(chance - float(metric.higher_is_better)) > 0:
+        raise UsageError(f"on these images of {task.name!r} who knows nothing is right; levels have no common scale")
 
     def scaled(values: Floats) -> Floats:
         return normalised(values, chance, higher_is_better=metric.higher_is_better)

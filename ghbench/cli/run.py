@@ -49,7 +49,8 @@ def run(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
     dtype: Annotated[Literal["float32", "float16"], typer.Option(help="How features are stored.")] = "float32",
     store: Annotated[
-        Literal["numpy", "faiss"], typer.Option(help="Who finds neighbours; faiss is faster and needs ghbench[cpu].")
+        Literal["numpy", "faiss"],
+        typer.Option(help="How neighbours are found; faiss is faster, in ghbench[cpu]."),
     ] = "numpy",
     seed: Annotated[int, typer.Option(min=0, help="From which all randomness is spawned.")] = 0,
     results: Annotated[Path | None, typer.Option(help="Folder of results; default: in GHBENCH_HOME.")] = None,

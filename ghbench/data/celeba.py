@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from ghbench import locations
@@ -13,7 +15,6 @@ from ghbench.files import exists, read_text, user_path
 IMAGES, ATTRIBUTES, PARTITION = "img_align_celeba", "list_attr_celeba.txt", "list_eval_partition.txt"
 SPLITS = ("train", "val", "test")
 """In the order of the partition's numbers."""
-LARGEST_LIST = 64 * 2**20
 CARD = DatasetCard(
     name="celeba",
     title="CelebA: 202,599 faces with 40 attributes",
@@ -46,9 +47,10 @@ class Celeba(ImageFiles):
                 raise MissingError(
                     f"{root / name} is missing", fix=f"put CelebA's {IMAGES}, {ATTRIBUTES} and {PARTITION} into {root}"
                 )
-        lines = [line.split() for line in read_text(root / ATTRIBUTES, largest=LARGEST_LIST).splitlines()[1:] if line]
-        names, rows = tuple(lines[0]), lines[1:]
-        parts = dict(line.split() for line in read_text(root / PARTITION, largest=LARGEST_LIST).splitlines() if line)
+        names, *rows = _words(root / ATTRIBUTES)[1:] or [[]]
+        parts = {row[0]: row[1] for row in _words(root / PARTITION) if len(row) == 2}
+        if not names or not rows:
+            raise DataError(f"{root / ATTRIBUTES} holds no faces; expected names of attributes, then values")
         for row in rows:
             if len(row) != len(names) + 1 or set(row[1:]) - {"1", "-1"} or parts.get(row[0]) not in {"0", "1", "2"}:
                 raise DataError(
@@ -60,5 +62,10 @@ class Celeba(ImageFiles):
             CARD,
             [ImageEntry(row[0], root / IMAGES / row[0]) for row in rows],
             splits={name: np.flatnonzero(split == number) for number, name in enumerate(SPLITS)},
-            targets={"attributes": Target("attributes", values.astype(np.float64), "whether", names)},
+            targets={"attributes": Target("attributes", values.astype(np.float64), "whether", tuple(names))},
         )
+
+
+def _words(path: Path) -> list[list[str]]:
+    """The words of each line that has some."""
+    return [line.split() for line in read_text(path).splitlines() if line.strip()]

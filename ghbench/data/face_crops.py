@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ghbench.data.image_files import ImageEntry, ImageFiles
 from ghbench.dataset import DatasetCard, Target
 from ghbench.digests import digest_array, digest_json
-from ghbench.errors import DataError
+from ghbench.errors import DataError, UsageError
 from ghbench.imaging.ffhq import Quad, quad_transform, sample_quad
 from ghbench.imaging.transforms import move_points
 
@@ -31,7 +31,8 @@ class FaceCrops(ImageFiles):
         splits: Rows by split name; by default one split, `all`.
 
     Raises:
-        DataError: No files, or other numbers of points.
+        DataError: No files, or points that cannot be.
+        UsageError: A size below 1.
     """
 
     def __init__(
@@ -47,6 +48,11 @@ class FaceCrops(ImageFiles):
             raise DataError(
                 f"{len(entries)} files, {len(points)} faces and {len(quads)} squares; expected as many of each"
             )
+        if size < 1:
+            raise UsageError(f"size={size}; expected a side in pixels")
+        for entry, one in zip(entries, points, strict=True):
+            if not np.isfinite(one).all() or not np.ptp(one, axis=0).max() > 0:
+                raise DataError(f"{entry.path}: its points are not finite, or all in one place")
         self.quads, self.size = quads, size
         moved = [move_points(one, quad_transform(quad, size)) for one, quad in zip(points, quads, strict=True)]
         names = tuple(map(str, range(points.shape[1])))

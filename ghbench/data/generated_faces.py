@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +30,7 @@ PURPOSES = {"train": "metric-fitting", "test": "test"}
 TURN, ZOOM, SHIFT = 15.0, 0.15, 0.08
 """Largest changes of jittered images: degrees, share of the size, share of the side."""
 _JITTER = 4  # stream of random numbers
+_BLOCK = 256  # images whose points are kept together
 
 
 class GeneratedFaces:
@@ -44,7 +45,7 @@ class GeneratedFaces:
         size: Side in pixels.
         psi: Truncation.
         jitter: Whether images are turned, scaled and shifted at random, always in the same way.
-        attributes: Whether the targets hold `age` and `attributes` too, as networks judge them.
+        attributes: Whether the targets are `age` and `attributes`, as networks judge them, instead of points.
         generator: Spec string of the generator; one of faces, aligned as in FFHQ.
 
     Raises:
@@ -65,12 +66,13 @@ class GeneratedFaces:
         counts = {"train": train, "test": test}
         if min(counts.values()) < 0 or not sum(counts.values()):
             raise UsageError(f"generated-faces with train={train}, test={test}; expected numbers of images")
-        self.size, self.jitter, self.attributes = size, jitter, attributes
+        self.jitter, self.attributes = jitter, attributes
         self.parts = {
             split: Renders(generator, count, RANGES[PURPOSES[split]].start, psi, size=size)
             for split, count in counts.items()
             if count
         }
+        self.size = next(iter(self.parts.values())).size  # the generator's, where that is smaller
         self._places = [(split, row) for split, part in self.parts.items() for row in range(len(part))]
         self.ids: Sequence[str] = tuple(f"{split}/{self.parts[split].ids[row]}" for split, row in self._places)
         self.splits: Mapping[str, NDArray[np.int64]] = {
@@ -97,7 +99,9 @@ class GeneratedFaces:
 
     @cached_property
     def targets(self) -> Mapping[str, Target]:
-        """Points, found once and kept; draws the images."""
+        """Points, or age and sex, found once and kept; draws the images."""
+        if self.attributes:
+            return self._judged()
         found = [self._found(split) for split in self.parts]
         points = {name: np.concatenate([part[name] for part in found]) for name in ("points", "again")}
         if self.jitter:
@@ -107,8 +111,7 @@ class GeneratedFaces:
                 for name, values in points.items()
             }
         names = tuple(map(str, range(68)))
-        targets = {name: Target(name, values, "pixels", names) for name, values in points.items()}
-        return {**targets, **self._judged()} if self.attributes else targets
+        return {name: Target(name, values, "pixels", names) for name, values in points.items()}
 
     def draw(self, rows: Sequence[int], progress: Progress) -> None:
         """Draw images that are missing, see `ghbench.dataset.Drawn`."""
@@ -134,8 +137,10 @@ class GeneratedFaces:
 
     def codes(self, rows: Sequence[int]) -> NDArray[np.float32]:
         """The true codes of images: W+ float32 [N, rows of W+, w_dim]."""
-        found = [self.parts[split].codes([place])[0] for split, place in (self._places[row] for row in rows)]
-        return np.stack(found)
+        places = [self._places[row] for row in rows]
+        by_split = {split: [place for of, place in places if of == split] for split in self.parts}
+        found = {split: iter(self.parts[split].codes(wanted)) for split, wanted in by_split.items() if wanted}
+        return np.stack([next(found[split]) for split, _ in places])
 
     @property
     def _moves(self) -> list[float]:
@@ -157,42 +162,46 @@ class GeneratedFaces:
 
     def _found(self, split: str) -> Mapping[str, NDArray[Any]]:
         """Points on the images of a split, before they are moved."""
-        part, report = self.parts[split], current()
+
+        def look(image: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            mirrored = points_or_nan(np.ascontiguousarray(image[:, ::-1]))
+            return points_or_nan(image), _mirrored(mirrored, self.size)
+
         digest = models_digest(assets.digest(MODELS, PREDICTOR_68))
-
-        def make() -> Mapping[str, NDArray[Any]]:
-            part.draw(range(len(part)), report)
-            pairs = []
-            for row in range(len(part)):
-                image = part.image(row)
-                pairs.append((points_or_nan(image), _mirrored(points_or_nan(image[:, ::-1].copy()), self.size)))
-                if len(pairs) % 100 == 0:
-                    report(len(pairs), len(part), f"points on faces, {split}")
-            return {"points": np.stack([one for one, _ in pairs]), "again": np.stack([two for _, two in pairs])}
-
-        return kept_arrays("points", digest_json([part.recipe_digest, len(part), digest])[:32], len(part), make)
+        found = self._kept(split, digest, look, "points on faces")
+        return {"points": found[:, 0], "again": found[:, 1]}
 
     def _judged(self) -> Mapping[str, Target]:
-        """Age and sex, judged once and kept."""
-        report, digest, parts = current(), attributes_digest(), []
-        for split, part in self.parts.items():
-
-            def make(split: str = split, part: Renders = part) -> Mapping[str, NDArray[Any]]:
-                found = []
-                for row in range(len(part)):
-                    found.append(attributes(part.image(row)))
-                    if len(found) % 100 == 0:
-                        report(len(found), len(part), f"age and sex of faces, {split}")
-                return {"attributes": np.array(found, dtype=np.float64)}
-
-            name = digest_json([part.recipe_digest, len(part), digest])[:32]
-            parts.append(kept_arrays("points", name, len(part), make)["attributes"])
-        values = np.concatenate(parts)
-        male = np.where(np.isnan(values[:, 1]), np.nan, values[:, 1] > 0.5)
+        """Age and sex."""
+        digest = attributes_digest()
+        parts = [self._kept(split, digest, attributes, "age and sex of faces") for split in self.parts]
+        age, probability = np.concatenate(parts).T
+        male = np.where(np.isnan(probability), np.nan, probability > 0.5)
         return {
-            "age": Target("age", values[:, 0], "years"),
+            "age": Target("age", age, "years"),
             "attributes": Target("attributes", male[:, None], "whether", ("male",)),
         }
+
+    def _kept(
+        self, split: str, digest: str, look: Callable[[NDArray[np.uint8]], Any], label: str
+    ) -> NDArray[np.float64]:
+        """What a program says of each image of a split; kept in blocks, so that an interrupt costs one."""
+        part, report, blocks = self.parts[split], current(), []
+        for start in range(0, len(part), _BLOCK):
+            rows = range(start, min(start + _BLOCK, len(part)))
+
+            def make(rows: range = rows) -> Mapping[str, NDArray[Any]]:
+                part.draw(rows, report)
+                found = []
+                for row in rows:
+                    found.append(look(part.image(row)))
+                    if len(found) % 50 == 0:
+                        report(row + 1, len(part), f"{label}, {split}")
+                return {"found": np.array(found, dtype=np.float64)}
+
+            name = digest_json([part.recipe_digest, start, digest])[:32]
+            blocks.append(kept_arrays("points", name, len(rows), make)["found"])
+        return np.concatenate(blocks)
 
 
 def points_or_nan(image: NDArray[np.uint8]) -> NDArray[np.float64]:

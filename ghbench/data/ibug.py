@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from ghbench.errors import DataError, MissingError
 from ghbench.files import is_folder, user_path
 from ghbench.imaging.decode import SUFFIXES
 
-TEST_FOLDERS = frozenset({"testset", "test", "ibug"})
-"""Names of folders whose images are for testing: the challenging set `ibug`, and `testset` of LFPW and HELEN."""
+TEST_FOLDERS = frozenset({"testset", "test", "ibug", "01_Indoor", "02_Outdoor"})
+"""Folders whose images are for testing: `testset` of LFPW and HELEN, the set `ibug`, and the challenge's own."""
 CARD = DatasetCard(
     name="ibug",
     title="Photographs of faces with 68 hand-placed points, as in 300-W",
@@ -32,7 +33,7 @@ class Ibug(FaceCrops):
     """Photographs with `.pts` files of 68 points beside them: 300-W, or yours.
 
     Each face is cut out as an upright square, 1.3 times as wide as the box around its points. Ids are paths below the
-    folder. A folder `testset`, `test` or `ibug` on an image's way makes it a test image.
+    folder. A folder `testset`, `test`, `ibug`, `01_Indoor` or `02_Outdoor` on an image's way makes it a test image.
 
     Args:
         path: The folder; by default `ibug` among your datasets.
@@ -68,7 +69,7 @@ def _pairs(root: Path) -> list[tuple[Path, Path]]:
     """Images and their files of points, sorted."""
     found = []
     for file in sorted(root.rglob("*.pts")):
-        images = [path for path in file.parent.glob(f"{file.stem}.*") if path.suffix.lower() in SUFFIXES]
+        images = [path for path in file.parent.glob(f"{glob.escape(file.stem)}.*") if path.suffix.lower() in SUFFIXES]
         if images:
             found.append((min(images), file))
     if not found:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ghbench import registry
+from ghbench.data.framed import Framed
+from ghbench.dataset import Dataset
+from ghbench.spec_string import SpecString
+
 USUAL_SIZE = 128
 
 
@@ -41,3 +46,10 @@ KNOWN: Mapping[str, Known] = {
     "orl": _PEOPLE,
     "real-faces-mini": _PEOPLE,
 }
+
+
+def in_usual_frame(spec: SpecString) -> Dataset:
+    """The dataset of a spec string; small images with the border with which networks of 32 px see them."""
+    dataset: Dataset = registry.build("dataset", spec)
+    known = KNOWN.get(spec.name, Known()) if spec.attribute is None else Known()
+    return Framed(dataset, known.size, "none", known.padding) if known.padding else dataset

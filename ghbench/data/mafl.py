@@ -18,7 +18,6 @@ IMAGES, POINTS = "img_align_celeba", "list_landmarks_align_celeba.txt"
 LISTS = {"train": "training.txt", "test": "testing.txt"}
 SIDE, TOP = 178, 20
 """CelebA's aligned images have 178 x 218 pixels; the square is cut out of their middle."""
-LARGEST_LIST = 64 * 2**20
 CARD = DatasetCard(
     name="mafl",
     title="MAFL: 20,000 faces of CelebA with five points",
@@ -56,6 +55,8 @@ class Mafl(FaceCrops):
         known = _read_points(root / POINTS)
         names = {split: read_text(root / name).split() for split, name in LISTS.items()}
         wanted = [name for split in names.values() for name in split]
+        if not all(names.values()):
+            raise DataError(f"{root} has an empty list; expected file names in {' and '.join(LISTS.values())}")
         unknown = [name for name in wanted if name not in known]
         if unknown:
             raise DataError(f"{root / POINTS} has no points for {unknown[0]}")
@@ -70,7 +71,7 @@ class Mafl(FaceCrops):
 def _read_points(path: Path) -> dict[str, NDArray[np.float64]]:
     """Five points [5, 2] by file name: both eyes, nose, both corners of the mouth."""
     found = {}
-    for line in read_text(path, largest=LARGEST_LIST).splitlines()[2:]:
+    for line in filter(str.strip, read_text(path).splitlines()[2:]):
         name, *numbers = line.split()
         try:
             found[name] = np.array(numbers, dtype=np.float64).reshape(5, 2)

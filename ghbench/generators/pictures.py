@@ -193,13 +193,17 @@ def in_rgb(generator: Generator, label: int | None = None) -> Generator:
         # Bound methods, for a copy of the generator binds them to itself; what a closure holds stays the original.
         _replace(generator, mapping=MethodType(mapping, generator), labels=0)
     for name in ("synthesis", "synthesis_from_styles"):
-        _replace(generator, **{name: MethodType(_rgb_method(name), generator)})
+        _replace(generator, **{name: MethodType(_rgb_method(generator, name), generator)})
     return generator
 
 
-def _rgb_method(name: str) -> Callable[..., Tensor]:
+def _rgb_method(generator: Generator, name: str) -> Callable[..., Tensor]:
+    method = getattr(type(generator), name, None)
+    own = getattr(generator, name)
+
     def drawn(self: Any, *arguments: Any, **options: Any) -> Tensor:
-        return _three_colours(getattr(type(self), name)(self, *arguments, **options))
+        # A method of the class follows the copy; what somebody set on the instance can only stay what it is.
+        return _three_colours(own(*arguments, **options) if method is None else method(self, *arguments, **options))
 
     return drawn
 

@@ -27,14 +27,14 @@ def normaliser(points: Floats) -> Floats:
     return found
 
 
-def normalised_errors(answers: Floats, truth: Floats) -> Floats:
+def normalised_errors(predicted: Floats, truth: Floats) -> Floats:
     """Mean distance of a face's points to the true ones, over the normaliser: float64 [N].
 
     Args:
-        answers: float64 [N, P, 2].
+        predicted: float64 [N, P, 2].
         truth: float64 [N, P, 2].
     """
-    distances = np.linalg.norm(answers - truth, axis=2).mean(axis=1)
+    distances = np.linalg.norm(predicted - truth, axis=2).mean(axis=1)
     found: Floats = distances / normaliser(truth)
     return found
 

@@ -29,12 +29,12 @@ def ridge_answers(
     held_out: NDArray[np.bool_] | None = None,
     strengths: Sequence[float] = STRENGTHS,
 ) -> tuple[NDArray[np.float64], Mapping[str, RidgeChoice]]:
-    """Fit, choose, and predict; features are standardised on the rows that teach, targets to unit variance.
+    """Fit, choose, and predict; features are standardised on the rows that teach, targets to about unit variance.
 
     Args:
         known: Features [N, D] and targets [N, T] of training rows.
         queries: Features [Q, D] of the rows to predict.
-        groups: Columns of the targets that share a strength, by name; together all of them.
+        groups: Columns of the targets that share a strength and a unit, by name; together all of them.
         validation: Rows on which strengths are chosen; None: some of the training rows, after which all are fitted
             again.
         held_out: bool [N] those training rows; None: a fifth, drawn with a fixed seed.
@@ -55,7 +55,7 @@ def ridge_answers(
             raise DataError(f"{len(features)} rows, {held_out.sum()} of them to choose on; expected both kinds")
         taught, chosen = np.flatnonzero(~held_out), np.flatnonzero(held_out)
         features, targets, validation = features[taught], targets[taught], (features[chosen], targets[chosen])
-    scale = targets.std(axis=0).clip(1e-12)
+    scale = _scales(targets, groups)
     path = fit_ridge(standardised(features, features)[:], targets / scale)
     checked = standardised(validation[0], features)[:]
     choices = {
@@ -69,6 +69,15 @@ def ridge_answers(
     for name, columns in groups.items():
         predicted[:, columns] = _columns(path, columns).predict(asked, [choices[name].strength])[0]
     return predicted * scale, choices
+
+
+def _scales(targets: Targets, groups: Mapping[str, slice]) -> NDArray[np.float64]:
+    """Standard deviations, none below a tenth of the largest of its group: what hardly varies would decide alone."""
+    deviation: NDArray[np.float64] = targets.std(axis=0, dtype=np.float64)
+    for columns in groups.values():
+        least = 0.1 * deviation[columns].max(initial=0)
+        deviation[columns] = np.maximum(deviation[columns], least) if least > 0 else 1
+    return deviation
 
 
 def _columns(path: RidgePath, columns: slice) -> RidgePath:

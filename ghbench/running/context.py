@@ -36,7 +36,7 @@ class RunContext:
         seed: The run's seed.
         extraction: Batch size, workers, device, progress.
         store: Feature store.
-        search: Who finds neighbours, see `RunOptions`.
+        search: How neighbours are found, see `RunOptions`.
     """
 
     task: str

@@ -11,9 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ghbench import registry
-from ghbench.data.framed import Framed
-from ghbench.data.known import KNOWN, Known
+from ghbench.data.known import KNOWN, Known, in_usual_frame
 from ghbench.data.subset import Subset
 from ghbench.dataset import Dataset, labels
 from ghbench.errors import DataError, UsageError
@@ -148,10 +146,9 @@ class LabelledTask:
     @cached_property
     def dataset(self) -> Dataset:
         """The images; they have labels."""
-        dataset: Dataset = registry.build("dataset", self.source)
+        dataset = in_usual_frame(self.source)
         labels(dataset)
-        known = self.known
-        return Framed(dataset, known.size, "none", known.padding) if known.padding else dataset
+        return dataset
 
     @property
     def known(self) -> Known:

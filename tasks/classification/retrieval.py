@@ -70,9 +70,15 @@ class Retrieval(LabelledTask):
         return True
 
     def chance(self, records: pd.DataFrame) -> float | str:
-        """In a random order, precision is the share of relevant images at every rank."""
-        counts = records["class"].value_counts().to_numpy(np.float64)
-        return float((counts * (counts - 1)).sum() / (len(records) * (len(records) - 1)))
+        """Mean average precision of a random order: ((R - 1) / (N - 1) (N - H) + H) / N, R relevant images of N.
+
+        H is the sum of 1 / i over i from 1 to N. Precision counts at hits only, so this is above R / N.
+        """
+        others = int(records["image"].max())  # images that are no queries are in the gallery too
+        harmonic = (1 / np.arange(1, others + 1)).sum()
+        relevant = records.groupby("class")["class"].transform("size").to_numpy(np.float64) - 1
+        expected = ((relevant - 1) / max(others - 1, 1) * (others - harmonic) + harmonic) / others
+        return float(expected.mean())
 
     def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Rank.

@@ -19,7 +19,7 @@ from ghbench.metrics.average_precision import average_precision
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
 
-from .answers import BASELINES, MEAN, NEAREST, TEST, TRAIN, VALIDATION, Constant, answers, described
+from .prediction import BASELINES, MEAN, NEAREST, TEST, TRAIN, VALIDATION, Constant, described, image_units, predict
 
 GENERATED = SpecString("generated-faces", options={"attributes": "true"})
 
@@ -77,6 +77,11 @@ class AttributesTask:
         wanted = [TRAIN, TEST, *([VALIDATION] if VALIDATION in dataset.splits else [])]
         return {split: Role(dataset, split, judged=split == TEST) for split in wanted}
 
+    def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
+        """Refuse what has no attributes, see `ghbench.task.Checking`."""
+        for dataset in datasets.values():
+            _numbers(dataset)
+
     def constant(self, name: str) -> Subject | None:
         """A reference row of the task's own, see `ghbench.task.WithConstants`."""
         return Constant(name, Role(self.dataset, TRAIN)) if name in {MEAN, NEAREST} else None
@@ -106,7 +111,7 @@ class AttributesTask:
         truth = {role: values.to_numpy(np.float64)[rows[role]] for role, values in known.items()}
         taught = {role: values for role, values in truth.items() if role != TEST}
         groups = {name: slice(place, place + 1) for place, name in enumerate(names)}
-        predicted, notes = answers(inputs, taught, groups, rows)
+        predicted, notes = predict(inputs, taught, groups, rows)
         records = pd.DataFrame({"image": rows[TEST].astype(np.int32)})
         for place, name in enumerate(names):
             records[name] = truth[TEST][:, place].astype(np.float32)
@@ -137,7 +142,7 @@ class AttributesTask:
 
     def units(self, records: pd.DataFrame) -> Units:
         """Images: each shows another face."""
-        return Units("images", np.arange(len(records)), None, len(records), records["image"].tolist())
+        return image_units(records)
 
 
 def _numbers(dataset: Dataset) -> pd.DataFrame:
@@ -148,7 +153,9 @@ def _numbers(dataset: Dataset) -> pd.DataFrame:
     """
     target = dataset.targets.get("attributes")
     if target is None:
-        raise DataError(f"dataset {dataset.card().name!r} has no attributes")
+        name = dataset.card().name
+        fix = "dataset.attributes=true" if name == GENERATED.name else None
+        raise DataError(f"dataset {name!r} has no attributes", fix=fix)
     columns = dict(zip(target.names, np.asarray(target.values, np.float64).T, strict=True))
     if "age" in dataset.targets:
         columns["age"] = np.asarray(dataset.targets["age"].values, np.float64)

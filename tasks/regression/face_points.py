@@ -16,13 +16,13 @@ from ghbench.data.framed import Framed
 from ghbench.data.generated_faces import SIZE, GeneratedFaces
 from ghbench.data.subset import Subset
 from ghbench.dataset import Dataset
-from ghbench.errors import DataError
+from ghbench.errors import DataError, UsageError
 from ghbench.extractor import Encoder, Subject
 from ghbench.metrics.landmarks import NORMALISERS
 from ghbench.spec_string import SpecString
 from ghbench.task import Policy, Reference, Role, TaskInputs, Units
 
-from .answers import BASELINES, MEAN, NEAREST, TEST, TRAIN, Constant, described
+from .prediction import BASELINES, MEAN, NEAREST, TEST, TRAIN, Constant, described, image_units
 
 GENERATED = SpecString("generated-faces")
 AGAIN, TRUE_W, TRUE_Y = "dlib-again", "true-w", "true-y"
@@ -69,12 +69,17 @@ class FacePointsTask:
         """Rows to beat, and oracles where images are generated; a jittered image is not what its codes say."""
         if not self.is_generated:
             return BASELINES
-        return BASELINES + (ORACLES[:1] if self.source.options.get("jitter") == "true" else ORACLES)
+        return BASELINES + (ORACLES[:1] if self.is_jittered else ORACLES)
 
     @property
     def is_generated(self) -> bool:
         """Whether images are generated, and points are dlib's."""
         return self.source.name == GENERATED.name and self.source.attribute is None
+
+    @property
+    def is_jittered(self) -> bool:
+        """Whether generated images are moved, so that they are not what their codes say."""
+        return isinstance(self.dataset, GeneratedFaces) and self.dataset.jitter
 
     def described(self) -> dict[str, Any]:
         """What the protocols have in common, as JSON values."""
@@ -93,6 +98,8 @@ class FacePointsTask:
         dataset = self.dataset
         if {TRAIN, TEST} <= set(dataset.splits):
             return {TRAIN: Role(dataset, TRAIN, judged=False), TEST: Role(dataset, TEST)}
+        if self.is_generated:
+            raise UsageError("generated faces without training or test images", fix="dataset.train=N, dataset.test=N")
         split = TEST if TEST in dataset.splits else None
         return {
             TRAIN: Role(GeneratedFaces(test=0), TRAIN, judged=False),
@@ -102,7 +109,7 @@ class FacePointsTask:
     def constant(self, name: str) -> Subject | None:
         """A reference row of the task's own, see `ghbench.task.WithConstants`."""
         features = {MEAN: None, NEAREST: None, AGAIN: None, TRUE_W: true_w, TRUE_Y: true_y}
-        if name not in features or (name not in {MEAN, NEAREST} and not self.is_generated):
+        if name not in {reference.name for reference in self.references} or name not in features:
             return None
         return Constant(name, self.roles()[TRAIN], features[name])
 
@@ -112,6 +119,11 @@ class FacePointsTask:
         found: Dataset = registry.build("dataset", self.source)
         return found
 
+    def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
+        """Refuse what has no points, see `ghbench.task.Checking`."""
+        for dataset in datasets.values():
+            points_of(dataset)
+
     def usable(self, inputs: TaskInputs) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
         """Rows of each role whose points are known, and a note on the others.
 
@@ -120,7 +132,9 @@ class FacePointsTask:
         """
         rows, notes = {}, []
         for role, dataset in inputs.datasets.items():
-            points = points_of(dataset)
+            # Where dlib's second answer is missing, nobody is judged: all systems stand on the same faces.
+            again = dataset.targets.get("again")
+            points = points_of(dataset) if again is None else np.hstack([points_of(dataset), again.values])
             known: NDArray[np.bool_] = np.all(np.isfinite(points), axis=(1, 2))
             if known.sum() < (2 if role == TRAIN else 1):
                 raise DataError(f"{dataset.card().name}: {known.sum()} images with points in role {role!r}")
@@ -135,8 +149,7 @@ class FacePointsTask:
 
     def units(self, records: pd.DataFrame) -> Units:
         """Images: each shows another face."""
-        names = records["image"].tolist()
-        return Units("images", np.arange(len(records)), None, len(records), names)
+        return image_units(records)
 
 
 def points_of(dataset: Dataset) -> NDArray[np.float64]:

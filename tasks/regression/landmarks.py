@@ -16,8 +16,8 @@ from ghbench.probes.ridge import fit_ridge
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Score, TaskInputs
 
-from .answers import TEST, TRAIN, Constant, answers, joined
 from .face_points import AGAIN, GENERATED, FacePointsTask, points_of
+from .prediction import TEST, TRAIN, Constant, joined, predict
 
 PROTOCOLS = ("ridge", "imm")
 FAILURE = 0.10
@@ -25,7 +25,7 @@ FAILURE = 0.10
 METRICS = (
     Metric("nme", "% of the normaliser", higher_is_better=False, bounds=None),
     Metric("failure", higher_is_better=False),
-    Metric("ced-area"),
+    Metric("ced-auc"),
 )
 
 
@@ -64,7 +64,7 @@ class Landmarks(FacePointsTask):
             "nme": "mean distance of a face's points to the true ones, over the normaliser",
             "normaliser": normalisers,
             "failure": f"share of faces with an error above {FAILURE:.0%}",
-            "ced-area": f"area below the cumulative distribution of errors up to {FAILURE:.0%}; 1 is perfect",
+            "ced-auc": f"area below the cumulative distribution of errors up to {FAILURE:.0%}; 1 is perfect",
         }
 
     def evaluate(self, inputs: TaskInputs) -> Evaluation:
@@ -78,9 +78,7 @@ class Landmarks(FacePointsTask):
         sides = {role: float(dataset.image(0).shape[0]) for role, dataset in inputs.datasets.items()}
         shares = {role: (points / sides[role]).reshape(len(points), -1) for role, points in truth.items()}
         if isinstance(inputs.subject, Constant) and inputs.subject.name == AGAIN:
-            again = inputs.datasets[TEST].targets["again"].values[rows[TEST]]
-            seen = np.isfinite(again).all(axis=(1, 2))
-            rows[TEST], truth[TEST], predicted = rows[TEST][seen], truth[TEST][seen], again[seen]
+            predicted = inputs.datasets[TEST].targets["again"].values[rows[TEST]]
         else:
             found, told = self._predicted(inputs, shares[TRAIN], rows)
             predicted, notes = found.reshape(truth[TEST].shape) * sides[TEST], (*notes, *told)
@@ -92,7 +90,7 @@ class Landmarks(FacePointsTask):
         self, inputs: TaskInputs, known: NDArray[np.float64], rows: dict[str, NDArray[np.int64]]
     ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
         if self.regression == "ridge" or isinstance(inputs.subject, Constant):
-            return answers(inputs, {TRAIN: known}, {"points": slice(None)}, rows)
+            return predict(inputs, {TRAIN: known}, {"points": slice(None)}, rows)
         path = fit_ridge(joined(inputs, TRAIN)[rows[TRAIN]], known, intercept=False)
         return path.predict(joined(inputs, TEST)[rows[TEST]], [0.0])[0], ()
 
@@ -107,5 +105,5 @@ class Landmarks(FacePointsTask):
         return [
             Score("nme", 100 * float(np.average(errors, weights=sample_weight))),
             Score("failure", float(np.average(errors > FAILURE, weights=sample_weight))),
-            Score("ced-area", ced_area(errors, FAILURE, sample_weight)),
+            Score("ced-auc", ced_area(errors, FAILURE, sample_weight)),
         ]

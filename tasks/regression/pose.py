@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ghbench.dataset import Dataset
 from ghbench.errors import DataError
 from ghbench.metrics.head_pose import ANGLES, head_pose
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Reference, Score, TaskInputs
 
-from .answers import TEST, TRAIN, answers
 from .face_points import AGAIN, GENERATED, FacePointsTask, points_of
+from .prediction import TEST, TRAIN, predict
 
 BINS = {"yaw-0-10": (0.0, 10.0), "yaw-10-20": (10.0, 20.0), "yaw-20-90": (20.0, 90.0)}
 """Ranges of the true yaw, in degrees to either side, whose faces are also averaged on their own."""
@@ -46,6 +47,13 @@ class Pose(FacePointsTask):
         """Those of landmarks, without dlib's second answer."""
         return tuple(reference for reference in super().references if reference.name != AGAIN)
 
+    def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
+        """Refuse what has no pose, see `ghbench.task.Checking`."""
+        for dataset in datasets.values():
+            count = points_of(dataset).shape[1]
+            if count != 68:
+                raise DataError(f"{dataset.card().name} has {count} points; expected 68, from which a pose follows")
+
     def protocol(self) -> dict[str, Any]:
         """The protocol as JSON values."""
         return {
@@ -62,10 +70,8 @@ class Pose(FacePointsTask):
         """
         rows, notes = self.usable(inputs)
         points = {role: points_of(dataset)[rows[role]] for role, dataset in inputs.datasets.items()}
-        if points[TEST].shape[1] != 68:
-            raise DataError(f"{points[TEST].shape[1]} points; expected 68, from which a pose follows")
         truth = {role: head_pose(values) for role, values in points.items()}
-        predicted, told = answers(inputs, {TRAIN: truth[TRAIN]}, {"angles": slice(None)}, rows)
+        predicted, told = predict(inputs, {TRAIN: truth[TRAIN]}, {"angles": slice(None)}, rows)
         records = pd.DataFrame({"image": rows[TEST].astype(np.int32)})
         records["yaw-true"] = truth[TEST][:, 0].astype(np.float32)
         for place, name in enumerate(ANGLES):

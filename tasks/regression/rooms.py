@@ -11,35 +11,33 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ghbench.data.rooms.answers import CAMERA, CORNERS, GRID, LIGHT, LINES
 from ghbench.data.rooms.dataset import Rooms
+from ghbench.data.rooms.ground_truth import CORNERS, GRID, LINES
 from ghbench.data.rooms.scene import SURFACES
 from ghbench.dataset import Dataset
+from ghbench.errors import UsageError
 from ghbench.extractor import Encoder, Subject
 from ghbench.metrics.layout import line_angles, map_iou, unit_angles
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
 
-from .answers import (
-    BASELINES,
-    MEAN,
-    NEAREST,
-    TEST,
-    TRAIN,
-    VALIDATION,
-    Constant,
-    answers,
-    columns,
-    described,
-    positive,
-)
+from .prediction import BASELINES, MEAN, NEAREST, TEST, TRAIN, VALIDATION, Constant, described, image_units, predict
 
 SIDES = len(SURFACES) - 1
 """Sides of a room that can be seen: all but the near one."""
+
+
+def columns(widths: Sequence[tuple[str, int]]) -> dict[str, slice]:
+    """Consecutive columns by name."""
+    ends = np.cumsum([0, *(width for _, width in widths)]).tolist()
+    return {name: slice(start, end) for (name, _), start, end in zip(widths, ends[:-1], ends[1:], strict=True)}
+
+
 GROUPS = columns([
-    ("corners", 2 * len(CORNERS)), ("lines", 2 * len(LINES)), ("surfaces", SIDES * GRID**2), ("camera", len(CAMERA)),
-    ("light", len(LIGHT)),
+    ("corners", 2 * len(CORNERS)), ("lines", 2 * len(LINES)), ("surfaces", SIDES * GRID**2), ("angles", 2),
+    ("height", 1), ("light", 3), ("intensity", 1),
 ])  # fmt: skip
+"""What is predicted, by what shares a unit: yaw and pitch are `angles`."""
 METRICS = (
     Metric("corner", "share of the diagonal", higher_is_better=False, bounds=None),
     Metric("line", "degrees", higher_is_better=False, bounds=None),
@@ -68,7 +66,9 @@ def rooms(
         test: Test images.
         transfer: Test on halls, which no training image is like.
     """
-    positive(train=train, val=val, test=test)
+    wrong = [f"{name}={count}" for name, count in (("train", train), ("val", val), ("test", test)) if count < 1]
+    if wrong:
+        raise UsageError(f"{', '.join(wrong)}; expected numbers of images above 0")
     return RoomsTask(size, train, val, test, transfer)
 
 
@@ -138,24 +138,23 @@ class RoomsTask:
             `surface-iou`, `yaw`, `pitch`, `height`, `light` and `intensity`.
         """
         truth = {role: _numbers(inputs.datasets[role], self.size) for role in (TRAIN, VALIDATION)}
-        predicted, notes = answers(inputs, truth, GROUPS)
+        predicted, notes = predict(inputs, truth, GROUPS)
         judged = inputs.datasets[TEST]
         known = _numbers(judged, self.size)
         values = {name: target.values for name, target in judged.targets.items()}
         records = pd.DataFrame({"image": np.arange(len(judged), dtype=np.int32)})
         corners = (predicted - known)[:, GROUPS["corners"]].reshape(len(judged), -1, 2)
-        corner = np.where(values["corners-seen"], np.linalg.norm(corners, axis=2) / np.sqrt(2), np.nan)
+        corner = np.where(values["corners-visible"], np.linalg.norm(corners, axis=2) / np.sqrt(2), np.nan)
         line = line_angles(_pairs(predicted), _pairs(known))
-        line = np.where(values["lines-seen"], np.rad2deg(line), np.nan)
+        line = np.where(values["lines-visible"], np.rad2deg(line), np.nan)
         records[list(COLUMNS["corner"])], records[list(COLUMNS["line"])] = corner, line
         maps = predicted[:, GROUPS["surfaces"]].reshape(len(judged), SIDES, -1).argmax(axis=1)
         records["surface-iou"] = map_iou(maps, values["surfaces"].reshape(len(judged), -1), SIDES)
-        camera = np.abs(predicted - known)[:, GROUPS["camera"]]
-        for place, name in enumerate(CAMERA):
-            records[name] = camera[:, place]
-        light, lamp = predicted[:, GROUPS["light"]], known[:, GROUPS["light"]]
-        records["light"] = np.rad2deg(unit_angles(light[:, :3], lamp[:, :3]))
-        records["intensity"] = np.abs(light - lamp)[:, 3]
+        errors = np.abs(predicted - known)
+        records["yaw"], records["pitch"] = errors[:, GROUPS["angles"]].T
+        records["height"] = errors[:, GROUPS["height"]]
+        records["light"] = np.rad2deg(unit_angles(predicted[:, GROUPS["light"]], known[:, GROUPS["light"]]))
+        records["intensity"] = errors[:, GROUPS["intensity"]]
         return Evaluation(records.astype(dict.fromkeys(records.columns[1:], np.float32)), notes=notes)
 
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
@@ -176,7 +175,7 @@ class RoomsTask:
 
     def units(self, records: pd.DataFrame) -> Units:
         """Images: each is another room."""
-        return Units("images", np.arange(len(records)), None, len(records))
+        return image_units(records)
 
     @cached_property
     def _known(self) -> Rooms:

@@ -191,3 +191,29 @@ def test_points_follow_an_image_into_its_frame():
 
     framed = Framed(Whole(), 32, "none", padding=2)
     assert framed.targets["points"].values[0, 0] == pytest.approx([12, 8]), "two pixels of border, then twice as large"
+
+
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("list_landmarks_align_celeba.txt", "3\nx\n000001.png 1 2\n", "expected a file name and ten numbers"),
+    ("training.txt", "", "empty list"),
+])  # fmt: skip
+def test_files_of_mafl_that_do_not_follow_their_format_are_named(celeba, name, content, message):
+    (celeba / name).write_text(content)
+    with pytest.raises(DataError, match=message):
+        Mafl(str(celeba))
+
+
+def test_points_that_cannot_be_and_sizes_are_refused(photographs):
+    with pytest.raises(UsageError, match="size=0"):
+        Ibug(str(photographs), size=0)
+    lines = "\n".join(["5 5"] * 68)
+    (photographs / "ibug" / "c.pts").write_text(f"n_points: 68\n{{\n{lines}\n}}\n")
+    with pytest.raises(DataError, match="all in one place"):
+        Ibug(str(photographs))
+
+
+def test_odd_names_and_the_challenges_own_folders_are_found(photographs):
+    for suffix in (".png", ".pts"):
+        (photographs / "ibug" / f"c{suffix}").rename(photographs / "ibug" / f"c[1]{suffix}")
+    (photographs / "helen" / "trainset").rename(photographs / "01_Indoor")
+    assert {split: len(rows) for split, rows in Ibug(str(photographs)).splits.items()} == {"test": 3}

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ghbench.data.rooms import dataset as dataset_module
-from ghbench.data.rooms.answers import GRID, answers
 from ghbench.data.rooms.camera import Camera
 from ghbench.data.rooms.dataset import Rooms
 from ghbench.data.rooms.furniture import KINDS, design
+from ghbench.data.rooms.ground_truth import GRID, ground_truth
 from ghbench.data.rooms.rendering import boxes_hit, in_shadow, render
 from ghbench.data.rooms.scene import PLAIN, SURFACES, WORLDS, Boxes, Material, Scene, draw_scene, far_corners
 from ghbench.data.rooms.textures import DOORS, TEST, VALIDATION, Textures
@@ -71,7 +71,7 @@ def test_rays_go_where_points_are_seen(yaw, pitch):
 @pytest.mark.parametrize(("yaw", "pitch"), [(0.0, 0.0), (0.35, -0.2), (-0.4, 0.1)])
 def test_surfaces_and_corners_are_those_of_the_pixels(yaw, pitch):
     room = scene(yaw=yaw, pitch=pitch)
-    known, size = answers(room), 128
+    known, size = ground_truth(room), 128
     image = render(room, size, NoTextures())
     whole = size // GRID
     centres = image[whole // 2 :: whole, whole // 2 :: whole].reshape(-1, 3)
@@ -80,7 +80,7 @@ def test_surfaces_and_corners_are_those_of_the_pixels(yaw, pitch):
     assert matched.mean() > 0.8, "the others are at an edge"
     agreed = sure.argmax(axis=1)[matched] == known.surfaces.reshape(-1)[matched]
     assert agreed.mean() > 0.98, "those pixels lie half a pixel from the middle of their square of the map"
-    for corner, seen in zip(known.corners, known.seen, strict=True):
+    for corner, seen in zip(known.corners, known.visible, strict=True):
         if seen:
             column, row = (corner * size).astype(int)
             around = image[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3].reshape(-1, 3)
@@ -92,7 +92,7 @@ PURE = {tuple(255 * channel for channel in colour) for colour in COLOURS}
 
 def test_lines_run_through_their_corners():
     room = scene(yaw=0.3, pitch=-0.1)
-    known, corners = answers(room), room.camera.project(far_corners(room.size))
+    known, corners = ground_truth(room), room.camera.project(far_corners(room.size))
     for line, (first, second) in zip(known.lines, ((0, 1), (2, 3), (0, 2), (1, 3)), strict=False):
         right, down = corners[second] - corners[first]
         assert np.cos(2 * line) == pytest.approx(np.cos(2 * np.arctan2(-down, right)), abs=1e-6)
@@ -121,12 +121,12 @@ def test_a_box_is_met_where_small_steps_along_the_ray_meet_it():
 
 def test_what_stands_before_a_corner_hides_it():
     bare = scene(yaw=-0.4)
-    known = answers(bare)
-    number = int(known.seen.argmax())
-    assert known.seen[number]
+    known = ground_truth(bare)
+    number = int(known.visible.argmax())
+    assert known.visible[number]
     halfway = (bare.camera.place + far_corners(bare.size)[number]) / 2
-    hidden = answers(replace(bare, boxes=box(halfway, [0.1, 0.1, 0.1])))
-    assert not hidden.seen[number]
+    hidden = ground_truth(replace(bare, boxes=box(halfway, [0.1, 0.1, 0.1])))
+    assert not hidden.visible[number]
     assert np.array_equal(hidden.corners, known.corners), "where it is, is known all the same"
     assert np.array_equal(hidden.surfaces, known.surfaces), "surfaces are those behind furniture"
 
@@ -209,9 +209,9 @@ def test_it_is_a_dataset_that_is_drawn_once(own_cache_with_textures, monkeypatch
     assert len(set(rooms.identities())) == 11
 
 
-def test_answers_are_kept_and_made_again_when_damaged(own_cache_with_textures, tmp_path):
+def test_the_ground_truth_is_kept_and_made_again_when_damaged(own_cache_with_textures, tmp_path):
     first = Rooms(size=32, train=4, val=0, test=0).targets
-    (kept,) = (tmp_path / "cache" / "rooms").glob("answers-*.npz")
+    (kept,) = (tmp_path / "cache" / "rooms").glob("truth-*.npz")
     kept.write_bytes(kept.read_bytes()[:100])
     second = Rooms(size=32, train=4, val=0, test=0).targets
     assert all(np.array_equal(first[name].values, second[name].values) for name in first)

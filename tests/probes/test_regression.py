@@ -44,6 +44,21 @@ def test_without_validation_rows_all_rows_are_fitted_at_the_end():
     assert predicted == pytest.approx(other.predict(scaler.transform(features[150:])) * scale, rel=1e-4, abs=1e-3)
 
 
+def test_a_column_that_hardly_varies_does_not_decide_the_strength():
+    features, targets = data()
+    rare = np.zeros((200, 1))
+    rare[130] = 1  # in the validation rows alone
+    both = np.concatenate([targets[:, :2] / 50, rare], axis=1)
+    _, choices = ridge_answers(
+        (features[:120], both[:120]),
+        features[160:],
+        {"all": slice(0, 3)},
+        validation=(features[120:160], both[120:160]),
+    )
+    assert choices["all"].strength < 100
+    assert not choices["all"].at_edge or choices["all"].strength < 1
+
+
 def test_too_few_rows_are_refused():
     with pytest.raises(DataError, match="both kinds"):
         ridge_answers((np.ones((1, 2)), np.ones((1, 1))), np.ones((1, 2)), {"all": slice(0, 1)})

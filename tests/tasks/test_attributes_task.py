@@ -47,6 +47,9 @@ def test_what_is_wrong_with_its_files_is_told(celeba):
     attributes_file.write_text(attributes_file.read_text() + "000041.png 1\n")
     with pytest.raises(DataError, match=r"'000041.png' has no 2 values"):
         Celeba(str(celeba))
+    attributes_file.write_text("0\n")
+    with pytest.raises(DataError, match="holds no faces"):
+        Celeba(str(celeba))
     attributes_file.unlink()
     with pytest.raises(MissingError, match="list_attr_celeba"):
         Celeba(str(celeba))
@@ -78,7 +81,7 @@ def test_datasets_without_splits_or_attributes_are_refused(options):
     with pytest.raises(UsageError, match="expected train and test"):
         runner.run("pixels:size=4", "attributes:dataset=orl", options)
     with pytest.raises(DataError, match="has no attributes"):
-        runner.run("pixels:size=4", "attributes:dataset=fashion-mnist", options)
+        check_task(attributes(parse("fashion-mnist")))
 
 
 @pytest.mark.network

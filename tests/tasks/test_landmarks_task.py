@@ -38,7 +38,7 @@ def heads(tmp_path):
 def test_scores_by_hand():
     records = pd.DataFrame({"image": [0, 1], "error": [0.02, 0.12]})
     assert {score.metric: score.value for score in landmarks().score(records)} == pytest.approx({
-        "nme": 7, "failure": 0.5, "ced-area": 0.4,
+        "nme": 7, "failure": 0.5, "ced-auc": 0.4,
     })  # fmt: skip
     turned = pd.DataFrame({"yaw-true": [5, -15, 12], "yaw": [1, 2, 4], "pitch": [0, 0, 3], "roll": [1, 1, 1]})
     scores = {score.metric: score.value for score in pose().score(turned, np.array([1.0, 1.0, 2.0]))}
@@ -81,14 +81,18 @@ def test_oracles_stand_only_where_codes_say_what_is_seen():
         return {reference.name for reference in task.references}
 
     assert {"true-w", "true-y", "dlib-again"} <= rows(landmarks())
-    assert not {"true-w", "true-y"} & rows(landmarks(parse("generated-faces:jitter=true")))
+    for jittered in ("true", "on"):
+        assert not {"true-w", "true-y"} & rows(landmarks(parse(f"generated-faces:jitter={jittered}")))
     assert not {"true-w", "dlib-again"} & rows(landmarks(parse("mafl")))
     assert "dlib-again" not in rows(pose())
 
 
 def test_a_dataset_without_points_is_refused(options):
+    task = landmarks(parse("fashion-mnist"))
     with pytest.raises(DataError, match="has no points"):
-        runner.run("pixels:size=4", "landmarks:dataset=fashion-mnist", options)
+        task.check_datasets({"train": task.dataset})
+    with pytest.raises(UsageError, match="without training or test images"):
+        landmarks(parse("generated-faces:test=0")).roles()
 
 
 @pytest.mark.network

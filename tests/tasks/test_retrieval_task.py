@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from ghbench_tasks.classification.retrieval import retrieval
 from sklearn.metrics import average_precision_score
@@ -62,3 +63,15 @@ def test_a_test_split_is_enough(folder_of_classes, options):
 
 def test_the_kit_accepts_the_task(folder_of_classes):
     check_task(retrieval(parse(f"imagefolder:path={folder_of_classes(('train', 'test'))}")))
+
+
+def test_chance_is_the_mean_average_precision_of_random_orders():
+    draw = np.random.default_rng(0)
+    classes = np.repeat(np.arange(4), [3, 5, 5, 7])
+    records = pd.DataFrame({"image": np.arange(20), "class": classes})
+    found = []
+    for _ in range(400):
+        for query in range(20):
+            others = draw.permutation(np.delete(classes, query)) == classes[query]
+            found.append((np.cumsum(others) / np.arange(1, 20))[others].mean())
+    assert retrieval().chance(records) == pytest.approx(np.mean(found), abs=0.005)

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from ghbench_tasks.regression import rooms as rooms_module
-from ghbench_tasks.regression.answers import MEAN, NEAREST, columns
-from ghbench_tasks.regression.rooms import COLUMNS, METRICS, rooms
+from ghbench_tasks.regression.prediction import MEAN, NEAREST
+from ghbench_tasks.regression.rooms import COLUMNS, METRICS, columns, rooms
 
-from ghbench.data.rooms.answers import CORNERS, LINES
+from ghbench.data.rooms.ground_truth import CORNERS, LINES
 from ghbench.errors import UsageError
 from ghbench.running import runner
 from ghbench.testing import check_task
@@ -39,7 +39,7 @@ def test_scores_are_means_over_what_can_be_seen():
 
 
 def test_answers_that_are_right_have_no_error(options, monkeypatch):
-    monkeypatch.setattr(rooms_module, "answers", lambda inputs, truth, groups: (known(inputs), ()))
+    monkeypatch.setattr(rooms_module, "predict", lambda inputs, truth, groups: (known(inputs), ()))
 
     def known(inputs):
         return rooms_module._numbers(inputs.datasets["test"], 32)

@@ -20,7 +20,7 @@ from ghbench.progress import Progress, current
 from ghbench.seeds import seeds_for
 from ghbench.store.image_shards import ImageShards
 
-from .answers import CAMERA, CORNERS, LIGHT, LINES, Answers, answers
+from .ground_truth import CAMERA, CORNERS, LIGHT, LINES, GroundTruth, ground_truth
 from .rendering import render
 from .scene import WORLDS, Scene, draw_scene
 from .textures import ASSET, Textures
@@ -35,12 +35,12 @@ SIZES = (32, 64, 128, 256)
 class Rooms:
     """Cuboid rooms with furniture, drawn by code: corners, edges, surfaces, camera and light are known exactly.
 
-    Training, validation and test share no texture, no piece of furniture and no lamp. Ids are `train/0000000` and so
-    on, numbers being seeds. Targets: `corners` (clipped half a frame outside), `corners-seen`, `lines`, `lines-seen`,
-    `surfaces`, `camera` and `light`, see `ghbench.data.rooms.answers`.
+    Training, validation and test share no texture, no piece of furniture and no seed. Ids are `train/0000000` and so
+    on, numbers being seeds. Targets: `corners` (clipped half a frame outside), `corners-visible`, `lines`,
+    `lines-visible`, `surfaces`, `camera` and `light`, see `ghbench.data.rooms.ground_truth`.
 
     Args:
-        world: `bedroom`, or `hall` for transfer: larger, other furniture, other cameras.
+        world: `bedroom`, or `hall` for transfer: about twice as large, and mostly with other furniture.
         size: Side of the images in pixels: 32, 64, 128 or 256.
         train: Training images.
         val: Validation images.
@@ -66,7 +66,7 @@ class Rooms:
         self._seeds = {split: seeds_for(PURPOSES[split], count) for split, count in counts.items() if count}
         self._rows = [seed for seeds in self._seeds.values() for seed in seeds]
         recipe = {"textures": assets.digest(ASSET), "world": world, "version": VERSION}
-        self._answers_digest = digest_json(recipe)
+        self._truth_digest = digest_json(recipe)
         self.recipe_digest: str | None = digest_json({**recipe, "size": size})
         self.ids: Sequence[str] = tuple(f"{split}/{seed:07d}" for split, seeds in self._seeds.items() for seed in seeds)
         ends = np.cumsum([0, *map(len, self._seeds.values())])
@@ -92,12 +92,12 @@ class Rooms:
     def targets(self) -> Mapping[str, Target]:
         """What is known of each image; worked out once and kept, at 3 ms an image."""
         parts = [self._known(split) for split in self._seeds]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in Answers._fields}
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in GroundTruth._fields}
         named = {
             "corners": ("pixels", CORNERS, joined["corners"] * self.size),
-            "corners-seen": ("whether", CORNERS, joined["seen"]),
+            "corners-visible": ("whether", CORNERS, joined["visible"]),
             "lines": ("radians", LINES, joined["lines"]),
-            "lines-seen": ("whether", LINES, joined["lines_seen"]),
+            "lines-visible": ("whether", LINES, joined["lines_visible"]),
             "surfaces": ("side of the room", (), joined["surfaces"]),
             "camera": ("degrees, degrees, metres", CAMERA, joined["camera"]),
             "light": ("unit vector, strength", LIGHT, joined["light"]),
@@ -176,16 +176,16 @@ class Rooms:
         return ImageShards(folder, self._seeds[split], self.size, shard=256)
 
     def _known(self, split: str) -> Mapping[str, NDArray[Any]]:
-        """The answers of a split."""
+        """The ground truth of a split."""
         seeds, report = self._seeds[split], current()
 
         def make() -> Mapping[str, NDArray[Any]]:
             found = []
             for seed in seeds:
-                found.append(answers(self._scene(seed)))
+                found.append(ground_truth(self._scene(seed)))
                 if len(found) % 500 == 0:
-                    report(len(found), len(seeds), f"answers of rooms, {split}")
-            return {name: np.stack([getattr(one, name) for one in found]) for name in Answers._fields}
+                    report(len(found), len(seeds), f"ground truth of rooms, {split}")
+            return {name: np.stack([getattr(one, name) for one in found]) for name in GroundTruth._fields}
 
-        name = f"answers-{self._answers_digest[:16]}-{seeds.start}-{len(seeds)}"
+        name = f"truth-{self._truth_digest[:16]}-{seeds.start}-{len(seeds)}"
         return kept_arrays("rooms", name, len(seeds), make)

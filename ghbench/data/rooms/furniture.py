@@ -21,7 +21,7 @@ class Design:
         centres: float64 [P, 3], in metres.
         halves: float64 [P, 3], half of each box's width, height and depth.
         materials: int64 [P], 0 or 1: which of its two materials a box has.
-        stands: `wall`, with its back to one; `hung`, the same above the floor; or `free`.
+        stands: `wall`, with its back to one, or `free`.
     """
 
     kind: str
@@ -135,14 +135,14 @@ KINDS: Mapping[str, tuple[str, Callable[[np.random.Generator], Parts]]] = {
     "chair": ("free", _chair),
     "wardrobe": ("wall", _block([0.8, 1.7, 0.5], [1.6, 2.2, 0.65])),
     "sofa": ("wall", _sofa),
-    "picture": ("hung", _hung([0.5, 0.4, 1.2], [1.2, 0.7, 1.5])),
+    "picture": ("wall", _hung([0.5, 0.4, 1.2], [1.2, 0.7, 1.5])),
     "shelf": ("wall", _shelf),
-    "door": ("hung", _hung([0.8, 1.9, 0.0], [1.0, 2.1, 0.0])),
+    "door": ("wall", _hung([0.8, 1.9, 0.0], [1.0, 2.1, 0.0])),
     "crates": ("free", _crates),
     "cabinet": ("wall", _block([0.8, 0.7, 0.4], [2.0, 0.95, 0.6])),
     "pillar": ("free", _block([0.35, 2.9, 0.35], [0.8, 2.95, 0.8])),
     "counter": ("wall", _block([2.0, 0.85, 0.6], [4.0, 1.1, 0.8])),
-    "gate": ("hung", _hung([1.8, 2.2, 0.0], [3.0, 2.7, 0.0])),
+    "gate": ("wall", _hung([1.8, 2.2, 0.0], [3.0, 2.7, 0.0])),
     "bench": ("free", lambda rng: _legged(*rng.uniform([1.4, 0.4, 0.35, 0.05, 0.08], [2.4, 0.5, 0.5, 0.1, 0.15]))),
 }
 """How a kind stands, and its boxes."""

@@ -93,7 +93,7 @@ class World:
         size: Width, height and depth, from and to.
         eye: Height of the camera as a share of the room's.
         furniture: Kinds of furniture.
-        pieces: Most pieces in a room.
+        pieces: Largest number of pieces in a room.
     """
 
     size: tuple[tuple[float, float, float], tuple[float, float, float]]
@@ -128,7 +128,7 @@ WORLDS: Mapping[str, World] = {
         ("pillar", "counter", "crates", "gate", "bench", "table"), 7,
     ),
 }  # fmt: skip
-"""The second world is for transfer: nothing but its lights and textures is like the first one's."""
+"""The second world is for transfer: about twice as large, and mostly with other furniture."""
 
 
 def draw_scene(world: str, seed: int, textures: Sequence[int], doors: Sequence[int]) -> Scene:

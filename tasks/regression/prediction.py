@@ -1,22 +1,22 @@
-"""What tasks that predict numbers share: roles, constants, and answers read off features by ridge regression."""
+"""What tasks that predict numbers share: roles, constants, and predictions from features by ridge regression."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ghbench.dataset import Dataset, content_digest
 from ghbench.digests import digest_json
-from ghbench.errors import UsageError
 from ghbench.extractor import SubjectSpec, TrainingRecord
 from ghbench.imaging import resize_step
 from ghbench.probes.knn import nearest
 from ghbench.probes.regression import HELD_OUT, STRENGTHS, ridge_answers
-from ghbench.task import Reference, Role, TaskInputs
+from ghbench.task import Reference, Role, TaskInputs, Units
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
 MEAN, NEAREST = "mean-answer", "nearest-image"
@@ -70,7 +70,7 @@ def described() -> dict[str, Any]:
     }
 
 
-def answers(
+def predict(
     inputs: TaskInputs,
     truth: Mapping[str, Numbers],
     groups: Mapping[str, slice],
@@ -120,18 +120,6 @@ def _thumbnails(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float32
     return np.stack(images).astype(np.float32)
 
 
-def positive(**counts: int) -> None:
-    """Refuse numbers of images that are not positive.
-
-    Raises:
-        UsageError: One is not.
-    """
-    wrong = [f"{name}={count}" for name, count in counts.items() if count < 1]
-    if wrong:
-        raise UsageError(f"{', '.join(wrong)}; expected numbers of images above 0")
-
-
-def columns(widths: Sequence[tuple[str, int]]) -> dict[str, slice]:
-    """Consecutive columns by name."""
-    ends = np.cumsum([0, *(width for _, width in widths)]).tolist()
-    return {name: slice(start, end) for (name, _), start, end in zip(widths, ends[:-1], ends[1:], strict=True)}
+def image_units(records: pd.DataFrame) -> Units:
+    """Images are what varies independently: each shows another room or face."""
+    return Units("images", np.arange(len(records)), None, len(records), records["image"].tolist())

@@ -22,32 +22,32 @@ GRID = 16
 OUTSIDE = 0.5
 """Corners further outside the frame than this share of its side count as lying there."""
 _ENDS = ((0, 1), (2, 3), (0, 2), (1, 3))
-_POINTS = 33  # on each edge, of which one must be seen
+_POINTS = 33  # on each edge, of which one must be visible
 
 
-class Answers(NamedTuple):
+class GroundTruth(NamedTuple):
     """What is known of an image.
 
     Args:
         corners: float64 [4, 2], as shares of the frame.
-        seen: bool [4], whether a corner is in the frame with nothing before it.
+        visible: bool [4], whether a corner is in the frame with nothing before it.
         lines: float64 [8] directions in the image, from 0 to pi, y upwards.
-        lines_seen: bool [8], whether some of a line is.
+        lines_visible: bool [8], whether some of a line is.
         surfaces: uint8 [16, 16] side of the room behind the furniture, an index of `SURFACES`.
         camera: float64 [3] yaw and pitch in degrees, height in metres.
         light: float64 [4] direction of the lamp from the room's centre, in the camera's axes, and its intensity.
     """
 
     corners: Floats
-    seen: NDArray[np.bool_]
+    visible: NDArray[np.bool_]
     lines: Floats
-    lines_seen: NDArray[np.bool_]
+    lines_visible: NDArray[np.bool_]
     surfaces: NDArray[np.uint8]
     camera: Floats
     light: Floats
 
 
-def answers(scene: Scene) -> Answers:
+def ground_truth(scene: Scene) -> GroundTruth:
     """All that is known of the image of a scene."""
     corners, camera = far_corners(scene.size), scene.camera
     ends = [(corners[first], corners[second]) for first, second in _ENDS]
@@ -56,11 +56,11 @@ def answers(scene: Scene) -> Answers:
     points = np.stack([first + share * (second - first) for first, second in ends])
     directions = np.stack([_direction(scene, first, second) for first, second in ends])
     way = camera.axes @ (scene.light - scene.size / 2)
-    return Answers(
+    return GroundTruth(
         corners=np.clip(camera.project(corners), -OUTSIDE, 1 + OUTSIDE),
-        seen=_seen(scene, corners),
+        visible=_visible(scene, corners),
         lines=np.arctan2(-directions[:, 1], directions[:, 0]) % np.pi,
-        lines_seen=np.any(_seen(scene, points.reshape(-1, 3)).reshape(points.shape[:2]), axis=1),
+        lines_visible=np.any(_visible(scene, points.reshape(-1, 3)).reshape(points.shape[:2]), axis=1),
         surfaces=_surfaces(scene),
         camera=np.array([*np.rad2deg([camera.yaw, camera.pitch]), camera.place[1]]),
         light=np.append(way / np.linalg.norm(way), scene.intensity),
@@ -74,7 +74,7 @@ def _direction(scene: Scene, first: Floats, second: Floats) -> Floats:
     return moved
 
 
-def _seen(scene: Scene, points: Floats) -> NDArray[np.bool_]:
+def _visible(scene: Scene, points: Floats) -> NDArray[np.bool_]:
     """Whether points [P, 3] of the walls are in the frame, with no furniture before them."""
     place = scene.camera.place
     hidden = boxes_hit(scene.boxes, place.astype(np.float32), (points - place).astype(np.float32))[0] < 0.999
