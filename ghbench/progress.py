@@ -39,6 +39,15 @@ def reporting(progress: Progress) -> Iterator[None]:
         _current.reset(token)
 
 
+def in_bytes(progress: Progress, one: int) -> Progress:
+    """A receiver of numbers of items of `one` byte each, for a receiver that counts bytes."""
+
+    def report(done: int, total: int | None, label: str) -> None:
+        progress(done * one, None if total is None else total * one, label)
+
+    return report
+
+
 def current() -> Progress:
     """Receiver of progress where no other is given."""
     return _current.get()

@@ -21,7 +21,7 @@ from ghbench.imaging.face_detection import find_face, models_digest
 from ghbench.imaging.face_points import MODELS, PREDICTOR_68, dlib_points68
 from ghbench.imaging.ffhq import quad_transform, sample_quad
 from ghbench.imaging.transforms import move_points
-from ghbench.progress import Progress, current
+from ghbench.progress import Progress, current, in_bytes
 from ghbench.seeds import RANGES
 
 SIZE = 256
@@ -186,7 +186,8 @@ class GeneratedFaces:
         self, split: str, digest: str, look: Callable[[NDArray[np.uint8]], Any], label: str
     ) -> NDArray[np.float64]:
         """What a program says of each image of a split; kept in blocks, so that an interrupt costs one."""
-        part, report, blocks = self.parts[split], current(), []
+        part, blocks = self.parts[split], []
+        report = in_bytes(current(), 3 * self.size**2)
         for start in range(0, len(part), _BLOCK):
             rows = range(start, min(start + _BLOCK, len(part)))
 

@@ -13,7 +13,7 @@ from ghbench.dataset import DatasetCard, Target
 from ghbench.errors import UsageError
 from ghbench.generator import GeneratorSpec
 from ghbench.generators.first_party import FACES
-from ghbench.progress import Progress, current
+from ghbench.progress import Progress, current, in_bytes
 from ghbench.seeds import RANGES, purpose_of
 
 if TYPE_CHECKING:
@@ -130,12 +130,7 @@ class Renders:
             rows: Rows; None for all.
         """
         chosen = range(self.count) if rows is None else rows
-        report, one = current(), 3 * self.size**2  # who listens counts bytes
-
-        def in_bytes(done: int, total: int | None, label: str) -> None:
-            report(done * one, None if total is None else total * one, label)
-
-        self.draw(chosen, in_bytes)
+        self.draw(chosen, in_bytes(current(), 3 * self.size**2))
         return self._shards().read(self._seeds_of(chosen))
 
     def image(self, row: int) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from ghbench.data.kept_arrays import kept_arrays
 from ghbench.dataset import DatasetCard, Target
 from ghbench.digests import digest_json, digest_lines
 from ghbench.errors import UsageError
-from ghbench.progress import Progress, current
+from ghbench.progress import Progress, current, in_bytes
 from ghbench.seeds import seeds_for
 from ghbench.store.image_shards import ImageShards
 
@@ -129,7 +129,7 @@ class Rooms:
             rows: Rows; None for all.
         """
         chosen = np.arange(len(self)) if rows is None else np.asarray(rows, dtype=np.int64)
-        self.draw(chosen.tolist(), current())
+        self.draw(chosen.tolist(), in_bytes(current(), 3 * self.size**2))
         images = np.empty((len(chosen), self.size, self.size, 3), np.uint8)
         for split in self._seeds:
             here = np.isin(chosen, self.splits[split])
@@ -177,7 +177,7 @@ class Rooms:
 
     def _known(self, split: str) -> Mapping[str, NDArray[Any]]:
         """The ground truth of a split."""
-        seeds, report = self._seeds[split], current()
+        seeds, report = self._seeds[split], in_bytes(current(), 3 * self.size**2)
 
         def make() -> Mapping[str, NDArray[Any]]:
             found = []
