@@ -1,0 +1,26 @@
+"""`ghbench figures` draws what the records of a task show."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from ghbench.cli.main import app
+from ghbench.running import runner
+
+pytest.importorskip("matplotlib", reason="needs the extra report")
+
+
+@pytest.mark.parametrize(("task", "expected"), [("knn", "confusion"), ("retrieval", None)])
+def test_a_task_gets_the_figures_that_its_records_allow(
+    folder_of_classes, options, tmp_path, monkeypatch, task, expected
+):
+    monkeypatch.setenv("GHBENCH_HOME", str(tmp_path))
+    root = folder_of_classes(("train", "test"), per_class=10)
+    name = f"{task}:dataset=imagefolder,dataset.path={root}"
+    for extractor in ("pixels:size=4", "thumbnail"):
+        runner.run(extractor, name, options, results=tmp_path / "results")
+    made = CliRunner().invoke(app, ["figures", "--task", name, "--own", "--out", str(tmp_path / "figures")])
+    assert made.exit_code == 0, made.output
+    names = sorted(path.stem.rpartition("-")[2] for path in (tmp_path / "figures").iterdir())
+    assert names == sorted({"intervals", *([expected] if expected else [])})
