@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,7 +45,7 @@ def confusion_figure(
         axes.set_yticks(range(count), names)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
-        axes.set_title(title)
+        axes.set_title(textwrap.fill(title, 7 * count + 10, break_long_words=True), fontsize=8)
         if count <= MOST_CLASSES // 2:
             for (row, column), share in np.ndenumerate(shares):
                 if share >= 0.01:
