@@ -2,6 +2,7 @@
 
 python docs/draw_layouts.py docs/figures/layouts.jpg
 """
+# ruff: noqa: INP001 - a script beside the pages, no package
 
 from __future__ import annotations
 

@@ -152,6 +152,22 @@ class Drawn(Protocol):
         ...
 
 
+@runtime_checkable
+class PartlyKnown(Protocol):
+    """A dataset that can work out the targets of some rows without those of all."""
+
+    def targets_of(self, rows: NDArray[np.int64]) -> Mapping[str, Target]:
+        """The targets of rows, int64 [M], in their order."""
+        ...
+
+
+def targets_of(dataset: Dataset, rows: NDArray[np.int64]) -> Mapping[str, Target]:
+    """The targets of some rows of a dataset, int64 [M], in their order."""
+    if isinstance(dataset, PartlyKnown):
+        return dataset.targets_of(rows)
+    return {name: target.rows(rows) for name, target in dataset.targets.items()}
+
+
 def labels(dataset: Dataset) -> Target:
     """Class or person of each image: the target `label`, int64 [N].
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ghbench import assets
 from ghbench.data.face_attributes import attributes, attributes_digest
-from ghbench.data.kept_arrays import kept_arrays
+from ghbench.data.kept_arrays import kept_rows
 from ghbench.data.renders import Renders
 from ghbench.dataset import DatasetCard, Target
 from ghbench.digests import digest_json
@@ -99,19 +99,19 @@ class GeneratedFaces:
 
     @cached_property
     def targets(self) -> Mapping[str, Target]:
-        """Points, or age and sex, found once and kept; draws the images."""
+        """Points, or age and sex, of all images; draws them."""
+        return self.targets_of(np.arange(len(self)))
+
+    def targets_of(self, rows: NDArray[np.int64]) -> Mapping[str, Target]:
+        """Points, or age and sex, of some images, found once and kept; draws those."""
         if self.attributes:
-            return self._judged()
-        found = [self._found(split) for split in self.parts]
-        points = {name: np.concatenate([part[name] for part in found]) for name in ("points", "again")}
+            return self._judged(rows)
+        found = self._kept(rows, models_digest(assets.digest(MODELS, PREDICTOR_68)), self._look, "points on faces")
         if self.jitter:
-            moved = [self._transform(place) for place in range(len(self))]
-            points = {
-                name: np.stack([move_points(one, move) for one, move in zip(values, moved, strict=True)])
-                for name, values in points.items()
-            }
+            moves = [self._transform(row) for row in rows.tolist()]
+            found = np.stack([move_points(one, move) for one, move in zip(found, moves, strict=True)])
         names = tuple(map(str, range(68)))
-        return {name: Target(name, values, "pixels", names) for name, values in points.items()}
+        return {name: Target(name, found[:, place], "pixels", names) for place, name in enumerate(("points", "again"))}
 
     def draw(self, rows: Sequence[int], progress: Progress) -> None:
         """Draw images that are missing, see `ghbench.dataset.Drawn`."""
@@ -160,22 +160,14 @@ class GeneratedFaces:
     def _transform(self, row: int) -> NDArray[np.float64]:
         return quad_transform(self._quad(row), self.size)
 
-    def _found(self, split: str) -> Mapping[str, NDArray[Any]]:
-        """Points on the images of a split, before they are moved."""
+    def _look(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Points on an image, before it is moved, and on its mirror image."""
+        mirrored = points_or_nan(np.ascontiguousarray(image[:, ::-1]))
+        return points_or_nan(image), _mirrored(mirrored, self.size)
 
-        def look(image: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-            mirrored = points_or_nan(np.ascontiguousarray(image[:, ::-1]))
-            return points_or_nan(image), _mirrored(mirrored, self.size)
-
-        digest = models_digest(assets.digest(MODELS, PREDICTOR_68))
-        found = self._kept(split, digest, look, "points on faces")
-        return {"points": found[:, 0], "again": found[:, 1]}
-
-    def _judged(self) -> Mapping[str, Target]:
+    def _judged(self, rows: NDArray[np.int64]) -> Mapping[str, Target]:
         """Age and sex."""
-        digest = attributes_digest()
-        parts = [self._kept(split, digest, attributes, "age and sex of faces") for split in self.parts]
-        age, probability = np.concatenate(parts).T
+        age, probability = self._kept(rows, attributes_digest(), attributes, "age and sex of faces").T
         male = np.where(np.isnan(probability), np.nan, probability > 0.5)
         return {
             "age": Target("age", age, "years"),
@@ -183,26 +175,31 @@ class GeneratedFaces:
         }
 
     def _kept(
-        self, split: str, digest: str, look: Callable[[NDArray[np.uint8]], Any], label: str
+        self, rows: NDArray[np.int64], digest: str, look: Callable[[NDArray[np.uint8]], Any], label: str
     ) -> NDArray[np.float64]:
-        """What a program says of each image of a split; kept in blocks, so that an interrupt costs one."""
-        part, blocks = self.parts[split], []
+        """What a program says of images [M, ...]."""
         report = in_bytes(current(), 3 * self.size**2)
-        for start in range(0, len(part), _BLOCK):
-            rows = range(start, min(start + _BLOCK, len(part)))
+        first, found = 0, None
+        for split, part in self.parts.items():
+            here = np.flatnonzero((rows >= first) & (rows < first + len(part)))
 
-            def make(rows: range = rows) -> Mapping[str, NDArray[Any]]:
-                part.draw(rows, report)
-                found = []
-                for row in rows:
-                    found.append(look(part.image(row)))
-                    if len(found) % 50 == 0:
+            def make(own: range, split: str = split, part: Renders = part) -> Mapping[str, NDArray[Any]]:
+                part.draw(own, report)
+                said = []
+                for row in own:
+                    said.append(look(part.image(row)))
+                    if len(said) % 50 == 0:
                         report(row + 1, len(part), f"{label}, {split}")
-                return {"found": np.array(found, dtype=np.float64)}
+                return {"found": np.array(said, dtype=np.float64)}
 
-            name = digest_json([part.recipe_digest, start, digest])[:32]
-            blocks.append(kept_arrays("points", name, len(rows), make)["found"])
-        return np.concatenate(blocks)
+            if len(here):
+                key = [part.recipe_digest, digest]
+                values = kept_rows("points", key, rows[here] - first, len(part), _BLOCK, make)["found"]
+                found = np.empty((len(rows), *values.shape[1:])) if found is None else found
+                found[here] = values
+            first += len(part)
+        assert found is not None
+        return found
 
 
 def points_or_nan(image: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Arrays that take a while to work out, kept in the cache."""
+"""Arrays that take a while to work out, kept in the cache in blocks of rows."""
 
 from __future__ import annotations
 
@@ -12,30 +12,47 @@ from numpy.typing import NDArray
 
 from ghbench import locations
 from ghbench.atomic import write_bytes
+from ghbench.digests import digest_json
 from ghbench.errors import DataError
 from ghbench.store.arrays_from_files import read_arrays
 
 
-def kept_arrays(
-    folder: str, name: str, count: int, make: Callable[[], Mapping[str, NDArray[Any]]]
+def kept_rows(
+    folder: str,
+    key: object,
+    rows: NDArray[np.int64],
+    total: int,
+    block: int,
+    make: Callable[[range], Mapping[str, NDArray[Any]]],
 ) -> Mapping[str, NDArray[Any]]:
-    """Arrays from the cache; made, and written there, where they are absent, damaged or of another length.
+    """Rows of arrays: those of the blocks that hold them are read from the cache, or made and written there.
+
+    An interrupt costs one block; so does a damaged file.
 
     Args:
         folder: Below the cache.
-        name: Of the file; all that decides the arrays must be part of it.
-        count: Rows of each array.
-        make: Works them out.
+        key: JSON values that decide the arrays, their rows being numbered from 0.
+        rows: int64 [M], in any order.
+        total: How many rows there are.
+        block: Rows of a block.
+        make: Works out the arrays of consecutive rows.
+
+    Returns:
+        Arrays [M, ...] by name.
     """
-    path = locations.cache() / folder / f"{name}.npz"
-    kept = _read(path)
-    if kept and all(len(values) == count for values in kept.values()):
-        return kept
-    made: dict[str, Any] = dict(make())
-    stream = io.BytesIO()
-    np.savez(stream, **made)
-    write_bytes(path, stream.getvalue())
-    return made
+    parts: dict[int, Mapping[str, NDArray[Any]]] = {}
+    for start in np.unique(rows // block * block).tolist():
+        own = range(start, min(start + block, total))
+        path = locations.cache() / folder / f"{digest_json([key, start])[:32]}.npz"
+        kept = _read(path)
+        if not kept or any(len(values) != len(own) for values in kept.values()):
+            kept = dict(make(own))
+            stream = io.BytesIO()
+            np.savez(stream, **kept)  # type: ignore[arg-type]
+            write_bytes(path, stream.getvalue())
+        parts[start] = kept
+    names = next(iter(parts.values()))
+    return {name: np.stack([parts[row // block * block][name][row % block] for row in rows.tolist()]) for name in names}
 
 
 def _read(path: Path) -> Mapping[str, NDArray[Any]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ghbench.dataset import Dataset, DatasetCard, Drawn, Target
+from ghbench.dataset import Dataset, DatasetCard, Drawn, Target, targets_of
 from ghbench.errors import UsageError
 from ghbench.progress import Progress
 
@@ -29,11 +30,19 @@ class Subset:
             raise UsageError(f"rows of {whole.card().name!r}: expected each once, from 0 to {len(whole) - 1}")
         self.whole, self.rows = whole, chosen
         self.ids: Sequence[str] = self._of(whole.ids)
-        self.targets: Mapping[str, Target] = {name: target.rows(chosen) for name, target in whole.targets.items()}
         self.splits: Mapping[str, NDArray[np.int64]] = {
             name: np.flatnonzero(np.isin(chosen, of_split)) for name, of_split in whole.splits.items()
         }
         self.recipe_digest = whole.recipe_digest
+
+    @cached_property
+    def targets(self) -> Mapping[str, Target]:
+        """What is known of the rows."""
+        return targets_of(self.whole, self.rows)
+
+    def targets_of(self, rows: NDArray[np.int64]) -> Mapping[str, Target]:
+        """What is known of some of the rows, see `ghbench.dataset.PartlyKnown`."""
+        return targets_of(self.whole, self.rows[rows])
 
     def card(self) -> DatasetCard:
         """Licence, citation and source of the whole."""

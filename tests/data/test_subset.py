@@ -7,7 +7,7 @@ import pytest
 
 from ghbench.data.grey_images import GreyImages
 from ghbench.data.subset import Subset, first_rows
-from ghbench.dataset import Dataset, DatasetCard, content_digest, labels
+from ghbench.dataset import Dataset, DatasetCard, Target, content_digest, labels
 from ghbench.errors import UsageError
 
 CARD = DatasetCard("six", "Six", "CC0-1.0", "", "made here")
@@ -62,3 +62,30 @@ def test_the_first_rows_are_all_where_there_are_fewer(six):
 def test_rows_that_are_not_there_or_are_given_twice_are_refused(six, rows):
     with pytest.raises(UsageError, match="rows of 'six': expected each once, from 0 to 5"):
         Subset(six, rows)
+
+
+def test_targets_of_some_rows_are_worked_out_alone():
+    class Costly:
+        ids, splits, recipe_digest = tuple("abcde"), {}, None
+        asked: list[list[int]] = []  # noqa: RUF012
+
+        def __len__(self):
+            return 5
+
+        def card(self):
+            return DatasetCard("costly", "Costly", "none", "none", "here")
+
+        def identities(self):
+            return self.ids
+
+        def targets_of(self, rows):
+            self.asked.append(rows.tolist())
+            return {"square": Target("square", rows.astype(float) ** 2, "")}
+
+        @property
+        def targets(self):
+            raise AssertionError("all rows were asked for")
+
+    part = Subset(Subset(Costly(), [4, 2, 0]), [1, 2])
+    assert part.targets["square"].values.tolist() == [4, 0]
+    assert Costly.asked == [[2, 0]]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench import assets, locations
-from ghbench.data.kept_arrays import kept_arrays
+from ghbench.data.kept_arrays import kept_rows
 from ghbench.dataset import DatasetCard, Target
 from ghbench.digests import digest_json, digest_lines
 from ghbench.errors import UsageError
@@ -30,6 +30,7 @@ VERSION = 1
 PURPOSES = {"train": "train", "val": "selection", "test": "test"}
 """Purpose of the seeds of each split."""
 SIZES = (32, 64, 128, 256)
+_BLOCK = 500  # rooms whose ground truth is kept together
 
 
 class Rooms:
@@ -91,8 +92,16 @@ class Rooms:
     @cached_property
     def targets(self) -> Mapping[str, Target]:
         """What is known of each image; worked out once and kept, at 3 ms an image."""
-        parts = [self._known(split) for split in self._seeds]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in GroundTruth._fields}
+        return self.targets_of(np.arange(len(self)))
+
+    def targets_of(self, rows: NDArray[np.int64]) -> Mapping[str, Target]:
+        """What is known of some images, see `ghbench.dataset.PartlyKnown`."""
+        joined: dict[str, NDArray[Any]] = {}
+        for split, places in self.splits.items():
+            here = np.flatnonzero(np.isin(rows, places))
+            if len(here):
+                for name, values in self._known(split, rows[here] - places[0]).items():
+                    joined.setdefault(name, np.empty((len(rows), *values.shape[1:]), values.dtype))[here] = values
         named = {
             "corners": ("pixels", CORNERS, joined["corners"] * self.size),
             "corners-visible": ("whether", CORNERS, joined["visible"]),
@@ -175,17 +184,13 @@ class Rooms:
         folder = locations.cache() / "rooms" / f"{str(self.recipe_digest)[:16]}"
         return ImageShards(folder, self._seeds[split], self.size, shard=256)
 
-    def _known(self, split: str) -> Mapping[str, NDArray[Any]]:
-        """The ground truth of a split."""
+    def _known(self, split: str, rows: NDArray[np.int64]) -> Mapping[str, NDArray[Any]]:
+        """The ground truth of rows of a split, as `GroundTruth` names it."""
         seeds, report = self._seeds[split], in_bytes(current(), 3 * self.size**2)
 
-        def make() -> Mapping[str, NDArray[Any]]:
-            found = []
-            for seed in seeds:
-                found.append(ground_truth(self._scene(seed)))
-                if len(found) % 500 == 0:
-                    report(len(found), len(seeds), f"ground truth of rooms, {split}")
+        def make(own: range) -> Mapping[str, NDArray[Any]]:
+            found = [ground_truth(self._scene(seeds[row])) for row in own]
+            report(own.stop, len(seeds), f"ground truth of rooms, {split}")
             return {name: np.stack([getattr(one, name) for one in found]) for name in GroundTruth._fields}
 
-        name = f"truth-{self._truth_digest[:16]}-{seeds.start}-{len(seeds)}"
-        return kept_arrays("rooms", name, len(seeds), make)
+        return kept_rows("rooms", ["truth", self._truth_digest, seeds.start], rows, len(seeds), _BLOCK, make)
