@@ -173,7 +173,7 @@ def _profile(
     _, rows = next(scoring.levels_of(records))  # all levels are judged on the same items
     metric, guessing = task.metrics[0], task.chance(scoring.part_of(records, rows))
     chance = _number(runner.run(guessing, task, options).metrics[0].value) if isinstance(guessing, str) else guessing
-    drawn = scoring.replicates(task, records, metrics=[metric.name], seed=result.provenance.seed)
+    drawn = scoring.main_draws(task, records, result.records_sha256, result.provenance.seed, result.digest)
     values = {(one.metric, one.level): one.value for one in result.metrics}
     if not abs(chance - float(metric.higher_is_better)) > 0:
         raise UsageError(f"on these images of {task.name!r} who knows nothing is right; levels have no common scale")

@@ -13,6 +13,7 @@ from ghbench import assets
 from ghbench.data.face_attributes import attributes, attributes_digest
 from ghbench.data.kept_arrays import kept_rows
 from ghbench.data.renders import Renders
+from ghbench.data.split_rows import by_split, consecutive_splits
 from ghbench.dataset import DatasetCard, Target
 from ghbench.digests import digest_json
 from ghbench.errors import UsageError
@@ -75,10 +76,9 @@ class GeneratedFaces:
         self.size = next(iter(self.parts.values())).size  # the generator's, where that is smaller
         self._places = [(split, row) for split, part in self.parts.items() for row in range(len(part))]
         self.ids: Sequence[str] = tuple(f"{split}/{self.parts[split].ids[row]}" for split, row in self._places)
-        self.splits: Mapping[str, NDArray[np.int64]] = {
-            split: np.array([place for place, (of, _) in enumerate(self._places) if of == split])
-            for split in self.parts
-        }
+        self.splits: Mapping[str, NDArray[np.int64]] = consecutive_splits(
+            {split: len(part) for split, part in self.parts.items()}
+        )
         drawn = [part.recipe_digest for part in self.parts.values()]
         self.recipe_digest: str | None = digest_json([*drawn, self._moves if jitter else None])
 
@@ -115,10 +115,8 @@ class GeneratedFaces:
 
     def draw(self, rows: Sequence[int], progress: Progress) -> None:
         """Draw images that are missing, see `ghbench.dataset.Drawn`."""
-        for split, part in self.parts.items():
-            wanted = [self._places[row][1] for row in rows if self._places[row][0] == split]
-            if wanted:
-                part.draw(wanted, progress)
+        for split, _, own in by_split(self.splits, rows):
+            self.parts[split].draw(own.tolist(), progress)
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """One image: uint8 [size, size, 3] RGB."""
@@ -137,10 +135,10 @@ class GeneratedFaces:
 
     def codes(self, rows: Sequence[int]) -> NDArray[np.float32]:
         """The true codes of images: W+ float32 [N, rows of W+, w_dim]."""
-        places = [self._places[row] for row in rows]
-        by_split = {split: [place for of, place in places if of == split] for split in self.parts}
-        found = {split: iter(self.parts[split].codes(wanted)) for split, wanted in by_split.items() if wanted}
-        return np.stack([next(found[split]) for split, _ in places])
+        found: dict[int, NDArray[np.float32]] = {}
+        for split, here, own in by_split(self.splits, rows):
+            found |= dict(zip(here.tolist(), self.parts[split].codes(own.tolist()), strict=True))
+        return np.stack([found[place] for place in range(len(rows))])
 
     @property
     def _moves(self) -> list[float]:
@@ -179,9 +177,9 @@ class GeneratedFaces:
     ) -> NDArray[np.float64]:
         """What a program says of images [M, ...]."""
         report = in_bytes(current(), 3 * self.size**2)
-        first, found = 0, None
-        for split, part in self.parts.items():
-            here = np.flatnonzero((rows >= first) & (rows < first + len(part)))
+        found = None
+        for split, here, wanted in by_split(self.splits, rows):
+            part = self.parts[split]
 
             def make(own: range, split: str = split, part: Renders = part) -> Mapping[str, NDArray[Any]]:
                 part.draw(own, report)
@@ -192,12 +190,9 @@ class GeneratedFaces:
                         report(row + 1, len(part), f"{label}, {split}")
                 return {"found": np.array(said, dtype=np.float64)}
 
-            if len(here):
-                key = [part.recipe_digest, digest]
-                values = kept_rows("points", key, rows[here] - first, len(part), _BLOCK, make)["found"]
-                found = np.empty((len(rows), *values.shape[1:])) if found is None else found
-                found[here] = values
-            first += len(part)
+            values = kept_rows("points", [part.recipe_digest, digest], wanted, len(part), _BLOCK, make)["found"]
+            found = np.empty((len(rows), *values.shape[1:])) if found is None else found
+            found[here] = values
         assert found is not None
         return found
 

@@ -48,8 +48,13 @@ KNOWN: Mapping[str, Known] = {
 }
 
 
+def known_of(spec: SpecString) -> Known:
+    """What is known of the dataset of a spec string; of somebody's own module or file nothing."""
+    return KNOWN.get(spec.name, Known()) if spec.attribute is None else Known()
+
+
 def in_usual_frame(spec: SpecString) -> Dataset:
     """The dataset of a spec string; small images with the border with which networks of 32 px see them."""
     dataset: Dataset = registry.build("dataset", spec)
-    known = KNOWN.get(spec.name, Known()) if spec.attribute is None else Known()
+    known = known_of(spec)
     return Framed(dataset, known.size, "none", known.padding) if known.padding else dataset

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError
-from ghbench.figures.style import COLOURS, DASHES, MUTED, styled_figure
+from ghbench.figures.style import line_styles, styled_figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,9 @@ def ced_figure(curves: Sequence[CedCurve], title: str, most: float = 0.15) -> An
         raise DataError("there are no curves to draw", fix="ghbench run --extractor pixels --task landmarks")
     with styled_figure(7.6, 4.0) as figure:
         axes = figure.add_subplot()
-        styles = iter([(colour, dashes) for dashes in DASHES for colour in COLOURS])
-        for curve in sorted(curves, key=lambda each: float(each.errors.mean())):
-            colour, dashes = (MUTED, (0, (2, 2))) if curve.floor else next(styles)
+        ordered = sorted(curves, key=lambda each: float(each.errors.mean()))
+        styles = line_styles(curve.floor for curve in ordered)
+        for curve, (colour, dashes) in zip(ordered, styles, strict=True):
             errors = np.sort(curve.errors)
             share = np.arange(1, len(errors) + 1) / len(errors)
             label = f"{curve.name}  {100 * errors.mean():.2f}"

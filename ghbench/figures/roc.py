@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError
-from ghbench.figures.style import BAND, COLOURS, DASHES, MUTED, styled_figure
+from ghbench.figures.style import BAND, MUTED, line_styles, styled_figure
 from ghbench.metrics.verification import COUPLES_A_FAR_NEEDS, Floats, auc, roc
 
 
@@ -85,9 +85,9 @@ def roc_figure(curves: Sequence[RocCurve], title: str) -> Any:
         axes = figure.add_subplot()
         few = f"fewer than {COUPLES_A_FAR_NEEDS} of the\n{couples:,} couples of people"
         axes.axvspan(floor, resolvable, color=BAND, linewidth=0, zorder=0, label=few)
-        styles = iter([(colour, dashes) for dashes in DASHES for colour in COLOURS])
-        for curve in sorted(curves, key=lambda each: -each.area):
-            colour, dashes = (MUTED, (0, (2, 2))) if curve.floor else next(styles)
+        ordered = sorted(curves, key=lambda each: -each.area)
+        styles = line_styles(curve.floor for curve in ordered)
+        for curve, (colour, dashes) in zip(ordered, styles, strict=True):
             far, tar = _steps(curve, floor)
             axes.plot(far, tar, color=colour, linestyle=dashes, linewidth=1.5, label=f"{curve.name}  {curve.area:.3f}")
         chance = np.geomspace(floor, 1, 200)

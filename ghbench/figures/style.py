@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,13 @@ _SETTINGS = {
     "svg.hashsalt": "ghbench",
     "svg.fonttype": "path",
 }
+
+
+def line_styles(floors: Iterable[bool]) -> Iterator[tuple[str, Any]]:
+    """Colour and dashes of each curve: no two alike, but rows to beat, which are grey."""
+    styles = iter([(colour, dashes) for dashes in DASHES for colour in COLOURS])
+    for floor in floors:
+        yield (MUTED, (0, (2, 2))) if floor else next(styles)
 
 
 @contextmanager

@@ -17,8 +17,7 @@ from ghbench.digests import digest_array, digest_bytes, digest_json
 from ghbench.errors import DataError, UsageError, UserError
 from ghbench.extras import require
 from ghbench.files import open_regular, read_text
-from ghbench.probes.knn import Features, nearest
-from ghbench.probes.rows import of_unit_length
+from ghbench.probes.knn import Features, common_part, nearest, prepared
 
 FLAT = "Flat"
 """The index that looks at every row."""
@@ -68,11 +67,8 @@ def indexed_nearest(
     left = len(features) - (excluded is not None)
     if queries.shape[1:] != features.shape[1:] or not 1 <= k <= left:
         raise DataError(f"{k} neighbours among {left} rows of {features.shape[1:]} for {queries.shape[1:]}")
-    common = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    asked, known = (
-        of_unit_length(np.asarray(rows)) if kind == "cosine" else np.asarray(rows, np.float32) - common
-        for rows in (queries, features)
-    )
+    common = common_part(features, kind)
+    asked, known = (prepared(rows, common)[0] for rows in (queries, features))
     index = _index(faiss, known, kind, factory, folder)
     if factory == FLAT and hasattr(faiss, "get_num_gpus") and faiss.get_num_gpus():
         index = faiss.index_cpu_to_all_gpus(index)

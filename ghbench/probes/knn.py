@@ -37,15 +37,15 @@ def nearest(
     left = len(features) - (excluded is not None)
     if queries.shape[1:] != features.shape[1:] or not 1 <= k <= left:
         raise DataError(f"{k} neighbours among {left} rows of {features.shape[1:]} for {queries.shape[1:]}")
-    common = _common(features, kind)
+    common = common_part(features, kind)
     rows, similarities = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
     for block in _blocks(len(queries), _BLOCK // _QUERIES):
         # The best so far, in the order of their rows: of equally similar ones the first stays.
-        asked, lengths = _prepared(queries[block], common)
+        asked, lengths = prepared(queries[block], common)
         best = np.empty((len(asked), 0), np.int64)
         values = np.empty(best.shape, np.float32)
         for part in _growing(len(features), max(len(best), features.shape[1])):
-            found = _scores(asked, _prepared(features[part], common), common)
+            found = _scores(asked, prepared(features[part], common), common)
             if excluded is not None:
                 own = excluded[block] - part.start
                 inside = np.flatnonzero((own >= 0) & (own < found.shape[1]))
@@ -75,10 +75,10 @@ def similarities_of(queries: Features, features: Features, kind: str) -> Iterato
     Raises:
         ValueError: An unknown kind.
     """
-    common = _common(features, kind)
-    known = _prepared(features, common)
+    common = common_part(features, kind)
+    known = prepared(features, common)
     for block in _blocks(len(queries), len(features)):
-        asked, lengths = _prepared(queries[block], common)
+        asked, lengths = prepared(queries[block], common)
         yield block, _as_similarities(_scores(asked, known, common), lengths, common)
 
 
@@ -163,7 +163,7 @@ def _largest(values: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     return best
 
 
-def _common(features: Features, kind: str) -> NDArray[np.float32] | None:
+def common_part(features: Features, kind: str) -> NDArray[np.float32] | None:
     """What all rows have in common, for distances: it is subtracted before squares cost them their digits."""
     if kind not in {"cosine", "l2"}:
         raise ValueError(f"similarity must be cosine or l2, not {kind!r}")
@@ -192,7 +192,7 @@ def _as_similarities(
     return -distances
 
 
-def _prepared(rows: Features, common: NDArray[np.float32] | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def prepared(rows: Features, common: NDArray[np.float32] | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Rows as they are compared, and their squared lengths."""
     if common is not None:
         moved = rows.astype(np.float32) - common

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -138,6 +138,11 @@ def scatter_axes(rows: Rows, most: int | None = None) -> tuple[Floats, Floats, F
     if count <= width:
         vectors = centred.T @ (vectors / np.sqrt(variances * count))
     return mean, variances.astype(np.float32), np.ascontiguousarray(vectors, np.float32)
+
+
+def side_by_side(views: Mapping[str, NDArray[Any]], levels: Sequence[str]) -> Floats:
+    """Features of some levels [N, D] beside one another: float32."""
+    return np.concatenate([np.asarray(views[level], np.float32) for level in levels], axis=1)
 
 
 def of_unit_length(rows: NDArray[np.floating[Any]]) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ghbench.data.known import KNOWN, Known, in_usual_frame
+from ghbench.data.known import Known, in_usual_frame, known_of
 from ghbench.data.subset import Subset
 from ghbench.dataset import Dataset, labels
 from ghbench.errors import DataError, UsageError
@@ -153,7 +153,7 @@ class LabelledTask:
     @property
     def known(self) -> Known:
         """What is known of the dataset by its name, for instance in which frame generators of such images see them."""
-        return KNOWN.get(self.source.name, Known()) if self.source.attribute is None else Known()
+        return known_of(self.source)
 
     @property
     def alone(self) -> bool:

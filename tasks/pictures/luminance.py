@@ -15,7 +15,7 @@ from ghbench.errors import DataError
 from ghbench.extractor import Encoder
 from ghbench.metrics.luminance import light_of
 from ghbench.probes.regression import STRENGTHS, ridge_answers
-from ghbench.probes.rows import Chosen
+from ghbench.probes.rows import Chosen, side_by_side
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
 
@@ -104,7 +104,7 @@ class LuminanceTask:
         images, notes = images_of(dataset, inputs.context.progress, source)
         truth = np.stack([light_of(image) for image in images])
         views = inputs.features[ROLE]["plain"]
-        features = np.concatenate([np.asarray(views[level], np.float32) for level in inputs.levels], axis=1)
+        features = side_by_side(views, inputs.levels)
         units = source.units(dataset)
         names, unit = np.unique(units, return_inverse=True)
         fold = np.random.default_rng(0).permutation(len(names))[unit] % FOLDS

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ghbench import registry
 from ghbench.data.framed import Framed
-from ghbench.data.known import KNOWN, USUAL_SIZE, Known
+from ghbench.data.known import USUAL_SIZE, Known, known_of
 from ghbench.data.subset import Subset
 from ghbench.dataset import Dataset, Drawn, labels
 from ghbench.errors import UsageError, UserError
@@ -160,7 +160,7 @@ def image_source(
         UsageError: No such dataset, option or alignment, or a size or number that cannot be.
     """
     spec = simplified(parse(dataset) if isinstance(dataset, str) else dataset)
-    known = KNOWN.get(spec.name, Known()) if spec.attribute is None else Known()
+    known = known_of(spec)
     if spec.name == RENDERS.name and spec.attribute is None:
         from ghbench.generators.loading import generator_plugin
 

@@ -16,6 +16,7 @@ from ghbench.extractor import SubjectSpec, TrainingRecord
 from ghbench.imaging import resize_step
 from ghbench.probes.knn import nearest
 from ghbench.probes.regression import HELD_OUT, STRENGTHS, ridge_answers
+from ghbench.probes.rows import side_by_side
 from ghbench.task import Reference, Role, TaskInputs, Units
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
@@ -110,8 +111,7 @@ def predict(
 
 def joined(inputs: TaskInputs, role: str) -> NDArray[np.float32]:
     """Features of a role, its levels beside one another: float32 [N, D]."""
-    views = inputs.features[role]["plain"]
-    return np.concatenate([np.asarray(views[level], np.float32) for level in inputs.levels], axis=1)
+    return side_by_side(inputs.features[role]["plain"], inputs.levels)
 
 
 def _thumbnails(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float32]:

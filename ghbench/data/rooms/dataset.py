@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ghbench import assets, locations
 from ghbench.data.kept_arrays import kept_rows
+from ghbench.data.split_rows import by_split, consecutive_splits
 from ghbench.dataset import DatasetCard, Target
 from ghbench.digests import digest_json, digest_lines
 from ghbench.errors import UsageError
@@ -70,10 +71,9 @@ class Rooms:
         self._truth_digest = digest_json(recipe)
         self.recipe_digest: str | None = digest_json({**recipe, "size": size})
         self.ids: Sequence[str] = tuple(f"{split}/{seed:07d}" for split, seeds in self._seeds.items() for seed in seeds)
-        ends = np.cumsum([0, *map(len, self._seeds.values())])
-        self.splits: Mapping[str, NDArray[np.int64]] = {
-            split: np.arange(start, end) for split, start, end in zip(self._seeds, ends[:-1], ends[1:], strict=True)
-        }
+        self.splits: Mapping[str, NDArray[np.int64]] = consecutive_splits(
+            {split: len(seeds) for split, seeds in self._seeds.items()}
+        )
 
     def card(self) -> DatasetCard:
         """Licence, citation and source."""
@@ -97,11 +97,9 @@ class Rooms:
     def targets_of(self, rows: NDArray[np.int64]) -> Mapping[str, Target]:
         """What is known of some images, see `ghbench.dataset.PartlyKnown`."""
         joined: dict[str, NDArray[Any]] = {}
-        for split, places in self.splits.items():
-            here = np.flatnonzero(np.isin(rows, places))
-            if len(here):
-                for name, values in self._known(split, rows[here] - places[0]).items():
-                    joined.setdefault(name, np.empty((len(rows), *values.shape[1:]), values.dtype))[here] = values
+        for split, here, own in by_split(self.splits, rows):
+            for name, values in self._known(split, own).items():
+                joined.setdefault(name, np.empty((len(rows), *values.shape[1:]), values.dtype))[here] = values
         named = {
             "corners": ("pixels", CORNERS, joined["corners"] * self.size),
             "corners-visible": ("whether", CORNERS, joined["visible"]),
@@ -116,8 +114,8 @@ class Rooms:
     def draw(self, rows: Sequence[int], progress: Progress) -> None:
         """Draw what is missing of the files that hold these rows, see `ghbench.dataset.Drawn`."""
         label = f"rooms of {self.size} px"
-        for split, places in self._by_split(rows).items():
-            shards = self._shards(split)
+        for split, _, own in by_split(self.splits, rows):
+            shards, seeds = self._shards(split), self._seeds[split]
 
             def report(done: int, total: int) -> None:
                 progress(done, total, label)
@@ -129,7 +127,7 @@ class Rooms:
                         part = range(first, min(first + 16, seeds.stop))
                         yield np.stack([image.transpose(2, 0, 1) for image in pool.map(self._rendered, part)])
 
-                shards.fill(made, report, [self._rows[row] for row in places])
+                shards.fill(made, report, [seeds[row] for row in own.tolist()])
 
     def pixels(self, rows: Sequence[int] | None = None) -> NDArray[np.uint8]:
         """Images at once: uint8 [N, size, size, 3]; draws those that are missing.
@@ -140,11 +138,9 @@ class Rooms:
         chosen = np.arange(len(self)) if rows is None else np.asarray(rows, dtype=np.int64)
         self.draw(chosen.tolist(), in_bytes(current(), 3 * self.size**2))
         images = np.empty((len(chosen), self.size, self.size, 3), np.uint8)
-        for split in self._seeds:
-            here = np.isin(chosen, self.splits[split])
-            if here.any():
-                found = self._shards(split).read([self._rows[row] for row in chosen[here]])
-                images[here] = found.transpose(0, 2, 3, 1)
+        for split, here, own in by_split(self.splits, chosen):
+            found = self._shards(split).read([self._seeds[split][row] for row in own.tolist()])
+            images[here] = found.transpose(0, 2, 3, 1)
         return images
 
     def image(self, row: int) -> NDArray[np.uint8]:
@@ -174,11 +170,6 @@ class Rooms:
     @cached_property
     def _textures(self) -> Textures:
         return Textures()
-
-    def _by_split(self, rows: Sequence[int]) -> dict[str, list[int]]:
-        wanted = set(rows)
-        found = {split: [row for row in places.tolist() if row in wanted] for split, places in self.splits.items()}
-        return {split: places for split, places in found.items() if places}
 
     def _shards(self, split: str) -> ImageShards:
         folder = locations.cache() / "rooms" / f"{str(self.recipe_digest)[:16]}"

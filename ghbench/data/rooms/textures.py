@@ -47,7 +47,7 @@ class Textures:
         self._files = sorted((folder or assets.path(ASSET)).glob("*.png"))
         self.names: Sequence[str] = tuple(file.stem for file in self._files)
 
-    @property
+    @cached_property
     def numbers(self) -> Mapping[str, tuple[Sequence[int], Sequence[int]]]:
         """Numbers of the textures of each purpose of seeds: for surfaces, and for doors."""
         of = {name: "selection" if name in VALIDATION else "test" if name in TEST else "train" for name in self.names}
