@@ -25,10 +25,10 @@ from ghbench.randomness import preserved_randomness
 from ghbench.spec_string import SpecString, parse, parse_recorded
 from ghbench.user_code import known_fix, user_frame
 
-Kind = Literal["extractor", "task", "dataset", "generator"]
+Kind = Literal["extractor", "task", "dataset", "generator", "recipe"]
 OURS = "ghbench"
 """The package whose plugins need no package in their name in a result."""
-KINDS: tuple[Kind, ...] = ("extractor", "task", "dataset", "generator")
+KINDS: tuple[Kind, ...] = ("extractor", "task", "dataset", "generator", "recipe")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from ghbench.cli.terminal import print_columns, print_json
 from ghbench.plugin_summary import summary
 from ghbench.registry import Kind, Plugin, plugins
 
-Listed = Literal["extractors", "tasks", "datasets", "generators", "extractor", "task", "dataset", "generator"]
+Listed = Literal[
+    "extractors", "tasks", "datasets", "generators", "recipes", "extractor", "task", "dataset", "generator", "recipe"
+]
 
 
 def list_plugins(
@@ -20,7 +22,7 @@ def list_plugins(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List extractors, tasks, datasets or generators."""
+    """List extractors, tasks, datasets, generators, or recipes of encoders."""
     rows = [_row(plugin, ready=ready) for plugin in plugins(cast("Kind", kind.removesuffix("s")))]
     if as_json:
         print_json(rows)

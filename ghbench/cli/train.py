@@ -108,6 +108,27 @@ def ghfeat(
     _train(recipe, run, images, seed, precision, accelerator, devices, compiled, until)
 
 
+@app.command("baseline")
+def baseline(
+    recipe: Annotated[str, typer.Argument(help="vae, bigan, simclr, or a plugin's: `ghbench list recipes`.")],
+    data: Data, run: Run, size: Size = 32, images: Images = 50_000, until: Until = 0, seed: Seed = 0,
+    option: Settings = None, precision: PrecisionOption = "auto", accelerator: Accelerator = "auto",
+    devices: Devices = 1, compiled: Compile = True,
+) -> None:  # fmt: skip
+    """Train an encoder without a generator, to compare with GH-Feat.
+
+    ghbench train baseline simclr --data fashion-mnist --size 32 --run simclr-fashion
+    """
+    from ghbench.registry import find
+    from ghbench.spec_string import parse
+
+    factory = find("recipe", parse(recipe)).load()
+    _train(
+        factory(data, size, images, seed, option or []), run, images, seed, precision, accelerator, devices, compiled,
+        until,
+    )  # fmt: skip
+
+
 def _train_gan(
     model: Literal["stylegan1", "stylegan2"], data: str, run: str, size: int, images: int, seed: int,
     option: list[str] | None, quality: str, precision: Any, accelerator: str, devices: int, compiled: bool,

@@ -1,0 +1,58 @@
+"""A variational autoencoder of GH-Feat's architecture."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .recipe import PlainDecoder, Reconstructing, Terms
+
+CITATION = "Kingma and Welling 2014; the decoder's variance as in Rybkin et al. 2021, Simple and Effective VAE Training"
+
+
+class Vae(Reconstructing):
+    """Codes are means of normal posteriors, whose log-variances are an affine function of the means.
+
+    The decoder's variance is the one under which the batch is most likely, so that no weight has to be tuned: a term of
+    D / 2 log(squared error) for images of D numbers.
+    """
+
+    name: ClassVar[str] = "vae"
+    citation: ClassVar[str] = CITATION
+
+    def others(self, width: int, size: int) -> dict[str, nn.Module]:
+        """Decoder, and the layer of the log-variances, which starts at a constant."""
+        spread = nn.Linear(width, width)
+        nn.init.zeros_(spread.weight)
+        nn.init.constant_(spread.bias, -2.0)
+        return {"decoder": PlainDecoder(width, size), "spread": spread}
+
+    def inputs(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Images, and noise for the codes."""
+        return images, torch.randn(len(images), self.encoder.config.layout.width, device=images.device)
+
+    def loss(self, *inputs: Tensor) -> Terms:
+        """Negative evidence lower bound per number of an image, without its constants."""
+        images, noise = inputs
+        means = self.codes(images).float()
+        logs = self.networks["spread"](means).float().clamp(-10, 10)
+        made = self.networks["decoder"](means + (logs / 2).exp() * noise).float()
+        error, divergence = (made - images).square().mean(), normal_divergence(means, logs).mean()
+        loss = error.clamp_min(1e-8).log() / 2 + divergence / math.prod(images.shape[1:])
+        return loss, {"mse": error.detach(), "kl": divergence.detach()}
+
+
+def normal_divergence(means: Tensor, logs: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of normal posteriors from the standard normal, in nats.
+
+    Args:
+        means: [N, D].
+        logs: Logarithms of variances [N, D].
+
+    Returns:
+        [N].
+    """
+    return 0.5 * (means.square() + logs.exp() - 1 - logs).sum(dim=1)
