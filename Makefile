@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: run test lint types bench bench-probes bench-controls bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
+.PHONY: run test lint types bench bench-probes bench-controls bench-peers bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
 	train-fashion train-digits train-heads train-ghfeat
 .DEFAULT_GOAL := run
 
@@ -50,6 +50,10 @@ bench-probes: $(VENV)/.test
 # What GH-Feat's generator teaches: trains four encoders of faces, an hour or two; resumes.
 bench-controls: $(VENV)/.test
 	$(BIN)/python benchmarks/ghfeat_controls.py
+
+# What a frozen generator adds on clothes and digits: trains 100 small encoders, hours; resumes.
+bench-peers: $(VENV)/.test
+	$(BIN)/python benchmarks/peers.py
 
 # What GH-Feat's parts are worth: trains 18 small encoders, hours; resumes.
 bench-ghfeat: $(VENV)/.test
