@@ -78,6 +78,14 @@ class MobileNetV2(TorchEncoder):
         maps = StageMaps([blocks[:4], blocks[4:7], blocks[7:14]], self.mean, self.std)
         return maps.eval().requires_grad_(requires_grad=False)
 
+    def map_module(self) -> torch.nn.Module:
+        """Its maps of all five stages, for contrasting changes: images [N, 3, R, R] in [-1, 1] of any size to maps."""
+        from .stage_maps import PlainMaps
+
+        blocks = self._load_network().features
+        maps = PlainMaps([blocks[:2], blocks[2:4], blocks[4:7], blocks[7:14], blocks[14:18]], self.mean, self.std)
+        return maps.eval().requires_grad_(requires_grad=False)
+
     def _load_network(self) -> Any:
         import torch
 

@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ghbench import registry
+from ghbench.checkpoints import read
 from ghbench.errors import DataError
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing
 from ghbench.files import user_path
@@ -60,46 +62,54 @@ class Discriminator(TorchEncoder):
         )
 
     def build(self) -> tuple[torch.nn.Module, Levels]:
-        """Load the discriminator, and read the outputs of its blocks."""
+        """Load the discriminator, and average the outputs of its blocks."""
         from torch.nn import functional
 
-        from ghbench.generators.loading import load_discriminator
-
-        network, seen = load_discriminator(self._file), {}
-        blocks: Any = network.blocks
-
-        def reading(name: str) -> Any:
-            def keep(_module: torch.nn.Module, _inputs: Any, output: torch.Tensor) -> None:
-                seen[name] = functional.adaptive_avg_pool2d(output, GRID).flatten(1)
-
-            return keep
-
-        for place, block in blocks.items():
-            block.register_forward_hook(reading(f"r{int(place[1:]) // 2}"))
+        network = self._discriminator
 
         def levels(images: torch.Tensor) -> dict[str, torch.Tensor]:
-            network(images)
-            return dict(seen)
+            maps = network.maps(images)
+            return {f"r{one.shape[2]}": functional.adaptive_avg_pool2d(one, GRID).flatten(1) for one in maps}
 
         return network, levels
 
+    def map_module(self) -> torch.nn.Module:
+        """The outputs of its blocks, for contrasting changes: images [N, 3, R, R] in [-1, 1] to maps."""
+        from .stage_maps import MethodMaps
+
+        return MethodMaps(self._discriminator)
+
+    @property
+    def _shipped(self) -> bool:
+        return shipped_file(self.generator).is_file()
+
     @property
     def _file(self) -> Path:
-        shipped = shipped_file(self.generator)
-        return shipped if shipped.is_file() else user_path(self.generator)
+        return shipped_file(self.generator) if self._shipped else user_path(self.generator)
 
     @cached_property
     def _about(self) -> GeneratorSpec:
+        if self._shipped:
+            about: GeneratorSpec = registry.build("generator", self.generator).spec()
+            return about
         from ghbench.generators.loading import CheckpointFile
 
         return CheckpointFile(self._file).spec()
 
     @cached_property
-    def _channels(self) -> dict[int, int]:
-        """Channels of each block's output by its side, as the file's description has them."""
+    def _discriminator(self) -> Any:
         from ghbench.generators.loading import load_discriminator
 
-        table = getattr(load_discriminator(self._file), "channels", None)
-        if not table:
-            raise DataError(f"the discriminator of {self.generator} does not say how wide its blocks are")
+        network = load_discriminator(self._file)
+        if not hasattr(network, "maps"):
+            raise DataError(f"the discriminator of {self.generator} has no blocks to read")
+        return network
+
+    @property
+    def _channels(self) -> dict[int, int]:
+        """Channels of each block's output by its side; of our own files without building the network."""
+        if self._shipped:
+            table = dict(read(self._file).config["architecture"]["discriminator"]["arguments"]["channels"])
+        else:
+            table = self._discriminator.channels
         return {side: table[side] for side in sorted(table, reverse=True)[1:]}

@@ -1,8 +1,9 @@
-"""Feature maps of a classification network as one differentiable module, for perceptual losses."""
+"""Feature maps of a network as one differentiable module: for perceptual losses, and for contrasting changes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,13 +32,43 @@ class StageMaps(nn.Module):
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images [N, 3, R, R] in [-1, 1] to features [N, D]."""
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Images [N, 3, R, R] in [-1, 1] to the stages' maps, each [N, C, H, W]."""
         features = ((images + 1) / 2 - self.mean) / self.std
-        maps: list[Tensor] = []
+        found: list[Tensor] = []
         for stage in self.stages:
             features = stage(features)
-            maps.append(functional.normalize(features.float(), dim=1, eps=1e-6))
+            found.append(features.float())
+        return found
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [N, 3, R, R] in [-1, 1] to features [N, D]."""
+        maps = [functional.normalize(one, dim=1, eps=1e-6) for one in self.maps(images)]
         total = sum(found[0].numel() for found in maps)
         rows = [(found * (total / (len(maps) * found.shape[2] * found.shape[3])) ** 0.5).flatten(1) for found in maps]
         return torch.cat(rows, dim=1)
+
+
+class PlainMaps(StageMaps):
+    """The same maps as they are, one for each stage."""
+
+    def forward(self, images: Tensor) -> list[Tensor]:  # type: ignore[override]
+        """Images [N, 3, R, R] in [-1, 1] to the stages' maps, each [N, C, H, W]."""
+        return self.maps(images)
+
+
+class MethodMaps(nn.Module):
+    """What a network's method `maps` returns.
+
+    Args:
+        network: The network; images go to it as they are.
+    """
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Images [N, 3, R, R] in [-1, 1] to maps, each [N, C, H, W]."""
+        found: list[Tensor] = self.network.maps(images)
+        return found

@@ -108,6 +108,29 @@ def ghfeat(
     _train(recipe, run, images, seed, precision, accelerator, devices, compiled, until)
 
 
+@app.command("contrafeat")
+def contrafeat(
+    generator: Annotated[str, typer.Option("--generator", "-g", help="Spec string, or path of a checkpoint.")],
+    run: Run,
+    variant: Annotated[Literal["binary", "prototype"], typer.Option(help="How changes are contrasted.")] = "binary",
+    directions: Annotated[int, typer.Option(min=2, max=512, help="Number of directions.")] = 30,
+    size: Annotated[int | None, typer.Option(min=8, max=1024, help="Side; default: the generator's, or 64.")] = None,
+    images: Images = 40_000, until: Until = 0, seed: Seed = 0, option: Settings = None,
+    precision: PrecisionOption = "auto", accelerator: Accelerator = "auto", devices: Devices = 1,
+    compiled: Compile = True,
+) -> None:  # fmt: skip
+    """Find directions in a generator's latent space, with the rows that they act in.
+
+    ghbench train contrafeat --generator mobile-stylegan-ffhq --variant binary --directions 30 --run bin30
+    """
+    from ghbench.contrafeat.training.job import contrafeat_recipe
+
+    recipe = contrafeat_recipe(
+        generator, option or [], size=size, variant=variant, directions=directions, seed=seed
+    )  # fmt: skip
+    _train(recipe, run, images, seed, precision, accelerator, devices, compiled, until)
+
+
 @app.command("baseline")
 def baseline(
     recipe: Annotated[str, typer.Argument(help="vae, bigan, simclr, or a plugin's: `ghbench list recipes`.")],

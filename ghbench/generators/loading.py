@@ -10,7 +10,7 @@ from torch import nn
 
 from ghbench import assets, checkpoints, registry
 from ghbench.checkpoints import Checkpoint, openvino_ir
-from ghbench.errors import DataError, MissingError, PluginError, UserError
+from ghbench.errors import DataError, MissingError, PluginError, UsageError, UserError
 from ghbench.extractor import TrainingRecord
 from ghbench.files import user_path
 from ghbench.generator import GeneratorPlugin, GeneratorSpec
@@ -82,6 +82,21 @@ def generator_plugin(spec: str | Path) -> GeneratorPlugin:
     if isinstance(spec, Path) or _is_path(spec):
         return CheckpointFile(user_path(spec))
     return _as_plugin(registry.build("generator", spec), spec)
+
+
+def spec_at_size(generator: str, size: int | None) -> str:
+    """The spec string of a generator at a size.
+
+    Raises:
+        UsageError: The generator has another size and no option for it.
+    """
+    if size is None or generator_plugin(generator).spec().size == size:
+        return generator
+    name = f"{generator}{',' if ':' in generator else ':'}size={size}"
+    try:
+        return name if generator_plugin(name).spec().size == size else generator
+    except UsageError as error:
+        raise UsageError(f"{generator} has no size {size}", fix="leave out --size") from error
 
 
 def recorded_generator(name: str) -> GeneratorPlugin:

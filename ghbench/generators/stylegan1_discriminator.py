@@ -87,10 +87,15 @@ class StyleGAN1Discriminator(nn.Module):
         if images.shape[-2:] != (self.resolution, self.resolution):
             side = self.resolution
             raise ValueError(f"images have shape {tuple(images.shape)}; expected [N, {self.colours}, {side}, {side}]")
-        features = activate(self.from_rgb(images), gain=1.0)
-        for block in self.blocks.values():
-            features = block(features)
-        features = minibatch_std(features, self.group)
+        features = minibatch_std(self.maps(images)[-1], self.group)
         features = activate(self.final_conv(features), gain=1.0)
         output: Tensor = self.logit(activate(self.hidden(features.flatten(1)), gain=1.0))
         return output.float()
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Features after each block [N, C, R, R], from half the images' side to 4; no image depends on another."""
+        features, found = activate(self.from_rgb(images), gain=1.0), []
+        for block in self.blocks.values():
+            features = block(features)
+            found.append(features)
+        return found

@@ -121,6 +121,14 @@ class StyleGAN2Discriminator(nn.Module):
         if images.shape[-2:] != (self.resolution, self.resolution):
             side = self.resolution
             raise ValueError(f"images have shape {tuple(images.shape)}; expected [N, {self.colours}, {side}, {side}]")
+        features = minibatch_std(self.maps(images)[-1], self.group)
+        features = activate(self.final_conv(features), clamp=self.clamp)
+        output: Tensor = self.logit(activate(self.hidden(features.flatten(1))))
+        return self._project(output.float(), labels)
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Features after each block [N, C, R, R], from half the images' side to 4; no image depends on another."""
+        found: list[Tensor] = []
         features: Tensor | None = None
         for place in [*self.blocks, "r4"]:
             if place in self.from_rgb:
@@ -129,11 +137,9 @@ class StyleGAN2Discriminator(nn.Module):
                 images = downsample(images, self.kernel) if place != "r4" else images
             if place in self.blocks:
                 features = self.blocks[place](features)
+                found.append(features)
         assert features is not None
-        features = minibatch_std(features, self.group)
-        features = activate(self.final_conv(features), clamp=self.clamp)
-        output: Tensor = self.logit(activate(self.hidden(features.flatten(1))))
-        return self._project(output.float(), labels)
+        return [*found[:-1], features]
 
     def _project(self, output: Tensor, labels: Tensor | None) -> Tensor:
         """Logits as inner products with the mapped label (projection, as in the official program)."""

@@ -93,7 +93,7 @@ def description_of(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
         path,
         config,
         str(checkpoint.config.get("licence", "not stated")),
-        _record(stated.get("record")),
+        training_record(stated.get("record")),
         about,
         checkpoint.digest,
         generator=_text(about.get("generator")),
@@ -121,7 +121,12 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _record(value: Any) -> TrainingRecord:
+def training_record(value: Any) -> TrainingRecord:
+    """A training record from the JSON values in a file.
+
+    Raises:
+        DataError: It is not one.
+    """
     try:
         digests = value["image_digests"]
         return TrainingRecord(
@@ -132,4 +137,4 @@ def _record(value: Any) -> TrainingRecord:
             domain=value["domain"],
         )
     except (KeyError, TypeError) as error:
-        raise DataError("the encoder's file has no training record", fix="get the weights again") from error
+        raise DataError("the file has no training record", fix="get the weights again") from error

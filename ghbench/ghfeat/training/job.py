@@ -15,7 +15,7 @@ from ghbench.dataset import Dataset
 from ghbench.errors import MissingError, UsageError
 from ghbench.files import user_path
 from ghbench.generators.first_party import FACES
-from ghbench.generators.loading import generator_plugin, load_discriminator, load_generator
+from ghbench.generators.loading import generator_plugin, load_discriminator, load_generator, spec_at_size
 from ghbench.generators.native import Rebuildable
 from ghbench.generators.pictures import in_rgb
 from ghbench.generators.protocol import Generator
@@ -130,18 +130,3 @@ def _start_file(start: str) -> Path:
             f"there is no encoder {path} to start from", fix="--start FILE, or the name of a finished run"
         )
     return path
-
-
-def spec_at_size(generator: str, size: int | None) -> str:
-    """The spec string of a generator at a size.
-
-    Raises:
-        UsageError: The generator has another size and no option for it.
-    """
-    if size is None or generator_plugin(generator).spec().size == size:
-        return generator
-    name = f"{generator}{',' if ':' in generator else ':'}size={size}"
-    try:
-        return name if generator_plugin(name).spec().size == size else generator
-    except UsageError as error:
-        raise UsageError(f"{generator} has no size {size}", fix="leave out --size") from error

@@ -113,16 +113,31 @@ def _vgg16(options: Mapping[str, str]) -> tuple[nn.Module, str]:
         )
     path = Path(options["weights"])
     network = Vgg16("bgr" if order == "bgr" else "rgb")
-    wanted = network.state_dict()
-    stored = {name: value for name, value in _tensors(path).items() if name in wanted}
+    network.load_state_dict(named_tensors(path, network.state_dict()))
+    return network.eval().requires_grad_(requires_grad=False), digest_file(path)
+
+
+def named_tensors(path: Path, wanted: Mapping[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
+    """A network's tensors in float32 from a file of torchvision's weights, which may hold more; no code is executed.
+
+    Args:
+        path: The file.
+        wanted: What the network needs, by name.
+        prefix: What stands before these names in the file.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: It cannot be read, or lacks a tensor, or has it in another shape.
+    """
+    found = _tensors(path)
+    stored = {name: found[prefix + name].float() for name in wanted if prefix + name in found}
     wrong = [name for name, value in wanted.items() if name not in stored or stored[name].shape != value.shape]
     if wrong:
         raise DataError(
-            f"{path} is not a VGG16: {', '.join(wrong[:4])} missing or of another shape",
-            fix=f"name tensors as torchvision does: {_PREFIX}0.weight, {_PREFIX}0.bias, ...",
+            f"{path} has other weights: {', '.join(prefix + name for name in wrong[:4])} missing or of another shape",
+            fix=f"name tensors as torchvision does: {prefix or _PREFIX}0.weight, {prefix or _PREFIX}0.bias, ...",
         )
-    network.load_state_dict({name: value.float() for name, value in stored.items()})
-    return network.eval().requires_grad_(requires_grad=False), digest_file(path)
+    return stored
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:

@@ -1,0 +1,1 @@
+"""The navigator: directions, and attention over the rows of W+ that they act in."""

@@ -1,0 +1,1 @@
+"""Contrastive losses of feature changes, and the training of navigators with them."""
