@@ -158,6 +158,49 @@ def harmonize(
         session.save(harmonize_sheet(session.codec, backgrounds, foregrounds, region, session.encodings))
 
 
+@app.command("traverse")
+def traverse(
+    images: ImagesArgument,
+    navigator: Annotated[str, typer.Option("--navigator", "-n", help="Navigator, or the file of one.")],
+    directions: Annotated[list[str], typer.Option("--direction", "-d", help="Number or name; may be repeated.")],
+    out: Out,
+    reach: Annotated[float, typer.Option(help="Largest step, in both directions.")] = 3.0,
+    columns: Annotated[int, typer.Option(min=2, max=15, help="Pictures in a row.")] = 5,
+    weights: Weights = "faces128", align: Align = None, refine: Refine = 25, perceptual: Perceptual = "mobilenet-v2",
+    device: Device = "auto", size: Size = None, paste: Paste = False, force: Force = False,
+) -> None:  # fmt: skip
+    """Move along a direction that a navigator found; files are encoded by GH-Feat first.
+
+    ghbench edit traverse seed:0-3 me.jpg --navigator contrafeat-binary --direction 3 --out traversed.png
+    """
+    import numpy as np
+
+    from ghbench.contrafeat.sheet import TraversalInput, traversal_sheet
+    from ghbench.contrafeat.traversal import Traversal, find_direction, load_navigator
+    from ghbench.ghfeat.editing.inputs import named_seeds
+
+    output = _Output(out, single=False, pasted=paste, force=force, inputs=[*images])
+    subject, spec = load_navigator(navigator)
+    found = [find_direction(subject, text) for text in directions]
+    traversal = Traversal(subject, spec, size or SIZE, _device(device))
+    seeds, files = ([name for name in images if name.startswith("seed:") == drawn] for drawn in (True, False))
+    rows = [
+        TraversalInput(f"seed {seed}{shown}", seed=(seed, psi))
+        for name in seeds for seed, psi, shown in _each_seed(named_seeds(name))
+    ]  # fmt: skip
+    steps = np.linspace(-reach, reach, columns).tolist()
+    if not files:
+        if not output.folder:
+            output.check(output.path)
+        output.save(traversal_sheet(traversal, rows, found, steps))
+        return
+    with _session(output, weights, None, align, (refine, False), perceptual, device, None, size) as session:
+        for entry in session.read(files):
+            codes = session.encodings[0].codes(entry.image[None])
+            rows.append(TraversalInput(entry.label, codes=(session.codec, codes), source=entry))
+        session.save(traversal_sheet(traversal, rows, found, steps))
+
+
 @dataclass(frozen=True)
 class _Output:
     """Where the results go.
@@ -311,3 +354,8 @@ def _device(name: str) -> str:
     import torch
 
     return name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _each_seed(named: tuple[list[int], float, str]) -> list[tuple[int, float, str]]:
+    seeds, psi, shown = named
+    return [(seed, psi, shown) for seed in seeds]

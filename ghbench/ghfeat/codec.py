@@ -173,6 +173,11 @@ class Codec:
         ws = rows[0][:, None].expand(-1, self.layout.rows, -1) if self.layout.space == "w" else torch.stack(rows, dim=1)
         return self.generator.style_codes(ws, raw=True)
 
+    def likely_w(self, codes: Codes) -> Tensor:
+        """A w [N, w_dim] near the codes: the mean, unless a subclass knows better."""
+        rows = len(next(iter(codes.values())))
+        return self.generator.w_mean.expand(rows, -1)
+
     def synthesise(self, codes: Codes) -> Tensor:
         """Images [N, 3, R, R] of codes, nominally in [-1, 1], not clipped; differentiable."""
         return decode_codes(self.generator, self.layout, codes)

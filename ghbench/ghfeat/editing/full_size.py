@@ -90,6 +90,13 @@ class FullSizeCodec(Codec):
         self.whole.run(self._all_codes(codes), "const", tap)
         return tap.kept[level]
 
+    def likely_w(self, codes: Codes) -> Tensor:
+        """The most likely w [N, w_dim] for the finest codes, which are affine in it and taken to be `NOISE` off."""
+        mean, slopes, starts, precision = self._equations
+        differences = torch.cat([code - starts[name] for name, code in codes.items() if name in starts], dim=1)
+        solved: Tensor = torch.linalg.solve(precision, slopes @ differences.double().T).T
+        return mean + solved.float()
+
     def _draw(self, codes: Codes, replacements: Mapping[str, Tensor] | None = None) -> NDArray[np.uint8]:
         made = self.whole.synthesis_from_styles(self._all_codes(codes), replacements=replacements)
         return to_uint8(area_average(made, self.size))
@@ -97,16 +104,9 @@ class FullSizeCodec(Codec):
     def _all_codes(self, codes: Codes) -> dict[str, Tensor]:
         """Codes of all levels of the whole network: the given ones, and at finer levels those of one w."""
         known = self.styles(codes)
-        finer = self.whole.style_codes(self._w(known))
+        finer = self.whole.style_codes(self.likely_w(known))
         coarse = [level.name for level in self.generator.levels if level.name != "rgb"]
         return {**finer, **{name: known[name] for name in coarse}}
-
-    def _w(self, codes: Codes) -> Tensor:
-        """The most likely w [N, w_dim] for the finest codes, which are affine in it and taken to be `NOISE` off."""
-        mean, slopes, starts, precision = self._equations
-        differences = torch.cat([code - starts[name] for name, code in codes.items() if name in starts], dim=1)
-        solved: Tensor = torch.linalg.solve(precision, slopes @ differences.double().T).T
-        return mean + solved.float()
 
     @cached_property
     def _equations(self) -> tuple[Tensor, Tensor, dict[str, Tensor], Tensor]:

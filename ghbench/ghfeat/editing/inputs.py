@@ -106,12 +106,21 @@ def _read(codec: Codec, name: str, align: str, warn: Callable[[str], None]) -> E
     return EditInput(path.stem, prepared.image, file=path, transform=prepared.transform)
 
 
-def _draw(codec: Codec, name: str) -> list[EditInput]:
+def named_seeds(name: str) -> tuple[list[int], float, str]:
+    """Seeds and truncation of `seed:0-3@0.5`, and what of the truncation is shown in labels.
+
+    Raises:
+        UsageError: An invalid seed.
+    """
     match = re.fullmatch(r"seed:([\d,\- ]+)(?:@(-?\d*\.?\d+))?", name)
     if match is None:
         raise UsageError(f"invalid seed {name!r}", fix="for instance seed:5, seed:0-3,8 or seed:5@0.5")
-    seeds, psi = seed_list(match[1]), float(match[2]) if match[2] else PSI
-    truncation = "" if match[2] is None else f"\npsi {psi:g}"
+    psi = float(match[2]) if match[2] else PSI
+    return seed_list(match[1]), psi, "" if match[2] is None else f"\npsi {psi:g}"
+
+
+def _draw(codec: Codec, name: str) -> list[EditInput]:
+    seeds, psi, truncation = named_seeds(name)
     return [
         EditInput(f"seed {seed}{truncation}", image, (seed, psi))
         for seed, image in zip(seeds, codec.pictures(seeds, psi), strict=True)

@@ -1,0 +1,1 @@
+"""Directions to compare ContraFeat's with."""

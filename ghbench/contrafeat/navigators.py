@@ -1,0 +1,137 @@
+"""Navigators as plugins: ContraFeat's, from shipped weights or a file, with the names of directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench import locations
+from ghbench.errors import MissingError, UsageError
+from ghbench.extractor import NavigatorSpec
+from ghbench.files import user_path
+from ghbench.generators.shipped_weights import missing_weights, shipped_file
+
+if TYPE_CHECKING:
+    from ghbench.contrafeat.files import NavigatorDescription
+    from ghbench.contrafeat.network.navigator import NavigatorNetwork
+
+CITATION = "Zhu et al. 2023, ContraFeat: Contrasting Deep Features for Semantic Discovery"
+SHIPPED = {"binary": "contrafeat-binary", "prototype": "contrafeat-prototype"}
+"""Names of the shipped navigators, and the names of their weights."""
+
+
+class Contrafeat:
+    """Directions that ContraFeat found, in W+ of the generator that its file names.
+
+    Args:
+        weights: `binary` or `prototype`, the path of a file, or the name of a run.
+    """
+
+    def __init__(self, weights: str = "binary") -> None:
+        self.weights = weights
+
+    def spec(self) -> NavigatorSpec:
+        """Describe the navigator.
+
+        Raises:
+            MissingError: The weights do not exist; the message says how to train them.
+            DataError: The file is damaged or has no navigator.
+        """
+        described = self._described
+        return NavigatorSpec(
+            name="contrafeat",
+            version="1",
+            weights_digest=described.digest,
+            training=described.record,
+            licence=described.licence,
+            citation=CITATION,
+            generator=str(described.about["generator"]),
+            generator_digest=str(described.about["generator_digest"]),
+            space="w_plus",
+            directions_digest=described.digest,
+        )
+
+    def directions(self, codes: NDArray[Any] | None = None) -> NDArray[np.float32]:
+        """Directions [K, L, D], or of each code [B, L, D] its own [B, K, L, D].
+
+        Args:
+            codes: W+ codes; rows beyond those that the navigator knows are not moved. None for global directions.
+
+        Raises:
+            UsageError: These directions depend on the code, and none is given.
+        """
+        import torch
+
+        network, config = self._network, self._described.config
+        if codes is None and network.adaptive:
+            raise UsageError("this navigator's directions depend on the code", fix="directions(codes)")
+        ws = np.zeros((1, config.rows, config.w_dim), np.float32) if codes is None else np.asarray(codes, np.float32)
+        with torch.no_grad():
+            found: NDArray[np.float32] = network(torch.from_numpy(np.array(ws[:, : config.rows]))).numpy()
+        missing = ws.shape[1] - config.rows
+        if missing > 0:
+            found = np.pad(found, ((0, 0), (0, 0), (0, missing), (0, 0)))
+        return found[0] if codes is None else found
+
+    def attention(self) -> NDArray[np.float32]:
+        """How strongly each direction acts in each row, [K, L]; at a code of zeros where it depends on the code."""
+        import torch
+
+        config = self._described.config
+        with torch.no_grad():
+            weights = self._network.attention(torch.zeros(1, config.rows, config.w_dim))[0]
+        return np.asarray(weights.numpy(), np.float32)
+
+    @property
+    def names(self) -> Mapping[str, tuple[int, float]]:
+        """Names of directions: number, and the sign that makes more of what the name says."""
+        stated = self._described.about.get("names") or {}
+        return {str(name): (int(number), float(sign)) for name, (number, sign) in stated.items()}
+
+    @cached_property
+    def _described(self) -> NavigatorDescription:
+        from ghbench.contrafeat.files import describe_navigator
+
+        return describe_navigator(navigator_file(self.weights))
+
+    @cached_property
+    def _network(self) -> NavigatorNetwork:
+        from ghbench.contrafeat.files import build_navigator
+
+        return build_navigator(self._described)
+
+
+def binary() -> Contrafeat:
+    """Thirty directions for faces, found by contrasting pairs of samples."""
+    return Contrafeat("binary")
+
+
+def prototype() -> Contrafeat:
+    """Thirty directions for faces, found by contrasting samples with learned images."""
+    return Contrafeat("prototype")
+
+
+def navigator_file(weights: str) -> Path:
+    """The file of a navigator: shipped, the user's, or a run's.
+
+    Raises:
+        MissingError: This installation lacks the shipped weights, or there is no such file or run.
+    """
+    if weights in SHIPPED:
+        path = shipped_file(SHIPPED[weights])
+        if not path.is_file():
+            raise missing_weights(SHIPPED[weights], "make train-discovery")
+        return path
+    given = user_path(weights)
+    runs = locations.cache() / "runs" / weights / "model.safetensors"
+    for path in (given, given / "model.safetensors", runs):
+        if path.is_file():
+            return path
+    raise MissingError(
+        f"there is no navigator {weights}", fix=f"weights={' or '.join(SHIPPED)}, a file, or the name of a finished run"
+    )

@@ -1,0 +1,144 @@
+"""Pictures along directions: generated ones from their codes in W+, photographs from their GH-Feat codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ghbench import registry
+from ghbench.contrafeat.navigators import Contrafeat
+from ghbench.errors import UsageError
+from ghbench.extractor import Navigator, NavigatorSpec
+from ghbench.files import user_path
+from ghbench.generators.loading import load_generator
+from ghbench.generators.pictures import in_rgb, on_device, resize
+from ghbench.generators.protocol import Generator
+from ghbench.generators.rendering import seeded_z, to_uint8
+from ghbench.ghfeat.codec import Codec, Codes, Images
+from ghbench.spec_string import parse
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One direction of a navigator.
+
+    Args:
+        number: Its number.
+        sign: 1, or -1 where it makes less of what its name says.
+        label: How it is shown.
+    """
+
+    number: int
+    sign: float
+    label: str
+
+
+def find_direction(navigator: Navigator, text: str) -> Direction:
+    """A direction by its number or by its name.
+
+    Raises:
+        UsageError: There is none; the message lists the names.
+    """
+    names: Mapping[str, tuple[int, float]] = getattr(navigator, "names", {})
+    if text in names:
+        number, sign = names[text]
+        return Direction(number, sign, text)
+    if not text.isdecimal():
+        known = ", ".join(names) if names else "none has a name"
+        raise UsageError(f"no direction {text!r}; directions with names: {known}", fix="--direction NUMBER")
+    return Direction(int(text), 1.0, f"direction {text}")
+
+
+def load_navigator(name: str) -> tuple[Navigator, NavigatorSpec]:
+    """A navigator by its spec string, or by the path of its file.
+
+    Raises:
+        UsageError: There is no such plugin, or it is no navigator.
+        MissingError: Its weights do not exist.
+    """
+    path = user_path(name)
+    subject: Any = (
+        Contrafeat(name) if path.suffix == ".safetensors" or path.is_dir() else registry.build("extractor", name)
+    )
+    spec = subject.spec() if isinstance(subject, Navigator) else None
+    if not isinstance(spec, NavigatorSpec):
+        raise UsageError(f"{name} is no navigator", fix="--navigator contrafeat-binary, ganspace or sefa")
+    return subject, spec
+
+
+class Traversal:
+    """Moves codes along directions.
+
+    Args:
+        navigator: With directions in W+.
+        spec: Its spec.
+        size: Side of the pictures; None for that of the navigator's generator.
+        device: Where to draw.
+
+    Raises:
+        UsageError: The directions live in another space.
+    """
+
+    def __init__(self, navigator: Navigator, spec: NavigatorSpec, size: int | None = None, device: str = "cpu") -> None:
+        if spec.space != "w_plus":
+            raise UsageError(f"traversals need directions in w_plus; those of {spec.name} are in {spec.space}")
+        self.navigator, self.spec = navigator, spec
+        # The whole network: the navigator may have been trained on its first layers.
+        self.generator: Generator = on_device(in_rgb(load_generator(_whole(spec.generator))), device)
+        self.size = size
+
+    @torch.no_grad()
+    def of_seed(self, seed: int, psi: float, direction: Direction, steps: Sequence[float]) -> Images:
+        """A generated picture at each step, uint8 [S, 3, R, R].
+
+        Raises:
+            UsageError: There is no such direction.
+        """
+        z = seeded_z([seed], self.generator.z_dim).to(self.generator.w_mean)
+        ws = self.generator.mapping(z, psi)
+        move = self._move(ws, direction)
+        parts = [resize(self.generator.synthesis(ws + step * move), self.size) for step in steps]
+        return to_uint8(torch.cat(parts))
+
+    @torch.no_grad()
+    def of_codes(self, codec: Codec, codes: Codes, direction: Direction, steps: Sequence[float]) -> Images:
+        """A picture with the codes of a photograph [1, width] by level at each step, uint8 [S, 3, R, R].
+
+        The codes of an encoder are style codes, not w. They are moved by as much as those of their most likely w would
+        be; what the photograph has that no w explains stays as it is.
+        """
+        small = codec.generator
+        rows = max(level.layer for level in small.levels) + 1
+        start = codec.likely_w(codes)[:, None].expand(-1, rows, -1)
+        move = self._move(start, direction)
+        before = codec.layout.codes(small, start)
+        made = []
+        for step in steps:
+            after = codec.layout.codes(small, start + step * move)
+            made.append(codec.decode({name: code + after[name] - before[name] for name, code in codes.items()}))
+        return np.concatenate(made)
+
+    def _move(self, ws: Tensor, direction: Direction) -> Tensor:
+        """The direction [1, rows, w_dim] for codes of as many rows."""
+        found: NDArray[Any] = np.asarray(self.navigator.directions(ws.cpu().numpy()))
+        if direction.number >= found.shape[1]:
+            raise UsageError(f"there is no direction {direction.number}; {self.spec.name} has {found.shape[1]}")
+        chosen = found[:, direction.number, : ws.shape[1]]
+        missing = ws.shape[1] - chosen.shape[1]
+        if missing > 0:
+            chosen = np.pad(chosen, ((0, 0), (0, missing), (0, 0)))
+        return torch.from_numpy(np.array(chosen, np.float32)).to(ws) * direction.sign
+
+
+def _whole(generator: str) -> str:
+    """A generator's name without the size at which it was used; paths stay as they are."""
+    try:
+        return str(parse(generator).without("size"))
+    except UsageError:
+        return generator

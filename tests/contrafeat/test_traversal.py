@@ -1,0 +1,135 @@
+"""Navigators as plugins, and pictures along their directions."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_encoders import save_tiny_encoder
+from typer.testing import CliRunner
+
+from ghbench import registry
+from ghbench.cli.main import app
+from ghbench.contrafeat.files import save_navigator
+from ghbench.contrafeat.navigators import Contrafeat
+from ghbench.contrafeat.network.config import NavigatorConfig
+from ghbench.contrafeat.network.navigator import NavigatorNetwork
+from ghbench.contrafeat.traversal import Traversal, find_direction, load_navigator
+from ghbench.errors import MissingError, UsageError
+from ghbench.extractor import Navigator, TrainingRecord
+from ghbench.generators.first_party import TinyRandom
+from ghbench.generators.pictures import pictures_of_seeds
+from ghbench.generators.tiny import tiny_generator
+from ghbench.ghfeat.codec import Codec
+
+CLOSED_FORM = ("random-directions", "ganspace", "sefa")
+ROWS = tiny_generator().rows
+DIGEST = TinyRandom().spec().weights_digest
+
+
+@pytest.fixture
+def file(tmp_path):
+    torch.manual_seed(0)
+    network = NavigatorNetwork(NavigatorConfig(4, ROWS, 16, source="fixed"))
+    path = tmp_path / "navigator.safetensors"
+    save_navigator(
+        path, network, licence="Apache-2.0", record=TrainingRecord(networks=(DIGEST,)),
+        about={"generator": "tiny", "generator_digest": DIGEST, "names": {"smile": [2, -1.0]}},
+    )  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize("name", CLOSED_FORM)
+def test_closed_forms_have_directions_of_equal_norm_in_their_window(name):
+    navigator = registry.build("extractor", f"{name}:generator=tiny,directions=5,rows=1-2")
+    assert isinstance(navigator, Navigator)
+    found = navigator.directions()
+    assert found.shape == (5, ROWS, 16)
+    assert not found[:, 0].any()
+    assert not found[:, 3:].any()
+    np.testing.assert_allclose(np.linalg.norm(found[:, 1], axis=1), 4 / 2, rtol=1e-5)
+    assert np.shape(navigator.directions(np.zeros((3, ROWS + 2, 16)))) == (3, 5, ROWS + 2, 16)
+    again = registry.build("extractor", f"{name}:generator=tiny,directions=5,rows=1-2")
+    assert again.spec() == navigator.spec()
+    np.testing.assert_array_equal(again.directions(), found)
+    other = registry.build("extractor", f"{name}:generator=tiny,directions=5,rows=2")
+    assert other.spec().weights_digest != navigator.spec().weights_digest
+
+
+def test_sefa_looks_at_the_rows_of_its_window_only():
+    one, two = (registry.build("extractor", f"sefa:generator=tiny,directions=3,rows={rows}") for rows in ("0", "3"))
+    assert not np.allclose(one.directions()[:, 0], two.directions()[:, 3])
+
+
+@pytest.mark.parametrize("wrong", ["directions=0", "rows=a", "rows=3-1", "rows=99", "directions=17"])
+def test_closed_forms_that_cannot_be(wrong):
+    with pytest.raises(UsageError):
+        registry.build("extractor", f"ganspace:generator=tiny,{wrong}").directions()
+
+
+def test_a_file_is_a_navigator_with_names(file):
+    navigator, spec = load_navigator(str(file))
+    assert spec.generator == "tiny"
+    assert navigator.directions().shape == (4, ROWS, 16)
+    assert navigator.attention().shape == (4, ROWS)
+    named = find_direction(navigator, "smile")
+    assert (named.number, named.sign, named.label) == (2, -1.0, "smile")
+    assert find_direction(navigator, "3").sign == 1
+    with pytest.raises(UsageError, match="smile"):
+        find_direction(navigator, "frown")
+
+
+def test_what_is_no_navigator_or_not_there(tmp_path):
+    with pytest.raises(UsageError, match="no navigator"):
+        load_navigator("pixels")
+    with pytest.raises(MissingError, match="no navigator nobody"):
+        Contrafeat("nobody").spec()
+
+
+def test_no_step_is_the_picture_itself_and_a_step_adds_to_its_code(file):
+    navigator, spec = load_navigator(str(file))
+    traversal = Traversal(navigator, spec)
+    direction = find_direction(navigator, "smile")
+    made = traversal.of_seed(5, 0.7, direction, [0.0, 2.0])
+    generator = tiny_generator()
+    np.testing.assert_array_equal(made[0].transpose(1, 2, 0), pictures_of_seeds(generator, [5], psi=0.7)[0])
+    with torch.no_grad():
+        ws = generator.mapping(torch.from_numpy(np.random.RandomState(5).randn(1, 16)).float(), 0.7)
+        move = -torch.from_numpy(navigator.directions()[2])
+        expected = generator.synthesis(ws + 2 * move).clamp(-1, 1)
+    difference = np.abs(made[1] / 127.5 - 1 - expected[0].numpy())
+    assert difference.max() < 0.01
+    with pytest.raises(UsageError, match="no direction 4"):
+        traversal.of_seed(5, 0.7, find_direction(navigator, "4"), [0.0])
+
+
+def test_a_photograph_is_moved_as_its_code_would_be(file, tmp_path):
+    navigator, spec = load_navigator(str(file))
+    traversal = Traversal(navigator, spec)
+    codec = Codec.load(str(save_tiny_encoder(tmp_path / "encoder.safetensors")))
+    images = np.random.default_rng(0).integers(0, 256, (1, 3, 32, 32), np.uint8)
+    codes = codec.encode(images)
+    made = traversal.of_codes(codec, codes, find_direction(navigator, "1"), [-2.0, 0.0, 2.0])
+    np.testing.assert_array_equal(made[1], codec.decode(codes)[0])
+    assert (made[0] != made[1]).mean() > 0.2
+    # From the generator's mean the step is exactly that of its W+ code.
+    mean = codec.layout.codes(codec.generator, codec.generator.w_mean.expand(1, ROWS, 16))
+    moved = traversal.of_codes(codec, mean, find_direction(navigator, "1"), [2.0])
+    with torch.no_grad():
+        step = 2 * torch.from_numpy(navigator.directions()[1])
+        expected = codec.generator.synthesis(codec.generator.w_mean + step[None]).clamp(-1, 1)
+    assert np.abs(moved[0] / 127.5 - 1 - expected[0].numpy()).max() < 0.02
+
+
+def test_the_command_draws_seeds_and_photographs(file, tmp_path):
+    encoder = save_tiny_encoder(tmp_path / "encoder.safetensors")
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)).save(photo)
+    arguments = ["edit", "traverse", "seed:0-1", "--navigator", str(file), "-d", "smile", "--size", "32"]
+    out = tmp_path / "drawn.png"
+    done = CliRunner().invoke(app, [*arguments, "--out", str(out), "-d", "0", "--columns", "3"])
+    assert done.exit_code == 0, done.output
+    assert Image.open(out).size[0] > 3 * 128
+    folder = ["--weights", str(encoder), "--refine", "0", "--align", "none", "--out", str(tmp_path / "folder")]
+    done = CliRunner().invoke(app, [*arguments, str(photo), *folder])
+    assert done.exit_code == 0, done.output
+    assert len(list((tmp_path / "folder").glob("*.png"))) == 3 * 5
