@@ -66,7 +66,7 @@ def load_navigator(name: str) -> tuple[Navigator, NavigatorSpec]:
     subject: Any = (
         Contrafeat(name) if path.suffix == ".safetensors" or path.is_dir() else registry.build("extractor", name)
     )
-    spec = subject.spec() if isinstance(subject, Navigator) else None
+    spec = subject.spec()
     if not isinstance(spec, NavigatorSpec):
         raise UsageError(f"{name} is no navigator", fix="--navigator contrafeat-binary, ganspace or sefa")
     return subject, spec

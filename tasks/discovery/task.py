@@ -1,0 +1,236 @@
+"""Discovery: whether each direction of a navigator changes one attribute of faces, and which attributes are found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ghbench import registry
+from ghbench.dataset import Dataset
+from ghbench.errors import UsageError
+from ghbench.extractor import Navigator, NavigatorSpec
+from ghbench.metrics import discovery as scores
+from ghbench.seeds import seeds_for
+from ghbench.spec_string import SpecString, parse_recorded
+from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
+
+from .face_attributes import FaceAttributes
+from .pictures import Mover, change, scale_for
+
+JUDGE, JUDGE_SIDE = "efficientnet-lite0", 224
+PSI, SPREAD_FACES = 0.5, 500
+TRIED, CALIBRATION = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0), 4
+"""Scales that are tried, each on so many codes."""
+TARGET = 0.06
+"""Mean change of pictures at which methods are compared, on the judge's scale."""
+METRICS = (
+    Metric("named", "attributes", bounds=None),
+    Metric("effect", "standard deviations", bounds=None),
+    Metric("selectivity"),
+    Metric("disentanglement"),
+    Metric("disentanglement-raw", "mixed units", bounds=None),
+    Metric("discovered", "attributes", bounds=None),
+    Metric("rows", "rows of W+", higher_is_better=False, uncertainty="none", bounds=None),
+    Metric("scale", "of the directions", uncertainty="none", bounds=None),
+)
+
+
+def discovery(samples: int = 100, size: int = 128, limit: int = 30) -> Discovery:
+    """Move faces along a navigator's directions, and measure what changes.
+
+    Args:
+        samples: Codes that each direction is tried on, the same for all directions and methods.
+        size: Side of the pictures.
+        limit: Directions that count, the first ones.
+    """
+    if samples < 2 or limit < 2:
+        raise UsageError(f"samples={samples}, limit={limit}; expected two or more")
+    return Discovery(samples, size, limit)
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """See `discovery`; satisfies `ghbench.task.Task`.
+
+    Args:
+        samples: Codes.
+        size: Side of the pictures.
+        limit: Directions that count.
+    """
+
+    samples: int = 100
+    size: int = 128
+    limit: int = 30
+    version: int = field(default=1, init=False)
+    metrics: tuple[Metric, ...] = field(default=METRICS, init=False)
+    requires: tuple[type, ...] = field(default=(Navigator,), init=False)
+    policies: tuple[Policy, ...] = field(default=(), init=False)
+    references: tuple[Reference, ...] = field(
+        default=tuple(
+            Reference(f"random-directions:seed={seed}", "random directions", floor=True) for seed in range(3)
+        ),
+        init=False,
+    )
+
+    @property
+    def name(self) -> str:
+        """Canonical spec string."""
+        usual = Discovery()
+        own = {name: getattr(self, name) for name in ("samples", "size", "limit")}
+        differing = {name: str(value) for name, value in own.items() if value != getattr(usual, name)}
+        return str(SpecString("discovery", options=differing))
+
+    def protocol(self) -> dict[str, Any]:
+        """The protocol as JSON values."""
+        return {
+            "kind": "discovery",
+            "codes": f"the first {self.samples} test seeds at psi {PSI:g}, the same for all directions",
+            "pictures": f"{self.size} px, stored noise, at minus and plus the scale",
+            "directions": f"the first {self.limit}",
+            "attributes": list(self._predictor.names),
+            "predictor": self._predictor.digest,
+            "scale": f"one a navigator, at which its pictures change by {TARGET:g} on average (1 less cosine of all "
+            f"levels of {JUDGE}), interpolated between {', '.join(map('{:g}'.format, TRIED))} on {CALIBRATION} "
+            "selection seeds",
+            "spreads": f"standard deviations of the attributes of {SPREAD_FACES} metric-fitting seeds at psi {PSI:g}",
+            "tuned": "the scale, by the change of pictures and never by attributes",
+            "named": f"moves by {scores.EFFECT:g} standard deviations or more, {scores.LEAD:g} times the next one",
+            "metric_networks": [self._judge.spec().weights_digest, *self._predictor.networks],
+        }
+
+    def roles(self) -> Mapping[str, Role]:
+        """None: the generator draws the pictures."""
+        return {}
+
+    def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
+        """Nothing to check, see `ghbench.task.Checking`."""
+
+    def evaluate(self, inputs: TaskInputs) -> Evaluation:
+        """Move, draw and measure.
+
+        Returns:
+            One record for each direction, code and attribute: `direction`, `seed`, `attribute` (its number), and the
+            `shift` of the attribute from minus to plus the scale, in units of its own, and `standardised`. Records of
+            `seed` -1 say of each direction in how many `rows` it acts, and at which `scale`.
+
+        Raises:
+            UsageError: The navigator's directions are not in W+, or its generator draws no faces.
+        """
+        spec, subject = inputs.spec, inputs.subject
+        assert isinstance(subject, Navigator)
+        if not isinstance(spec, NavigatorSpec) or spec.space != "w_plus":
+            raise UsageError(f"discovery needs directions in w_plus; those of {spec.name} are elsewhere")
+        mover = Mover(self._generator(spec), subject.directions, PSI)
+        numbers = range(min(self.limit, mover.count(0)))
+        scale = self._scale(mover, numbers, inputs)
+        spreads = self._spreads(mover)
+        parts = []
+        seeds = seeds_for("test", self.samples)
+        for done, seed in enumerate(seeds):
+            before, after = mover.pair(seed, scale, numbers)
+            measured = self._predictor.measure(np.concatenate([before, after]))
+            shift = measured[len(before) :] - measured[: len(before)]
+            parts.append(self._records(seed, shift, shift / spreads))
+            inputs.context.progress(done + 1, len(seeds), "codes")
+        code = mover.generator.mapping(mover.generator.w_mean.new_zeros(1, mover.generator.z_dim), 0.0)
+        used = scores.rows_in_use(np.asarray(subject.directions(code.cpu().numpy()))[0][list(numbers)])
+        about = pd.DataFrame({"direction": np.arange(len(used), dtype=np.int16)})
+        about["seed"], about["attribute"] = np.int32(-1), np.int16(-1)
+        about["rows"], about["scale"] = used.astype(np.float32), np.float32(scale)
+        names = ", ".join(self._predictor.names)
+        return Evaluation(pd.concat([*parts, about], ignore_index=True), notes=(f"attributes by number: {names}",))
+
+    def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
+        """The author's scores, and those of standardised changes.
+
+        Args:
+            records: What `evaluate` returned.
+            sample_weight: float64 [N], None for all ones.
+        """
+        weight = np.ones(len(records)) if sample_weight is None else sample_weight
+        moved = records["seed"].to_numpy() >= 0
+        raw, standardised = (self._means(records[moved], weight[moved], name) for name in ("shift", "standardised"))
+        about = records[~moved]
+        return [
+            Score("named", float(scores.named(standardised).sum())),
+            Score("effect", float(np.abs(standardised).max(axis=1).mean())),
+            Score("selectivity", scores.disentanglement(standardised)),
+            Score("disentanglement", scores.disentanglement(raw)),
+            Score("disentanglement-raw", scores.disentanglement(raw, normalised=False)),
+            Score("discovered", float(scores.discovered(raw))),
+            Score("rows", float(about["rows"].mean())),
+            Score("scale", float(about["scale"].mean())),
+        ]
+
+    def units(self, records: pd.DataFrame) -> Units:
+        """Codes: every direction of every method is tried on the same ones."""
+        seeds = records["seed"].to_numpy()
+        names = np.unique(seeds[seeds >= 0])
+        unit = np.where(seeds >= 0, np.searchsorted(names, seeds), -1)
+        return Units("codes", unit.astype(np.int64), None, len(names), names.tolist())
+
+    @staticmethod
+    def _means(records: pd.DataFrame, weight: NDArray[np.float64], column: str) -> NDArray[np.float64]:
+        """Weighted mean changes [K, A]."""
+        direction, attribute = records["direction"].to_numpy(), records["attribute"].to_numpy()
+        shape = direction.max() + 1, attribute.max() + 1
+        cell = direction.astype(np.int64) * shape[1] + attribute
+        size = int(shape[0] * shape[1])
+        total = np.bincount(cell, weight * records[column].to_numpy(np.float64), size)
+        return np.asarray((total / np.bincount(cell, weight, size)).reshape(shape))
+
+    @staticmethod
+    def _records(seed: int, shift: NDArray[np.float64], standardised: NDArray[np.float64]) -> pd.DataFrame:
+        count, attributes = shift.shape
+        frame = pd.DataFrame({"direction": np.repeat(np.arange(count, dtype=np.int16), attributes)})
+        frame["seed"] = np.int32(seed)
+        frame["attribute"] = np.tile(np.arange(attributes, dtype=np.int16), count)
+        frame["shift"], frame["standardised"] = (
+            shift.ravel().astype(np.float32),
+            standardised.ravel().astype(np.float32),
+        )
+        return frame
+
+    def _generator(self, spec: NavigatorSpec) -> Any:
+        from ghbench.generators.loading import load_generator, recorded_generator, spec_at_size
+        from ghbench.generators.pictures import in_rgb
+
+        whole = str(parse_recorded(spec.generator).without("size"))
+        return in_rgb(load_generator(recorded_generator(spec_at_size(whole, self.size))))
+
+    def _scale(self, mover: Mover, numbers: Sequence[int], inputs: TaskInputs) -> float:
+        seeds = seeds_for("selection", CALIBRATION)
+        changes = []
+        for place, scale in enumerate(TRIED):
+            pairs = [mover.pair(seed, scale, numbers) for seed in seeds]
+            found = [change(self._judge, JUDGE_SIDE, one, other).mean() for one, other in pairs]
+            changes.append(float(np.mean(found)))
+            inputs.context.progress(place + 1, len(TRIED), "scales")
+            if changes[-1] > TARGET:
+                break
+        return scale_for(TARGET, TRIED[: len(changes)], changes)
+
+    def _spreads(self, mover: Mover) -> NDArray[np.float64]:
+        """Standard deviations of the attributes [A]."""
+        from ghbench.generators.pictures import stream_of_seeds
+
+        seeds = list(seeds_for("metric-fitting", SPREAD_FACES))
+        found = [
+            self._predictor.measure(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+            for images in stream_of_seeds(mover.generator, seeds, psi=PSI, batch=20)
+        ]
+        return np.asarray(np.concatenate(found).std(axis=0))
+
+    @cached_property
+    def _predictor(self) -> FaceAttributes:
+        return FaceAttributes()
+
+    @cached_property
+    def _judge(self) -> Any:
+        return registry.build("extractor", JUDGE)
