@@ -112,7 +112,7 @@ def ghfeat(
 def contrafeat(
     generator: Annotated[str, typer.Option("--generator", "-g", help="Spec string, or path of a checkpoint.")],
     run: Run,
-    variant: Annotated[Literal["binary", "prototype"], typer.Option(help="How changes are contrasted.")] = "binary",
+    variant: Annotated[str, typer.Option(help="binary or prototype; latentclr and recognition are rivals.")] = "binary",
     directions: Annotated[int, typer.Option(min=2, max=512, help="Number of directions.")] = 30,
     size: Annotated[int | None, typer.Option(min=8, max=1024, help="Side; default: the generator's, or 64.")] = None,
     images: Images = 40_000, until: Until = 0, seed: Seed = 0, option: Settings = None,

@@ -14,6 +14,7 @@ from ghbench.contrafeat.training.losses import (
     prototype_contrast,
     prototype_likeness,
 )
+from ghbench.contrafeat.training.rivals import all_directions_contrast
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "zhu_discover_loss.npz", allow_pickle=False)
 QUERY, POSITIVE, NEGATIVE = ((0, 1, 2, 4), (0, 0, 0, 0)), ((0, 2, 2, 0), (0, 0, 2, 4)), ((0, 0, 0, 4), (4, 2, 1, 0))
@@ -180,3 +181,21 @@ def test_a_change_that_is_everywhere_the_same_or_nowhere_gives_numbers_and_gradi
         assert float(loss.detach()) == 0
         (gradient,) = torch.autograd.grad(loss, change)
         assert bool(torch.isfinite(gradient).all())
+
+
+def test_latentclr_is_the_authors():
+    count, directions, sharpness = GOLDEN["xent/b_nv_temp"].tolist()
+    assert sharpness == 0.5
+    layers = [golden(f"xent/feat{layer}").flatten(1) for layer in range(3)]
+    features = torch.cat(layers, dim=1)
+    start, ends = features[: int(count)], features[int(count) :]
+    changes = ends - start.repeat(int(directions), 1)
+    torch.testing.assert_close(
+        all_directions_contrast(changes, int(directions)), golden("xent/loss")[0], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_latentclr_of_perfect_clusters_and_of_no_difference():
+    perfect = torch.eye(3).repeat_interleave(4, dim=0)
+    assert float(all_directions_contrast(perfect, 3)) == pytest.approx(-0.5)
+    assert float(all_directions_contrast(torch.ones(12, 3), 3)) == pytest.approx(0, abs=1e-6)

@@ -17,7 +17,7 @@ from ghbench.training.machine import Machine
 from ghbench.training.run_folder import RunFolder
 
 SMALL = ["sensor=pixels", "enlarged=1", "components=8", "batch=4"]
-VARIANTS = ("binary", "prototype")
+VARIANTS = ("binary", "prototype", "latentclr", "recognition")
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +84,7 @@ def test_every_kind_of_navigator_trains(more, machine, tmp_path):
     assert outcome.finished
 
 
-@pytest.mark.parametrize(
-    "wrong", ["variant=other", "batch=3", "rate", "blocks=2x", "attended=99", "sensor=nobody", "sensor=alexnet"]
-)
+@pytest.mark.parametrize("wrong", ["batch=3", "rate", "blocks=2x", "attended=99", "sensor=nobody", "sensor=alexnet"])
 def test_options_that_cannot_be(wrong):
     with pytest.raises(UsageError):
         recipe("binary", *(["source=fixedES"] if "blocks" in wrong else []), wrong)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -18,6 +19,12 @@ from ghbench.generators.protocol import Generator
 from ghbench.training.settings import parse_settings
 
 SIZE = 64
+USUAL: Mapping[str, dict[str, Any]] = {
+    "prototype": {"batch": 16},
+    "latentclr": {"batch": 4, "rate": 0.01, "scale": 0.5, "diversity": 0.0, "sensor": "pixels", "enlarged": 1},
+    "recognition": {"batch": 8, "rate": 0.01, "scale": 0.5, "diversity": 0.0, "sensor": "pixels", "enlarged": 1},
+}
+"""What the author's runs use beside the defaults, by variant; but his batches of prototypes are 10."""
 
 
 def contrafeat_recipe(
@@ -35,7 +42,7 @@ def contrafeat_recipe(
         generator: Spec string or path of a checkpoint.
         settings: `name=value` for fields of `ContrafeatOptions`.
         size: Side of the images, for generators of several sizes; None for 64 px where that is a choice, else its own.
-        variant: `binary` or `prototype`.
+        variant: `binary`, `prototype`, `latentclr` or `recognition`.
         directions: Number of directions.
         seed: Seed of the initial weights.
 
@@ -44,9 +51,7 @@ def contrafeat_recipe(
         MissingError: A sensor's weights are not there.
     """
     given = parse_settings(ContrafeatOptions, settings, taken=("variant", "directions"))
-    # The author's runs contrast 12 samples a step in pairs, and 10 with prototypes.
-    usual = {} if variant == "binary" else {"batch": 10}
-    options = ContrafeatOptions(**{**usual, **given, "variant": variant, "directions": directions})
+    options = ContrafeatOptions(**{**USUAL.get(variant, {}), **given, "variant": variant, "directions": directions})
     name = spec_at_size(generator, size) if size else _small(generator)
     plugin = generator_plugin(name)
     network = in_rgb(load_generator(plugin))

@@ -10,7 +10,7 @@ from ghbench.contrafeat.training.changes import Agreement
 from ghbench.contrafeat.training.losses import Weights
 from ghbench.errors import UsageError
 
-Variant = Literal["binary", "prototype"]
+Variant = Literal["binary", "prototype", "latentclr", "recognition"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,9 @@ class ContrafeatOptions:
     """How a navigator is trained.
 
     Args:
-        variant: `binary` contrasts pairs of samples, `prototype` samples with learned images.
+        variant: `binary` contrasts pairs of samples, `prototype` samples with learned images; `latentclr` and
+            `recognition` are rivals: all directions of the generator's own features, and directions that a network has
+            to recognise.
         directions: Number of directions.
         attention: See `ghbench.contrafeat.network.attention`.
         attended: Rows that attention chooses from; 0 for all that the generator has.
@@ -87,7 +89,7 @@ class ContrafeatOptions:
 
     def __post_init__(self) -> None:
         if self.variant not in get_args(Variant):
-            raise UsageError(f"variant={self.variant}; expected {' or '.join(get_args(Variant))}")
+            raise UsageError(f"variant={self.variant}; expected {', '.join(get_args(Variant))}")
         if self.batch < 2 or (self.variant == "binary" and self.batch % 2):
             raise UsageError(f"batch={self.batch}; expected an even number of samples, 2 or more")
         if self.directions < 2 or self.scale <= 0 or self.parts < 1 or self.enlarged < 1:
@@ -105,11 +107,6 @@ class ContrafeatOptions:
     def weights(self) -> Weights:
         """Weights of the contrast."""
         return Weights(self.positive, self.negative, self.size)
-
-    @property
-    def drawn(self) -> int:
-        """Images that a step draws."""
-        return self.batch * 5 // 2 if self.variant == "binary" else self.batch * 2
 
     def config(self, rows: int, w_dim: int) -> NavigatorConfig:
         """Architecture of the navigator for a generator.

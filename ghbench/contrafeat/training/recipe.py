@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ghbench.contrafeat.network.navigator import NavigatorNetwork
-from ghbench.contrafeat.network.prototypes import Prototypes
-from ghbench.contrafeat.training.changes import feature_changes
 from ghbench.contrafeat.training.export import export_navigator
 from ghbench.contrafeat.training.latents import NoiseSource, mixed_ws
-from ghbench.contrafeat.training.losses import binary_contrast, diversity, prototype_contrast, prototype_likeness
+from ghbench.contrafeat.training.losses import diversity
+from ghbench.contrafeat.training.objectives import BinaryObjective, Objective, PrototypeObjective
 from ghbench.contrafeat.training.options import ContrafeatOptions
+from ghbench.contrafeat.training.rivals import LatentClrObjective, RecognitionObjective
 from ghbench.contrafeat.training.sensors import Sensor
 from ghbench.figures.picture_grid import picture_grid
 from ghbench.generator import GeneratorSpec
@@ -29,6 +29,10 @@ from ghbench.training.averages import MovingAverage
 from ghbench.training.machine import Machine
 from ghbench.training.recipe import Batch, Recipe
 
+OBJECTIVES: Mapping[str, type[Objective]] = {
+    "binary": BinaryObjective, "prototype": PrototypeObjective, "latentclr": LatentClrObjective,
+    "recognition": RecognitionObjective,
+}  # fmt: skip
 SHOWN_STEPS, SHOWN_SCALE, SHOWN_DIRECTIONS = (-1.0, -0.5, 0.0, 0.5, 1.0), 3.0, 12
 
 
@@ -56,14 +60,13 @@ class ContrafeatRecipe(Recipe):
     ) -> None:  # fmt: skip
         self.generator, self.spec, self.generator_name = generator, spec, generator_name
         self.sensor, self.sensor_digest, self.options, self.seed = sensor, sensor_digest, options, seed
-        self.batch = options.drawn
         rows = max(level.layer for level in generator.levels) + 1
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.navigator = NavigatorNetwork(options.config(rows, generator.w_mean.numel()), axes)
-            self.networks: dict[str, nn.Module] = {"navigator": self.navigator}
-            if options.variant == "prototype":
-                self.networks["prototypes"] = Prototypes(options.directions, spec.size, limited=options.limited)
+            self.objective = OBJECTIVES[options.variant](options, generator, sensor)
+            self.networks: dict[str, nn.Module] = {"navigator": self.navigator, **self.objective.networks}
+        self.batch = self.objective.drawn
         self.averages: dict[str, MovingAverage] = {}
         learned = [one for network in self.networks.values() for one in network.parameters()]
         self.optimisers = {"navigator": torch.optim.Adam(learned, lr=options.rate, betas=(0.0, 0.99), eps=1e-8)}
@@ -81,8 +84,7 @@ class ContrafeatRecipe(Recipe):
         self.machine = machine
         cast("nn.Module", self.generator).to(machine.device)
         self.sensor.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        judge = self._binary if self.options.variant == "binary" else self._prototype
-        self._judged = machine.compile(judge)
+        self._judged = machine.compile(self._judge)
 
     def step(self, batch: Batch) -> Mapping[str, Tensor]:
         """One step of the navigator, and of the prototypes."""
@@ -92,9 +94,9 @@ class ContrafeatRecipe(Recipe):
         # Samples of one code share no noise, as between any two pictures.
         drawn = batch.total // machine.world
         noise = self.noise.draw(drawn, machine.device)
-        inputs = self._binary_choices(count) if options.variant == "binary" else self._prototype_choices(count)
+        choices = self.objective.choices(count, machine.device)
         with machine.autocast():
-            loss, terms = self._judged(ws, noise, *inputs)
+            loss, terms = self._judged(ws, noise, *choices)
         machine.update(self.optimisers["navigator"], loss)
         return terms
 
@@ -115,76 +117,18 @@ class ContrafeatRecipe(Recipe):
 
     def export(self, folder: Path, history: Mapping[str, Any]) -> None:
         """Write `model.safetensors` and `card.md`."""
-        prototypes = self._prototypes().detach() if self.options.variant == "prototype" else None
+        prototypes = self.objective.prototypes.detach() if isinstance(self.objective, PrototypeObjective) else None
         export_navigator(
             folder, self.navigator, prototypes, self.spec, self.generator_name, self.sensor_digest, self.describe(),
             history,
         )  # fmt: skip
 
-    def _binary_choices(self, count: int) -> tuple[Tensor, ...]:
-        """Directions i and j != i and two steps, for each of count / 2 queries."""
-        options, device, half = self.options, self.machine.device, count // 2
-        first = torch.randint(options.directions, (half,), device=device)
-        other = (first + torch.randint(1, options.directions, (half,), device=device)) % options.directions
-        steps = (torch.rand(2, half, 1, 1, device=device) * 2 - 1) * options.scale
-        return first, other, steps[0], steps[1]
-
-    def _prototype_choices(self, count: int) -> tuple[Tensor, ...]:
-        """A direction and a step for each sample, and whether the prototypes are mirrored, 1 or 0."""
-        options, device = self.options, self.machine.device
-        which = torch.randint(options.directions, (count,), device=device)
-        step = (torch.rand(count, 1, 1, device=device) * 2 - 1) * options.scale
-        mirrored = torch.rand((), device=device) < (0.5 if options.mirrored else 0.0)
-        return which, step, mirrored.float()
-
-    def _binary(
-        self, ws: Tensor, noise: Sequence[Tensor], first: Tensor, other: Tensor, step: Tensor, other_step: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        options, how = self.options, self.options.agreement
+    def _judge(self, ws: Tensor, noise: Sequence[Tensor], *choices: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         directions = self.navigator(ws)
-        one, two = ws.chunk(2)
-        mine, theirs = directions.chunk(2)
-        row = torch.arange(len(one), device=ws.device)
-        query = one + step * mine[row, first]
-        positive = two + step * theirs[row, first]
-        away = one + other_step * mine[row, other] if options.on_self else two + other_step * theirs[row, other]
-        maps = self._maps(torch.cat([one, two, query, positive, away]), noise)
-        parts = [[layer.chunk(5)[part] for layer in maps] for part in range(5)]
-        start = parts[0] if options.on_self else parts[1]
-        changes = [
-            feature_changes(parts[2], parts[0], how), feature_changes(parts[3], parts[1], how),
-            feature_changes(parts[4], start, how),
-        ]  # fmt: skip
-        contrast = binary_contrast(changes[0], changes[1], changes[2], how, options.weights).mean()
-        return self._with_diversity(contrast, directions)
-
-    def _prototype(
-        self, ws: Tensor, noise: Sequence[Tensor], which: Tensor, step: Tensor, mirrored: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        options, how = self.options, self.options.agreement
-        directions = self.navigator(ws)
-        move = step / 2 * directions[torch.arange(len(ws), device=ws.device), which]
-        maps = self._maps(torch.cat([ws - move, ws + move]), noise)
-        changes = [layer.chunk(2)[1] - layer.chunk(2)[0] for layer in maps]
-        images = self._prototypes()
-        prototypes = self.sensor(torch.lerp(images, -images.flip(3), mirrored))
-        contrast = prototype_contrast(changes, prototypes, which, how, options.weights)
-        if options.likeness:
-            contrast = contrast + options.likeness * prototype_likeness(prototypes, how)
-        return self._with_diversity(contrast, directions)
-
-    def _with_diversity(self, contrast: Tensor, directions: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        contrast = self.objective.loss(directions, ws, noise, *choices)
         spread = diversity(directions)
         loss = contrast + self.options.diversity * spread
         return loss, {"contrast": contrast.detach(), "diversity": spread.detach()}
-
-    def _maps(self, ws: Tensor, noise: Sequence[Tensor]) -> list[Tensor]:
-        found: list[Tensor] = self.sensor(self.generator.synthesis(ws, noise=noise).float())
-        return found
-
-    def _prototypes(self) -> Tensor:
-        images: Tensor = self.networks["prototypes"]()
-        return images
 
 
 @torch.no_grad()

@@ -59,6 +59,10 @@ class Sensor(nn.Module):
             images = images.expand(-1, 3, -1, -1)
         if self.enlarged > 1:
             images = functional.interpolate(images, scale_factor=self.enlarged, mode="bilinear")
+        return self.of_size(images)
+
+    def of_size(self, images: Tensor) -> list[Tensor]:
+        """Images [N, 3, R, R] in [-1, 1], not enlarged, to maps."""
         return [one.float() for one in self.network(images)]
 
 
