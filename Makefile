@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .PHONY: run test lint types bench bench-probes bench-controls bench-peers bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
-	train-fashion train-digits train-heads train-ghfeat
+	train-fashion train-digits train-heads train-ghfeat train-discovery
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -113,6 +113,12 @@ train-ghfeat: $(VENV)/.train
 	$(FACES) --size 64 --images 240000 --run faces64 -o width=0.75
 	$(SMALL) --generator stylegan1-fashion32 --data fashion-mnist --run ghfeat-fashion32
 	$(SMALL) --generator stylegan2-mnist32 --data mnist-10k --run ghfeat-mnist32
+
+# ContraFeat's navigators for faces, and the names of their directions; an hour on two cores.
+train-discovery: $(VENV)/.train
+	$(BIN)/ghbench train contrafeat --generator mobile-stylegan-ffhq --variant binary --directions 30 --run bin30
+	$(BIN)/ghbench train contrafeat --generator mobile-stylegan-ffhq --variant prototype --directions 30 --run pt30
+	$(BIN)/python benchmarks/direction_names.py bin30 pt30
 
 # Wheels and source archives in dist/, each wheel below PyPI's limits; weights for research only are a package of their
 # own. Then a fresh environment, with nothing but the wheel, runs a first evaluation.

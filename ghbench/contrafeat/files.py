@@ -102,6 +102,27 @@ def describe_navigator(path: Path) -> NavigatorDescription:
     )  # fmt: skip
 
 
+def name_directions(path: Path, names: Mapping[str, tuple[int, float]], evidence: str) -> None:
+    """Write names of directions into a navigator's file, atomically, in the place of those that it has.
+
+    Args:
+        path: The file.
+        names: Number and sign of a direction by name.
+        evidence: What the names rest on.
+    """
+    described = describe_navigator(path)
+    checkpoint = described.checkpoint
+    stated = dict(checkpoint.config.get("config") or {})
+    listed = {name: [number, sign] for name, (number, sign) in names.items()}
+    stated["about"] = {**described.about, "names": listed, "names rest on": evidence}
+    checkpoints.write(
+        path,
+        Checkpoint(FORMAT, checkpoint.tensors, stated, checkpoint.digest),
+        licence=described.licence,
+        architecture={NETWORK: described.config.to_json()},
+    )
+
+
 def build_navigator(described: NavigatorDescription) -> NavigatorNetwork:
     """The navigator of a file, frozen, on the CPU.
 

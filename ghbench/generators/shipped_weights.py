@@ -7,7 +7,9 @@ from pathlib import Path
 
 from ghbench.errors import MissingError
 
-NONCOMMERCIAL = frozenset({"ghfeat-faces64", "ghfeat-faces128", "mobile-stylegan-heads"})
+NONCOMMERCIAL = frozenset({
+    "contrafeat-binary", "contrafeat-prototype", "ghfeat-faces64", "ghfeat-faces128", "mobile-stylegan-heads"
+})  # fmt: skip
 """Weights taught by generators whose terms, or whose data's, exclude commercial use."""
 
 PACKAGE = "ghbench-weights-nc"

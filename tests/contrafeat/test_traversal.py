@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from ghbench import registry
 from ghbench.cli.main import app
-from ghbench.contrafeat.files import save_navigator
+from ghbench.contrafeat.files import name_directions, save_navigator
 from ghbench.contrafeat.navigators import Contrafeat
 from ghbench.contrafeat.network.config import NavigatorConfig
 from ghbench.contrafeat.network.navigator import NavigatorNetwork
@@ -133,3 +133,11 @@ def test_the_command_draws_seeds_and_photographs(file, tmp_path):
     done = CliRunner().invoke(app, [*arguments, str(photo), *folder])
     assert done.exit_code == 0, done.output
     assert len(list((tmp_path / "folder").glob("*.png"))) == 3 * 5
+
+
+def test_names_are_written_into_the_file(file):
+    before = Contrafeat(str(file)).directions()
+    name_directions(file, {"yaw": (0, 1.0)}, "looking")
+    navigator = Contrafeat(str(file))
+    assert navigator.names == {"yaw": (0, 1.0)}
+    np.testing.assert_array_equal(navigator.directions(), before)

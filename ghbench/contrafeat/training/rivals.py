@@ -92,7 +92,9 @@ class RecognitionObjective(Objective):
         before, after = self.images(torch.cat([ws, moved]), noise).chunk(2)
         scores, steps = self.networks["recogniser"](torch.cat([before, after], dim=1))
         wrong = functional.cross_entropy(scores.float(), which)
-        return wrong + WEIGHT_OF_STEP * (steps.float() - step[:, 0, 0] / self.options.scale).abs().mean()
+        off = (steps.float() - step[:, 0, 0] / self.options.scale).abs().mean()
+        loss: Tensor = wrong + WEIGHT_OF_STEP * off
+        return loss
 
 
 class Recogniser(nn.Module):
@@ -115,5 +117,4 @@ class Recogniser(nn.Module):
     def forward(self, pairs: Tensor) -> tuple[Tensor, Tensor]:
         """Two pictures of each sample [N, 6, R, R] to scores of directions [N, K] and steps [N]."""
         features = self.stages(pairs)
-        steps: Tensor = self.step(features)[:, 0]
-        return self.which(features), steps
+        return self.which(features), self.step(features)[:, 0]
