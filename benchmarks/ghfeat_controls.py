@@ -1,6 +1,6 @@
 """What of GH-Feat the generator teaches: equal encoders, trained on equal images, with decoders that know less.
 
-Trains the arms unless they are there (runs resume), then compares them on ORL and on unseen renders.
+`python benchmarks/ghfeat_controls.py [IMAGES]`, 24,000 a training by default, which makes the committed table; trains the arms unless they are there (runs resume), then compares them on ORL and on unseen renders.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from ghbench.results.statistics import holm
 from ghbench.seeds import seeds_for
 from ghbench.training.settings import parse_settings
 
-GENERATOR, SIZE, IMAGES, SEEDS, JUDGED = "mobile-stylegan-ffhq", 64, 24_000, 3, 500
+GENERATOR, SIZE, SEEDS, JUDGED = "mobile-stylegan-ffhq", 64, 3, 500
+IMAGES = int(sys.argv[1]) if len(sys.argv) > 1 else 24_000
 COMMON = ("width=0.5",)
 ARMS = {
     "generator": ("pixels, through the generator: the paper's loss", ("code=0",)),
@@ -82,7 +83,11 @@ ORL was looked at when the metric was tried: this is evidence from development d
 
 
 def _folder(arm: str) -> Path:
-    return locations.cache() / "runs" / f"control-{arm}"
+    return locations.cache() / "runs" / _run(arm)
+
+
+def _run(arm: str) -> str:
+    return f"control-{IMAGES}-{arm}"
 
 
 def _train(arm: str) -> None:
@@ -96,7 +101,7 @@ def _train(arm: str) -> None:
             raise SystemExit(f"{path.parent} was trained with other settings; fix: rm -r {path.parent}")
         return
     command = ["train", "ghfeat", "--generator", GENERATOR, "--size", SIZE, "--images", IMAGES]
-    command += ["--run", f"control-{arm}", *(part for setting in settings for part in ("-o", setting))]
+    command += ["--run", _run(arm), *(part for setting in settings for part in ("-o", setting))]
     subprocess.run([str(Path(sys.executable).with_name("ghbench")), *map(str, command)], check=True)
 
 
