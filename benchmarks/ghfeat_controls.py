@@ -1,6 +1,7 @@
 """What of GH-Feat the generator teaches: equal encoders, trained on equal images, with decoders that know less.
 
-`python benchmarks/ghfeat_controls.py [IMAGES]`, 24,000 a training by default, which makes the committed table; trains the arms unless they are there (runs resume), then compares them on ORL and on unseen renders.
+`python benchmarks/ghfeat_controls.py [IMAGES]`, 24,000 a training by default, which makes the committed table. Trains the
+arms unless they are there (runs resume), then compares them on ORL and on unseen renders.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ nothing of what another seed would give. Whitened AUC less the mean of three unt
 ORL was looked at when the metric was tried: this is evidence from development data.
 """
     head = ["taught by", "AUC, raw", "AUC, whitened", "less", "error", "R2"]
-    write("ghfeat_controls", "What GH-Feat's generator teaches", text, head, rows, numbers=numbers)
+    name = "ghfeat_controls" + ("" if IMAGES == 24_000 else f"_{IMAGES}")
+    write(name, "What GH-Feat's generator teaches", text, head, rows, numbers=numbers)
 
 
 def _folder(arm: str) -> Path:
