@@ -1,7 +1,7 @@
 """What of GH-Feat the generator teaches: equal encoders, trained on equal images, with decoders that know less.
 
-`python benchmarks/ghfeat_controls.py [IMAGES]`, 24,000 a training by default, which makes the committed table. Trains the
-arms unless they are there (runs resume), then compares them on ORL and on unseen renders.
+`python benchmarks/ghfeat_controls.py [IMAGES]`, by default 24,000 a training, which makes the committed table. Trains
+the arms unless they are there (runs resume), then compares them on ORL and on unseen renders.
 """
 
 from __future__ import annotations
