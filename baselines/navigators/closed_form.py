@@ -1,4 +1,4 @@
-"""Directions that need no training: random ones, principal components of w, and what affine layers pass most."""
+"""Directions that need no training: random ones, principal components of w, what changes codes or pictures most."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from ghbench.generators.protocol import Generator
 
+STEP, PART = 0.02, 20
+"""Step of differences, as a share of the largest deviation of w; pictures at once."""
 FACES = SpecString("mobile-stylegan-ffhq", options={"size": "64"})
 
 
@@ -53,7 +55,7 @@ class ClosedForm(ABC):
             version="1",
             weights_digest=digest,
             training=TrainingRecord(
-                datasets=about.training.datasets, image_digests=None, networks=(about.weights_digest,),
+                datasets=about.training.datasets, image_digests=None, networks=self.networks(),
                 supervision="unsupervised", domain="in-generator",
             ),
             licence=about.licence,
@@ -80,6 +82,10 @@ class ClosedForm(ABC):
     def recipe(self) -> dict[str, Any]:
         """What decides the directions beside the generator, as JSON values."""
         return {"directions": self.count, "rows": self.rows}
+
+    def networks(self) -> tuple[str, ...]:
+        """Digests of the networks that decide the directions."""
+        return (self._generator_spec.weights_digest,)
 
     @abstractmethod
     def axes(self, generator: Generator) -> Tensor:
@@ -177,3 +183,65 @@ class Sefa(ClosedForm):
 
         weights = self._window(max(level.layer for level in generator.levels) + 1)
         return sefa_axes(generator, [level.name for level in generator.levels if weights[level.layer]])
+
+
+class Hessian(ClosedForm):
+    """Directions along which pictures change most: eigenvectors of the mean metric tensor (Wang and Ponce 2021).
+
+    The metric tensor of a code is J^T J, with J the derivative of a sensor's features, of unit length at each place, by
+    w, in the subspace of principal components; forward differences take its place.
+
+    Args:
+        generator: Spec string of a generator.
+        directions: Number of directions.
+        rows: Window of rows; empty for all.
+        components: Principal components that span the subspace.
+        sensor: Extractor that offers its network for perceptual losses.
+        codes: Codes over which tensors are averaged.
+    """
+
+    name: ClassVar[str] = "hessian"
+    citation: ClassVar[str] = "Wang and Ponce 2021, The Geometry of Deep Generative Image Models and its Applications"
+
+    def __init__(
+        self, generator: SpecString = FACES, directions: int = 30, rows: str = "", components: int = 100,
+        sensor: str = "mobilenet-v2", codes: int = 10,
+    ) -> None:  # fmt: skip
+        super().__init__(generator, directions, rows)
+        if components < directions or codes < 1:
+            raise UsageError(f"components={components}, codes={codes}; expected {directions} components, and a code")
+        self.components, self.sensor, self.codes = components, sensor, codes
+
+    def recipe(self) -> dict[str, Any]:
+        """What decides the directions."""
+        sensor = registry.build("extractor", self.sensor).spec().weights_digest
+        return {**super().recipe(), "components": self.components, "sensor": sensor, "codes": self.codes}
+
+    def networks(self) -> tuple[str, ...]:
+        """The generator and the sensor."""
+        return (*super().networks(), registry.build("extractor", self.sensor).spec().weights_digest)
+
+    def axes(self, generator: Generator) -> Tensor:
+        """Eigenvectors in the subspace, the largest first."""
+        import torch
+
+        from ghbench.contrafeat.subspace import principal_axes
+        from ghbench.generators.rendering import seeded_z
+        from ghbench.ghfeat.training.perceptual import perceptual_network
+        from ghbench.seeds import seeds_for
+
+        look, _ = perceptual_network(self.sensor)
+        found = principal_axes(generator)
+        basis, step = found.axes[: self.components], STEP * float(found.deviations[0])
+        weights = torch.from_numpy(self._window(max(level.layer for level in generator.levels) + 1)).float()
+        moves = step * basis[:, None] * weights[None, :, None]
+        total = torch.zeros(len(basis), len(basis), dtype=torch.float64)
+        with torch.no_grad():
+            for seed in seeds_for("train", self.codes):
+                ws = generator.mapping(seeded_z([seed], generator.z_dim))
+                start = look(generator.synthesis(ws))
+                parts = [look(generator.synthesis(ws + part)) - start for part in torch.split(moves, PART)]
+                slopes = torch.cat(parts).double() / step
+                total += slopes @ slopes.T
+        vectors: Tensor = torch.linalg.eigh(total).eigenvectors.flip(1).T.float()
+        return vectors @ basis

@@ -20,6 +20,7 @@ from ghbench.generators.first_party import TinyRandom
 from ghbench.generators.pictures import pictures_of_seeds
 from ghbench.generators.tiny import tiny_generator
 from ghbench.ghfeat.codec import Codec
+from ghbench.testing import ConformanceError, check_navigator
 
 CLOSED_FORM = ("random-directions", "ganspace", "sefa")
 ROWS = tiny_generator().rows
@@ -141,3 +142,53 @@ def test_names_are_written_into_the_file(file):
     navigator = Contrafeat(str(file))
     assert navigator.names == {"yaw": (0, 1.0)}
     np.testing.assert_array_equal(navigator.directions(), before)
+
+
+@pytest.mark.parametrize("name", CLOSED_FORM)
+def test_closed_forms_keep_the_contract(name):
+    check_navigator(registry.build("extractor", f"{name}:generator=tiny,directions=5"))
+
+
+def test_navigators_from_files_keep_the_contract_adaptive_ones_too(file, tmp_path):
+    check_navigator(Contrafeat(str(file)))
+    torch.manual_seed(1)
+    network = NavigatorNetwork(NavigatorConfig(4, ROWS, 16, source="ada1w", attention="adaALLw"))
+    path = tmp_path / "adaptive.safetensors"
+    save_navigator(
+        path, network, licence="Apache-2.0", record=TrainingRecord(networks=(DIGEST,)),
+        about={"generator": "tiny", "generator_digest": DIGEST},
+    )  # fmt: skip
+    with pytest.raises(ConformanceError, match="give check_navigator some codes"):
+        check_navigator(Contrafeat(str(path)))
+    check_navigator(Contrafeat(str(path)), np.random.default_rng(0).normal(size=(4, ROWS, 16)).astype(np.float32))
+
+
+def test_the_kit_finds_what_is_wrong():
+    class Restless(type(registry.build("extractor", "ganspace:generator=tiny,directions=5"))):
+        def directions(self, codes=None):
+            return super().directions(codes) * np.random.default_rng().uniform(1, 2)
+
+    with pytest.raises(ConformanceError):
+        check_navigator(Restless(generator=registry.parse("tiny"), directions=5))
+
+
+def test_the_hessian_finds_what_changes_pictures_most(monkeypatch):
+    class Pixels(torch.nn.Module):
+        def forward(self, images):
+            return images.flatten(1)
+
+    monkeypatch.setattr("ghbench.ghfeat.training.perceptual.perceptual_network", lambda _: (Pixels(), "digest"))
+    options = "generator=tiny,directions=12,components=12,codes=20,sensor=pixels"
+    navigator = registry.build("extractor", f"hessian:{options}")
+    check_navigator(navigator)
+    generator = tiny_generator()
+
+    def moved(directions):
+        with torch.no_grad():
+            ws = generator.mapping(torch.randn(20, 16, generator=torch.Generator().manual_seed(1)))
+            start = generator.synthesis(ws)
+            return [float((generator.synthesis(ws + 0.05 * torch.from_numpy(one)) - start).square().mean())
+                    for one in directions]  # fmt: skip
+
+    changes = moved(navigator.directions())
+    assert np.mean(changes[:3]) > 1.3 * np.mean(changes[-3:])

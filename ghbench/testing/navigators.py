@@ -1,0 +1,86 @@
+"""Does a navigator keep the contract of `ghbench.extractor`?"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench.errors import UsageError
+from ghbench.extractor import Navigator, NavigatorSpec
+from ghbench.testing.violation import demand
+
+TOLERANCE = 1e-4
+"""Largest difference of directions that should be equal, relative to the largest number."""
+
+
+def check_navigator(navigator: Navigator, codes: NDArray[Any] | None = None) -> NavigatorSpec:
+    """Check a navigator with directions in W+ against the contract; nothing is said about how good they are.
+
+    The spec is complete and does not change. Directions are finite floats, the same every time; those of a code do not
+    depend on the codes beside it; codes are left as they were.
+
+    Args:
+        navigator: What to check.
+        codes: float32 [4 or more, L, D]; None for made-up ones of the shape of the global directions.
+
+    Returns:
+        The navigator's spec.
+
+    Raises:
+        ConformanceError: The sentence of the contract that does not hold.
+    """
+    demand(isinstance(navigator, Navigator), f"{type(navigator).__name__} has no method directions(codes)")
+    subject: Any = navigator
+    spec = subject.spec()
+    demand(isinstance(spec, NavigatorSpec), f"spec() returns {type(spec).__name__}, not ghbench's NavigatorSpec")
+    for name in ("name", "version", "weights_digest", "licence", "generator", "generator_digest", "directions_digest"):
+        value = getattr(spec, name)
+        demand(isinstance(value, str) and value, f"spec().{name} is {value!r}, expected a text that is not empty")
+    for name in ("weights_digest", "directions_digest"):
+        demand(re.fullmatch(r"[0-9a-f]{64}", getattr(spec, name)), f"{spec.name}: {name} is no hexadecimal sha256")
+    demand(spec.space == "w_plus", f"{spec.name}: the kit knows directions in w_plus, these are in {spec.space}")
+    alone = _global(navigator, spec)
+    if codes is None:
+        demand(alone is not None, f"{spec.name}: directions depend on the code; give check_navigator some codes")
+        assert alone is not None
+        codes = np.random.default_rng(0).standard_normal((4, *alone.shape[1:])).astype(np.float32)
+    given = codes.copy()
+    whole = _checked(navigator.directions(given), spec, 4, codes.shape)
+    demand(np.array_equal(given, codes), f"{spec.name}: directions() changed its input")
+    _demand_close(spec, whole, navigator.directions(given), "the same codes give other directions the next time")
+    one = np.concatenate([np.asarray(navigator.directions(codes[row : row + 1])) for row in range(len(codes))])
+    _demand_close(spec, whole, one, "directions of a code depend on the codes beside it")
+    if alone is not None:
+        every = np.broadcast_to(alone, whole.shape)
+        _demand_close(spec, every, whole, "there are global directions, and those of codes differ from them")
+    demand(subject.spec() == spec, f"{spec.name}: spec() says something else after use")
+    assert isinstance(spec, NavigatorSpec)
+    return spec
+
+
+def _global(navigator: Navigator, spec: NavigatorSpec) -> NDArray[Any] | None:
+    """Global directions [K, L, D]; None where they depend on the code."""
+    try:
+        found = navigator.directions()
+    except UsageError:
+        return None
+    return _checked(found, spec, 3, None)
+
+
+def _checked(found: Any, spec: NavigatorSpec, axes: int, codes: tuple[int, ...] | None) -> NDArray[Any]:
+    array = np.asarray(found)
+    demand(array.ndim == axes and np.issubdtype(array.dtype, np.floating), f"{spec.name}: directions are {array.shape}")
+    if codes is not None:
+        wanted = (codes[0], array.shape[1], *codes[1:])
+        demand(array.shape == wanted, f"{spec.name}: directions of codes are {array.shape}, expected {wanted}")
+    demand(array.size and np.isfinite(array).all(), f"{spec.name}: directions must be finite numbers, at least one")
+    return array
+
+
+def _demand_close(spec: NavigatorSpec, one: NDArray[Any], other: Any, sentence: str) -> None:
+    array = np.asarray(other)
+    near = array.shape == one.shape and np.abs(one - array).max() <= TOLERANCE * max(np.abs(one).max(), 1e-12)
+    demand(near, f"{spec.name}: {sentence}")
