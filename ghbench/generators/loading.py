@@ -20,6 +20,7 @@ from ghbench.generators.conversion.networks import FORMATS, assumptions
 from ghbench.generators.first_party import FACES
 from ghbench.generators.mobile_weights import build_mobile_stylegan
 from ghbench.generators.protocol import Generator
+from ghbench.spec_string import parse
 
 SUFFIXES = {".pkl", ".pt", ".pth", ".xml", ".safetensors"}
 UNSTATED = "not stated in the file"
@@ -97,6 +98,28 @@ def spec_at_size(generator: str, size: int | None) -> str:
         return name if generator_plugin(name).spec().size == size else generator
     except UsageError as error:
         raise UsageError(f"{generator} has no size {size}", fix="leave out --size") from error
+
+
+def shared_rows(generator: Generator, name: str) -> int:
+    """Rows of W+ that a generator shares with its whole network, from the coarsest; all of them if it is whole.
+
+    The last row of a shortened one styles its own conversion to colours; in the whole network it styles another layer.
+
+    Args:
+        generator: The generator.
+        name: Spec string or path that loads it.
+    """
+    rows = max(level.layer for level in generator.levels) + 1
+    try:
+        parsed = parse(name)
+    except UsageError:
+        return rows
+    own = generator_plugin(name).spec().size
+    if "size" not in parsed.options or generator_plugin(str(parsed.without("size"))).spec().size <= own:
+        return rows
+    last = generator.levels[-1]
+    alone = all(level.layer != last.layer for level in generator.levels[:-1])
+    return rows - 1 if alone else rows
 
 
 def recorded_generator(name: str) -> GeneratorPlugin:

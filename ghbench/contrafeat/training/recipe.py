@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ghbench.contrafeat.network.navigator import NavigatorNetwork
 from ghbench.contrafeat.training.export import export_navigator
@@ -22,6 +23,7 @@ from ghbench.contrafeat.training.rivals import LatentClrObjective, RecognitionOb
 from ghbench.contrafeat.training.sensors import Sensor
 from ghbench.figures.picture_grid import picture_grid
 from ghbench.generator import GeneratorSpec
+from ghbench.generators.loading import shared_rows
 from ghbench.generators.protocol import Generator
 from ghbench.generators.rendering import seeded_z, to_uint8
 from ghbench.seeds import seeds_for
@@ -60,7 +62,8 @@ class ContrafeatRecipe(Recipe):
     ) -> None:  # fmt: skip
         self.generator, self.spec, self.generator_name = generator, spec, generator_name
         self.sensor, self.sensor_digest, self.options, self.seed = sensor, sensor_digest, options, seed
-        rows = max(level.layer for level in generator.levels) + 1
+        self.rows = max(level.layer for level in generator.levels) + 1
+        rows = shared_rows(generator, generator_name)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.navigator = NavigatorNetwork(options.config(rows, generator.w_mean.numel()), axes)
@@ -90,7 +93,7 @@ class ContrafeatRecipe(Recipe):
         """One step of the navigator, and of the prototypes."""
         machine, options = self.machine, self.options
         count = options.batch // machine.world
-        ws = mixed_ws(self.generator, count, options.parts, self.navigator.config.rows).float()
+        ws = mixed_ws(self.generator, count, options.parts, self.rows).float()
         # Samples of one code share no noise, as between any two pictures.
         drawn = batch.total // machine.world
         noise = self.noise.draw(drawn, machine.device)
@@ -106,13 +109,13 @@ class ContrafeatRecipe(Recipe):
 
     def evaluate(self, *, final: bool) -> Mapping[str, float]:  # noqa: ARG002 - cheap
         """Diversity of the directions, and how many rows attention spreads over."""
-        ws = mixed_ws(self.generator, 2, 1, self.navigator.config.rows)
+        ws = mixed_ws(self.generator, 2, 1, self.rows)
         with torch.no_grad():
-            weights = self.navigator.attention(ws).mean(dim=0)
+            weights = self.navigator.attention(ws[:, : self.navigator.config.rows]).mean(dim=0)
             shares = weights / weights.sum(dim=1, keepdim=True)
             spread = (-(shares * shares.clamp_min(1e-12).log()).sum(dim=1)).exp().mean()
             count = self.options.directions
-            overlap = diversity(self.navigator(ws)) / (count * (count - 1))
+            overlap = diversity(whole_rows(self.navigator, ws)) / (count * (count - 1))
         return {"mean squared cosine of directions": float(overlap), "rows a direction": float(spread)}
 
     def export(self, folder: Path, history: Mapping[str, Any]) -> None:
@@ -124,11 +127,17 @@ class ContrafeatRecipe(Recipe):
         )  # fmt: skip
 
     def _judge(self, ws: Tensor, noise: Sequence[Tensor], *choices: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        directions = self.navigator(ws)
+        directions = whole_rows(self.navigator, ws)
         contrast = self.objective.loss(directions, ws, noise, *choices)
         spread = diversity(directions)
         loss = contrast + self.options.diversity * spread
         return loss, {"contrast": contrast.detach(), "diversity": spread.detach()}
+
+
+def whole_rows(navigator: NavigatorNetwork, ws: Tensor) -> Tensor:
+    """Directions [N, K, L, D] of codes [N, L, D]; rows beyond those that the navigator knows are not moved."""
+    known = navigator.config.rows
+    return functional.pad(navigator(ws[:, :known]), (0, 0, 0, ws.shape[1] - known))
 
 
 @torch.no_grad()
@@ -139,7 +148,7 @@ def traversals(
     chosen = seeds_for("monitoring", 1)[0] if seed is None else seed
     device = generator.w_mean.device
     ws = generator.mapping(seeded_z([chosen], generator.z_dim).to(device), 0.5)
-    found = navigator(ws)[0]
+    found = whole_rows(navigator, ws)[0]
     moved = [ws[0] + SHOWN_SCALE * step * found[number] for number in directions for step in SHOWN_STEPS]
     images = to_uint8(generator.synthesis(torch.stack(moved)))
     return picture_grid(images.transpose(0, 2, 3, 1), columns=len(SHOWN_STEPS))
