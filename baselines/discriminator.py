@@ -81,11 +81,13 @@ class Discriminator(TorchEncoder):
 
     @property
     def _shipped(self) -> bool:
-        return shipped_file(self.generator).is_file()
+        known = any(plugin.name == self.generator for plugin in registry.plugins("generator"))
+        return known and shipped_file(self.generator).is_file()
 
     @property
     def _file(self) -> Path:
-        return shipped_file(self.generator) if self._shipped else user_path(self.generator)
+        path = shipped_file(self.generator) if self._shipped else user_path(self.generator)
+        return path / "model.safetensors" if path.is_dir() else path
 
     @cached_property
     def _about(self) -> GeneratorSpec:

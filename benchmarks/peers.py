@@ -99,7 +99,7 @@ def main() -> None:
         names = {arm: what for arm, (what, _) in ARMS.items()}
         model = locations.cache() / "runs" / Run("generator", data, 0).name
         found["untrained"] = [_correct(f"ghfeat-untrained:weights={model},seed={seed}", task) for seed in range(SEEDS)]
-        found["discriminator"] = [_correct(f"discriminator:generator={generator},levels=all", task)]
+        found["discriminator"] = [_correct(f"discriminator:generator={generator},level=all", task)]
         found["pixels"] = [_correct("pixels", task)]
         names |= {
             "untrained": "nothing: random weights", "discriminator": "telling real from generated: a discriminator",
@@ -115,8 +115,9 @@ def main() -> None:
 `{METRIC}` of a linear classifier on all levels of the codes (`ghbench run --task linear`), mean over seeds, 95 % over
 test images; *spread* is the standard deviation over training seeds.
 
-Every arm: GH-Feat's compact encoder at half width, codes of equal width, {IMAGES:,} images of the training split in
-batches of 32. The generators have seen that split too. Nothing was tuned for any arm.
+Every trained arm: GH-Feat's compact encoder at half width, codes of equal width, {IMAGES:,} images of the training
+split in batches of 32; codes of renders are learned from as many renders. The generators have seen that split too, and
+so has the discriminator. Nothing was tuned for any arm.
 
 With equal encoder, images and steps, a frozen trained generator as decoder changes `{METRIC}`, against the same losses
 with a learned decoder (paired by seed, and by image):

@@ -31,6 +31,7 @@ from ghbench.ghfeat.training.schedule import cosine_rate
 from ghbench.training.averages import MovingAverage
 from ghbench.training.card import Card
 from ghbench.training.gan import GanOptions
+from ghbench.training.gan_job import is_grey
 from ghbench.training.images import TrainingImages, record_name
 from ghbench.training.machine import Machine
 from ghbench.training.recipe import Batch, Recipe
@@ -85,6 +86,7 @@ class EncoderRecipe(Recipe):
             raise UsageError("settled must be between 0 and 1, and a batch have two images or more")
         self.images, self.total, self.seed = TrainingImages(_dataset(data), size), total, seed
         self.items, self.batch = len(self.images), self.options.batch
+        self.colours = 1 if is_grey(self.images.dataset) else 3
         config = compact(_layout(self.options.generator, size), size, width=self.options.width)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

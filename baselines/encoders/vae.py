@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 import torch
@@ -17,7 +16,7 @@ class Vae(Reconstructing):
     """Codes are means of normal posteriors, whose log-variances are an affine function of the means.
 
     The decoder's variance is the one under which the batch is most likely, so that no weight has to be tuned: a term of
-    D / 2 log(squared error) for images of D numbers.
+    D / 2 log(squared error) for images of D numbers; grey ones have one channel, although the encoder sees three.
     """
 
     name: ClassVar[str] = "vae"
@@ -41,7 +40,7 @@ class Vae(Reconstructing):
         logs = self.networks["spread"](means).float().clamp(-10, 10)
         made = self.networks["decoder"](means + (logs / 2).exp() * noise).float()
         error, divergence = (made - images).square().mean(), normal_divergence(means, logs).mean()
-        loss = error.clamp_min(1e-8).log() / 2 + divergence / math.prod(images.shape[1:])
+        loss = error.clamp_min(1e-8).log() / 2 + divergence / (self.colours * images[0, 0].numel())
         return loss, {"mse": error.detach(), "kl": divergence.detach()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,12 @@ from ghbench import registry
 from ghbench.digests import digest_json
 from ghbench.errors import UsageError
 from ghbench.extractor import NavigatorSpec, TrainingRecord
-from ghbench.generator import GeneratorSpec
 from ghbench.spec_string import SpecString
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ghbench.generator import GeneratorSpec
     from ghbench.generators.protocol import Generator
 
 STEP, PART = 0.02, 20
@@ -28,6 +28,8 @@ FACES = SpecString("mobile-stylegan-ffhq", options={"size": "64"})
 
 class ClosedForm(ABC):
     """K directions of norm sqrt(D) in w, with equal shares in a window of rows of W+, which add to 1.
+
+    All rows are those that the generator shares with its whole network, if it is only its first layers.
 
     Args:
         generator: Spec string of a generator.
@@ -75,8 +77,8 @@ class ClosedForm(ABC):
         found = self._directions
         if codes is None:
             return found
-        missing = np.shape(codes)[1] - found.shape[1]
-        whole = np.pad(found, ((0, 0), (0, max(missing, 0)), (0, 0)))
+        rows = np.shape(codes)[1]
+        whole = np.pad(found[:, :rows], ((0, 0), (0, max(rows - found.shape[1], 0)), (0, 0)))
         return np.broadcast_to(whole, (len(codes), *whole.shape))
 
     def recipe(self) -> dict[str, Any]:
@@ -93,7 +95,9 @@ class ClosedForm(ABC):
 
     @cached_property
     def _generator_spec(self) -> GeneratorSpec:
-        return cast("GeneratorSpec", registry.build("generator", self.generator).spec())
+        from ghbench.generators.loading import generator_plugin
+
+        return generator_plugin(str(self.generator)).spec()
 
     @cached_property
     def _directions(self) -> NDArray[np.float32]:
@@ -104,14 +108,21 @@ class ClosedForm(ABC):
         if len(axes) < self.count:
             raise UsageError(f"{self.name} has {len(axes)} directions, not {self.count}", fix=f"directions={len(axes)}")
         axes = axes[: self.count] / np.sqrt(np.square(axes[: self.count]).mean(axis=1, keepdims=True))
-        weights = self._window(max(level.layer for level in generator.levels) + 1)
+        weights = self._window(generator)
         return np.asarray(axes[:, None, :] * weights[None, :, None], np.float32)
 
-    def _window(self, count: int) -> NDArray[np.float64]:
+    def _window(self, generator: Generator) -> NDArray[np.float64]:
+        from ghbench.generators.loading import shared_rows
+
+        count = max(level.layer for level in generator.levels) + 1
         weights = np.zeros(count)
         first, _, last = self.rows.partition("-")
         try:
-            window = slice(int(first), int(last or first) + 1) if self.rows else slice(0, count)
+            window = (
+                slice(int(first), int(last or first) + 1)
+                if self.rows
+                else slice(0, shared_rows(generator, str(self.generator)))
+            )
         except ValueError:
             raise UsageError(f"rows={self.rows}; expected for instance 0-3 or 5") from None
         if not 0 <= window.start < window.stop <= count:
@@ -181,7 +192,7 @@ class Sefa(ClosedForm):
         """Eigenvectors of the layers' weights, sorted."""
         from ghbench.contrafeat.subspace import sefa_axes
 
-        weights = self._window(max(level.layer for level in generator.levels) + 1)
+        weights = self._window(generator)
         return sefa_axes(generator, [level.name for level in generator.levels if weights[level.layer]])
 
 
@@ -233,7 +244,7 @@ class Hessian(ClosedForm):
         look, _ = perceptual_network(self.sensor)
         found = principal_axes(generator)
         basis, step = found.axes[: self.components], STEP * float(found.deviations[0])
-        weights = torch.from_numpy(self._window(max(level.layer for level in generator.levels) + 1)).float()
+        weights = torch.from_numpy(self._window(generator)).float()
         moves = step * basis[:, None] * weights[None, :, None]
         total = torch.zeros(len(basis), len(basis), dtype=torch.float64)
         with torch.no_grad():

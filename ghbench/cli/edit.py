@@ -167,6 +167,9 @@ def traverse(
     reach: Annotated[float, typer.Option(help="Largest step, in both directions.")] = 3.0,
     columns: Annotated[int, typer.Option(min=2, max=15, help="Pictures in a row.")] = 5,
     weights: Weights = "faces128", align: Align = None, refine: Refine = 25, perceptual: Perceptual = "mobilenet-v2",
+    generator: Annotated[
+        str | None, typer.Option("--generator", "-g", help="Of the navigator, where its file names a checkpoint.")
+    ] = None,
     device: Device = "auto", size: Size = None, paste: Paste = False, force: Force = False,
 ) -> None:  # fmt: skip
     """Move along a direction that a navigator found; files are encoded by GH-Feat first.
@@ -177,13 +180,17 @@ def traverse(
 
     from ghbench.contrafeat.sheet import TraversalInput, traversal_sheet
     from ghbench.contrafeat.traversal import Traversal, find_direction, load_navigator
+    from ghbench.errors import UsageError
     from ghbench.ghfeat.editing.inputs import named_seeds
 
     output = _Output(out, single=False, pasted=paste, force=force, inputs=[*images])
+    seeds, files = ([name for name in images if name.startswith("seed:") == drawn] for drawn in (True, False))
     subject, spec = load_navigator(navigator)
     found = [find_direction(subject, text) for text in directions]
-    traversal = Traversal(subject, spec, size or SIZE, _device(device))
-    seeds, files = ([name for name in images if name.startswith("seed:") == drawn] for drawn in (True, False))
+    if paste and not files:
+        raise UsageError("--paste puts results into photographs, and none is given", fix="leave --paste out")
+    traversal = Traversal(subject, spec, size, _device(device), generator)
+    traversal.size = size or min(SIZE, traversal.full_size)
     rows = [
         TraversalInput(f"seed {seed}{shown}", seed=(seed, psi))
         for name in seeds for seed, psi, shown in _each_seed(named_seeds(name))
@@ -195,6 +202,7 @@ def traverse(
         output.save(traversal_sheet(traversal, rows, found, steps))
         return
     with _session(output, weights, None, align, (refine, False), perceptual, device, None, size) as session:
+        traversal.size = session.codec.size
         for entry in session.read(files):
             codes = session.encodings[0].codes(entry.image[None])
             rows.append(TraversalInput(entry.label, codes=(session.codec, codes), source=entry))
@@ -307,7 +315,7 @@ def _session(
 
     output.inputs.extend(name for name in (weights, generator) if name)
     if output.pasted and not output.folder and not output.single:
-        raise UsageError("--paste writes photographs, not a grid", fix="--single, or --out FOLDER")
+        raise UsageError("--paste writes photographs, not a grid", fix="--out FOLDER, or --single")
     if not output.folder:
         output.check(output.path)
     extractor = Ghfeat(weights, generator)

@@ -15,7 +15,7 @@ from ghbench import checkpoints
 from ghbench.checkpoints import Checkpoint, match_keys
 from ghbench.contrafeat.network.config import NavigatorConfig
 from ghbench.contrafeat.network.navigator import NavigatorNetwork
-from ghbench.digests import digest_array, digest_lines
+from ghbench.digests import digest_array, digest_json, digest_lines
 from ghbench.errors import DataError, MissingError
 from ghbench.extractor import TrainingRecord
 from ghbench.ghfeat.files.description import training_record
@@ -34,7 +34,7 @@ class NavigatorDescription:
         licence: Terms of the weights.
         record: Training record.
         about: Anything else, as JSON values: generator, options, measurements.
-        digest: sha256 of the file.
+        digest: sha256 of architecture and arrays; names of directions are no part of it.
         checkpoint: The file's arrays.
     """
 
@@ -45,6 +45,22 @@ class NavigatorDescription:
     about: Mapping[str, Any]
     digest: str
     checkpoint: Checkpoint
+
+    @property
+    def generator(self) -> str:
+        """Spec string of its generator, as the file has it."""
+        return str(self.about["generator"])
+
+    @property
+    def generator_digest(self) -> str:
+        """Digest of its generator's weights."""
+        return str(self.about["generator_digest"])
+
+    @property
+    def variant(self) -> str:
+        """What it learned from."""
+        options = self.about.get("options")
+        return str(options.get("variant", "binary")) if isinstance(options, dict) else "binary"
 
 
 def save_navigator(
@@ -94,11 +110,13 @@ def describe_navigator(path: Path) -> NavigatorDescription:
     architecture = (checkpoint.config.get("architecture") or {}).get(NETWORK)
     stated = checkpoint.config.get("config") or {}
     about = stated.get("about")
-    if not isinstance(architecture, dict) or not isinstance(about, dict):
+    complete = isinstance(about, dict) and {"generator", "generator_digest"} <= set(about)
+    if not isinstance(architecture, dict) or not isinstance(about, dict) or not complete:
         raise DataError(f"{path} has no navigator", fix="name a file that `ghbench train contrafeat` wrote")
+    config = NavigatorConfig.from_json(architecture)
     return NavigatorDescription(
-        path, NavigatorConfig.from_json(architecture), str(checkpoint.config.get("licence", "not stated")),
-        training_record(stated.get("record")), about, checkpoint.digest, checkpoint,
+        path, config, str(checkpoint.config.get("licence", "not stated")), training_record(stated.get("record")),
+        about, _digest(config, checkpoint.network(NETWORK)), checkpoint,
     )  # fmt: skip
 
 
@@ -135,3 +153,9 @@ def build_navigator(described: NavigatorDescription) -> NavigatorNetwork:
     match_keys(tensors, {name: tuple(value.shape) for name, value in wanted.items()})
     network.load_state_dict({name: torch.from_numpy(np.array(array)).float() for name, array in tensors.items()})
     return network.eval().requires_grad_(requires_grad=False)
+
+
+def _digest(config: NavigatorConfig, tensors: Mapping[str, Any]) -> str:
+    """Digest of what decides directions."""
+    lines = [f"{name} {digest_array(np.asarray(tensors[name]))}" for name in sorted(tensors)]
+    return digest_lines([digest_json(config.to_json()), *lines])

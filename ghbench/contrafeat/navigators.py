@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from ghbench.contrafeat.network.navigator import NavigatorNetwork
 
 CITATION = "Zhu et al. 2023, ContraFeat: Contrasting Deep Features for Semantic Discovery"
+METHODS = {
+    "binary": ("contrafeat-binary", CITATION), "prototype": ("contrafeat-prototype", CITATION),
+    "latentclr": ("latentclr", "Yuksel et al. 2021, LatentCLR"),
+    "recognition": ("recognition", "Voynov and Babenko 2020, Unsupervised Discovery of Interpretable Directions"),
+}  # fmt: skip
+"""Names and citations of what navigators learned from."""
 SHIPPED = {"binary": "contrafeat-binary", "prototype": "contrafeat-prototype"}
 """Names of the shipped navigators, and the names of their weights."""
 
@@ -43,15 +49,16 @@ class Contrafeat:
             DataError: The file is damaged or has no navigator.
         """
         described = self._described
+        name, citation = METHODS.get(described.variant, (described.variant, ""))
         return NavigatorSpec(
-            name="contrafeat",
+            name=name,
             version="1",
             weights_digest=described.digest,
             training=described.record,
             licence=described.licence,
-            citation=CITATION,
-            generator=str(described.about["generator"]),
-            generator_digest=str(described.about["generator_digest"]),
+            citation=citation,
+            generator=described.generator,
+            generator_digest=described.generator_digest,
             space="w_plus",
             directions_digest=described.digest,
         )
@@ -60,7 +67,8 @@ class Contrafeat:
         """Directions [K, L, D], or of each code [B, L, D] its own [B, K, L, D].
 
         Args:
-            codes: W+ codes; rows beyond those that the navigator knows are not moved. None for global directions.
+            codes: W+ codes; rows beyond those that the navigator knows are not moved, and what would move rows that
+                they lack is left out. None for global directions.
 
         Raises:
             UsageError: These directions depend on the code, and none is given.
@@ -70,13 +78,18 @@ class Contrafeat:
         network, config = self._network, self._described.config
         if codes is None and network.adaptive:
             raise UsageError("this navigator's directions depend on the code", fix="directions(codes)")
-        ws = np.zeros((1, config.rows, config.w_dim), np.float32) if codes is None else np.asarray(codes, np.float32)
+        shape = (1, config.rows, config.w_dim) if codes is None else np.shape(codes)
+        if network.adaptive and shape[1] < config.rows:
+            raise UsageError(f"codes have {shape[1]} rows; this navigator looks at {config.rows}")
+        ws = np.zeros((1, config.rows, config.w_dim), np.float32)
+        if network.adaptive:
+            ws = np.array(np.asarray(codes)[:, : config.rows], np.float32)
         with torch.no_grad():
-            found: NDArray[np.float32] = network(torch.from_numpy(np.array(ws[:, : config.rows]))).numpy()
-        missing = ws.shape[1] - config.rows
-        if missing > 0:
-            found = np.pad(found, ((0, 0), (0, 0), (0, missing), (0, 0)))
-        return found[0] if codes is None else found
+            found = np.asarray(network(torch.from_numpy(ws)).numpy(), np.float32)
+        if codes is None:
+            return np.asarray(found[0])
+        kept = np.pad(found[:, :, : shape[1]], ((0, 0), (0, 0), (0, max(0, shape[1] - config.rows)), (0, 0)))
+        return np.asarray(np.broadcast_to(kept, (shape[0], *kept.shape[1:])))
 
     def attention(self) -> NDArray[np.float32]:
         """How strongly each direction acts in each row, [K, L]; at a code of zeros where it depends on the code."""

@@ -17,11 +17,11 @@ from ghbench.errors import UsageError
 from ghbench.extractor import Navigator, NavigatorSpec
 from ghbench.files import user_path
 from ghbench.generators.loading import load_generator
+from ghbench.generators.navigated import same_generator, whole_of
 from ghbench.generators.pictures import in_rgb, on_device, resize
 from ghbench.generators.protocol import Generator
 from ghbench.generators.rendering import seeded_z, to_uint8
 from ghbench.ghfeat.codec import Codec, Codes, Images
-from ghbench.spec_string import parse
 
 
 @dataclass(frozen=True)
@@ -80,18 +80,28 @@ class Traversal:
         spec: Its spec.
         size: Side of the pictures; None for that of the navigator's generator.
         device: Where to draw.
+        generator: Name or path of a generator in place of the one that the navigator names.
 
     Raises:
-        UsageError: The directions live in another space.
+        UsageError: The directions live in another space, or the generator is not known.
+        DataError: It has other weights than the one that the navigator was made for.
     """
 
-    def __init__(self, navigator: Navigator, spec: NavigatorSpec, size: int | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self, navigator: Navigator, spec: NavigatorSpec, size: int | None = None, device: str = "cpu",
+        generator: str | None = None,
+    ) -> None:  # fmt: skip
         if spec.space != "w_plus":
             raise UsageError(f"traversals need directions in w_plus; those of {spec.name} are in {spec.space}")
         self.navigator, self.spec = navigator, spec
-        # The whole network: the navigator may have been trained on its first layers.
-        self.generator: Generator = on_device(in_rgb(load_generator(_whole(spec.generator))), device)
+        self.name = whole_of(spec, generator)
+        self.generator: Generator = on_device(in_rgb(load_generator(self.name)), device)
         self.size = size
+
+    @property
+    def full_size(self) -> int:
+        """Side of the generator's pictures."""
+        return max(level.resolution for level in self.generator.levels)
 
     @torch.no_grad()
     def of_seed(self, seed: int, psi: float, direction: Direction, steps: Sequence[float]) -> Images:
@@ -112,7 +122,15 @@ class Traversal:
 
         The codes of an encoder are style codes, not w. They are moved by as much as those of their most likely w would
         be; what the photograph has that no w explains stays as it is.
+
+        Raises:
+            UsageError: The codes are those of another generator, or there is no such direction.
         """
+        if codec.generator_name is None or not same_generator(codec.generator_name, self.name):
+            raise UsageError(
+                f"{self.spec.name} moves codes of {self.name}, and the encoder gives those of {codec.generator_name}",
+                fix="--weights of an encoder for that generator",
+            )
         small = codec.generator
         rows = max(level.layer for level in small.levels) + 1
         start = codec.likely_w(codes)[:, None].expand(-1, rows, -1)
@@ -134,11 +152,3 @@ class Traversal:
         if missing > 0:
             chosen = np.pad(chosen, ((0, 0), (0, missing), (0, 0)))
         return torch.from_numpy(np.array(chosen, np.float32)).to(ws) * direction.sign
-
-
-def _whole(generator: str) -> str:
-    """A generator's name without the size at which it was used; paths stay as they are."""
-    try:
-        return str(parse(generator).without("size"))
-    except UsageError:
-        return generator

@@ -50,6 +50,7 @@ class Resampled:
         self.generator, self.count, self.psi = generator, count, psi
         self._spec = generator_plugin(generator).spec()
         self._seeds = range(RANGES["test"].start, RANGES["test"].start + count)
+        self.rows = max(level.layer for level in self._load().levels) + 1
         rows = range(-1, self.rows)
         self.ids: Sequence[str] = tuple(
             f"seed-{seed:010d}/{'whole' if row < 0 else f'row-{row}'}" for seed in self._seeds for row in rows
@@ -63,11 +64,6 @@ class Resampled:
         self.recipe_digest: str | None = digest_json(
             {"weights": self._spec.weights_digest, "psi": psi, "donors": DONORS, "version": 1}
         )
-
-    @cached_property
-    def rows(self) -> int:
-        """Rows of W+."""
-        return max(level.layer for level in self._network.levels) + 1
 
     def card(self) -> DatasetCard:
         """Licence, citation and source."""
@@ -100,8 +96,7 @@ class Resampled:
         """The same as `identities`: pixels differ in their last bits with the version of torch."""
         return self.identities()
 
-    @cached_property
-    def _network(self) -> Generator:
+    def _load(self) -> Generator:
         from ghbench.generators.loading import load_generator
         from ghbench.generators.pictures import in_rgb
 
@@ -117,7 +112,7 @@ class Resampled:
 
         from ghbench.generators.rendering import seeded_z, to_uint8
 
-        network: Any = self._network
+        network: Any = self._load()
         each = self.rows + 1
         for start in range(numbers.start, numbers.stop, BATCH):
             part = range(start, min(start + BATCH, numbers.stop))

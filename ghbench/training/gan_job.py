@@ -50,7 +50,7 @@ def gan_recipe(
     """
     dataset = cast("Dataset", registry.build("dataset", data))
     images = TrainingImages(dataset, size)
-    fields = {"model": model, "size": size, "colours": 1 if _is_grey(dataset) else 3}
+    fields = {"model": model, "size": size, "colours": 1 if is_grey(dataset) else 3}
     options = GanOptions(**{**fields, **parse_settings(GanOptions, settings, taken=("model", "size"))})
     measured = None
     if quality is not None:
@@ -62,7 +62,8 @@ def gan_recipe(
     return GanRecipe(options, images, quality=measured, seed=seed)
 
 
-def _is_grey(dataset: Dataset) -> bool:
+def is_grey(dataset: Dataset) -> bool:
+    """Whether a dataset in memory has one channel, which images then have three times."""
     return isinstance(dataset, InMemory) and dataset.pixels().ndim == 3
 
 

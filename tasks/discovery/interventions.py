@@ -16,9 +16,11 @@ from ghbench.dataset import Dataset
 from ghbench.errors import DataError
 from ghbench.extractor import Encoder
 from ghbench.spec_string import SpecString
-from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
+from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs
 
 IMAGES, OTHER = "images", -1
+ROWS = 10
+"""Rows of the code of the pictures that are used by default."""
 DEFAULT = SpecString("resampled")
 
 
@@ -41,13 +43,6 @@ class Interventions:
 
     source: SpecString = DEFAULT
     version: int = field(default=1, init=False)
-    metrics: tuple[Metric, ...] = field(
-        default=(
-            Metric("centre", "row of W+", bounds=None),
-            Metric("share", "of the distance of two pictures", bounds=None),
-        ),
-        init=False,
-    )
     requires: tuple[type, ...] = field(default=(Encoder,), init=False)
     policies: tuple[Policy, ...] = field(default=("concat",), init=False)
     references: tuple[Reference, ...] = field(
@@ -57,6 +52,14 @@ class Interventions:
         ),
         init=False,
     )  # fmt: skip
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The centre of the profile, and the share of each row; none is better for being large, so none is ranked."""
+        rows = ROWS if self.source == DEFAULT else int(np.max(self.dataset.targets["row"].values)) + 1
+        told: dict[str, Any] = {"uncertainty": "error", "bounds": None, "error": "jackknife over pictures"}
+        shares = [Metric(f"row-{row}", "of the distance of two pictures", **told) for row in range(rows)]
+        return (Metric("centre", "row of W+", **told), *shares)
 
     @property
     def name(self) -> str:
@@ -124,22 +127,33 @@ class Interventions:
             sample_weight: float64 [N], None for all ones.
         """
         weight = np.ones(len(records)) if sample_weight is None else sample_weight
-        row = records["row"].to_numpy().astype(np.int64) + 1
-        total = np.bincount(row, weight * records["distance"].to_numpy(np.float64))
-        means = np.divide(total, count := np.bincount(row, weight), out=np.full(len(total), np.nan), where=count > 0)
-        shares = means[1:] / means[0] if means[0] > 0 else np.full(len(means) - 1, np.nan)
-        centre = float((shares * np.arange(len(shares))).sum() / shares.sum()) if shares.sum() > 0 else np.nan
-        return [Score("centre", centre), *(Score("share", float(one), f"row-{n}") for n, one in enumerate(shares))]
-
-    def units(self, records: pd.DataFrame) -> Units:
-        """Pictures; a pair of two whole ones belongs to both."""
-        first, second = (records[name].to_numpy().astype(np.int64) for name in ("picture", "other"))
-        names = np.unique(np.concatenate([first, second]))
-        return Units(
-            "pictures", np.searchsorted(names, first), np.searchsorted(names, second), len(names), names.tolist()
+        row, picture = (records[name].to_numpy().astype(np.int64) for name in ("row", "picture"))
+        _, picture = np.unique(picture, return_inverse=True)
+        pictures, rows = int(picture.max()) + 1, int(row.max()) + 2
+        cell = picture * rows + row + 1
+        sums, counts = (
+            np.bincount(cell, values, pictures * rows).reshape(pictures, rows)
+            for values in (weight * records["distance"].to_numpy(np.float64), weight)
         )
+        whole = _profile(sums.sum(axis=0), counts.sum(axis=0))
+        without = _profile(sums.sum(axis=0) - sums, counts.sum(axis=0) - counts)
+        spread = np.sqrt((pictures - 1) / pictures * np.square(without - without.mean(axis=0)).sum(axis=0))
+        names = ["centre", *(f"row-{number}" for number in range(rows - 1))]
+        return [
+            Score(name, float(value), standard_error=float(error))
+            for name, value, error in zip(names, whole, spread, strict=True)
+        ]
 
     @cached_property
     def dataset(self) -> Dataset:
         """The pictures."""
         return cast("Dataset", registry.build("dataset", self.source))
+
+
+def _profile(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centre and shares [..., 1 + rows] from sums and numbers of squared distances, those of whole pictures first."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = sums / counts
+        shares = means[..., 1:] / means[..., :1]
+        centre = (shares * np.arange(shares.shape[-1])).sum(axis=-1) / shares.sum(axis=-1)
+    return np.concatenate([centre[..., None], shares], axis=-1)

@@ -17,7 +17,7 @@ from ghbench.errors import UsageError
 from ghbench.extractor import Navigator, NavigatorSpec
 from ghbench.metrics import discovery as scores
 from ghbench.seeds import seeds_for
-from ghbench.spec_string import SpecString, parse_recorded
+from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
 
 from .face_attributes import FaceAttributes
@@ -30,9 +30,9 @@ TRIED, CALIBRATION = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0), 4
 TARGET = 0.06
 """Mean change of pictures at which methods are compared, on the judge's scale."""
 METRICS = (
+    Metric("selectivity"),
     Metric("named", "attributes", bounds=None),
     Metric("effect", "standard deviations", bounds=None),
-    Metric("selectivity"),
     Metric("disentanglement"),
     Metric("disentanglement-raw", "mixed units", bounds=None),
     Metric("discovered", "attributes", bounds=None),
@@ -126,7 +126,7 @@ class Discovery:
         assert isinstance(subject, Navigator)
         if not isinstance(spec, NavigatorSpec) or spec.space != "w_plus":
             raise UsageError(f"discovery needs directions in w_plus; those of {spec.name} are elsewhere")
-        mover = Mover(self._generator(spec), subject.directions, PSI)
+        mover = Mover(self._generator(spec, inputs.context.device), subject.directions, PSI)
         numbers = range(min(self.limit, mover.count(0)))
         scale = self._scale(mover, numbers, inputs)
         spreads = self._spreads(mover)
@@ -158,9 +158,9 @@ class Discovery:
         raw, standardised = (self._means(records[moved], weight[moved], name) for name in ("shift", "standardised"))
         about = records[~moved]
         return [
+            Score("selectivity", scores.disentanglement(standardised)),
             Score("named", float(scores.named(standardised).sum())),
             Score("effect", float(np.abs(standardised).max(axis=1).mean())),
-            Score("selectivity", scores.disentanglement(standardised)),
             Score("disentanglement", scores.disentanglement(raw)),
             Score("disentanglement-raw", scores.disentanglement(raw, normalised=False)),
             Score("discovered", float(scores.discovered(raw))),
@@ -178,9 +178,9 @@ class Discovery:
     @staticmethod
     def _means(records: pd.DataFrame, weight: NDArray[np.float64], column: str) -> NDArray[np.float64]:
         """Weighted mean changes [K, A]."""
-        direction, attribute = records["direction"].to_numpy(), records["attribute"].to_numpy()
+        direction, attribute = (records[name].to_numpy().astype(np.int64) for name in ("direction", "attribute"))
         shape = direction.max() + 1, attribute.max() + 1
-        cell = direction.astype(np.int64) * shape[1] + attribute
+        cell = direction * shape[1] + attribute
         size = int(shape[0] * shape[1])
         total = np.bincount(cell, weight * records[column].to_numpy(np.float64), size)
         return np.asarray((total / np.bincount(cell, weight, size)).reshape(shape))
@@ -197,12 +197,13 @@ class Discovery:
         )
         return frame
 
-    def _generator(self, spec: NavigatorSpec) -> Any:
+    def _generator(self, spec: NavigatorSpec, device: str) -> Any:
         from ghbench.generators.loading import load_generator, recorded_generator, spec_at_size
-        from ghbench.generators.pictures import in_rgb
+        from ghbench.generators.navigated import whole_of
+        from ghbench.generators.pictures import in_rgb, on_device
 
-        whole = str(parse_recorded(spec.generator).without("size"))
-        return in_rgb(load_generator(recorded_generator(spec_at_size(whole, self.size))))
+        plugin = recorded_generator(spec_at_size(whole_of(spec), self.size))
+        return on_device(in_rgb(load_generator(plugin)), device)
 
     def _scale(self, mover: Mover, numbers: Sequence[int], inputs: TaskInputs) -> float:
         seeds = seeds_for("selection", CALIBRATION)

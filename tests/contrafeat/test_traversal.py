@@ -14,9 +14,10 @@ from ghbench.contrafeat.navigators import Contrafeat
 from ghbench.contrafeat.network.config import NavigatorConfig
 from ghbench.contrafeat.network.navigator import NavigatorNetwork
 from ghbench.contrafeat.traversal import Traversal, find_direction, load_navigator
-from ghbench.errors import MissingError, UsageError
+from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.extractor import Navigator, TrainingRecord
 from ghbench.generators.first_party import TinyRandom
+from ghbench.generators.loading import load_generator, shared_rows
 from ghbench.generators.pictures import pictures_of_seeds
 from ghbench.generators.tiny import tiny_generator
 from ghbench.ghfeat.codec import Codec
@@ -137,8 +138,9 @@ def test_the_command_draws_seeds_and_photographs(file, tmp_path):
 
 
 def test_names_are_written_into_the_file(file):
-    before = Contrafeat(str(file)).directions()
+    before, known = Contrafeat(str(file)).directions(), Contrafeat(str(file)).spec()
     name_directions(file, {"yaw": (0, 1.0)}, "looking")
+    assert Contrafeat(str(file)).spec() == known
     navigator = Contrafeat(str(file))
     assert navigator.names == {"yaw": (0, 1.0)}
     np.testing.assert_array_equal(navigator.directions(), before)
@@ -192,3 +194,50 @@ def test_the_hessian_finds_what_changes_pictures_most(monkeypatch):
 
     changes = moved(navigator.directions())
     assert np.mean(changes[:3]) > 1.3 * np.mean(changes[-3:])
+
+
+def stored(path, generator="tiny", digest=DIGEST, rows=ROWS):
+    network = NavigatorNetwork(NavigatorConfig(3, rows, 16, source="fixed"))
+    save_navigator(
+        path, network, licence="Apache-2.0", record=TrainingRecord(),
+        about={"generator": generator, "generator_digest": digest},
+    )  # fmt: skip
+    return str(path)
+
+
+def test_a_file_cannot_name_code_or_another_generator(tmp_path):
+    evil = tmp_path / "evil.py"
+    evil.write_text("raise SystemExit('executed')")
+    with pytest.raises(UsageError, match="--generator"):
+        Traversal(*load_navigator(stored(tmp_path / "evil.safetensors", f"{evil}:G")))
+    with pytest.raises(DataError, match="other weights"):
+        Traversal(*load_navigator(stored(tmp_path / "other.safetensors", digest="0" * 64)))
+    save = tmp_path / "incomplete.safetensors"
+    save_navigator(
+        save, NavigatorNetwork(NavigatorConfig(2, 3, 4, source="fixed")), licence="", record=TrainingRecord(), about={}
+    )
+    with pytest.raises(DataError, match="no navigator"):
+        Contrafeat(str(save)).spec()
+
+
+def test_a_photograph_is_not_moved_along_directions_of_another_generator(file, tmp_path):
+    traversal = Traversal(*load_navigator("ganspace:generator=stylegan2-mnist32,directions=3"))
+    codec = Codec.load(str(save_tiny_encoder(tmp_path / "encoder.safetensors")))
+    codes = codec.encode(np.zeros((1, 3, 32, 32), np.uint8))
+    with pytest.raises(UsageError, match="those of tiny"):
+        traversal.of_codes(codec, codes, find_direction(Contrafeat(str(file)), "0"), [0.0])
+
+
+def test_rows_that_codes_lack_are_left_out(tmp_path):
+    codes = np.zeros((2, ROWS, 16), np.float32)
+    for navigator in (
+        Contrafeat(stored(tmp_path / "more.safetensors", rows=ROWS + 2)),
+        registry.build("extractor", "ganspace:generator=tiny,directions=3"),
+    ):
+        assert navigator.directions(codes[:, :5]).shape == (2, 3, 5, 16)
+        assert navigator.directions(codes).shape == (2, 3, ROWS, 16)
+
+
+def test_a_shortened_generator_shares_all_rows_but_that_of_its_colours():
+    for name, rows in (("mobile-stylegan-ffhq:size=64", 7), ("mobile-stylegan-ffhq", 16), ("tiny", ROWS)):
+        assert shared_rows(load_generator(name), name) == rows

@@ -6,17 +6,19 @@ import pytest
 import torch
 from ghbench_tasks.discovery import task as module
 from ghbench_tasks.discovery.face_attributes import CANDIDATES, NAMES
-from ghbench_tasks.discovery.interventions import interventions
+from ghbench_tasks.discovery.interventions import ROWS, interventions
 from ghbench_tasks.discovery.pictures import Mover, change, scale_for
 from ghbench_tasks.discovery.task import discovery
 
 from ghbench import registry
 from ghbench.data.resampled import DONORS, Resampled
 from ghbench.errors import DataError, UsageError
+from ghbench.generators.loading import load_generator
 from ghbench.generators.rendering import seeded_z, to_uint8
 from ghbench.generators.tiny import tiny_generator
 from ghbench.running import runner
 from ghbench.running.options import RunOptions
+from ghbench.testing import check_task
 
 
 class Quarters:
@@ -145,19 +147,26 @@ def test_shares_of_rows_by_hand():
         "row": [0, 0, 1, 1, -1, -1], "picture": [0, 1, 0, 1, 0, 1], "other": [0, 1, 0, 1, 1, 0],
         "distance": [1.0, 3.0, 0.0, 1.0, 4.0, 4.0],
     })  # fmt: skip
-    task = interventions()
-    found = task.score(records)
-    assert [(s.metric, s.level) for s in found] == [("centre", None), ("share", "row-0"), ("share", "row-1")]
-    assert [s.value for s in found] == pytest.approx([0.2, 0.5, 0.125])
-    units = task.units(records)
-    assert units.count == 2
-    assert units.second is not None
-    np.testing.assert_array_equal(units.weights(np.array([2.0, 0.0])), [2, 0, 2, 0, 0, 0])
+    found = interventions().score(records)
+    assert [score.metric for score in found] == ["centre", "row-0", "row-1"]
+    assert [score.value for score in found] == pytest.approx([0.2, 0.5, 0.125])
+    # Without the first picture the shares are .75 and .25, without the second .25 and 0.
+    assert found[1].standard_error == pytest.approx(0.25)
+    assert found[2].standard_error == pytest.approx(0.125)
 
 
 def test_pixels_have_a_profile_that_adds_up_to_nearly_one():
     result = runner.run("pixels", interventions(registry.parse("resampled:count=12,generator=tiny")), RunOptions())
-    shares = {metric.level: metric.value for metric in result.metrics if metric.metric == "share"}
+    shares = {metric.metric: metric.value for metric in result.metrics if metric.metric != "centre"}
     assert set(shares) == {f"row-{row}" for row in range(tiny_generator().rows)}
     assert 0.2 < sum(shares.values()) < 3
     assert result.status == "complete"
+
+
+def test_both_tasks_keep_the_contract():
+    check_task(interventions(registry.parse("resampled:count=6,generator=tiny")))
+    check_task(discovery(samples=9, size=32, limit=3))
+
+
+def test_the_default_pictures_have_as_many_rows_as_the_task_says():
+    assert load_generator("mobile-stylegan-ffhq:size=128").rows == ROWS

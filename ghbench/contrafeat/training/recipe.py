@@ -21,6 +21,7 @@ from ghbench.contrafeat.training.objectives import BinaryObjective, Objective, P
 from ghbench.contrafeat.training.options import ContrafeatOptions
 from ghbench.contrafeat.training.rivals import LatentClrObjective, RecognitionObjective
 from ghbench.contrafeat.training.sensors import Sensor
+from ghbench.errors import UsageError
 from ghbench.figures.picture_grid import picture_grid
 from ghbench.generator import GeneratorSpec
 from ghbench.generators.loading import shared_rows
@@ -92,6 +93,8 @@ class ContrafeatRecipe(Recipe):
     def step(self, batch: Batch) -> Mapping[str, Tensor]:
         """One step of the navigator, and of the prototypes."""
         machine, options = self.machine, self.options
+        if options.batch % (2 * machine.world):
+            raise UsageError(f"a batch of {options.batch} cannot be split over {machine.world} processes, in pairs")
         count = options.batch // machine.world
         ws = mixed_ws(self.generator, count, options.parts, self.rows).float()
         # Samples of one code share no noise, as between any two pictures.
