@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench import locations
+from ghbench.digests import digest_lines
 from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import NavigatorSpec
 from ghbench.files import user_path
 from ghbench.generators.shipped_weights import missing_weights, shipped_file
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ghbench.contrafeat.files import NavigatorDescription
     from ghbench.contrafeat.network.navigator import NavigatorNetwork
 
@@ -27,6 +30,7 @@ METHODS = {
     "recognition": ("recognition", "Voynov and Babenko 2020, Unsupervised Discovery of Interpretable Directions"),
 }  # fmt: skip
 """Names and citations of what navigators learned from."""
+ATTENTION = ("learned", "even", "shuffled")
 SHIPPED = {"binary": "contrafeat-binary", "prototype": "contrafeat-prototype"}
 """Names of the shipped navigators, and the names of their weights."""
 
@@ -36,10 +40,17 @@ class Contrafeat:
 
     Args:
         weights: `binary` or `prototype`, the path of a file, or the name of a run.
+        attention: `learned`; or, as controls of what it is worth, `even`, equal shares in all rows, and `shuffled`,
+            each direction with the attention of another one.
+
+    Raises:
+        UsageError: There is no such attention.
     """
 
-    def __init__(self, weights: str = "binary") -> None:
-        self.weights = weights
+    def __init__(self, weights: str = "binary", attention: str = "learned") -> None:
+        if attention not in ATTENTION:
+            raise UsageError(f"attention={attention}; expected {', '.join(ATTENTION)}")
+        self.weights, self._attention = weights, attention
 
     def spec(self) -> NavigatorSpec:
         """Describe the navigator.
@@ -52,7 +63,7 @@ class Contrafeat:
         name, citation = METHODS.get(described.variant, (described.variant, ""))
         return NavigatorSpec(
             name=name,
-            version="1",
+            version="1" if self._attention == "learned" else f"1-attention={self._attention}",
             weights_digest=described.digest,
             training=described.record,
             licence=described.licence,
@@ -60,7 +71,7 @@ class Contrafeat:
             generator=described.generator,
             generator_digest=described.generator_digest,
             space="w_plus",
-            directions_digest=described.digest,
+            directions_digest=digest_lines([described.digest, self._attention]),
         )
 
     def directions(self, codes: NDArray[Any] | None = None) -> NDArray[np.float32]:
@@ -85,7 +96,8 @@ class Contrafeat:
         if network.adaptive:
             ws = np.array(np.asarray(codes)[:, : config.rows], np.float32)
         with torch.no_grad():
-            found = np.asarray(network(torch.from_numpy(ws)).numpy(), np.float32)
+            weights, moves = self._weights(torch.from_numpy(ws)), network.directions(torch.from_numpy(ws))
+            found = np.asarray((weights[..., None] * moves[:, :, None]).numpy(), np.float32)
         if codes is None:
             return np.asarray(found[0])
         kept = np.pad(found[:, :, : shape[1]], ((0, 0), (0, 0), (0, max(0, shape[1] - config.rows)), (0, 0)))
@@ -97,7 +109,7 @@ class Contrafeat:
 
         config = self._described.config
         with torch.no_grad():
-            weights = self._network.attention(torch.zeros(1, config.rows, config.w_dim))[0]
+            weights = self._weights(torch.zeros(1, config.rows, config.w_dim))[0]
         return np.asarray(weights.numpy(), np.float32)
 
     @property
@@ -105,6 +117,17 @@ class Contrafeat:
         """Names of directions: number, and the sign that makes more of what the name says."""
         stated = self._described.about.get("names") or {}
         return {str(name): (int(number), float(sign)) for name, (number, sign) in stated.items()}
+
+    def _weights(self, ws: Tensor) -> Tensor:
+        """Attention of codes [N, L, D], learned or not: [N, K, L]."""
+        learned: Tensor = self._network.attention(ws)
+        if self._attention == "even":
+            return learned.new_full(learned.shape, 1 / learned.shape[2])
+        if self._attention == "shuffled":
+            order = np.random.default_rng(0).permutation(learned.shape[1])
+            # Every direction gets that of another one: a cycle through a random order.
+            return learned[:, order[np.argsort(order) - 1]]
+        return learned
 
     @cached_property
     def _described(self) -> NavigatorDescription:
@@ -119,14 +142,22 @@ class Contrafeat:
         return build_navigator(self._described)
 
 
-def binary() -> Contrafeat:
-    """Thirty directions for faces, found by contrasting pairs of samples."""
-    return Contrafeat("binary")
+def binary(attention: str = "learned") -> Contrafeat:
+    """Thirty directions for faces, found by contrasting pairs of samples.
+
+    Args:
+        attention: See `Contrafeat`.
+    """
+    return Contrafeat("binary", attention)
 
 
-def prototype() -> Contrafeat:
-    """Thirty directions for faces, found by contrasting samples with learned images."""
-    return Contrafeat("prototype")
+def prototype(attention: str = "learned") -> Contrafeat:
+    """Thirty directions for faces, found by contrasting samples with learned images.
+
+    Args:
+        attention: See `Contrafeat`.
+    """
+    return Contrafeat("prototype", attention)
 
 
 def navigator_file(weights: str) -> Path:

@@ -241,3 +241,14 @@ def test_rows_that_codes_lack_are_left_out(tmp_path):
 def test_a_shortened_generator_shares_all_rows_but_that_of_its_colours():
     for name, rows in (("mobile-stylegan-ffhq:size=64", 7), ("mobile-stylegan-ffhq", 16), ("tiny", ROWS)):
         assert shared_rows(load_generator(name), name) == rows
+
+
+def test_controls_of_attention(file):
+    learned, even, shuffled = (Contrafeat(str(file), attention) for attention in ("learned", "even", "shuffled"))
+    np.testing.assert_allclose(even.attention(), 1 / ROWS, rtol=1e-6)
+    own, other = learned.attention(), shuffled.attention()
+    assert sorted(map(tuple, own.tolist())) == sorted(map(tuple, other.tolist()))
+    assert not any(np.allclose(a, b) for a, b in zip(own, other, strict=True))
+    assert len({one.spec().directions_digest for one in (learned, even, shuffled)}) == 3
+    with pytest.raises(UsageError, match="attention"):
+        Contrafeat(str(file), "none")
