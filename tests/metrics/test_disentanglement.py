@@ -169,7 +169,7 @@ def test_fewer_codes_than_factors_and_factors_of_one_value():
     assert information.mig(TEN[:, :1].astype(float), TEN) == pytest.approx(1 / 3, abs=1e-9)
     with pytest.raises(DataError, match="factor 1 has one value"):
         information.mig(TEN.astype(float), TEN * [1, 0, 1])
-    with pytest.raises(DataError, match="other classes"):
+    with pytest.raises(DataError, match="only one class"):
         separation.explicitness(TEN.astype(float), TEN, TEN[:5].astype(float), TEN[:5])
 
 

@@ -76,7 +76,7 @@ def explicitness(
     Source: Ridgeway and Mozer 2018, without their change of scale: guessing scores .5.
 
     Raises:
-        DataError: A class of a factor is absent from the test or training rows.
+        DataError: A factor has one class, or shares none with the test rows; those that they lack are left out.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
@@ -85,13 +85,12 @@ def explicitness(
     known, judged = ((table - mean) / np.where(spread > 0, spread, 1.0) for table in (codes, test_codes))
     scores = []
     for j in range(factors.shape[1]):
-        classes = np.unique(factors[:, j])
-        if not np.array_equal(classes, np.unique(test_factors[:, j])) or len(classes) < 2:
-            raise DataError(f"factor {j} has other classes in the test rows than in the training rows, or only one")
-        model = LogisticRegression(max_iter=1000).fit(known, factors[:, j])
-        chance = model.predict_proba(judged)
-        own = [roc_auc_score(test_factors[:, j] == name, chance[:, place]) for place, name in enumerate(classes)]
-        scores.append(np.mean(own))
+        classes, truth = np.unique(factors[:, j]), test_factors[:, j]
+        shared = [place for place, name in enumerate(classes) if 0 < (truth == name).sum() < len(truth)]
+        if len(classes) < 2 or not shared:
+            raise DataError(f"factor {j} has only one class, or none that both training and test rows have")
+        chance = LogisticRegression(max_iter=1000).fit(known, factors[:, j]).predict_proba(judged)
+        scores.append(np.mean([roc_auc_score(truth == classes[place], chance[:, place]) for place in shared]))
     return float(np.mean(scores))
 
 

@@ -1,0 +1,195 @@
+"""Disentanglement: does each number of a code stand for one factor of the images, and each factor for one number?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ghbench import registry
+from ghbench.dataset import Dataset
+from ghbench.errors import DataError, UsageError
+from ghbench.extractor import Encoder
+from ghbench.metrics.disentanglement import importance, information, robustness, separation, unsupervised, voting
+from ghbench.spec_string import SpecString
+from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs
+
+TRAIN, TEST = "train", "test"
+DEFAULT = SpecString("sprites")
+WIDEST, PARTS = 64, 5
+"""Most numbers of a code; parts of the test images, whose scores give the standard error."""
+TOLD: dict[str, Any] = {"uncertainty": "error", "error": f"over {PARTS} parts of the test images"}
+METRICS = (
+    Metric("mig", **TOLD),
+    Metric("modularity", **TOLD),
+    Metric("sap", **TOLD),
+    Metric("factor-vae", **TOLD),
+    Metric("beta-vae", **TOLD),
+    Metric("explicitness", **TOLD),
+    Metric("irs", **TOLD),
+    Metric("total-correlation", "nats", higher_is_better=False, **{**TOLD, "bounds": None}),
+)
+DCI = tuple(
+    Metric(f"dci-{name}", uncertainty="none") for name in ("disentanglement", "completeness", "informativeness")
+)
+
+
+def disentanglement(dataset: SpecString | None = None, dci: bool = False) -> Disentanglement:
+    """Compare codes with the true factors of images.
+
+    Args:
+        dataset: With a target `factors` of whole numbers, and splits `train` and `test`; `sprites` by default.
+        dci: Whether to fit boosted trees for DCI, which takes minutes.
+    """
+    return Disentanglement(dataset or DEFAULT, dci)
+
+
+@dataclass(frozen=True)
+class Disentanglement:
+    """See `disentanglement`; satisfies `ghbench.task.Task`.
+
+    Args:
+        source: Spec string of the dataset.
+        dci: Whether DCI is measured.
+    """
+
+    source: SpecString = DEFAULT
+    dci: bool = False
+    version: int = field(default=1, init=False)
+    requires: tuple[type, ...] = field(default=(Encoder,), init=False)
+    policies: tuple[Policy, ...] = field(default=("concat",), init=False)
+    references: tuple[Reference, ...] = field(
+        default=(Reference("thumbnail:size=4", "16 grey pixels", floor=True),), init=False
+    )
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """MIG ranks nothing by itself: standard errors are of one training."""
+        return (*METRICS, *(DCI if self.dci else ()))
+
+    @property
+    def name(self) -> str:
+        """Canonical spec string."""
+        inner = {f"dataset.{key}": value for key, value in self.source.options.items()}
+        whole = SpecString(self.source.name, self.source.package, self.source.attribute)
+        own = {} if self.source == DEFAULT else {"dataset": str(whole), **inner}
+        return str(SpecString("disentanglement", options={**own, **({"dci": "true"} if self.dci else {})}))
+
+    def protocol(self) -> dict[str, Any]:
+        """The protocol as JSON values."""
+        return {
+            "kind": "disentanglement",
+            "dataset": self.source.name,
+            "code": f"all levels, at most {WIDEST} numbers",
+            "bins": information.BINS,
+            "votes": "10,000 and 5,000 of 64 images, drawn from the test images with seed 0",
+            "learned from": "the training images: explicitness and DCI",
+            "tuned": "nothing",
+            "training_overlap": "flag",
+        }
+
+    def roles(self) -> Mapping[str, Role]:
+        """Training and test images."""
+        dataset = self.dataset
+        missing = {TRAIN, TEST} - set(dataset.splits)
+        if missing:
+            raise UsageError(f"{self.source.name} has no split {' and '.join(sorted(missing))}")
+        return {TRAIN: Role(dataset, TRAIN, judged=False), TEST: Role(dataset, TEST)}
+
+    def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
+        """Refuse images whose factors are not known, see `ghbench.task.Checking`."""
+        for dataset in datasets.values():
+            _factors(dataset)
+
+    def evaluate(self, inputs: TaskInputs) -> Evaluation:
+        """Put codes and factors side by side.
+
+        Returns:
+            One record an image: whether it is a `test` image, its factors `factor-0` and so on, numbers from 0, and its
+            code `code-0` and so on.
+
+        Raises:
+            UsageError: The code is too wide.
+        """
+        parts = []
+        for role in (TRAIN, TEST):
+            views = inputs.features[role]["plain"]
+            code = np.concatenate([np.asarray(views[level], np.float32) for level in inputs.levels], axis=1)
+            if code.shape[1] > WIDEST:
+                raise UsageError(
+                    f"the code has {code.shape[1]} numbers; disentanglement is asked of {WIDEST} at most",
+                    fix="choose levels: level=...",
+                )
+            frame = pd.DataFrame({"test": np.full(len(code), role == TEST)})
+            for number, column in enumerate(_factors(inputs.datasets[role]).T):
+                frame[f"factor-{number}"] = column.astype(np.int16)
+            for number, column in enumerate(code.T):
+                frame[f"code-{number}"] = column
+            parts.append(frame)
+        return Evaluation(pd.concat(parts, ignore_index=True))
+
+    def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
+        """All metrics, of all test images, with the standard error of a mean over parts of them.
+
+        Args:
+            records: What `evaluate` returned.
+            sample_weight: Whole numbers [N], how often each record counts; None for once.
+        """
+        if sample_weight is not None:
+            records = records.loc[np.repeat(records.index, np.asarray(sample_weight).astype(np.int64))]
+        tables = []
+        for part in (records[~records["test"]], records[records["test"]]):
+            names = [[str(name) for name in part if str(name).startswith(kind)] for kind in ("code-", "factor-")]
+            tables += [part[names[0]].to_numpy(np.float64), part[names[1]].to_numpy(np.int64)]
+        known, known_factors, codes, factors = tables
+        whole = _scores(known, known_factors, codes, factors)
+        some = np.arange(len(codes)) % PARTS
+        each = [_scores(known, known_factors, codes[some == part], factors[some == part]) for part in range(PARTS)]
+        with np.errstate(invalid="ignore"):  # codes that are functions of one another have no finite correlation
+            spreads = {name: np.std([one[name] for one in each], ddof=1) / np.sqrt(PARTS) for name in whole}
+        found = [Score(name, value, standard_error=float(spreads[name])) for name, value in whole.items()]
+        if self.dci:
+            trees = importance.dci_boosted(known, known_factors, codes, factors)
+            values = trees.disentanglement, trees.completeness, trees.informativeness
+            found += [Score(metric.name, value) for metric, value in zip(DCI, values, strict=True)]
+        return found
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The images."""
+        return cast("Dataset", registry.build("dataset", self.source))
+
+
+def _factors(dataset: Dataset) -> NDArray[np.int64]:
+    """Factors [N, K] as numbers from 0.
+
+    Raises:
+        DataError: There are none, or they are not whole numbers.
+    """
+    target = dataset.targets.get("factors")
+    if target is None or target.values.ndim != 2 or not np.issubdtype(target.values.dtype, np.integer):
+        raise DataError(f"{dataset.card().name} has no target `factors` of whole numbers [N, K]")
+    values: NDArray[np.int64] = target.values.astype(np.int64)
+    return np.asarray(values - values.min(axis=0))
+
+
+def _scores(
+    known: NDArray[np.float64], known_factors: NDArray[np.int64], codes: NDArray[np.float64], factors: NDArray[np.int64]
+) -> dict[str, float]:
+    varying = codes.std(axis=0) > 0
+    correlation = unsupervised.total_correlation(codes[:, varying]) if varying.sum() > 1 else 0.0
+    return {
+        "mig": information.mig(codes, factors),
+        "modularity": information.modularity(information.mutual_information(information.discretised(codes), factors)),
+        "sap": separation.sap_continuous(codes, factors),
+        "factor-vae": voting.factor_vae(codes, factors),
+        "beta-vae": voting.beta_vae(codes, factors),
+        "explicitness": separation.explicitness(known, known_factors, codes, factors),
+        "irs": robustness.irs(codes, factors),
+        "total-correlation": correlation,
+    }

@@ -1,0 +1,83 @@
+"""The task on codes that are known: the factors themselves, turned, and noise."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from ghbench_tasks.disentanglement import WIDEST, disentanglement
+
+from ghbench import registry
+from ghbench.errors import DataError, UsageError
+from ghbench.running import runner
+from ghbench.running.options import RunOptions
+
+
+@pytest.fixture(autouse=True)
+def small(tmp_path, monkeypatch):
+    monkeypatch.setenv("GHBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path / "cache"))
+    from ghbench_tasks import disentanglement as module
+
+    few = {"train": 300, "test": 150, "batch": 16}
+    for name in ("factor_vae", "beta_vae"):
+        plain = getattr(module.voting, name)
+        monkeypatch.setattr(module.voting, name, lambda codes, factors, plain=plain: plain(codes, factors, **few))
+
+
+def records(codes, factors, test):
+    frame = pd.DataFrame({"test": test})
+    for number, column in enumerate(factors.T):
+        frame[f"factor-{number}"] = column
+    for number, column in enumerate(codes.T):
+        frame[f"code-{number}"] = column.astype(np.float32)
+    return frame
+
+
+def scored(codes, factors):
+    test = np.arange(len(codes)) >= len(codes) // 3
+    return {score.metric: score for score in disentanglement().score(records(codes, factors, test))}
+
+
+def test_the_factors_themselves_are_disentangled_and_noise_is_not():
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 4, (1200, 3))
+    perfect, noise = scored(factors.astype(float), factors), scored(rng.normal(size=(1200, 3)), factors)
+    for name in ("mig", "modularity", "sap", "factor-vae", "irs"):
+        assert perfect[name].value > 0.95, name
+        assert noise[name].value < perfect[name].value - 0.2, name
+        assert perfect[name].standard_error < 0.05
+    assert noise["factor-vae"].value < 0.6
+    assert perfect["total-correlation"].value < 0.05
+
+
+def test_a_code_that_never_varies_scores_nothing():
+    factors = np.random.default_rng(0).integers(0, 3, (600, 2))
+    found = scored(np.zeros((600, 3)), factors)
+    assert {name: found[name].value for name in ("mig", "sap", "factor-vae", "irs", "modularity")} == dict.fromkeys(
+        ("mig", "sap", "factor-vae", "irs", "modularity"), 0
+    )
+
+
+def test_weights_are_numbers_of_records():
+    factors = np.random.default_rng(0).integers(0, 3, (600, 2))
+    table = records(factors + 0.5, factors, np.arange(600) >= 200)
+    task, twice = disentanglement(), np.full(600, 2.0)
+    one, two = (task.score(table, weight) for weight in (None, twice))
+    assert [score.value for score in one][:3] == pytest.approx([score.value for score in two][:3], abs=1e-6)
+
+
+def test_thumbnails_of_sprites_from_end_to_end():
+    task = disentanglement(registry.parse("sprites:train=150,test=250"))
+    result = runner.run("thumbnail:size=4", task, RunOptions())
+    found = {metric.metric: metric.value for metric in result.metrics}
+    assert set(found) == {metric.name for metric in task.metrics}
+    assert 0 <= found["mig"] < 0.5
+    with pytest.raises(UsageError, match=f"{WIDEST} at most"):
+        runner.run("thumbnail:size=16", task, RunOptions())
+
+
+def test_images_without_factors_are_refused():
+    task = disentanglement(registry.parse("digits"))
+    with pytest.raises(DataError, match="factors"):
+        task.check_datasets({"test": task.dataset})
+    with pytest.raises(UsageError, match="no split"):
+        task.roles()
