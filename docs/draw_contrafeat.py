@@ -18,7 +18,7 @@ from ghbench.contrafeat.traversal import Traversal, find_direction
 from ghbench.figures.heatmap import HeatMap, heatmap_figure
 
 SEED, PSI, SIZE, MOST = 4_900_003, 0.6, 128, 10
-STEPS = (-1.5, -0.75, 0.0, 0.75, 1.5)
+STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 SHOWN = {"binary": 1.0, "prototype": 1.0}
 """Navigators, and by how much the steps are multiplied for each."""
 

@@ -164,7 +164,7 @@ def traverse(
     navigator: Annotated[str, typer.Option("--navigator", "-n", help="Navigator, or the file of one.")],
     directions: Annotated[list[str], typer.Option("--direction", "-d", help="Number or name; may be repeated.")],
     out: Out,
-    reach: Annotated[float, typer.Option(help="Largest step, in both directions.")] = 3.0,
+    reach: Annotated[float, typer.Option(help="Largest step, in both directions.")] = 1.0,
     columns: Annotated[int, typer.Option(min=2, max=15, help="Pictures in a row.")] = 5,
     weights: Weights = "faces128", align: Align = None, refine: Refine = 25, perceptual: Perceptual = "mobilenet-v2",
     generator: Annotated[
