@@ -67,7 +67,7 @@ figures: $(VENV)/.test edits
 	$(BIN)/ghbench figures --task orl --published --out docs/figures
 	$(BIN)/python docs/draw_layouts.py docs/figures/layouts.jpg
 
-# The five edits on generated faces and on NASA's portrait of Eileen Collins, which is in the public domain.
+# The edits on generated faces and on NASA's portrait of Eileen Collins, which is in the public domain.
 PHOTO := $(VENV)/astronaut.png
 EDIT  := $(BIN)/ghbench edit
 edits: $(VENV)/.test
@@ -76,6 +76,7 @@ edits: $(VENV)/.test
 	$(EDIT) mix $(PHOTO) seed:1 --with seed:4 --out docs/figures/edit-mix.png --force
 	$(EDIT) global $(PHOTO) seed:1 --with seed:0-5 --levels r16-r32 --out docs/figures/edit-global.png --force
 	$(EDIT) local $(PHOTO) seed:1 --with seed:2-6 --mask 0.28,0.6,0.72,0.9 --out docs/figures/edit-local.png --force
+	$(EDIT) traverse $(PHOTO) --navigator contrafeat-binary -d mouth-width -d fringe -d eyes-open --reach 0.7 --columns 5 --out docs/figures/edit-traverse.png --force
 	$(EDIT) harmonize $(PHOTO) seed:1 --with seed:4 --mask 0.2,0.3,0.8,0.55 --out docs/figures/edit-harmonize.png --force
 
 # The pages are plain Markdown: check their links, the commands they show, the README's code and its table.

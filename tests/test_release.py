@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ghbench.generators.shipped_weights import NONCOMMERCIAL
+
 ROOT = Path(__file__).parents[1]
 PARTS = ("ghbench", "tasks", "baselines", "leaderboards", "tests", "pyproject.toml", "README.md", "LICENSE", "NOTICE")
 BUILD = "import sys; _, *hooks, out = sys.argv; from setuptools import build_meta; "
@@ -77,7 +79,7 @@ def test_the_package_of_research_weights_says_so_and_holds_no_code(built):
     _, names, metadata = wheel(built, "ghbench_weights_nc")
     assert {name for name in names if ".dist-info/" not in name} == {
         f"ghbench_weights_nc/{weights}/{file}"
-        for weights in ("ghfeat-faces128", "ghfeat-faces64", "mobile-stylegan-heads")
+        for weights in sorted(NONCOMMERCIAL)
         for file in ("card.md", "model.safetensors")
     }
     assert metadata["License-Expression"] == "LicenseRef-Research-Non-Commercial"
