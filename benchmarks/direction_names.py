@@ -11,18 +11,17 @@ import sys
 import numpy as np
 from ghbench_tasks.discovery import task as discovery
 from ghbench_tasks.discovery.face_attributes import FaceAttributes
-from ghbench_tasks.discovery.pictures import Mover, change, scale_for
+from ghbench_tasks.discovery.pictures import Mover
 from record import write
 
 from ghbench import registry
 from ghbench.contrafeat.files import name_directions
 from ghbench.contrafeat.navigators import Contrafeat, navigator_file
 from ghbench.generators.loading import load_generator
-from ghbench.generators.pictures import pictures_of_seeds
 from ghbench.metrics.discovery import EFFECT, LEAD
 from ghbench.seeds import seeds_for
 
-CODES, SIZE, FACES = 30, 128, 500
+CODES, SIZE = 30, 128
 LIMIT = 1.5
 """Least lead over the direction's second attribute for a name; the strict lead of the task is shown beside it."""
 
@@ -31,20 +30,12 @@ def main() -> None:
     """Name the directions of the runs on the command line."""
     predictor, judge = FaceAttributes(), registry.build("extractor", discovery.JUDGE)
     generator = load_generator(f"mobile-stylegan-ffhq:size={SIZE}")
-    faces = pictures_of_seeds(generator, list(seeds_for("metric-fitting", FACES)), psi=discovery.PSI, batch=20)
-    spreads = predictor.measure(np.ascontiguousarray(faces.transpose(0, 3, 1, 2))).std(axis=0)
     rows, numbers = [], {}
     for run in sys.argv[1:]:
         navigator = Contrafeat(run)
         mover = Mover(generator, navigator.directions, discovery.PSI)
-        every = range(mover.count(0))
-        few, changes = seeds_for("selection", discovery.CALIBRATION), []
-        for scale in discovery.TRIED:
-            pairs = [mover.pair(seed, scale, every) for seed in few]
-            changes.append(np.mean([change(judge, discovery.JUDGE_SIDE, *pair).mean() for pair in pairs]))
-            if changes[-1] > discovery.TARGET:
-                break
-        scale = scale_for(discovery.TARGET, discovery.TRIED[: len(changes)], changes)
+        every, spreads = range(mover.count(0)), discovery.attribute_spreads(mover, predictor)
+        scale = discovery.search(judge).scale(mover, every)
         shifts = []
         for seed in list(seeds_for("selection", discovery.CALIBRATION + CODES))[discovery.CALIBRATION :]:
             before, after = (predictor.measure(images) for images in mover.pair(seed, scale, every))
@@ -67,9 +58,9 @@ def main() -> None:
         evidence = f"mean shifts of {CODES} selection seeds at a scale of {scale:.3g}, in standard deviations"
         name_directions(navigator_file(run), names, evidence)
     text = f"""
-Mean shift from minus to plus the scale of the task `discovery`, in standard deviations of {FACES} faces, over {CODES}
-selection seeds at {SIZE} px. A name needs {EFFECT:g} of them, and {LIMIT:g} times the next attribute; *alone*: {LEAD:g}
-times. Attention: weights of the rows of W+, coarse to fine.
+Mean shift from minus to plus the scale of the task `discovery`, in standard deviations of
+{discovery.SPREAD_FACES} faces, over {CODES} selection seeds at {SIZE} px. A name needs {EFFECT:g} of them, and
+{LIMIT:g} times the next attribute; *alone*: {LEAD:g} times. Attention: weights of the rows of W+, coarse to fine.
 """
     head = ["navigator", "direction", "name", "shift", "next", "alone", "attention"]
     write("direction_names", "Directions and their names", text, head, rows, numbers=numbers)

@@ -9,12 +9,9 @@ import sys
 
 import numpy as np
 import pandas as pd
+from evaluated import evaluated
 from ghbench_tasks.discovery.task import Discovery, discovery
 from record import write
-
-from ghbench.results import files
-from ghbench.running import runner
-from ghbench.running.options import RunOptions
 
 DIRECTIONS, SETS, SIZE, SAMPLES, SEED = 600, 200, 30, 20, 0
 SHOWN = ("named", "effect", "selectivity", "disentanglement", "discovered")
@@ -22,7 +19,8 @@ SHOWN = ("named", "effect", "selectivity", "disentanglement", "discovered")
 
 def main() -> None:
     """Score the null and the systems on the same codes, and write the table."""
-    null = _records(f"random-directions:directions={DIRECTIONS},seed=1000", discovery(SAMPLES, limit=DIRECTIONS))
+    system = f"random-directions:directions={DIRECTIONS},seed=1000"
+    _, null = evaluated(system, discovery(SAMPLES, limit=DIRECTIONS))
     task = discovery(SAMPLES, limit=SIZE)
     rng = np.random.default_rng(SEED)
     chosen = [rng.choice(DIRECTIONS, SIZE, replace=False) for _ in range(SETS)]
@@ -32,7 +30,7 @@ def main() -> None:
     rows.append(["random sets, median", *(f"{middle:.3g}" for _, middle, _ in limits.values())])
     numbers = {"null": {name: values.tolist() for name, values in limits.items()}}
     for system in sys.argv[1:]:
-        found = _scores(task, _records(system, task))
+        found = _scores(task, evaluated(system, task)[1])
         rank = {name: float(np.mean([one[name] < found[name] for one in drawn])) for name in SHOWN}
         rows.append([f"`{system}`", *(f"{found[name]:.3g} (above {rank[name]:.0%})" for name in SHOWN)])
         numbers[system] = found
@@ -42,12 +40,6 @@ directions in the subspace of 100 principal components, all rows, at a scale of 
 pictures. In brackets: the share of random sets that score lower.
 """
     write("discovery_null", "What random directions reach", text, ["system", *SHOWN], rows, numbers=numbers)
-
-
-def _records(system: str, task: Discovery) -> pd.DataFrame:
-    result = runner.run(system, task, RunOptions())
-    path = files.result_path(files.task_folder(result.task.name), result.subject.name, result.digest, None)
-    return files.load_records(path, result)
 
 
 def _only(records: pd.DataFrame, numbers: np.ndarray) -> pd.DataFrame:

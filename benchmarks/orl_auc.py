@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from evaluated import evaluated
 from ghbench_tasks.verification.faces import orl
 
-from ghbench.results import files, scoring
+from ghbench.results import scoring
 from ghbench.results.statistics import Difference, paired_difference
-from ghbench.running import runner
-from ghbench.running.options import RunOptions
 
 METRIC = "auc"
 TASK = orl(align="ffhq")
@@ -39,9 +38,7 @@ class Auc:
 
 def auc(system: str) -> Auc:
     """Evaluate a system, given as spec string."""
-    result = runner.run(system, TASK, RunOptions())
-    path = files.result_path(files.task_folder(result.task.name), result.subject.name, result.digest, None)
-    records = files.load_records(path, result)
+    result, records = evaluated(system, TASK)
     draws = scoring.replicates(TASK, records, metrics=[METRIC], stream=result.digest)[METRIC, None]
     found = next(metric for metric in result.metrics if metric.metric == METRIC)
     units = scoring.units_of(TASK, records)

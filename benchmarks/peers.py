@@ -14,14 +14,12 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from evaluated import evaluated
 from ghbench_tasks.classification.linear import Linear, linear
 from record import write
 from scipy import stats
 
 from ghbench import locations
-from ghbench.results import files
-from ghbench.running import runner
-from ghbench.running.options import RunOptions
 from ghbench.spec_string import parse
 
 SIZE, IMAGES, WIDTH = 32, 50_000, "width=0.5"
@@ -149,9 +147,8 @@ def _train(run: Run) -> None:
 
 def _correct(system: str, task: Linear) -> np.ndarray:
     """Which test images are classified correctly, bool [N]."""
-    result = runner.run(system, task, RunOptions())
-    path = files.result_path(files.task_folder(result.task.name), result.subject.name, result.digest, None)
-    records = files.load_records(path, result).sort_values("image")
+    _, records = evaluated(system, task)
+    records = records.sort_values("image")
     return records["predicted"].to_numpy() == records["class"].to_numpy()
 
 

@@ -67,6 +67,13 @@ class SpecString:
         """Whether it names an object of a Python file."""
         return self.attribute is not None and is_path(self.name)
 
+    def nested(self, key: str) -> dict[str, str]:
+        """This spec string as options of another one: `key=name`, and `key.option=value` for each of its options."""
+        return {
+            key: str(self.without(*self.options)),
+            **{f"{key}.{option}": value for option, value in self.options.items()},
+        }
+
     def grouped(self) -> dict[str, str | SpecString]:
         """Options with dotted keys folded: `dataset=a,dataset.path=b` becomes `dataset` -> the spec `a:path=b`."""
         nested: dict[str, dict[str, str]] = {}

@@ -16,6 +16,7 @@ from ghbench.dataset import Dataset
 from ghbench.errors import DataError, UsageError
 from ghbench.extractor import Encoder
 from ghbench.metrics.disentanglement import importance, information, robustness, separation, unsupervised, voting
+from ghbench.probes.rows import side_by_side
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs
 
@@ -75,9 +76,7 @@ class Disentanglement:
     @property
     def name(self) -> str:
         """Canonical spec string."""
-        inner = {f"dataset.{key}": value for key, value in self.source.options.items()}
-        whole = SpecString(self.source.name, self.source.package, self.source.attribute)
-        own = {} if self.source == DEFAULT else {"dataset": str(whole), **inner}
+        own = {} if self.source == DEFAULT else self.source.nested("dataset")
         return str(SpecString("disentanglement", options={**own, **({"dci": "true"} if self.dci else {})}))
 
     def protocol(self) -> dict[str, Any]:
@@ -118,8 +117,7 @@ class Disentanglement:
         """
         parts = []
         for role in (TRAIN, TEST):
-            views = inputs.features[role]["plain"]
-            code = np.concatenate([np.asarray(views[level], np.float32) for level in inputs.levels], axis=1)
+            code = side_by_side(inputs.features[role]["plain"], inputs.levels)
             if code.shape[1] > WIDEST:
                 raise UsageError(
                     f"the code has {code.shape[1]} numbers; disentanglement is asked of {WIDEST} at most",
@@ -182,10 +180,11 @@ def _scores(
     known: NDArray[np.float64], known_factors: NDArray[np.int64], codes: NDArray[np.float64], factors: NDArray[np.int64]
 ) -> dict[str, float]:
     varying = codes.std(axis=0) > 0
+    known_of_factors = information.mutual_information(information.discretised(codes), factors)
     correlation = unsupervised.total_correlation(codes[:, varying]) if varying.sum() > 1 else 0.0
     return {
-        "mig": information.mig(codes, factors),
-        "modularity": information.modularity(information.mutual_information(information.discretised(codes), factors)),
+        "mig": information.information_gap(known_of_factors, factors),
+        "modularity": information.modularity(known_of_factors),
         "sap": separation.sap_continuous(codes, factors),
         "factor-vae": voting.factor_vae(codes, factors),
         "beta-vae": voting.beta_vae(codes, factors),

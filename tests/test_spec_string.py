@@ -42,3 +42,9 @@ def test_paths_become_absolute():
 def test_text_outside_the_grammar_is_refused(text):
     with pytest.raises(UsageError):
         parse(text)
+
+
+def test_a_spec_as_options_of_another_one_comes_back():
+    for text in ("digits", "imagefolder:path=/x,size=3", "package/name:a=b", "my.module:Data:size=2"):
+        spec = parse(text) if text.count(":") < 2 else SpecString("my.module", None, "Data", {"size": "2"})
+        assert str(SpecString("linear", options=spec.nested("dataset")).grouped()["dataset"]) == str(spec)

@@ -48,10 +48,6 @@ class Bigan(Reconstructing):
         """Encoder and decoder learn together, against the discriminator."""
         return {"encoder": ("encoder", "decoder"), "discriminator": ("discriminator",)}
 
-    def inputs(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Images, and random codes."""
-        return images, torch.randn(len(images), self.encoder.config.layout.width, device=images.device)
-
     def loss(self, *inputs: Tensor) -> Terms:
         """Both kinds of pairs should be taken for the other."""
         images, codes = inputs

@@ -207,6 +207,10 @@ class EncoderRecipe(Recipe):
 class Reconstructing(EncoderRecipe):
     """An encoder that is trained beside a decoder."""
 
+    def inputs(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Images, and standard normal numbers of the shape of their codes."""
+        return images, torch.randn(len(images), self.encoder.config.layout.width, device=images.device)
+
     def averaged(self) -> tuple[str, ...]:
         """Encoder and decoder."""
         return ("encoder", "decoder")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from .recipe import PlainDecoder, Reconstructing, Terms
@@ -28,10 +27,6 @@ class Vae(Reconstructing):
         nn.init.zeros_(spread.weight)
         nn.init.constant_(spread.bias, -2.0)
         return {"decoder": PlainDecoder(width, size), "spread": spread}
-
-    def inputs(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Images, and noise for the codes."""
-        return images, torch.randn(len(images), self.encoder.config.layout.width, device=images.device)
 
     def loss(self, *inputs: Tensor) -> Terms:
         """Negative evidence lower bound per number of an image, without its constants."""

@@ -147,8 +147,4 @@ class Traversal:
         found: NDArray[Any] = np.asarray(self.navigator.directions(ws.cpu().numpy()))
         if direction.number >= found.shape[1]:
             raise UsageError(f"there is no direction {direction.number}; {self.spec.name} has {found.shape[1]}")
-        chosen = found[:, direction.number, : ws.shape[1]]
-        missing = ws.shape[1] - chosen.shape[1]
-        if missing > 0:
-            chosen = np.pad(chosen, ((0, 0), (0, missing), (0, 0)))
-        return torch.from_numpy(np.array(chosen, np.float32)).to(ws) * direction.sign
+        return torch.from_numpy(np.array(found[:, direction.number], np.float32)).to(ws) * direction.sign

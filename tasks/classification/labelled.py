@@ -57,9 +57,7 @@ class LabelledTask:
     @property
     def name(self) -> str:
         """Canonical spec string."""
-        inner = {f"dataset.{key}": value for key, value in self.source.options.items()}
-        whole = SpecString(self.source.name, self.source.package, self.source.attribute)
-        return str(SpecString(self.kind, options={"dataset": str(whole), **inner, **self.own_options()}))
+        return str(SpecString(self.kind, options={**self.source.nested("dataset"), **self.own_options()}))
 
     def own_options(self) -> dict[str, str]:
         """Options beside the dataset that differ from their defaults."""

@@ -64,9 +64,7 @@ class Interventions:
     @property
     def name(self) -> str:
         """Canonical spec string."""
-        inner = {f"dataset.{key}": value for key, value in self.source.options.items()}
-        whole = SpecString(self.source.name, self.source.package, self.source.attribute)
-        own = {} if self.source == DEFAULT else {"dataset": str(whole), **inner}
+        own = {} if self.source == DEFAULT else self.source.nested("dataset")
         return str(SpecString("interventions", options=own))
 
     def protocol(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ghbench.errors import DataError
 from ghbench.generators.protocol import Generator
 from ghbench.generators.rendering import seeded_z, to_uint8
+from ghbench.progress import Progress, silent
 
 Directions = Callable[[NDArray[Any] | None], Any]
 Images = NDArray[np.uint8]
@@ -80,6 +81,37 @@ def change(judge: Likeness, side: int, one: Images, other: Images) -> NDArray[np
         before, after = np.split(units, 2)
         changes.append(1 - (before * after).sum(axis=1))
     return np.asarray(np.mean(changes, axis=0))
+
+
+@dataclass(frozen=True)
+class Search:
+    """How the scale of a method is found.
+
+    Args:
+        judge: What tells how much a picture has changed.
+        side: Side of the pictures that it takes.
+        scales: Scales that are tried, rising.
+        seeds: Codes that each is tried on.
+        target: Wanted mean change.
+    """
+
+    judge: Likeness
+    side: int
+    scales: Sequence[float]
+    seeds: Sequence[int]
+    target: float
+
+    def scale(self, mover: Mover, numbers: Sequence[int], progress: Progress = silent) -> float:
+        """The scale at which some directions change pictures as much as wanted; see `scale_for`."""
+        changes: list[float] = []
+        for place, scale in enumerate(self.scales):
+            pairs = [mover.pair(seed, scale, numbers) for seed in self.seeds]
+            found = [change(self.judge, self.side, one, other).mean() for one, other in pairs]
+            changes.append(float(np.mean(found)))
+            progress(place + 1, len(self.scales), "scales")
+            if changes[-1] > self.target:
+                break
+        return scale_for(self.target, self.scales[: len(changes)], changes)
 
 
 def scale_for(target: float, scales: Sequence[float], changes: Sequence[float]) -> float:

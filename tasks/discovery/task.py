@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ghbench import registry
-from ghbench.dataset import Dataset
 from ghbench.errors import UsageError
 from ghbench.extractor import Navigator, NavigatorSpec
 from ghbench.metrics import discovery as scores
@@ -21,7 +20,7 @@ from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
 
 from .face_attributes import FaceAttributes
-from .pictures import Mover, change, scale_for
+from .pictures import Likeness, Mover, Search
 
 JUDGE, JUDGE_SIDE = "efficientnet-lite0", 224
 PSI, SPREAD_FACES = 0.5, 500
@@ -108,9 +107,6 @@ class Discovery:
         """None: the generator draws the pictures."""
         return {}
 
-    def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
-        """Nothing to check, see `ghbench.task.Checking`."""
-
     def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Move, draw and measure.
 
@@ -128,8 +124,8 @@ class Discovery:
             raise UsageError(f"discovery needs directions in w_plus; those of {spec.name} are elsewhere")
         mover = Mover(self._generator(spec, inputs.context.device), subject.directions, PSI)
         numbers = range(min(self.limit, mover.count(0)))
-        scale = self._scale(mover, numbers, inputs)
-        spreads = self._spreads(mover)
+        scale = search(self._judge).scale(mover, numbers, inputs.context.progress)
+        spreads = attribute_spreads(mover, self._predictor)
         parts = []
         seeds = seeds_for("test", self.samples)
         for done, seed in enumerate(seeds):
@@ -191,10 +187,8 @@ class Discovery:
         frame = pd.DataFrame({"direction": np.repeat(np.arange(count, dtype=np.int16), attributes)})
         frame["seed"] = np.int32(seed)
         frame["attribute"] = np.tile(np.arange(attributes, dtype=np.int16), count)
-        frame["shift"], frame["standardised"] = (
-            shift.ravel().astype(np.float32),
-            standardised.ravel().astype(np.float32),
-        )
+        frame["shift"] = shift.ravel().astype(np.float32)
+        frame["standardised"] = standardised.ravel().astype(np.float32)
         return frame
 
     def _generator(self, spec: NavigatorSpec, device: str) -> Any:
@@ -205,29 +199,6 @@ class Discovery:
         plugin = recorded_generator(spec_at_size(whole_of(spec), self.size))
         return on_device(in_rgb(load_generator(plugin)), device)
 
-    def _scale(self, mover: Mover, numbers: Sequence[int], inputs: TaskInputs) -> float:
-        seeds = seeds_for("selection", CALIBRATION)
-        changes = []
-        for place, scale in enumerate(TRIED):
-            pairs = [mover.pair(seed, scale, numbers) for seed in seeds]
-            found = [change(self._judge, JUDGE_SIDE, one, other).mean() for one, other in pairs]
-            changes.append(float(np.mean(found)))
-            inputs.context.progress(place + 1, len(TRIED), "scales")
-            if changes[-1] > TARGET:
-                break
-        return scale_for(TARGET, TRIED[: len(changes)], changes)
-
-    def _spreads(self, mover: Mover) -> NDArray[np.float64]:
-        """Standard deviations of the attributes [A]."""
-        from ghbench.generators.pictures import stream_of_seeds
-
-        seeds = list(seeds_for("metric-fitting", SPREAD_FACES))
-        found = [
-            self._predictor.measure(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-            for images in stream_of_seeds(mover.generator, seeds, psi=PSI, batch=20)
-        ]
-        return np.asarray(np.concatenate(found).std(axis=0))
-
     @cached_property
     def _predictor(self) -> FaceAttributes:
         return FaceAttributes()
@@ -235,3 +206,20 @@ class Discovery:
     @cached_property
     def _judge(self) -> Any:
         return registry.build("extractor", JUDGE)
+
+
+def search(judge: Likeness) -> Search:
+    """The search of this task, on selection seeds."""
+    return Search(judge, JUDGE_SIDE, TRIED, seeds_for("selection", CALIBRATION), TARGET)
+
+
+def attribute_spreads(mover: Mover, predictor: FaceAttributes) -> NDArray[np.float64]:
+    """Standard deviations [A] of the attributes of metric-fitting seeds, as a generator draws them."""
+    from ghbench.generators.pictures import stream_of_seeds
+
+    seeds = list(seeds_for("metric-fitting", SPREAD_FACES))
+    found = [
+        predictor.measure(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+        for images in stream_of_seeds(mover.generator, seeds, psi=PSI, batch=20)
+    ]
+    return np.asarray(np.concatenate(found).std(axis=0))

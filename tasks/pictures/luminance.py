@@ -63,10 +63,8 @@ class LuminanceTask:
     @property
     def name(self) -> str:
         """Canonical spec string."""
-        source, options = self.source, {}
-        if source.spec != DATASET:
-            options["dataset"] = str(source.spec.without(*source.spec.options))
-            options |= {f"dataset.{key}": value for key, value in source.spec.options.items()}
+        source = self.source
+        options = {} if source.spec == DATASET else source.spec.nested("dataset")
         options |= {"size": str(source.size)} if source.size != source.known.size else {}
         options |= {"align": source.align} if source.align != source.known.align else {}
         return str(SpecString(self.kind, options=options))

@@ -51,9 +51,7 @@ class AttributesTask:
     @property
     def name(self) -> str:
         """Canonical spec string."""
-        source = self.source
-        inner = {f"dataset.{key}": value for key, value in source.options.items()}
-        options = {} if source == GENERATED else {"dataset": str(source.without(*source.options)), **inner}
+        options = {} if self.source == GENERATED else self.source.nested("dataset")
         return str(SpecString(self.kind, options=options))
 
     def protocol(self) -> dict[str, Any]:

@@ -56,9 +56,7 @@ class FacePointsTask:
 
     def source_options(self) -> dict[str, str]:
         """The dataset and its options, where they are not the usual ones."""
-        source = self.source
-        inner = {f"dataset.{key}": value for key, value in source.options.items()}
-        return {} if source == GENERATED else {"dataset": str(source.without(*source.options)), **inner}
+        return {} if self.source == GENERATED else self.source.nested("dataset")
 
     def own_options(self) -> dict[str, str]:
         """Options beside the dataset that differ from their defaults."""

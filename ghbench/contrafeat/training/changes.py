@@ -89,9 +89,7 @@ def weighed(cosine: Tensor, mask: Tensor, how: Agreement) -> Tensor:
     inside = how.masked and not how.weigh_squares
     value = cosine * mask if inside else cosine
     value = value.abs() if how.absolute else value.square()
-    if not how.divided:
-        return value.mean(dim=(-2, -1))
-    if not how.masked:
+    if not (how.divided and how.masked):
         return value.mean(dim=(-2, -1))
     value = value if inside else value * mask
     return value.sum(dim=(-2, -1)) / (mask.sum(dim=(-2, -1)) + EPSILON)

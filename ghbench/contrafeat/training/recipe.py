@@ -84,7 +84,15 @@ class ContrafeatRecipe(Recipe):
         }  # fmt: skip
 
     def prepare(self, machine: Machine) -> None:
-        """Compile the loss."""
+        """Compile the loss.
+
+        Raises:
+            UsageError: The batch cannot be split over the processes.
+        """
+        if self.options.batch % (2 * machine.world):
+            raise UsageError(
+                f"a batch of {self.options.batch} cannot be split over {machine.world} processes, in pairs"
+            )
         self.machine = machine
         cast("nn.Module", self.generator).to(machine.device)
         self.sensor.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -93,8 +101,6 @@ class ContrafeatRecipe(Recipe):
     def step(self, batch: Batch) -> Mapping[str, Tensor]:
         """One step of the navigator, and of the prototypes."""
         machine, options = self.machine, self.options
-        if options.batch % (2 * machine.world):
-            raise UsageError(f"a batch of {options.batch} cannot be split over {machine.world} processes, in pairs")
         count = options.batch // machine.world
         ws = mixed_ws(self.generator, count, options.parts, self.rows).float()
         # Samples of one code share no noise, as between any two pictures.

@@ -71,7 +71,16 @@ def mig(codes: NDArray[np.floating[Any]], factors: Integers, bins: int = BINS) -
     Raises:
         DataError: A factor has one value only.
     """
-    gaps = np.sort(mutual_information(discretised(codes, bins), factors), axis=0)
+    return information_gap(mutual_information(discretised(codes, bins), factors), factors)
+
+
+def information_gap(information: Floats, factors: Integers) -> float:
+    """MIG from the information [d, K] that codes have of factors [N, K]; see `mig`.
+
+    Raises:
+        DataError: A factor has one value only.
+    """
+    gaps = np.sort(information, axis=0)
     second = gaps[-2] if len(gaps) > 1 else np.zeros_like(gaps[-1])
     whole = entropies(factors)
     if not (whole > 0).all():
