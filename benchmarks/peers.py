@@ -1,22 +1,26 @@
 """What a frozen generator adds: GH-Feat beside encoders of its architecture that learn from the same images otherwise.
 
-Trains the arms unless they are there (hours; runs resume), then fits linear classifiers on their codes.
+Trains the arms (hours; runs resume) and fits linear classifiers on their codes. What is found is kept in
+`results/peers.json` one training at a time, and the table says how many there are: a later call goes on from there.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from evaluated import evaluated
-from ghbench_tasks.classification.linear import Linear, linear
-from record import write
+from ghbench_tasks.classification.linear import linear
+from record import RESULTS, write
 from scipy import stats
 
 from ghbench import locations
@@ -60,6 +64,11 @@ class Run:
         return f"peer-{self.data}-{self.arm}-{self.seed}"
 
     @property
+    def system(self) -> str:
+        """Its arm and seed."""
+        return f"{self.arm} {self.seed}"
+
+    @property
     def command(self) -> list[str]:
         """The command that trains it."""
         own = ARMS[self.arm][1]
@@ -83,35 +92,90 @@ def runs() -> list[Run]:
     ]
 
 
+@dataclass
+class Ledger:
+    """Which test images each system classified correctly, kept in the benchmark's file.
+
+    Args:
+        entries: By data and system: what made it, and the answers, eight in a byte.
+    """
+
+    entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls) -> Ledger:
+        """What earlier calls found."""
+        path = RESULTS / "peers.json"
+        return cls(json.loads(path.read_text())["answers"] if path.is_file() else {})
+
+    def has(self, data: str, system: str, made_by: str) -> bool:
+        """Whether the system was classified as it would be made now."""
+        return self.entries.get(f"{data}, {system}", {}).get("made by") == made_by
+
+    def correct(self, data: str, system: str) -> np.ndarray:
+        """Which test images are classified correctly, bool [N]."""
+        entry = self.entries[f"{data}, {system}"]
+        packed = np.frombuffer(base64.b64decode(entry["correct"]), np.uint8)
+        return np.unpackbits(packed, count=entry["images"]).astype(bool)
+
+    def classify(self, data: str, system: str, spec: str, made_by: str) -> None:
+        """Evaluate a system, unless it is known."""
+        if self.has(data, system, made_by):
+            return
+        _, records = evaluated(spec, linear(parse(data)))
+        records = records.sort_values("image")
+        correct = (records["predicted"] == records["class"]).to_numpy()
+        packed = base64.b64encode(np.packbits(correct)).decode()
+        self.entries[f"{data}, {system}"] = {"made by": made_by, "images": len(correct), "correct": packed}
+
+
 def main() -> None:
-    """Train, classify, and write the table."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(_train, runs()))
-    rows, numbers, claims = [], {}, []
+    """Train what is missing, classify, and write the table after each training."""
+    ledger = Ledger.read()
     for data, generator in GENERATORS.items():
-        task = linear(parse(data))
-        found = {
-            arm: [_correct(f"trained:run={one.name}", task) for one in runs() if (one.arm, one.data) == (arm, data)]
-            for arm in ARMS
-        }
-        names = {arm: what for arm, (what, _) in ARMS.items()}
-        model = locations.cache() / "runs" / Run("generator", data, 0).name
-        found["untrained"] = [_correct(f"ghfeat-untrained:weights={model},seed={seed}", task) for seed in range(SEEDS)]
-        found["discriminator"] = [_correct(f"discriminator:generator={generator},level=all", task)]
-        found["pixels"] = [_correct("pixels", task)]
-        names |= {
-            "untrained": "nothing: random weights", "discriminator": "telling real from generated: a discriminator",
-            "pixels": "no encoder: pixels",
-        }  # fmt: skip
+        for system, spec in _untaught(generator).items():
+            ledger.classify(data, system, spec, spec)
+    left = [run for run in runs() if not ledger.has(run.data, run.system, " ".join(run.command))]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        trained = {pool.submit(_train, run): run for run in left}
+        for future in as_completed(trained):
+            future.result()
+            run = trained[future]
+            ledger.classify(run.data, run.system, f"trained:run={run.name}", " ".join(run.command))
+            _tell(ledger)
+    _tell(ledger)
+
+
+def _untaught(generator: str) -> dict[str, str]:
+    """Spec strings of the systems that are not trained here; the shipped encoders have the arms' architecture."""
+    shipped = generator.rpartition("-")[2]
+    return {
+        **{f"untrained {seed}": f"ghfeat-untrained:weights={shipped},seed={seed}" for seed in range(SEEDS)},
+        "discriminator 0": f"discriminator:generator={generator},level=all",
+        "pixels 0": "pixels",
+    }
+
+
+def _tell(ledger: Ledger) -> None:
+    """Write the table of what there is."""
+    rows, claims = [], []
+    names = {arm: what for arm, (what, _) in ARMS.items()} | {
+        "untrained": "nothing: random weights", "discriminator": "telling real from generated: a discriminator",
+        "pixels": "no encoder: pixels",
+    }  # fmt: skip
+    for data in GENERATORS:
+        found = {arm: _seeds(ledger, data, arm) for arm in names}
         for arm, correct in found.items():
-            values = [float(one.mean()) for one in correct]
+            if not correct:
+                continue
+            values = [float(one.mean()) for one in correct.values()]
             spread = "" if len(values) < 2 else f"{np.std(values, ddof=1):.4f}"
-            rows.append([data, names[arm], _told(np.mean(correct, axis=0)), spread, str(len(values))])
-            numbers[f"{data}, {arm}"] = values
-        claims += [_claim(data, np.array(found[mine]), np.array(found[other]), names[mine]) for mine, other in CLAIM]
+            rows.append([data, names[arm], _told(np.mean(list(correct.values()), axis=0)), spread, str(len(values))])
+        claims += [_claim(data, found[mine], found[other], names[mine]) for mine, other in CLAIM]
     text = f"""
 `{METRIC}` of a linear classifier on all levels of the codes (`ghbench run --task linear`), mean over seeds, 95 % over
-test images; *spread* is the standard deviation over training seeds.
+test images; *spread* is the standard deviation over training seeds. Planned: {SEEDS} seeds, {SEEDS_OF_THE_CLAIM} of
+the arms of the claim.
 
 Every trained arm: GH-Feat's compact encoder at half width, codes of equal width, {IMAGES:,} images of the training
 split in batches of 32; codes of renders are learned from as many renders. The generators have seen that split too, and
@@ -120,7 +184,7 @@ so has the discriminator. Nothing was tuned for any arm.
 With equal encoder, images and steps, a frozen trained generator as decoder changes `{METRIC}`, against the same losses
 with a learned decoder (paired by seed, and by image):
 
-{chr(10).join(claims)}
+{chr(10).join(filter(None, claims))}
 
 Trained by:
 
@@ -129,7 +193,13 @@ Trained by:
 ```
 """
     head = ["images", "taught by", METRIC, "spread", "seeds"]
-    write("peers", "What a frozen generator adds to an encoder", text, head, rows, numbers=numbers)
+    write("peers", "What a frozen generator adds to an encoder", text, head, rows, answers=ledger.entries)
+
+
+def _seeds(ledger: Ledger, data: str, arm: str) -> dict[int, np.ndarray]:
+    """Answers by seed, of the seeds that there are."""
+    known = [seed for seed in range(SEEDS_OF_THE_CLAIM) if f"{data}, {arm} {seed}" in ledger.entries]
+    return {seed: ledger.correct(data, f"{arm} {seed}") for seed in known}
 
 
 def _train(run: Run) -> None:
@@ -145,13 +215,6 @@ def _train(run: Run) -> None:
         )  # fmt: skip
 
 
-def _correct(system: str, task: Linear) -> np.ndarray:
-    """Which test images are classified correctly, bool [N]."""
-    _, records = evaluated(system, task)
-    records = records.sort_values("image")
-    return records["predicted"].to_numpy() == records["class"].to_numpy()
-
-
 def _told(values: np.ndarray, digits: str = ".4f") -> str:
     """Mean and 95 % interval by Student's t."""
     mean = values.mean()
@@ -159,10 +222,13 @@ def _told(values: np.ndarray, digits: str = ".4f") -> str:
     return f"{mean:{digits}} [{mean - reach:{digits}}, {mean + reach:{digits}}]"
 
 
-def _claim(data: str, mine: np.ndarray, other: np.ndarray, name: str) -> str:
-    gains = mine.astype(float) - other
+def _claim(data: str, mine: dict[int, np.ndarray], other: dict[int, np.ndarray], name: str) -> str:
+    both = sorted(mine.keys() & other.keys())
+    if len(both) < 2:
+        return ""
+    gains = np.array([mine[seed].astype(float) - other[seed] for seed in both])
     seeds, images = (_told(gains.mean(axis=axis), "+.4f") for axis in (1, 0))
-    return f"* {data}, {name}: {seeds} over {len(gains)} seeds; {images} over images"
+    return f"* {data}, {name}: {seeds} over {len(both)} seeds; {images} over images"
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ class Disentanglement:
         return {TRAIN: Role(dataset, TRAIN, judged=False), TEST: Role(dataset, TEST)}
 
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
-        """Refuse images whose factors are not known, see `ghbench.task.Checking`."""
+        """Refuse images whose factors are not known, see `ghbench.task_abilities.Checking`."""
         for dataset in datasets.values():
             _factors(dataset)
 

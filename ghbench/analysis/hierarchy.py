@@ -15,7 +15,8 @@ from ghbench.results import files, scoring
 from ghbench.running import runner
 from ghbench.running.options import RunOptions
 from ghbench.running.request import load_task, subject_request
-from ghbench.task import Task, WithChance
+from ghbench.task import Task
+from ghbench.task_abilities import WithChance
 
 Floats = NDArray[np.float64]
 THUMBNAIL = "pixels:size=16"

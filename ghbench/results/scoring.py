@@ -15,7 +15,8 @@ from ghbench.digests import digest_json
 from ghbench.errors import PluginError
 from ghbench.results import statistics
 from ghbench.results.schema import MetricValue
-from ghbench.task import LEVEL, Metric, Replicating, Resampled, Score, Task, Units
+from ghbench.task import LEVEL, Metric, Score, Task, Units
+from ghbench.task_abilities import Replicating, Resampled
 
 Floats = NDArray[np.float64]
 Replicates = Mapping[tuple[str, str | None], Floats]

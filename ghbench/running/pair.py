@@ -35,7 +35,8 @@ from ghbench.running.record import RoleData
 from ghbench.running.request import RAW, SubjectRequest
 from ghbench.running.teaching import Pupil
 from ghbench.store import StoredFeatures, default_store
-from ghbench.task import LEVEL, Checking, Comparing, Evaluation, Lacking, Role, Task, TaskInputs, Units
+from ghbench.task import LEVEL, Evaluation, Role, Task, TaskInputs, Units
+from ghbench.task_abilities import Checking, Comparing, Lacking
 
 
 class Pair:

@@ -14,7 +14,8 @@ from ghbench.randomness import preserved_randomness
 from ghbench.running.initial_weights import random_weights
 from ghbench.running.own_module import is_module, wrap
 from ghbench.spec_string import SpecString, parse
-from ghbench.task import POLICIES, Policy, Task, WithConstants
+from ghbench.task import POLICIES, Policy, Task
+from ghbench.task_abilities import WithConstants
 
 _OURS = ("level", "policy")
 RAW = "raw"

@@ -16,7 +16,8 @@ from ghbench.running.record import feature_record, navigator_record, training_re
 from ghbench.running.request import SubjectRequest, subject_request
 from ghbench.spec_string import SpecString, parse_recorded
 from ghbench.tables.collect import name_of
-from ghbench.task import Task, WithConstants
+from ghbench.task import Task
+from ghbench.task_abilities import WithConstants
 
 
 @dataclass(frozen=True, slots=True)

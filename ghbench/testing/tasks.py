@@ -21,7 +21,8 @@ from ghbench.running.options import RunOptions
 from ghbench.running.pair import Pair
 from ghbench.running.request import subject_request
 from ghbench.store import FeatureStore
-from ghbench.task import Policy, Replicating, Score, Task, Units, WithConstants
+from ghbench.task import Policy, Score, Task, Units
+from ghbench.task_abilities import Replicating, WithConstants
 from ghbench.testing.stand_in import stand_in
 from ghbench.testing.violation import ConformanceError, demand
 

@@ -65,7 +65,7 @@ class FewShot(LabelledTask):
         }
 
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
-        """Refuse what could not be judged, see `ghbench.task.Checking`."""
+        """Refuse what could not be judged, see `ghbench.task_abilities.Checking`."""
         super().check_datasets(datasets)
         known = labels(datasets[self.known_role])
         names, sizes = np.unique(known.values, return_counts=True)

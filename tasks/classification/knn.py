@@ -70,7 +70,7 @@ class Knn(LabelledTask):
         }
 
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
-        """Refuse what could not be judged, see `ghbench.task.Checking`."""
+        """Refuse what could not be judged, see `ghbench.task_abilities.Checking`."""
         super().check_datasets(datasets)
         known = datasets[self.known_role]
         if len(known) <= MAIN:

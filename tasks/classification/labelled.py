@@ -88,7 +88,7 @@ class LabelledTask:
         }
 
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
-        """Refuse what could not be judged, see `ghbench.task.Checking`."""
+        """Refuse what could not be judged, see `ghbench.task_abilities.Checking`."""
         known = datasets[self.known_role]
         if len(known) < 2 or len(np.unique(labels(known).values)) < 2:
             raise DataError(f"{len(known)} images to learn from; expected at least two classes")

@@ -89,7 +89,7 @@ class Linear(LabelledTask):
         return found
 
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
-        """Refuse what could not be judged, see `ghbench.task.Checking`."""
+        """Refuse what could not be judged, see `ghbench.task_abilities.Checking`."""
         super().check_datasets(datasets)
         sizes = np.sort(np.bincount(labels(datasets[self.known_role]).values))[::-1]
         fewest = 3 if self.alone else 2

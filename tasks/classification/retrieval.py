@@ -60,7 +60,7 @@ class Retrieval(LabelledTask):
         return {ONLY: Role(some(self.dataset, split, self.test), split)}
 
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
-        """Refuse what could not be judged, see `ghbench.task.Checking`."""
+        """Refuse what could not be judged, see `ghbench.task_abilities.Checking`."""
         if np.bincount(labels(datasets[ONLY]).values).max(initial=0) < 2:
             raise DataError("no two images have the same class, so there is nothing to find")
 

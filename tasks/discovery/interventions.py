@@ -84,7 +84,7 @@ class Interventions:
         return {IMAGES: Role(self.dataset)}
 
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
-        """Refuse pictures whose interventions are not known, see `ghbench.task.Checking`."""
+        """Refuse pictures whose interventions are not known, see `ghbench.task_abilities.Checking`."""
         missing = {"picture", "row"} - set(datasets[IMAGES].targets)
         if missing:
             raise DataError(f"{self.source.name} has no target {' and '.join(sorted(missing))}")

@@ -113,7 +113,7 @@ class HarmonizationTask(RatioScores):
         return {CHANGED: Role(Composites(self.source.dataset), clean.split), CLEAN: clean}
 
     def lacking(self) -> tuple[Lack, ...]:
-        """The judge, if it cannot be used here; see `ghbench.task.Lacking`."""
+        """The judge, if it cannot be used here; see `ghbench.task_abilities.Lacking`."""
         found = lack("content", self._judge.encoder, self._judge.spec)
         return () if found is None else (found,)
 

@@ -87,7 +87,7 @@ class LuminanceTask:
         return {ROLE: self.source.role()}
 
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
-        """Refuse what could not be judged, see `ghbench.task.Checking`."""
+        """Refuse what could not be judged, see `ghbench.task_abilities.Checking`."""
         found = len(np.unique(self.source.units(datasets[ROLE])))
         if found < FOLDS:
             raise DataError(f"{found} {self.source.unit}; expected at least {FOLDS}, one for each fold")

@@ -133,7 +133,7 @@ class ReconstructionTask(RatioScores):
         return {ROLE: self.source.role()}
 
     def lacking(self) -> tuple[Lack, ...]:
-        """Judges that cannot be used here, see `ghbench.task.Lacking`."""
+        """Judges that cannot be used here, see `ghbench.task_abilities.Lacking`."""
         found = [lack(OF_JUDGE, self._judge.encoder, self._judge.spec)]
         if self.source.known.faces:
             found.append(lack(OF_FACES, self._faces, self._faces.spec()))

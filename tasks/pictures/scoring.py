@@ -37,7 +37,7 @@ class RatioScores:
         return self.source.unit
 
     def constant(self, name: str) -> Constant | None:
-        """The row of that name, see `ghbench.task.WithConstants`."""
+        """The row of that name, see `ghbench.task_abilities.WithConstants`."""
         return self._constants.get(name)
 
     @cached_property
@@ -62,7 +62,7 @@ class RatioScores:
     def score_replicates(
         self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
     ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
-        """The same of every bootstrap draw, see `ghbench.task.Replicating`."""
+        """The same of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
         wanted = None if metrics is None else {"mse" if name == "psnr" else name for name in metrics}
         found: dict[tuple[str, str | None], NDArray[np.float64]] = {
             (metric, at or None): values

@@ -76,12 +76,12 @@ class AttributesTask:
         return {split: Role(dataset, split, judged=split == TEST) for split in wanted}
 
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
-        """Refuse what has no attributes, see `ghbench.task.Checking`."""
+        """Refuse what has no attributes, see `ghbench.task_abilities.Checking`."""
         for dataset in datasets.values():
             _numbers(dataset)
 
     def constant(self, name: str) -> Subject | None:
-        """A reference row of the task's own, see `ghbench.task.WithConstants`."""
+        """A reference row of the task's own, see `ghbench.task_abilities.WithConstants`."""
         return Constant(name, Role(self.dataset, TRAIN)) if name in {MEAN, NEAREST} else None
 
     @cached_property

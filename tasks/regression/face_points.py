@@ -105,7 +105,7 @@ class FacePointsTask:
         }
 
     def constant(self, name: str) -> Subject | None:
-        """A reference row of the task's own, see `ghbench.task.WithConstants`."""
+        """A reference row of the task's own, see `ghbench.task_abilities.WithConstants`."""
         features = {MEAN: None, NEAREST: None, AGAIN: None, TRUE_W: true_w, TRUE_Y: true_y}
         if name not in {reference.name for reference in self.references} or name not in features:
             return None
@@ -118,7 +118,7 @@ class FacePointsTask:
         return found
 
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
-        """Refuse what has no points, see `ghbench.task.Checking`."""
+        """Refuse what has no points, see `ghbench.task_abilities.Checking`."""
         for dataset in datasets.values():
             points_of(dataset)
 

@@ -48,7 +48,7 @@ class Pose(FacePointsTask):
         return tuple(reference for reference in super().references if reference.name != AGAIN)
 
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
-        """Refuse what has no pose, see `ghbench.task.Checking`."""
+        """Refuse what has no pose, see `ghbench.task_abilities.Checking`."""
         for dataset in datasets.values():
             count = points_of(dataset).shape[1]
             if count != 68:

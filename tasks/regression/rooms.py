@@ -123,7 +123,7 @@ class RoomsTask:
         }
 
     def constant(self, name: str) -> Subject | None:
-        """A reference row of the task's own, see `ghbench.task.WithConstants`."""
+        """A reference row of the task's own, see `ghbench.task_abilities.WithConstants`."""
         return Constant(name, Role(self._known, TRAIN)) if name in {MEAN, NEAREST} else None
 
     def chance(self, records: pd.DataFrame) -> float | str:  # noqa: ARG002 - of the contract

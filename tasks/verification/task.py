@@ -108,7 +108,7 @@ class VerificationTask:
         return {_ROLE: Role(self.load_dataset(), views=views, annotations_digest=self._pairs.digest())}
 
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
-        """Refuse pairs that cannot be judged, also where `--limit` leaves such, see `ghbench.task.Checking`."""
+        """Refuse pairs that cannot be judged, as `--limit` may leave; see `ghbench.task_abilities.Checking`."""
         self._pairs.check()
         self._pairs.among(len(datasets[_ROLE]))
 
