@@ -42,6 +42,7 @@ bench: $(VENV)/.test
 	$(BIN)/python benchmarks/inversion.py
 	$(BIN)/python benchmarks/distances.py
 	$(BIN)/python benchmarks/coverage.py
+	$(BIN)/python benchmarks/allocation.py
 
 # Probes against scikit-learn; OpenBLAS chooses its kernels itself.
 bench-probes: $(VENV)/.test

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from ghbench.allocation import keep_freed_memory
 from ghbench.cli import (
     assets,
     cache,
@@ -87,6 +88,7 @@ def main() -> None:
 
     Even a bug's traceback is printed by `say`, since a plugin or file may have written its message.
     """
+    keep_freed_memory()
     arguments = sys.argv[1:]
     if _TRACEBACK in arguments:
         arguments.remove(_TRACEBACK)

@@ -147,6 +147,7 @@ def _colours(images: Floats) -> dict[str, Floats]:
     behind = (parts["left-corner"] + parts["right-corner"]) / 2
     worn = (parts["left-shoulder"] + parts["right-shoulder"]) / 2
     light = {name: colour @ LUMA for name, colour in parts.items()}
+    channels = list(np.moveaxis(images, 3, 0))  # numpy takes extremes over a short last axis ten times slower
     return {
         "hair-light": light["hair"],
         "fringe": skin @ LUMA - light["forehead"],
@@ -156,6 +157,6 @@ def _colours(images: Floats) -> dict[str, Floats]:
         "background-warm": behind[:, 0] - behind[:, 2],
         "clothes-light": worn @ LUMA,
         "brightness": images.mean(axis=(1, 2)) @ LUMA,
-        "saturation": (images.max(axis=3) - images.min(axis=3)).mean(axis=(1, 2)),
+        "saturation": (np.maximum.reduce(channels) - np.minimum.reduce(channels)).mean(axis=(1, 2)),
         "light-side": light["right-cheek"] - light["left-cheek"],
     }
