@@ -14,7 +14,7 @@ from ghbench_tasks.discovery.task import Discovery, discovery
 from record import write
 
 DIRECTIONS, SETS, SIZE, SAMPLES, SEED = 600, 200, 30, 20, 0
-SHOWN = ("named", "effect", "selectivity", "disentanglement", "discovered")
+SHOWN = ("selectivity", "selectivity-held", "named", "effect", "disentanglement", "discovered")
 
 
 def main() -> None:

@@ -7,18 +7,21 @@ more each), and if it correlates below .8 with those before it. No direction has
 from __future__ import annotations
 
 import io
+from itertools import chain
 
 import numpy as np
-from ghbench_tasks.discovery.face_attributes import CANDIDATES, MIRRORED, NAMES, FaceAttributes
+from ghbench_tasks.discovery.face_attributes import CANDIDATES, HELD, MIRRORED, NAMES, FaceAttributes
 from PIL import Image
 from record import write
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
 
 from ghbench.generators.loading import load_generator
 from ghbench.generators.pictures import pictures_of_seeds
 from ghbench.seeds import seeds_for
 
 FACES, SIDE, PSI, SHIFT, QUALITY = 500, 128, 0.7, 2, 75
-REPEATABLE, DIFFERENT = 0.8, 0.8
+REPEATABLE, DIFFERENT, CLUSTERED = 0.8, 0.8, 0.4
 
 
 def main() -> None:
@@ -48,6 +51,10 @@ def main() -> None:
     kept = tuple(CANDIDATES[a] for a in chosen)
     values = np.linalg.eigvalsh(np.corrcoef(plain[:, chosen].T))
     effective = float(values.sum() ** 2 / np.square(values).sum())
+    halves = _halves(np.abs(np.corrcoef(plain[:, chosen].T)))
+    held = {kept[a] for a in halves[1]}
+    if held != set(HELD):
+        print("the held half is not the one in use:", held)
     text = f"""
 Intraclass correlation (absolute agreement, single measures) of {FACES} generated faces of {SIDE} px at psi {PSI:g} with
 themselves mirrored, as JPEG of quality {QUALITY}, and shifted by {SHIFT} px; then the attribute before it that it
@@ -55,12 +62,24 @@ correlates with most. Enters: all three at least {REPEATABLE:g}, and the correla
 
 {len(kept)} attributes enter; effective number (squared sum of the eigenvalues of their correlations over the sum of
 squares): {effective:.1f}. The set in use: {", ".join(NAMES)}.
+
+Clusters by average linkage at a correlation of {CLUSTERED:g}, dealt in turn, the largest first, make two halves. No
+search of windows looks at the second: {", ".join(HELD)}.
 """
     if kept != NAMES:
         print("the chosen set is not the one in use:", kept)
     head = ["attribute", *repeat, "most like", "enters"]
     found = {"kept": list(kept), "effective": effective, "correlations": np.corrcoef(plain[:, chosen].T).tolist()}
     write("face_attributes", "Attributes of faces that can be measured again", text, head, rows, **found)
+
+
+def _halves(alike: np.ndarray) -> tuple[list[int], list[int]]:
+    """Numbers of attributes in two halves that correlate little."""
+    distances = squareform(np.where(np.eye(len(alike)), 0, 1 - alike), checks=False)
+    labels = fcluster(linkage(distances, "average"), 1 - CLUSTERED, "distance")
+    clusters = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
+    clusters.sort(key=lambda cluster: (-len(cluster), cluster))
+    return [*chain(*clusters[::2])], [*chain(*clusters[1::2])]
 
 
 def icc(one: np.ndarray, other: np.ndarray) -> float:

@@ -2,136 +2,57 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from functools import cached_property
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ghbench import registry
-from ghbench.digests import digest_json
 from ghbench.errors import UsageError
-from ghbench.extractor import NavigatorSpec, TrainingRecord
 from ghbench.spec_string import SpecString
+
+from .navigator import FACES, PART, STEP, ClosedForm, rows_of
+from .windows import SEPARATOR, window, windows
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ghbench.generator import GeneratorSpec
     from ghbench.generators.protocol import Generator
 
-STEP, PART = 0.02, 20
-"""Step of differences, as a share of the largest deviation of w; pictures at once."""
-FACES = SpecString("mobile-stylegan-ffhq", options={"size": "64"})
 
-
-class ClosedForm(ABC):
-    """K directions of norm sqrt(D) in w, with equal shares in a window of rows of W+, which add to 1.
-
-    All rows are those that the generator shares with its whole network, if it is only its first layers.
+class AlongAxes(ClosedForm):
+    """K directions of w, with equal shares in a window of rows of W+.
 
     Args:
         generator: Spec string of a generator.
         directions: Number of directions.
-        rows: Window of rows, `first-last` or a single one, 0 for the coarsest; empty for all.
+        rows: Window of rows, `first-last` or a single one, 0 for the coarsest; empty for all. Windows joined by dots
+            are one for each direction: `0-3.5.2-4`; axes that depend on rows are then those of all rows.
 
     Raises:
         UsageError: No directions, or an invalid window.
     """
 
-    name: ClassVar[str]
-    citation: ClassVar[str] = ""
-
-    def __init__(self, generator: SpecString = FACES, directions: int = 30, rows: str = "") -> None:
-        if directions < 1:
-            raise UsageError(f"directions={directions}; expected at least one")
-        self.generator, self.count, self.rows = generator, directions, rows
-
-    def spec(self) -> NavigatorSpec:
-        """Describe the navigator."""
-        about = self._generator_spec
-        digest = digest_json({"method": self.name, "version": 1, "generator": about.weights_digest, **self.recipe()})
-        return NavigatorSpec(
-            name=self.name,
-            version="1",
-            weights_digest=digest,
-            training=TrainingRecord(
-                datasets=about.training.datasets, image_digests=None, networks=self.networks(),
-                supervision="unsupervised", domain="in-generator",
-            ),
-            licence=about.licence,
-            citation=self.citation,
-            generator=str(self.generator),
-            generator_digest=about.weights_digest,
-            space="w_plus",
-            directions_digest=digest,
-        )  # fmt: skip
-
-    def directions(self, codes: NDArray[Any] | None = None) -> NDArray[np.float32]:
-        """Directions [K, L, D]; the same for each of B codes [B, L, D]: [B, K, L, D].
-
-        Raises:
-            UsageError: The window does not fit the generator, or it has fewer directions.
-        """
-        found = self._directions
-        if codes is None:
-            return found
-        rows = np.shape(codes)[1]
-        whole = np.pad(found[:, :rows], ((0, 0), (0, max(rows - found.shape[1], 0)), (0, 0)))
-        return np.broadcast_to(whole, (len(codes), *whole.shape))
-
-    def recipe(self) -> dict[str, Any]:
-        """What decides the directions beside the generator, as JSON values."""
-        return {"directions": self.count, "rows": self.rows}
-
-    def networks(self) -> tuple[str, ...]:
-        """Digests of the networks that decide the directions."""
-        return (self._generator_spec.weights_digest,)
-
     @abstractmethod
     def axes(self, generator: Generator) -> Tensor:
         """Directions in w [K or more, D], of any length."""
 
-    @cached_property
-    def _generator_spec(self) -> GeneratorSpec:
-        from ghbench.generators.loading import generator_plugin
-
-        return generator_plugin(str(self.generator)).spec()
-
-    @cached_property
-    def _directions(self) -> NDArray[np.float32]:
-        from ghbench.generators.loading import load_generator
-
-        generator = load_generator(str(self.generator))
+    def moves(self, generator: Generator) -> NDArray[np.floating[Any]]:
+        """The axes in their windows."""
         axes = self.axes(generator).numpy()
         if len(axes) < self.count:
             raise UsageError(f"{self.name} has {len(axes)} directions, not {self.count}", fix=f"directions={len(axes)}")
         axes = axes[: self.count] / np.sqrt(np.square(axes[: self.count]).mean(axis=1, keepdims=True))
-        weights = self._window(generator)
-        return np.asarray(axes[:, None, :] * weights[None, :, None], np.float32)
+        weights = windows(self.rows, rows_of(generator), self.shared_rows(generator), self.count)
+        return np.asarray(axes[:, None, :] * weights[:, :, None])
 
     def _window(self, generator: Generator) -> NDArray[np.float64]:
-        from ghbench.generators.loading import shared_rows
-
-        count = max(level.layer for level in generator.levels) + 1
-        weights = np.zeros(count)
-        first, _, last = self.rows.partition("-")
-        try:
-            window = (
-                slice(int(first), int(last or first) + 1)
-                if self.rows
-                else slice(0, shared_rows(generator, str(self.generator)))
-            )
-        except ValueError:
-            raise UsageError(f"rows={self.rows}; expected for instance 0-3 or 5") from None
-        if not 0 <= window.start < window.stop <= count:
-            raise UsageError(f"rows={self.rows}; this generator has rows 0 to {count - 1}")
-        weights[window] = 1 / (window.stop - window.start)
-        return weights
+        """Shares of rows [L] that axes take into account."""
+        return window("" if SEPARATOR in self.rows else self.rows, rows_of(generator), self.shared_rows(generator))
 
 
-class RandomDirections(ClosedForm):
+class RandomDirections(AlongAxes):
     """Random directions in the subspace of principal components of w: what any method has to beat.
 
     Args:
@@ -169,7 +90,7 @@ class RandomDirections(ClosedForm):
         return torch.from_numpy(drawn.astype(np.float32)) @ basis
 
 
-class GanSpace(ClosedForm):
+class GanSpace(AlongAxes):
     """Principal components of w, the largest first (Harkonen et al. 2020)."""
 
     name: ClassVar[str] = "ganspace"
@@ -182,7 +103,7 @@ class GanSpace(ClosedForm):
         return principal_axes(generator).axes
 
 
-class Sefa(ClosedForm):
+class Sefa(AlongAxes):
     """Directions that the affine layers of the window's rows pass most (Shen and Zhou 2021)."""
 
     name: ClassVar[str] = "sefa"
@@ -196,7 +117,7 @@ class Sefa(ClosedForm):
         return sefa_axes(generator, [level.name for level in generator.levels if weights[level.layer]])
 
 
-class Hessian(ClosedForm):
+class Hessian(AlongAxes):
     """Directions along which pictures change most: eigenvectors of the mean metric tensor (Wang and Ponce 2021).
 
     The metric tensor of a code is J^T J, with J the derivative of a sensor's features, of unit length at each place, by

@@ -79,6 +79,12 @@ CANDIDATES = (*GEOMETRY, *NETWORKS, *COLOURS)
 NAMES = tuple(name for name in CANDIDATES if name != "pitch")
 """Those that `benchmarks/face_attributes.py` found repeatable and different, before any direction was looked at: pitch
 is too much like smile."""
+HELD = (
+    "eyes-open", "yaw", "roll", "male", "fringe", "skin-red", "background-light", "clothes-light", "brightness",
+    "light-side",
+)  # fmt: skip
+"""The half that no search of windows looks at: clusters of attributes that correlate, dealt in turn, the largest first
+(`benchmarks/face_attributes.py`)."""
 
 
 class FaceAttributes:
@@ -90,6 +96,11 @@ class FaceAttributes:
 
     def __init__(self, names: tuple[str, ...] = NAMES) -> None:
         self.names = names
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """Numbers of the attributes that no search looks at."""
+        return tuple(number for number, name in enumerate(self.names) if name in HELD)
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -113,15 +124,19 @@ class FaceAttributes:
         Raises:
             MissingError: dlib, onnxruntime or their models are not available.
         """
-        views = [_view(image) for image in images]
-        faces = [Face(_box(), detected=True, view=view, scale=1.0) for view in views]
+        faces = [aligned_face(image) for image in images]
         points = np.stack([dlib_points68(face) for face in faces])
         found: dict[str, Floats] = {name: measure(points) for name, measure in GEOMETRY.items() if name in self.names}
         if set(NETWORKS) & set(self.names):
             answers = np.array([judged(face) for face in faces])
             found |= dict(zip(NETWORKS, answers.T, strict=True))
-        found |= _colours(np.stack(views) / 255.0)
+        found |= _colours(np.stack([face.view for face in faces]) / 255.0)
         return np.stack([found[name] for name in self.names], axis=1)
+
+
+def aligned_face(image: NDArray[np.uint8]) -> Face:
+    """The face in an aligned image [3, R, R], at its fixed place."""
+    return Face(_box(), detected=True, view=_view(image), scale=1.0)
 
 
 def _view(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

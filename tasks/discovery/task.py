@@ -20,6 +20,7 @@ from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
 
 from .face_attributes import FaceAttributes
+from .identity import Identity
 from .pictures import Likeness, Mover, Search
 
 JUDGE, JUDGE_SIDE = "efficientnet-lite0", 224
@@ -28,10 +29,15 @@ TRIED, CALIBRATION = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0), 4
 """Scales that are tried, each on so many codes."""
 TARGET = 0.06
 """Mean change of pictures at which methods are compared, on the judge's scale."""
+IDENTIFIED, STRANGERS = 20, 40
+"""Codes, the first ones, on which identity is judged, since the network takes longer than all attributes; faces whose
+mean distance in pairs is that of two people."""
 METRICS = (
     Metric("selectivity"),
+    Metric("selectivity-held"),
     Metric("named", "attributes", bounds=None),
     Metric("effect", "standard deviations", bounds=None),
+    Metric("identity-loss", "of the distance of two people", higher_is_better=False, bounds=None),
     Metric("disentanglement"),
     Metric("disentanglement-raw", "mixed units", bounds=None),
     Metric("discovered", "attributes", bounds=None),
@@ -66,7 +72,7 @@ class Discovery:
     samples: int = 100
     size: int = 128
     limit: int = 30
-    version: int = field(default=1, init=False)
+    version: int = field(default=2, init=False)
     metrics: tuple[Metric, ...] = field(default=METRICS, init=False)
     requires: tuple[type, ...] = field(default=(Navigator,), init=False)
     policies: tuple[Policy, ...] = field(default=(), init=False)
@@ -93,14 +99,17 @@ class Discovery:
             "pictures": f"{self.size} px, stored noise, at minus and plus the scale",
             "directions": f"the first {self.limit}",
             "attributes": list(self._predictor.names),
+            "held": [self._predictor.names[number] for number in self._predictor.held],
             "predictor": self._predictor.digest,
+            "identity": f"the first {min(IDENTIFIED, self.samples)} codes; distance of descriptors over the mean one "
+            f"of {STRANGERS // 2} pairs of metric-fitting seeds",
             "scale": f"one a navigator, at which its pictures change by {TARGET:g} on average (1 less cosine of all "
             f"levels of {JUDGE}), interpolated between {', '.join(map('{:g}'.format, TRIED))} on {CALIBRATION} "
             "selection seeds",
             "spreads": f"standard deviations of the attributes of {SPREAD_FACES} metric-fitting seeds at psi {PSI:g}",
             "tuned": "the scale, by the change of pictures and never by attributes",
             "named": f"moves by {scores.EFFECT:g} standard deviations or more, {scores.LEAD:g} times the next one",
-            "metric_networks": [self._judge.spec().weights_digest, *self._predictor.networks],
+            "metric_networks": [self._judge.spec().weights_digest, self._identity.digest, *self._predictor.networks],
         }
 
     def roles(self) -> Mapping[str, Role]:
@@ -113,7 +122,8 @@ class Discovery:
         Returns:
             One record for each direction, code and attribute: `direction`, `seed`, `attribute` (its number), and the
             `shift` of the attribute from minus to plus the scale, in units of its own, and `standardised`. Records of
-            `seed` -1 say of each direction in how many `rows` it acts, and at which `scale`.
+            `attribute` -1 hold the distance of descriptors in its place, `standardised` over that of strangers;
+            those of `seed` -1 say of each direction in how many `rows` it acts, and at which `scale`.
 
         Raises:
             UsageError: The navigator's directions are not in W+, or its generator draws no faces.
@@ -126,13 +136,17 @@ class Discovery:
         numbers = range(min(self.limit, mover.count(0)))
         scale = search(self._judge).scale(mover, numbers, inputs.context.progress)
         spreads = attribute_spreads(mover, self._predictor)
+        strangers = self._identity.distances(*np.split(_pictures(mover, STRANGERS), 2)).mean()
         parts = []
         seeds = seeds_for("test", self.samples)
         for done, seed in enumerate(seeds):
             before, after = mover.pair(seed, scale, numbers)
             measured = self._predictor.measure(np.concatenate([before, after]))
             shift = measured[len(before) :] - measured[: len(before)]
-            parts.append(self._records(seed, shift, shift / spreads))
+            parts.append(_records(seed, shift, shift / spreads))
+            if done < IDENTIFIED:
+                distances = self._identity.distances(before, after)[:, None]
+                parts.append(_records(seed, distances, distances / strangers, first=-1))
             inputs.context.progress(done + 1, len(seeds), "codes")
         code = mover.generator.mapping(mover.generator.w_mean.new_zeros(1, mover.generator.z_dim), 0.0)
         used = scores.rows_in_use(np.asarray(subject.directions(code.cpu().numpy()))[0][list(numbers)])
@@ -150,13 +164,19 @@ class Discovery:
             sample_weight: float64 [N], None for all ones.
         """
         weight = np.ones(len(records)) if sample_weight is None else sample_weight
-        moved = records["seed"].to_numpy() >= 0
+        attribute = records["attribute"].to_numpy()
+        about = records["seed"].to_numpy() < 0
+        moved, faces = attribute >= 0, (attribute < 0) & ~about
         raw, standardised = (self._means(records[moved], weight[moved], name) for name in ("shift", "standardised"))
-        about = records[~moved]
+        with np.errstate(invalid="ignore"):
+            lost = np.dot(weight[faces], records["standardised"].to_numpy()[faces]) / weight[faces].sum()
+        about = records[about]
         return [
             Score("selectivity", scores.disentanglement(standardised)),
+            Score("selectivity-held", scores.disentanglement(standardised[:, list(self._predictor.held)])),
             Score("named", float(scores.named(standardised).sum())),
             Score("effect", float(np.abs(standardised).max(axis=1).mean())),
+            Score("identity-loss", float(lost)),
             Score("disentanglement", scores.disentanglement(raw)),
             Score("disentanglement-raw", scores.disentanglement(raw, normalised=False)),
             Score("discovered", float(scores.discovered(raw))),
@@ -181,16 +201,6 @@ class Discovery:
         total = np.bincount(cell, weight * records[column].to_numpy(np.float64), size)
         return np.asarray((total / np.bincount(cell, weight, size)).reshape(shape))
 
-    @staticmethod
-    def _records(seed: int, shift: NDArray[np.float64], standardised: NDArray[np.float64]) -> pd.DataFrame:
-        count, attributes = shift.shape
-        frame = pd.DataFrame({"direction": np.repeat(np.arange(count, dtype=np.int16), attributes)})
-        frame["seed"] = np.int32(seed)
-        frame["attribute"] = np.tile(np.arange(attributes, dtype=np.int16), count)
-        frame["shift"] = shift.ravel().astype(np.float32)
-        frame["standardised"] = standardised.ravel().astype(np.float32)
-        return frame
-
     def _generator(self, spec: NavigatorSpec, device: str) -> Any:
         from ghbench.generators.loading import load_generator, recorded_generator, spec_at_size
         from ghbench.generators.navigated import whole_of
@@ -207,6 +217,21 @@ class Discovery:
     def _judge(self) -> Any:
         return registry.build("extractor", JUDGE)
 
+    @cached_property
+    def _identity(self) -> Identity:
+        return Identity()
+
+
+def _records(seed: int, shift: NDArray[np.float64], standardised: NDArray[np.float64], first: int = 0) -> pd.DataFrame:
+    """Records of changes [K, A] of one code; attributes are numbered from `first`."""
+    count, attributes = shift.shape
+    frame = pd.DataFrame({"direction": np.repeat(np.arange(count, dtype=np.int16), attributes)})
+    frame["seed"] = np.int32(seed)
+    frame["attribute"] = np.tile(np.arange(first, first + attributes, dtype=np.int16), count)
+    frame["shift"] = shift.ravel().astype(np.float32)
+    frame["standardised"] = standardised.ravel().astype(np.float32)
+    return frame
+
 
 def search(judge: Likeness) -> Search:
     """The search of this task, on selection seeds."""
@@ -215,11 +240,13 @@ def search(judge: Likeness) -> Search:
 
 def attribute_spreads(mover: Mover, predictor: FaceAttributes) -> NDArray[np.float64]:
     """Standard deviations [A] of the attributes of metric-fitting seeds, as a generator draws them."""
-    from ghbench.generators.pictures import stream_of_seeds
+    pictures = _pictures(mover, SPREAD_FACES)
+    return np.asarray(predictor.measure(pictures).std(axis=0))
 
-    seeds = list(seeds_for("metric-fitting", SPREAD_FACES))
-    found = [
-        predictor.measure(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-        for images in stream_of_seeds(mover.generator, seeds, psi=PSI, batch=20)
-    ]
-    return np.asarray(np.concatenate(found).std(axis=0))
+
+def _pictures(mover: Mover, count: int) -> NDArray[np.uint8]:
+    """Pictures of the first metric-fitting seeds, uint8 [N, 3, R, R]."""
+    from ghbench.generators.pictures import pictures_of_seeds
+
+    made = pictures_of_seeds(mover.generator, list(seeds_for("metric-fitting", count)), psi=PSI)
+    return np.ascontiguousarray(made.transpose(0, 3, 1, 2))

@@ -57,6 +57,19 @@ def test_closed_forms_have_directions_of_equal_norm_in_their_window(name):
     assert other.spec().weights_digest != navigator.spec().weights_digest
 
 
+def test_each_direction_may_have_a_window_of_its_own():
+    whole, own = (
+        registry.build("extractor", f"sefa:generator=tiny,directions=3,rows={rows}").directions()
+        for rows in ("", "0.1-2.3")
+    )
+    for direction, rows in enumerate(([0], [1, 2], [3])):
+        used = np.flatnonzero(np.abs(own[direction]).sum(axis=1))
+        assert used.tolist() == rows
+        np.testing.assert_allclose(own[direction, rows].sum(axis=0), whole[direction].sum(axis=0), rtol=1e-4)
+    with pytest.raises(UsageError, match="expected one, or one for each of 3"):
+        registry.build("extractor", "sefa:generator=tiny,directions=3,rows=0.1").directions()
+
+
 def test_sefa_looks_at_the_rows_of_its_window_only():
     one, two = (registry.build("extractor", f"sefa:generator=tiny,directions=3,rows={rows}") for rows in ("0", "3"))
     assert not np.allclose(one.directions()[:, 0], two.directions()[:, 3])
@@ -174,26 +187,56 @@ def test_the_kit_finds_what_is_wrong():
         check_navigator(Restless(generator=registry.parse("tiny"), directions=5))
 
 
-def test_the_hessian_finds_what_changes_pictures_most(monkeypatch):
-    class Pixels(torch.nn.Module):
-        def forward(self, images):
-            return images.flatten(1)
+class Pixels(torch.nn.Module):
+    """A sensor that looks at pixels."""
 
+    def forward(self, images):
+        return images.flatten(1)
+
+
+@pytest.fixture
+def sees_pixels(monkeypatch):
     monkeypatch.setattr("ghbench.ghfeat.training.perceptual.perceptual_network", lambda _: (Pixels(), "digest"))
+
+
+@pytest.mark.usefixtures("sees_pixels")
+def test_the_hessian_finds_what_changes_pictures_most():
     options = "generator=tiny,directions=12,components=12,codes=20,sensor=pixels"
     navigator = registry.build("extractor", f"hessian:{options}")
     check_navigator(navigator)
-    generator = tiny_generator()
-
-    def moved(directions):
-        with torch.no_grad():
-            ws = generator.mapping(torch.randn(20, 16, generator=torch.Generator().manual_seed(1)))
-            start = generator.synthesis(ws)
-            return [float((generator.synthesis(ws + 0.05 * torch.from_numpy(one)) - start).square().mean())
-                    for one in directions]  # fmt: skip
-
     changes = moved(navigator.directions())
     assert np.mean(changes[:3]) > 1.3 * np.mean(changes[-3:])
+
+
+@pytest.mark.usefixtures("sees_pixels")
+def test_a_channel_of_style_space_moves_alone_and_those_that_change_most_come_first():
+    navigator = registry.build("extractor", "stylespace:generator=tiny,directions=12,tried=40,sensor=pixels")
+    check_navigator(navigator)
+    found, generator = torch.from_numpy(navigator.directions()), tiny_generator()
+    used = found.square().sum(dim=2) > 0
+    assert bool((used.sum(dim=1) == 1).all())
+    torch.testing.assert_close(found.square().sum(dim=(1, 2)), torch.full((12,), 16.0))
+    mean = generator.w_mean.expand(1, ROWS, -1)
+    before, after = (generator.style_codes(ws) for ws in (mean, mean + 1e-3 * found[:1]))
+    alone = []
+    for level in generator.levels:
+        changed = (after[level.name] - before[level.name]).abs()[0]
+        if level.layer == int(used[0].nonzero()) and changed.numel() <= 16:
+            alone.append(float(changed.max() / changed.sum()))
+    assert max(alone) > 0.9
+    changes = moved(navigator.directions())
+    assert np.mean(changes[:4]) > np.mean(changes[-4:])
+    with pytest.raises(UsageError, match="tried=5"):
+        registry.build("extractor", "stylespace:generator=tiny,directions=12,tried=5")
+
+
+def moved(directions):
+    generator = tiny_generator()
+    with torch.no_grad():
+        ws = generator.mapping(torch.randn(20, 16, generator=torch.Generator().manual_seed(1)))
+        start = generator.synthesis(ws)
+        return [float((generator.synthesis(ws + 0.05 * torch.from_numpy(one)) - start).square().mean())
+                for one in directions]  # fmt: skip
 
 
 def stored(path, generator="tiny", digest=DIGEST, rows=ROWS):

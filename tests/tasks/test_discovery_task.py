@@ -25,7 +25,7 @@ class Quarters:
     """Mean brightness of the four quarters of a picture, and of its colours."""
 
     names = ("left-top", "right-top", "left-bottom", "right-bottom", "red", "blue")
-    digest, networks = "quarters", ()
+    digest, networks, held = "quarters", (), (1, 4, 5)
 
     def measure(self, images):
         half = images.shape[2] // 2
@@ -43,6 +43,15 @@ class Grey:
         return {"pixels": images.reshape(len(images), -1).astype(np.float32)}
 
 
+class Alike:
+    """People differ by their mean brightness."""
+
+    digest = "alike"
+
+    def distances(self, before, after):
+        return np.abs(after.mean(axis=(1, 2, 3)) - before.mean(axis=(1, 2, 3)))
+
+
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     monkeypatch.setenv("GHBENCH_HOME", str(tmp_path / "home"))
@@ -52,6 +61,7 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "TRIED", (0.05, 0.2, 1.0, 5.0, 25.0))
     monkeypatch.setattr(module.Discovery, "_predictor", property(lambda _: Quarters()))
     monkeypatch.setattr(module.Discovery, "_judge", property(lambda _: Grey()))
+    monkeypatch.setattr(module.Discovery, "_identity", property(lambda _: Alike()))
 
 
 def run(system, **options):
@@ -82,23 +92,40 @@ def test_all_methods_are_compared_at_an_equal_change_of_pictures():
     np.testing.assert_allclose(changes, module.TARGET, rtol=0.15)
 
 
-def test_scores_are_those_of_the_mean_shifts():
+def test_scores_are_those_of_the_mean_shifts(monkeypatch):
     rows = [(direction, seed, a, float(value), value / (a + 1)) for direction, values in
             enumerate(([[2, 1], [4, 1]], [[0, -3], [0, 1]])) for seed, shifts in enumerate(values)
             for a, value in enumerate(shifts)]  # fmt: skip
     records = pd.DataFrame(rows, columns=["direction", "seed", "attribute", "shift", "standardised"])
     about = pd.DataFrame({"direction": [0, 1], "seed": -1, "attribute": -1, "rows": [2.0, 4.0], "scale": 0.5})
-    records = pd.concat([records, about], ignore_index=True)
+    faces = pd.DataFrame({"direction": [0, 1, 0], "seed": [0, 0, 1], "attribute": -1, "standardised": [0.9, 1.1, 0.2]})
+    records = pd.concat([records, faces.assign(shift=faces["standardised"] / 2), about], ignore_index=True)
     task = discovery()
+    monkeypatch.setattr(Quarters, "held", (0, 1))
     found = {score.metric: score.value for score in task.score(records)}
     # Means: direction 0 (3, 1), direction 1 (0, -1); standardised (3, .5) and (0, -.5).
     assert found["disentanglement-raw"] == pytest.approx((2 + 1) / 2)
     assert found["disentanglement"] == pytest.approx((2 / 3 + 1) / 2)
     assert (found["discovered"], found["named"], found["rows"], found["scale"]) == (2, 1, 3, 0.5)
     assert found["effect"] == pytest.approx((3 + 0.5) / 2)
+    assert found["identity-loss"] == pytest.approx((0.9 + 1.1 + 0.2) / 3)
     units = task.units(records)
     weighted = {s.metric: s.value for s in task.score(records, units.weights(np.array([2.0, 0.0])))}
     assert weighted["disentanglement-raw"] == pytest.approx((1 + 3) / 2)
+    assert weighted["identity-loss"] == pytest.approx((0.9 + 1.1) / 2)
+
+
+def test_what_is_held_back_from_searches_is_scored_alone():
+    shifts = [(direction, a, value) for direction, values in enumerate(([3, 1, 0, 0, 2, 1], [0, 1, 4, 3, 0, 0])) for
+              a, value in enumerate(values)]  # fmt: skip
+    records = pd.DataFrame([(d, 0, a, float(v), float(v)) for d, a, v in shifts],
+                           columns=["direction", "seed", "attribute", "shift", "standardised"])  # fmt: skip
+    extra = [(0, 0, -1, 0.1, 0.2), (0, -1, -1, 0.0, 0.0)]
+    records = pd.concat([records, pd.DataFrame(extra, columns=records.columns)]).assign(rows=1.0, scale=1.0)
+    found = {score.metric: score.value for score in discovery().score(records)}
+    assert found["selectivity"] == pytest.approx(((3 - 2) / 3 + (4 - 3) / 4) / 2)
+    # Numbers 1, 4 and 5 are held.
+    assert found["selectivity-held"] == pytest.approx(((2 - 1) / 2 + 1) / 2)
 
 
 def test_a_scale_between_those_that_were_tried():
