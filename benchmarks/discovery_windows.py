@@ -42,7 +42,7 @@ def main() -> None:
             for seed in list(seeds_for("selection", discovery.CALIBRATION + CODES))[discovery.CALIBRATION :]:
                 before, after = (predictor.measure(one) for one in mover.pair(seed, scale, range(DIRECTIONS)))
                 shifts.append((after - before)[:, searched] / spreads)
-            found[first, last] = _selectivity(np.mean(shifts, axis=0))
+            found[first, last] = _leads(np.mean(shifts, axis=0))
             print(method, first, last, f"{found[first, last].mean():.3f}", flush=True)
         table = np.stack([found[window] for window in windows])
         best = table.argmax(axis=0)
@@ -75,7 +75,7 @@ are worth.
     )
 
 
-def _selectivity(shifts: np.ndarray) -> np.ndarray:
+def _leads(shifts: np.ndarray) -> np.ndarray:
     """Each direction's lead [K], 0 where it moves nothing far enough."""
     ordered = np.sort(np.abs(shifts), axis=1)
     return np.where(ordered[:, -1] >= EFFECT, (ordered[:, -1] - ordered[:, -2]) / ordered[:, -1], 0.0)

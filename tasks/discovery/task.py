@@ -165,12 +165,12 @@ class Discovery:
         """
         weight = np.ones(len(records)) if sample_weight is None else sample_weight
         attribute = records["attribute"].to_numpy()
-        about = records["seed"].to_numpy() < 0
-        moved, faces = attribute >= 0, (attribute < 0) & ~about
+        whole = records["seed"].to_numpy() < 0
+        moved, faces = attribute >= 0, (attribute < 0) & ~whole
         raw, standardised = (self._means(records[moved], weight[moved], name) for name in ("shift", "standardised"))
         with np.errstate(invalid="ignore"):
             lost = np.dot(weight[faces], records["standardised"].to_numpy()[faces]) / weight[faces].sum()
-        about = records[about]
+        about = records[whole]
         return [
             Score("selectivity", scores.disentanglement(standardised)),
             Score("selectivity-held", scores.disentanglement(standardised[:, list(self._predictor.held)])),
