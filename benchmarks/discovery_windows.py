@@ -54,10 +54,8 @@ def main() -> None:
             [method, f"rows {windows[one][0]} to {windows[one][1]} for all directions", f"{table[one].mean():.3f}", ""],
             [method, "the best window of each direction", f"{table.max(axis=0).mean():.3f}", f"`rows={chosen}`"],
         ]
-        numbers[method] = {
-            "rows": chosen,
-            "selectivity": {f"{a}-{b}": value.tolist() for (a, b), value in found.items()},
-        }
+        leads = {f"{first}-{last}": lead.tolist() for (first, last), lead in found.items()}
+        numbers[method] = {"rows": chosen, "leads": leads}
     text = f"""
 Mean over {DIRECTIONS} directions of the lead in standard deviations (largest less second largest shift, over the
 largest; 0 below {EFFECT:g} standard deviations), on {CODES} selection seeds at {SIZE} px and on the {len(searched)}
@@ -65,14 +63,8 @@ attributes that are not held. {len(windows)} windows were tried for each directi
 itself, and is no result. The chosen rows are; `ghbench run --extractor METHOD:rows=... --task discovery` says what they
 are worth.
 """
-    write(
-        "discovery_windows",
-        "The best rows for each direction",
-        text,
-        ["method", "rows", "lead", "chosen"],
-        rows,
-        **numbers,
-    )
+    head = ["method", "rows", "lead", "chosen"]
+    write("discovery_windows", "The best rows for each direction", text, head, rows, **numbers)
 
 
 def _leads(shifts: np.ndarray) -> np.ndarray:

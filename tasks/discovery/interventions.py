@@ -19,6 +19,7 @@ from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs
 
 IMAGES, OTHER = "images", -1
+CENTRE = "centre"
 ROWS = 10
 """Rows of the code of the pictures that are used by default."""
 DEFAULT = SpecString("resampled")
@@ -56,10 +57,19 @@ class Interventions:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The centre of the profile, and the share of each row; none is better for being large, so none is ranked."""
-        rows = ROWS if self.source == DEFAULT else int(np.max(self.dataset.targets["row"].values)) + 1
         told: dict[str, Any] = {"uncertainty": "error", "bounds": None, "error": "jackknife over pictures"}
-        shares = [Metric(f"row-{row}", "of the distance of two pictures", **told) for row in range(rows)]
-        return (Metric("centre", "row of W+", **told), *shares)
+        return tuple(
+            Metric(name, "row of W+" if name == CENTRE else "of the distance of two pictures", **told)
+            for name in self._names
+        )
+
+    @property
+    def _names(self) -> list[str]:
+        """Names of the metrics: what is drawn anew, as the dataset calls it, or rows, and then their centre first."""
+        if self.source == DEFAULT:
+            return [CENTRE, *(f"row-{row}" for row in range(ROWS))]
+        row = self.dataset.targets["row"]
+        return list(row.names) or [CENTRE, *(f"row-{number}" for number in range(int(np.max(row.values)) + 1))]
 
     @property
     def name(self) -> str:
@@ -118,7 +128,7 @@ class Interventions:
         return Evaluation(records)
 
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
-        """The share of each row, and their centre.
+        """The share of what is drawn anew, and the centre of rows.
 
         Args:
             records: What `evaluate` returned.
@@ -136,11 +146,9 @@ class Interventions:
         whole = _profile(sums.sum(axis=0), counts.sum(axis=0))
         without = _profile(sums.sum(axis=0) - sums, counts.sum(axis=0) - counts)
         spread = np.sqrt((pictures - 1) / pictures * np.square(without - without.mean(axis=0)).sum(axis=0))
-        names = ["centre", *(f"row-{number}" for number in range(rows - 1))]
-        return [
-            Score(name, float(value), standard_error=float(error))
-            for name, value, error in zip(names, whole, spread, strict=True)
-        ]
+        names = self._names
+        found = zip(whole[-len(names) :], spread[-len(names) :], names, strict=True)
+        return [Score(name, float(value), standard_error=float(error)) for value, error, name in found]
 
     @cached_property
     def dataset(self) -> Dataset:

@@ -6,18 +6,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ghbench_tasks.discovery.interventions import interventions
 
+from ghbench import registry
 from ghbench.data.rooms import dataset as dataset_module
 from ghbench.data.rooms.camera import Camera
 from ghbench.data.rooms.dataset import Rooms
 from ghbench.data.rooms.furniture import KINDS, design
 from ghbench.data.rooms.ground_truth import GRID, ground_truth
+from ghbench.data.rooms.intervened import IntervenedRooms
+from ghbench.data.rooms.interventions import FACTORS, intervened
 from ghbench.data.rooms.rendering import boxes_hit, in_shadow, render
 from ghbench.data.rooms.scene import PLAIN, SURFACES, WORLDS, Boxes, Material, Scene, draw_scene, far_corners
 from ghbench.data.rooms.textures import DOORS, TEST, VALIDATION, Textures
 from ghbench.dataset import Dataset, Drawn
 from ghbench.errors import UsageError
 from ghbench.progress import silent
+from ghbench.running import runner
+from ghbench.running.options import RunOptions
 
 COLOURS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1), (1, 0, 1))
 NOTHING = Boxes(np.empty((0, 3)), np.empty((0, 3)), np.empty(0), ())
@@ -217,6 +223,41 @@ def test_the_ground_truth_is_kept_and_made_again_when_damaged(own_cache_with_tex
     assert all(np.array_equal(first[name].values, second[name].values) for name in first)
     double = Rooms(size=64, train=4, val=0, test=0).targets
     assert np.allclose(double["corners"].values, 2 * first["corners"].values), "in pixels of the image"
+
+
+def test_an_intervention_changes_one_thing_about_a_room(own_cache_with_textures):
+    textures = Textures().numbers["test"]
+    parts = {
+        "materials": lambda room: (room.walls, tuple(room.boxes.materials)),
+        "light": lambda room: (*room.light, room.intensity, room.ambient, *room.glow),
+        "camera": lambda room: (*room.camera.place, room.camera.yaw, room.camera.pitch, room.camera.focal),
+        "furniture": lambda room: tuple(room.boxes.centres.ravel()),
+    }
+    for seed in range(4_000_000, 4_000_020):
+        room = draw_scene("bedroom", seed, *textures)
+        for factor in FACTORS:
+            other = intervened(room, factor, "bedroom", seed, *textures)
+            changed = {name for name, part in parts.items() if part(room) != part(other)}
+            assert factor in changed
+            # Other furniture has other materials; the walls stay.
+            assert changed <= ({factor} if factor != "furniture" else {"furniture", "materials"})
+            assert np.array_equal(room.size, other.size)
+            assert factor == "materials" or room.walls == other.walls
+            again = intervened(room, factor, "bedroom", seed, *textures)
+            assert parts[factor](again) == parts[factor](other)
+
+
+def test_intervened_rooms_are_test_rooms_and_what_features_see_of_them(own_cache_with_textures):
+    dataset = IntervenedRooms(3, size=32)
+    assert dataset.ids[:2] == ("room-4000000/whole", "room-4000000/materials")
+    assert np.array_equal(dataset.image(5), Rooms(size=32, train=0, val=0, test=3).image(1))
+    assert len({dataset.image(row).tobytes() for row in range(len(dataset))}) == len(dataset) == 15
+    result = runner.run("pixels", interventions(registry.parse("intervened-rooms:count=30,size=32")), RunOptions())
+    shares = {metric.metric: metric.value for metric in result.metrics}
+    assert list(shares) == list(FACTORS)
+    assert shares["materials"] > shares["furniture"] > 0
+    with pytest.raises(UsageError, match="two rooms"):
+        IntervenedRooms(1)
 
 
 @pytest.mark.parametrize(

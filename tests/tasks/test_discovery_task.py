@@ -169,7 +169,8 @@ def test_one_row_of_the_code_is_another_and_nothing_else():
         Resampled(1, "tiny")
 
 
-def test_shares_of_rows_by_hand():
+def test_shares_of_rows_by_hand(monkeypatch):
+    monkeypatch.setattr("ghbench_tasks.discovery.interventions.ROWS", 2)
     records = pd.DataFrame({
         "row": [0, 0, 1, 1, -1, -1], "picture": [0, 1, 0, 1, 0, 1], "other": [0, 1, 0, 1, 1, 0],
         "distance": [1.0, 3.0, 0.0, 1.0, 4.0, 4.0],

@@ -23,6 +23,8 @@ SURFACES = ("floor", "ceiling", "left", "far", "right", "near")
 """Sides of the room by number."""
 PLAIN = -1
 """Number of the texture of what is painted in one colour."""
+CLEAR = 0.6
+"""Metres around the camera where no furniture stands."""
 _MARGIN = 0.03  # of the frame, inside which a corner must lie
 _DESIGNS = 1_000  # of each purpose
 
@@ -143,24 +145,12 @@ def draw_scene(world: str, seed: int, textures: Sequence[int], doors: Sequence[i
     limits, rng = WORLDS[world], np.random.default_rng([list(WORLDS).index(world), seed])
     while True:
         size = rng.uniform(*limits.size)
-        camera = _camera(rng, size, limits.eye)
-        if camera.sees(far_corners(size), _MARGIN).any():
+        camera = draw_camera(rng, size, limits.eye)
+        if sees_a_corner(camera, size):
             break
-    floor, ceiling = _material(rng, textures, FLOOR), _material(rng, textures, CEILING)
-    walls = [floor, ceiling, *[_material(rng, textures, WALL)] * 4]
-    if rng.random() < 0.2:
-        walls[SURFACES.index("far")] = _material(rng, textures, WALL)
-    tone = rng.uniform(0.75, 1.25, 3)
-    return Scene(
-        size=size,
-        camera=camera,
-        boxes=_furnish(rng, size, camera, limits, purpose_of(seed, 1), textures, doors),
-        walls=walls,
-        light=size * rng.uniform([0.15, 0.6, 0.1], [0.85, 0.95, 0.85]),
-        intensity=float(np.exp(rng.uniform(np.log(0.5), np.log(2.0)))),
-        ambient=float(rng.uniform(0.2, 0.4)),
-        glow=tone / tone.mean(),
-    )
+    walls, glow = draw_walls(rng, textures), draw_glow(rng)
+    boxes = furnish(rng, size, camera, limits, purpose_of(seed, 1), textures, doors)
+    return Scene(size, camera, boxes, walls, *draw_lamp(rng, size), glow)
 
 
 def far_corners(size: Floats) -> Floats:
@@ -168,13 +158,41 @@ def far_corners(size: Floats) -> Floats:
     return np.array([[x * size[0], y * size[1], size[2]] for y in (0, 1) for x in (0, 1)])
 
 
-def _camera(rng: np.random.Generator, size: Floats, eye: tuple[float, float]) -> Camera:
+def sees_a_corner(camera: Camera, size: Floats) -> bool:
+    """Whether a corner of the far wall is well within the frame."""
+    return bool(camera.sees(far_corners(size), _MARGIN).any())
+
+
+def draw_walls(rng: np.random.Generator, textures: Sequence[int]) -> list[Material]:
+    """Materials of `SURFACES`; the far wall may have its own."""
+    floor, ceiling = draw_material(rng, textures, FLOOR), draw_material(rng, textures, CEILING)
+    walls = [floor, ceiling, *[draw_material(rng, textures, WALL)] * 4]
+    if rng.random() < 0.2:
+        walls[SURFACES.index("far")] = draw_material(rng, textures, WALL)
+    return walls
+
+
+def draw_glow(rng: np.random.Generator) -> Floats:
+    """Colour of the lamp."""
+    tone = rng.uniform(0.75, 1.25, 3)
+    return tone / tone.mean()
+
+
+def draw_lamp(rng: np.random.Generator, size: Floats) -> tuple[Floats, float, float]:
+    """Position and strength of the lamp, and light that comes from everywhere."""
+    place = size * rng.uniform([0.15, 0.6, 0.1], [0.85, 0.95, 0.85])
+    return place, float(np.exp(rng.uniform(np.log(0.5), np.log(2.0)))), float(rng.uniform(0.2, 0.4))
+
+
+def draw_camera(rng: np.random.Generator, size: Floats, eye: tuple[float, float]) -> Camera:
+    """A camera near the room's near wall, which looks more or less ahead; it may see no corner."""
     place = size * rng.uniform([0.2, eye[0], 0.04], [0.8, eye[1], 0.35])
     yaw, pitch, field = np.deg2rad(rng.uniform([-25, -12, 60], [25, 8, 80]))
     return Camera(place, float(yaw), float(pitch), float(1 / np.tan(field / 2)))
 
 
-def _material(rng: np.random.Generator, textures: Sequence[int], look: Look) -> Material:
+def draw_material(rng: np.random.Generator, textures: Sequence[int], look: Look) -> Material:
+    """What a surface of a kind looks like."""
     painted = rng.random() < look.plain
     level, saturation, hue = rng.uniform([look.darkest, 0.0, 0.0], [0.95, look.saturation, 1.0])
     colour = colorsys.hsv_to_rgb(hue, saturation, level)
@@ -184,7 +202,7 @@ def _material(rng: np.random.Generator, textures: Sequence[int], look: Look) -> 
     return Material(int(rng.choice(textures)), colour, (tile, tile), (across, down))
 
 
-def _furnish(
+def furnish(
     rng: np.random.Generator,
     size: Floats,
     camera: Camera,
@@ -193,8 +211,19 @@ def _furnish(
     textures: Sequence[int],
     doors: Sequence[int],
 ) -> Boxes:
+    """Furniture at free places, away from the camera.
+
+    Args:
+        rng: Random numbers.
+        size: Of the room.
+        camera: The camera.
+        limits: Of the world.
+        purpose: Of the designs: `train`, `selection` or `test`.
+        textures: Numbers of the textures for surfaces.
+        doors: Numbers of those for doors and gates.
+    """
     first = _DESIGNS * ["train", "selection", "test"].index(purpose)
-    taken: list[tuple[Floats, Floats]] = [(camera.place[[0, 2]] - 0.6, camera.place[[0, 2]] + 0.6)]
+    taken: list[tuple[Floats, Floats]] = [(camera.place[[0, 2]] - CLEAR, camera.place[[0, 2]] + CLEAR)]
     centres, halves, yaws, materials = [], [], [], []
     for _ in range(int(rng.integers(1, limits.pieces + 1))):
         piece = design(first + int(rng.integers(_DESIGNS)), limits.furniture)
@@ -205,7 +234,7 @@ def _furnish(
         turned = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
         own = piece.centres.copy()
         own[:, [0, 2]] = spot + own[:, [0, 2]] @ turned.T
-        two = [_material(rng, textures, FURNITURE) for _ in range(2)]
+        two = [draw_material(rng, textures, FURNITURE) for _ in range(2)]
         if piece.kind in {"door", "gate"}:
             wide, tall, _ = 2 * piece.halves[0]
             two[0] = Material(int(rng.choice(doors)), two[0].tint, (wide, tall), (0.5, 0.5))
