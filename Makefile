@@ -48,9 +48,10 @@ bench: $(VENV)/.test
 bench-probes: $(VENV)/.test
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks/probes.py
 
-# What GH-Feat's generator teaches: trains four encoders of faces, an hour or two; resumes.
+# What GH-Feat's generator teaches: trains four encoders of faces, then six at other rates; hours; resumes.
 bench-controls: $(VENV)/.test
 	$(BIN)/python benchmarks/ghfeat_controls.py
+	$(BIN)/python benchmarks/ghfeat_rates.py
 
 # What a frozen generator adds on clothes and digits: trains 100 small encoders, hours; resumes.
 bench-peers: $(VENV)/.test

@@ -32,7 +32,16 @@ def interleaved_seconds(calls: dict[str, Callable[[], object]], repeats: int) ->
     return {name: statistics.median(seconds) for name, seconds in taken.items()}
 
 
-def write(name: str, title: str, text: str, head: Sequence[str], rows: Sequence[Sequence[str]], **data: Any):
+def write(
+    name: str,
+    title: str,
+    text: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    command: str = "",
+    **data: Any,
+):
     """Print a table and write it to `results/NAME.md`, with the numbers in `results/NAME.json`.
 
     Args:
@@ -41,9 +50,10 @@ def write(name: str, title: str, text: str, head: Sequence[str], rows: Sequence[
         text: What stands below the table, in Markdown.
         head: Column names.
         rows: Cells.
+        command: What makes it again, if arguments belong to it.
         **data: Numbers for the JSON file.
     """
-    made = provenance(f"python benchmarks/{name}.py", 0)
+    made = provenance(command or f"python benchmarks/{name}.py", 0)
     packages = {key: made.packages[key] for key in ("numpy", "scikit-learn", "torch") if key in made.packages}
     machine = ", ".join(f"{key} {value}" for key, value in made.hardware.items() if value)
     lines = [

@@ -35,6 +35,8 @@ _NOT_JUDGED = -1
 _SHOWN = 5
 TIES_THAT_MATTER = 1e-3
 """Share of tied comparisons from which the third digit of AUC is in doubt."""
+LEAST_SPREAD = 1e-3
+"""Standard deviation of similarities from which the rounding of float32, 3e-8, orders no pair that matters anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,7 +315,7 @@ def _records(judged: tuple[Floats, NDArray[np.int64]], pairs: PairSet, people: N
             "left_person": people[pairs.left].astype(np.int32),
             "right_person": people[pairs.right].astype(np.int32),
             "same": pairs.same,
-            "similarity": similarity,  # float64: features with a large common part differ in the last digits of cosines
+            "similarity": _compact(similarity),
             "draws": _draw_counts(pairs).astype(np.int16),
             "accepted": accepted.astype(np.int16),
             "fold": fold.astype(np.int16),
@@ -321,6 +323,12 @@ def _records(judged: tuple[Floats, NDArray[np.int64]], pairs: PairSet, people: N
     )
     # A shortened dataset may leave pairs that no assignment of folds holds.
     return table[table["draws"] > 0].reset_index(drop=True)
+
+
+def _compact(similarity: Floats) -> NDArray[np.floating[Any]]:
+    """The same as float32, unless features have so large a common part that cosines differ in their last digits."""
+    known = similarity[~np.isnan(similarity)]
+    return similarity.astype(np.float32) if len(known) and known.std() > LEAST_SPREAD else similarity
 
 
 def _numbers(table: pd.DataFrame, column: str) -> Floats:

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
@@ -93,3 +94,11 @@ def test_failures_are_not_among_the_results(saved, tmp_path):
     path, _ = saved
     path.with_name("x.failed.json").write_text("{}")
     assert list(files.result_files("orl", tmp_path)) == [path]
+
+
+def test_real_numbers_are_stored_in_less_than_their_own_bytes():
+    numbers = np.random.default_rng(0).normal(0.5, 0.1, 20_000).astype(np.float32)
+    records = pd.DataFrame({"item": np.arange(20_000, dtype=np.int32) // 50, "similarity": numbers})
+    content, back = files.as_stored(records, "orl")
+    assert len(content) < 0.95 * numbers.nbytes
+    pd.testing.assert_frame_equal(back, records)

@@ -40,6 +40,15 @@ def test_the_protocol_gives_what_paper_gives(verify):
     assert not any(metric.startswith("tar") for metric in done.scores)
 
 
+def test_similarities_are_kept_as_float32_unless_that_would_order_pairs_anew(verify):
+    rng = np.random.default_rng(0)
+    usual = verify(PAIRS, LABELS, {"x": rng.standard_normal((12, 4))}, similarity="cosine")
+    assert usual.records["similarity"].dtype == np.float32
+    alike = verify(PAIRS, LABELS, {"x": 1e4 + rng.standard_normal((12, 4))}, similarity="cosine")
+    assert alike.records["similarity"].dtype == np.float64
+    assert alike.records["similarity"].nunique() == 6
+
+
 def test_weights_count_records_and_classes_stay_balanced(verify):
     done = verify(PAIRS, LABELS, {"x": FEATURES})
     weight = np.array([1.0, 1.0, 1.0, 1.0, 2.0, 0.0])

@@ -175,7 +175,7 @@ def draw_walls(rng: np.random.Generator, textures: Sequence[int]) -> list[Materi
 def draw_glow(rng: np.random.Generator) -> Floats:
     """Colour of the lamp."""
     tone = rng.uniform(0.75, 1.25, 3)
-    return tone / tone.mean()
+    return np.asarray(tone / tone.mean())
 
 
 def draw_lamp(rng: np.random.Generator, size: Floats) -> tuple[Floats, float, float]:
