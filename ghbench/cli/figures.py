@@ -40,7 +40,8 @@ def figures(
 ) -> None:
     """Draw a task's ranked table with intervals, curves over levels, and what its records show; print the files' paths.
 
-    Records of pairs give ROC curves, those of landmarks cumulative errors, those of classes a confusion matrix.
+    Records of pairs give ROC curves, those of landmarks cumulative errors, those of classes a confusion matrix, and
+    those of interventions the profiles of all rows.
     """
     from ghbench.cli.terminal import complain, say
     from ghbench.figures import interval_figure, level_figure, save_figure
@@ -58,14 +59,15 @@ def figures(
         complain(f"{short}: {long}")
     curves_of = _level_curves(table)
     rows = [interval for row in table.rows if (interval := _interval(row, table)) is not None]
-    drawn = interval_figure(
-        rows,
-        table.main.name,
-        f"{table.task}: by {table.main.name}",
-        table.unit or "",
-        higher_is_better=table.main.higher_is_better,
-    )
-    say(str(save_figure(drawn, out / f"{slug(name)}-intervals.{kind}")))
+    if rows or not table.rows:
+        drawn = interval_figure(
+            rows,
+            table.main.name,
+            f"{table.task}: by {table.main.name}",
+            table.unit or "",
+            higher_is_better=table.main.higher_is_better,
+        )
+        say(str(save_figure(drawn, out / f"{slug(name)}-intervals.{kind}")))
     values = {row.system: row.metric(table.main.name) for row in _unsupervised_rows(table)}
     beside = [(name, value.value) for name, value in values.items() if value is not None and value.value is not None]
     for curve in curves_of.values():
@@ -149,8 +151,25 @@ def _of_records(table: Table, task: Task) -> dict[str, Any]:
             CedCurve(row.system, found["error"].to_numpy("float64"), row.standing == "floor") for row, found in records
         ]
         return {"ced": ced_figure(errors, f"{table.task}: cumulative errors")}
+    if {"row", "picture", "other", "distance"} <= columns:
+        return {"profiles": _profiles(table)}
     matrix = _confusion(records, task)
     return {} if matrix is None else {"confusion": matrix}
+
+
+def _profiles(table: Table) -> Any:
+    """What each row sees of what was drawn anew, a heat map of all rows; those whose first shares are largest first."""
+    import numpy as np
+
+    from ghbench.figures.heatmap import HeatMap, heatmap_figure
+
+    shares = [metric.name for metric in table.metrics if metric.unit == table.metrics[-1].unit]
+    found = [[row.metric(name) for name in shares] for row in table.rows]
+    values = np.array([[np.nan if one is None or one.value is None else one.value for one in row] for row in found])
+    centre = np.nansum(values * np.arange(len(shares)), axis=1) / np.nansum(values, axis=1)
+    order = np.argsort(centre, kind="stable")
+    systems = [table.rows[place].system for place in order]
+    return heatmap_figure([HeatMap(table.task, values[order])], ("", systems), ("drawn anew", shares))
 
 
 def _confusion(records: Records, task: Task) -> Any:

@@ -24,3 +24,13 @@ def test_a_task_gets_the_figures_that_its_records_allow(
     assert made.exit_code == 0, made.output
     names = sorted(path.stem.rpartition("-")[2] for path in (tmp_path / "figures").iterdir())
     assert names == sorted({"intervals", *([expected] if expected else [])})
+
+
+def test_interventions_have_profiles(options, tmp_path, monkeypatch):
+    monkeypatch.setenv("GHBENCH_HOME", str(tmp_path))
+    name = "interventions:dataset=resampled,dataset.count=5,dataset.generator=tiny"
+    for extractor in ("pixels:size=4", "thumbnail"):
+        runner.run(extractor, name, options, results=tmp_path / "results")
+    made = CliRunner().invoke(app, ["figures", "--task", name, "--own", "--out", str(tmp_path / "figures")])
+    assert made.exit_code == 0, made.output
+    assert {path.stem.rpartition("-")[2] for path in (tmp_path / "figures").iterdir()} == {"profiles"}
