@@ -131,6 +131,40 @@ def contrafeat(
     _train(recipe, run, images, seed, precision, accelerator, devices, compiled, until)
 
 
+@app.command("representation")
+def representation(
+    run: Run,
+    navigator: Annotated[
+        str | None, typer.Option("--navigator", "-n", help="Its directions make the pairs: name, file or run.")
+    ] = None,
+    generator: Annotated[
+        str, typer.Option("--generator", "-g", help="Draws the pairs; default: the navigator's.")
+    ] = "",
+    data: Annotated[str | None, typer.Option(help="Instead of a navigator: a dataset of images or of pairs.")] = None,
+    images: Annotated[int, typer.Option(min=1, help="Pairs, or images, in total.")] = 100_000,
+    until: Until = 0, seed: Seed = 0, option: Settings = None, precision: PrecisionOption = "auto",
+    accelerator: Accelerator = "auto", devices: Devices = 1, compiled: Compile = False,
+) -> None:  # fmt: skip
+    """Train a code of few numbers on pairs of images that a navigator moves apart, or on images alone.
+
+    ghbench train representation --navigator ganspace:generator=tiny --run rep1
+    """
+    from ghbench.contrafeat.representation.recipe import RepresentationRecipe
+    from ghbench.errors import UsageError
+    from ghbench.registry import plugins
+    from ghbench.spec_string import SpecString, parse
+
+    if (navigator is None) == (data is None):
+        raise UsageError("expected a navigator, or data", fix="--navigator NAME, or --data DATASET")
+    if navigator is not None:
+        known = {plugin.name for plugin in plugins("extractor")}
+        navigator = navigator if parse(navigator).name in known else f"contrafeat:weights={navigator}"
+        own = {**parse(navigator).nested("navigator"), **({"generator": generator} if generator else {})}
+        data = str(SpecString("generated-pairs", options=own))
+    recipe = RepresentationRecipe(str(data), option or [], seed)
+    _train(recipe, run, images, seed, precision, accelerator, devices, compiled, until)
+
+
 @app.command("baseline")
 def baseline(
     recipe: Annotated[str, typer.Argument(help="vae, bigan, simclr, or a plugin's: `ghbench list recipes`.")],

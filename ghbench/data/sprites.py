@@ -97,6 +97,10 @@ class Sprites:
         """One image: uint8 [64, 64, 3]."""
         return drawn(factors_of(self._rows[row]))
 
+    def pixels(self) -> NDArray[np.uint8]:
+        """All images at once: uint8 [N, 64, 64, 3]."""
+        return np.stack([self.image(row) for row in range(len(self))])
+
     def identities(self) -> Sequence[str]:
         """Digest of each image's factors."""
         return tuple(digest_lines([str(self.recipe_digest), *map(str, factors_of(seed))]) for seed in self._rows)

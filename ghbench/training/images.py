@@ -105,4 +105,6 @@ class TrainingImages:
             before, after = missing // 2, missing - missing // 2
             framed = np.pad(pixels, ((0, 0), (before, after), (before, after)))
             return np.broadcast_to(framed[:, None], (len(framed), 3, self.size, self.size))
+        if pixels.shape[1:] == (self.size, self.size, 3):
+            return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
         return np.stack([self._decode(int(row)) for row in self.rows])

@@ -1,0 +1,101 @@
+"""Extractors: codes of a trained representation."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench import locations
+from ghbench.errors import MissingError
+from ghbench.extractor import ExtractorSpec, Level, Preprocessing
+from ghbench.files import user_path
+
+if TYPE_CHECKING:
+    from ghbench.contrafeat.representation.files import RepresentationDescription
+
+SIDE, RESIZE, BATCH = 64, "crop-bilinear", 64
+CITATIONS = {
+    "pair-vae": "Zhu et al. 2023, ContraFeat: Contrasting Deep Features for Semantic Discovery",
+    "beta-vae": "Higgins et al. 2017, beta-VAE: Learning Basic Visual Concepts",
+    "factor-vae": "Kim and Mnih 2018, Disentangling by Factorising",
+}
+
+
+class Representation:
+    """Means of the posterior of a trained autoencoder.
+
+    Args:
+        weights: Name of a run, or the path of a file or folder.
+    """
+
+    def __init__(self, weights: str) -> None:
+        self._weights, self._device = weights, "cpu"
+
+    def spec(self) -> ExtractorSpec:
+        """Describe the extractor.
+
+        Raises:
+            MissingError: There is no such run.
+            DataError: The file is damaged, or has no representation.
+        """
+        described = self._described
+        method = str(described.about.get("method", "representation"))
+        return ExtractorSpec(
+            name="contrafeat-codes" if method == "pair-vae" else method,
+            version="1",
+            levels=(Level("codes", described.config.codes),),
+            default_levels=("codes",),
+            preprocessing=Preprocessing(size=(SIDE, SIDE), resize=RESIZE, normalise="divided by 255"),
+            weights_digest=described.digest,
+            training=described.record,
+            licence=described.licence,
+            backend="torch",
+            citation=CITATIONS.get(method, ""),
+        )
+
+    def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Encode images uint8 [N, 3, 64, 64] to float32 [N, codes]."""
+        import torch
+
+        with torch.no_grad():
+            parts = [
+                self._network(torch.from_numpy(np.array(part)).to(self._device).float() / 255)[0].float().cpu().numpy()
+                for part in np.array_split(images, range(BATCH, len(images), BATCH))
+            ]
+        return {"codes": np.asarray(np.concatenate(parts), np.float32)}
+
+    def to(self, device: str) -> None:
+        """Move the network to `device`."""
+        self._device = device
+        self.__dict__.pop("_network", None)
+
+    @cached_property
+    def _described(self) -> RepresentationDescription:
+        from ghbench.contrafeat.representation.files import describe_representation
+
+        return describe_representation(representation_file(self._weights))
+
+    @cached_property
+    def _network(self) -> Any:
+        from ghbench.contrafeat.representation.files import build_representation
+
+        return build_representation(self._described).to(self._device)
+
+
+def representation_file(weights: str) -> Path:
+    """The file of a representation: the user's, or a run's.
+
+    Raises:
+        MissingError: There is none.
+    """
+    given = user_path(weights)
+    for path in (given, given / "model.safetensors", locations.cache() / "runs" / weights / "model.safetensors"):
+        if path.is_file():
+            return path
+    raise MissingError(
+        f"there is no representation {weights}", fix=f"ghbench train representation ... --run {Path(weights).name}"
+    )

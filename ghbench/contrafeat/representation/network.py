@@ -1,0 +1,109 @@
+"""The variational autoencoder of pairs: four convolutions down, four up, for images of 64 px."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ghbench.errors import DataError
+
+SIDE = 64
+CHANNELS, WIDTH = (32, 32, 64, 64), 256
+
+
+@dataclass(frozen=True, slots=True)
+class RepresentationConfig:
+    """Architecture of a representation.
+
+    Args:
+        codes: Numbers of the code.
+        colours: Channels of the images, 1 or 3.
+    """
+
+    codes: int = 10
+    colours: int = 3
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> RepresentationConfig:
+        """The inverse of `to_json`.
+
+        Raises:
+            DataError: This is no configuration.
+        """
+        if not isinstance(value, dict) or set(value) != {"codes", "colours"}:
+            raise DataError("this is no configuration of a representation")
+        codes, colours = (value[name] for name in ("codes", "colours"))
+        if type(codes) is not int or not 1 <= codes <= 4096 or colours not in {1, 3}:
+            raise DataError(f"a representation of {codes} numbers for {colours} colours cannot be")
+        return cls(codes, colours)
+
+
+class RepresentationEncoder(nn.Module):
+    """Images [N, colours, 64, 64] to means and logarithms of variances [N, codes] of a normal posterior."""
+
+    def __init__(self, config: RepresentationConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = (config.colours, *CHANNELS)
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise(channels):
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.ReLU()]
+        side = SIDE >> len(CHANNELS)
+        self.features = nn.Sequential(*layers, nn.Flatten(), nn.Linear(CHANNELS[-1] * side**2, WIDTH), nn.ReLU())
+        self.posterior = nn.Linear(WIDTH, 2 * config.codes)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode images in [0, 1]."""
+        means, logs = self.posterior(self.features(images)).chunk(2, dim=1)
+        return means, logs
+
+
+class RepresentationDecoder(nn.Module):
+    """Codes [N, codes] to logits of images [N, colours, 64, 64]: the encoder turned round."""
+
+    def __init__(self, config: RepresentationConfig) -> None:
+        super().__init__()
+        channels, side = (*CHANNELS[::-1], config.colours), SIDE >> len(CHANNELS)
+        layers: list[nn.Module] = [
+            nn.Linear(config.codes, WIDTH), nn.ReLU(), nn.Linear(WIDTH, channels[0] * side**2), nn.ReLU(),
+            nn.Unflatten(1, (channels[0], side, side)),
+        ]  # fmt: skip
+        for before, after in itertools.pairwise(channels):
+            layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), nn.ReLU()]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Decode."""
+        logits: Tensor = self.layers(codes)
+        return logits
+
+
+class CodeDiscriminator(nn.Module):
+    """Tells codes [N, codes] from codes whose numbers come from different images, for FactorVAE: logits [N, 2]."""
+
+    def __init__(self, codes: int, width: int = WIDTH, depth: int = 4) -> None:
+        super().__init__()
+        sizes = [codes, *[width] * depth]
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise(sizes):
+            layers += [nn.Linear(before, after), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Linear(width, 2))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Judge codes."""
+        logits: Tensor = self.layers(codes)
+        return logits
+
+
+def shuffled_numbers(codes: Tensor) -> Tensor:
+    """Codes [N, Z] each number of which comes from another row, drawn with PyTorch's random generator."""
+    order = torch.rand(codes.shape, device=codes.device).argsort(dim=0)
+    return codes.gather(0, order)
