@@ -9,7 +9,7 @@ from control_runs import ARMS, COMMON, GENERATOR, SIZE, USUAL, ControlRun
 from orl_auc import TASK, auc, signed
 from record import write
 
-IMAGES, COMPARED, RATES = 24_000, ("generator", "learned"), (USUAL / 2, USUAL, USUAL * 2)
+IMAGES, COMPARED, RATES = 12_000, ("generator", "learned"), (USUAL / 2, USUAL, USUAL * 2)
 CHOSEN_BY = "mse.psi1.0"
 
 
