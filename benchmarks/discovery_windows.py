@@ -13,7 +13,7 @@ from ghbench_tasks.discovery.pictures import Mover
 from record import write
 
 from ghbench import registry
-from ghbench.generators.loading import load_generator
+from ghbench.generators.loading import load_generator, shared_rows
 from ghbench.metrics.discovery import EFFECT
 from ghbench.seeds import seeds_for
 
@@ -26,9 +26,9 @@ def main() -> None:
     predictor, judge = FaceAttributes(), registry.build("extractor", discovery.JUDGE)
     searched = [number for number in range(len(predictor.names)) if number not in predictor.held]
     generator = load_generator(GENERATOR)
-    count = max(level.layer for level in generator.levels) + 1
+    count = shared_rows(generator, GENERATOR)
     windows = [(first, last) for first in range(count) for last in range(first, count)]
-    rows, numbers = [], {}
+    rows, numbers, spreads = [], {}, None
     for method in METHODS:
         found = {}
         for first, last in windows:
@@ -36,7 +36,8 @@ def main() -> None:
             text = ".".join([f"{first}-{last}"] * DIRECTIONS)
             navigator = registry.build("extractor", f"{method}:directions={DIRECTIONS},rows={text}")
             mover = Mover(generator, navigator.directions, discovery.PSI)
-            spreads = discovery.attribute_spreads(mover, predictor)[searched]
+            if spreads is None:
+                spreads = discovery.attribute_spreads(mover, predictor)[searched]
             scale = discovery.search(judge).scale(mover, range(CALIBRATED))
             shifts = []
             for seed in list(seeds_for("selection", discovery.CALIBRATION + CODES))[discovery.CALIBRATION :]:
@@ -45,9 +46,9 @@ def main() -> None:
             found[first, last] = _leads(np.mean(shifts, axis=0))
             print(method, first, last, f"{found[first, last].mean():.3f}", flush=True)
         table = np.stack([found[window] for window in windows])
-        best = table.argmax(axis=0)
-        chosen = ".".join("-".join(map(str, dict.fromkeys(windows[number]))) for number in best)
         every = windows.index((0, count - 1))
+        best = np.where(table.max(axis=0) > 0, table.argmax(axis=0), every)
+        chosen = ".".join("-".join(map(str, dict.fromkeys(windows[number]))) for number in best)
         one = int(table.mean(axis=1).argmax())
         rows += [
             [method, "all rows", f"{table[every].mean():.3f}", ""],
@@ -60,8 +61,8 @@ def main() -> None:
 Mean over {DIRECTIONS} directions of the lead in standard deviations (largest less second largest shift, over the
 largest; 0 below {EFFECT:g} standard deviations), on {CODES} selection seeds at {SIZE} px and on the {len(searched)}
 attributes that are not held. {len(windows)} windows were tried for each direction: a maximum of so many is too high by
-itself, and is no result. The chosen rows are; `ghbench run --extractor METHOD:rows=... --task discovery` says what they
-are worth.
+itself, and is no result. Directions without any lead keep all rows. What the chosen rows are worth is said by
+`ghbench run --extractor METHOD:rows=... --task discovery`, by `selectivity-held`.
 """
     head = ["method", "rows", "lead", "chosen"]
     write("discovery_windows", "The best rows for each direction", text, head, rows, **numbers)

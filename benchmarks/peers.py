@@ -46,6 +46,7 @@ ARMS = {
     "bigan": ("bidirectional GAN", None),
     "simclr": ("SimCLR", None),
 }
+MAIN = "generator"
 CLAIM = (("generator", "learned"), ("generator-full", "learned-full"))
 REAL = ("real=1", "mirror=false", "changed=0", "grey=0", "degraded=0", "reflected=0", "code=0", "metric=")
 
@@ -132,9 +133,6 @@ class Ledger:
 def main() -> None:
     """Train what is missing, classify, and write the table after each training."""
     ledger = Ledger.read()
-    for data, generator in GENERATORS.items():
-        for system, spec in _untaught(generator).items():
-            ledger.classify(data, system, spec, spec)
     left = [run for run in runs() if not ledger.has(run.data, run.system, " ".join(run.command))]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         trained = {pool.submit(_train, run): run for run in left}
@@ -142,21 +140,25 @@ def main() -> None:
             future.result()
             run = trained[future]
             ledger.classify(run.data, run.system, f"trained:run={run.name}", " ".join(run.command))
-            _tell(ledger)
-    _tell(ledger)
+            if run == Run(MAIN, run.data, 0):
+                for system, spec in _untaught(run.data).items():
+                    ledger.classify(run.data, system, spec, spec)
+            write_table(ledger)
+    write_table(ledger)
 
 
-def _untaught(generator: str) -> dict[str, str]:
-    """Spec strings of the systems that are not trained here; the shipped encoders have the arms' architecture."""
-    shipped = generator.rpartition("-")[2]
+def _untaught(data: str) -> dict[str, str]:
+    """Spec strings of the systems that are not trained here; untrained encoders have the architecture of the arms."""
+    run, generator = Run(MAIN, data, 0).name, GENERATORS[data]
+    weights = locations.cache() / "runs" / run
     return {
-        **{f"untrained {seed}": f"ghfeat-untrained:weights={shipped},seed={seed}" for seed in range(SEEDS)},
+        **{f"untrained {seed}": f"ghfeat-untrained:weights={weights},seed={seed}" for seed in range(SEEDS)},
         "discriminator 0": f"discriminator:generator={generator},level=all",
         "pixels 0": "pixels",
     }
 
 
-def _tell(ledger: Ledger) -> None:
+def write_table(ledger: Ledger) -> None:
     """Write the table of what there is."""
     rows, claims = [], []
     names = {arm: what for arm, (what, _) in ARMS.items()} | {
@@ -198,8 +200,13 @@ Trained by:
 
 def _seeds(ledger: Ledger, data: str, arm: str) -> dict[int, np.ndarray]:
     """Answers by seed, of the seeds that there are."""
-    known = [seed for seed in range(SEEDS_OF_THE_CLAIM) if f"{data}, {arm} {seed}" in ledger.entries]
-    return {seed: ledger.correct(data, f"{arm} {seed}") for seed in known}
+    made_by = _untaught(data) | {run.system: " ".join(run.command) for run in runs() if run.data == data}
+    systems = {seed: f"{arm} {seed}" for seed in range(SEEDS_OF_THE_CLAIM)}
+    return {
+        seed: ledger.correct(data, system)
+        for seed, system in systems.items()
+        if system in made_by and ledger.has(data, system, made_by[system])
+    }
 
 
 def _train(run: Run) -> None:

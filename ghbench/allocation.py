@@ -18,13 +18,13 @@ def keep_freed_memory() -> bool:
     written, and unmapped, which takes a generator on the CPU more time than its arithmetic. The peak of resident memory
     stays; what is freed below it is not given back before the process ends.
 
-    The command line calls this; a script that draws or trains on the CPU may. Whoever set `MALLOC_` variables in the
-    environment has decided, and nothing is changed.
+    The command line calls this; a script that draws or trains on the CPU may. Whoever set `MALLOC_` variables or
+    glibc's tunables of `malloc` in the environment has decided, and nothing is changed.
 
     Returns:
-        Whether something was changed: not on systems without glibc.
+        Whether blocks are kept: not on systems without glibc, nor where an older one refuses the threshold.
     """
-    if any(name.startswith("MALLOC_") for name in os.environ):
+    if any(name.startswith("MALLOC_") for name in os.environ) or "malloc" in os.environ.get("GLIBC_TUNABLES", ""):
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -11,7 +11,7 @@ from ghbench import registry
 from ghbench.errors import UsageError
 from ghbench.spec_string import SpecString
 
-from .navigator import FACES, PART, STEP, ClosedForm, rows_of
+from .closed_form import FACES, PART, STEP, ClosedForm, rows_of
 from .windows import SEPARATOR, window
 
 if TYPE_CHECKING:
@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
     from ghbench.generators.protocol import Generator
 
+LEAST = 0.05
+"""Singular values of a code's derivative below this share of the largest are taken for zero."""
+
 
 class StyleSpace(ClosedForm):
     """Channels that change pictures most, among some drawn at random.
 
     A channel is moved through W+, where all methods are compared: by the shortest change of its level's w that moves
     this channel and as little as possible the others, a column of the pseudo-inverse of the code's derivative at the
-    mean w. Wu et al. choose channels by labels; here none is used.
+    mean w. Ways of w in which codes hardly change are left out of the inverse, so channels that a generator always
+    moves together stay together. Wu et al. choose channels by labels; here none is used.
 
     Args:
         generator: Spec string of a generator.
@@ -96,7 +100,7 @@ class StyleSpace(ClosedForm):
             def code(w: Tensor, name: str = level.name) -> Tensor:
                 return generator.style_codes(w.expand(1, rows, -1))[name][0]
 
-            shortest = torch.linalg.pinv(torch.func.jacfwd(code)(mean).double()).T
+            shortest = torch.linalg.pinv(torch.func.jacfwd(code)(mean).double(), rtol=LEAST).T
             lengths = shortest.square().mean(dim=1, keepdim=True).sqrt()
             moves = torch.zeros(len(shortest), rows, len(mean))
             moves[:, level.layer] = (shortest / lengths.clamp_min(1e-12)).float()

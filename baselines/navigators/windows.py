@@ -46,6 +46,8 @@ def windows(text: str, rows: int, usual: int, count: int) -> NDArray[np.float64]
         UsageError: An invalid window, or another number of them.
     """
     parts = text.split(SEPARATOR)
+    if len(parts) > 1 and not all(parts):
+        raise UsageError(f"rows={text}: a window between two dots is empty")
     if len(parts) not in {1, count}:
         raise UsageError(f"rows has {len(parts)} windows; expected one, or one for each of {count} directions")
     found = np.stack([window(part, rows, usual) for part in parts])

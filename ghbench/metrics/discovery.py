@@ -24,6 +24,18 @@ def disentanglement(shifts: Floats, *, normalised: bool = True) -> float:
     return float((ordered[:, -1] - ordered[:, -2]).mean())
 
 
+def selectivity(shifts: Floats, least: float) -> float:
+    """The same, of directions that move something far enough; others count 0, so that noise is not selective.
+
+    Args:
+        shifts: Changes [K, A] in standard deviations of each attribute.
+        least: Least largest change.
+    """
+    ordered = np.sort(_relative(shifts), axis=1)
+    far = np.abs(shifts).max(axis=1) >= least
+    return float((far * (ordered[:, -1] - ordered[:, -2])).mean())
+
+
 def discovered(shifts: Floats) -> int:
     """Number of attributes that are the most changed one of some direction; ties count all of them.
 

@@ -79,13 +79,14 @@ class Interventions:
 
     def protocol(self) -> dict[str, Any]:
         """The protocol as JSON values."""
+        shares = [name for name in self._names if name != CENTRE]
         return {
             "kind": "interventions",
             "dataset": self.source.name,
-            "share": "of row i: mean squared distance of features when row i of the code is drawn anew, over that of "
-            "two pictures",
+            "share": f"mean squared distance of features when one of {', '.join(shares)} is changed, over that of two "
+            "pictures",
             "pairs": "each picture and the next one, the last with the first",
-            "centre": "mean row, weighted by the shares",
+            **({"centre": "mean row, weighted by the shares"} if CENTRE in self._names else {}),
             "tuned": "nothing",
         }
 
@@ -134,10 +135,10 @@ class Interventions:
             records: What `evaluate` returned.
             sample_weight: float64 [N], None for all ones.
         """
-        weight = np.ones(len(records)) if sample_weight is None else sample_weight
+        weight, names = np.ones(len(records)) if sample_weight is None else sample_weight, self._names
         row, picture = (records[name].to_numpy().astype(np.int64) for name in ("row", "picture"))
         _, picture = np.unique(picture, return_inverse=True)
-        pictures, rows = int(picture.max()) + 1, int(row.max()) + 2
+        pictures, rows = int(picture.max()) + 1, len(names) + (CENTRE not in names)
         cell = picture * rows + row + 1
         sums, counts = (
             np.bincount(cell, values, pictures * rows).reshape(pictures, rows)
@@ -146,7 +147,6 @@ class Interventions:
         whole = _profile(sums.sum(axis=0), counts.sum(axis=0))
         without = _profile(sums.sum(axis=0) - sums, counts.sum(axis=0) - counts)
         spread = np.sqrt((pictures - 1) / pictures * np.square(without - without.mean(axis=0)).sum(axis=0))
-        names = self._names
         found = zip(whole[-len(names) :], spread[-len(names) :], names, strict=True)
         return [Score(name, float(value), standard_error=float(error)) for value, error, name in found]
 

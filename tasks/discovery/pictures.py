@@ -50,6 +50,12 @@ class Mover:
         moves = self._moves(ws)[list(numbers)]
         return self._drawn(ws - scale * moves), self._drawn(ws + scale * moves)
 
+    @torch.no_grad()
+    def moved(self, seed: int, number: int, distance: float) -> Images:
+        """One code plus `distance` times one direction, uint8 [1, 3, R, R]."""
+        ws = self._code(seed)
+        return self._drawn(ws + distance * self._moves(ws)[number] if distance else ws)
+
     def count(self, seed: int) -> int:
         """Number of directions."""
         return len(self._moves(self._code(seed)))

@@ -37,7 +37,14 @@ METRICS = (
     Metric("selectivity-held"),
     Metric("named", "attributes", bounds=None),
     Metric("effect", "standard deviations", bounds=None),
-    Metric("identity-loss", "of the distance of two people", higher_is_better=False, bounds=None),
+    Metric(
+        "identity-loss",
+        "of the distance of two people",
+        higher_is_better=False,
+        bounds=None,
+        uncertainty="error",
+        error="over codes",
+    ),
     Metric("disentanglement"),
     Metric("disentanglement-raw", "mixed units", bounds=None),
     Metric("discovered", "attributes", bounds=None),
@@ -132,11 +139,11 @@ class Discovery:
         assert isinstance(subject, Navigator)
         if not isinstance(spec, NavigatorSpec) or spec.space != "w_plus":
             raise UsageError(f"discovery needs directions in w_plus; those of {spec.name} are elsewhere")
-        mover = Mover(self._generator(spec, inputs.context.device), subject.directions, PSI)
+        mover = Mover(generator_of(spec, self.size, inputs.context.device), subject.directions, PSI)
         numbers = range(min(self.limit, mover.count(0)))
         scale = search(self._judge).scale(mover, numbers, inputs.context.progress)
         spreads = attribute_spreads(mover, self._predictor)
-        strangers = self._identity.distances(*np.split(_pictures(mover, STRANGERS), 2)).mean()
+        strangers = self._identity.distances(*np.split(images_of(mover, STRANGERS), 2)).mean()
         parts = []
         seeds = seeds_for("test", self.samples)
         for done, seed in enumerate(seeds):
@@ -168,15 +175,14 @@ class Discovery:
         whole = records["seed"].to_numpy() < 0
         moved, faces = attribute >= 0, (attribute < 0) & ~whole
         raw, standardised = (self._means(records[moved], weight[moved], name) for name in ("shift", "standardised"))
-        with np.errstate(invalid="ignore"):
-            lost = np.dot(weight[faces], records["standardised"].to_numpy()[faces]) / weight[faces].sum()
+        lost, error = _mean_over_codes(records[faces], weight[faces])
         about = records[whole]
         return [
             Score("selectivity", scores.disentanglement(standardised)),
-            Score("selectivity-held", scores.disentanglement(standardised[:, list(self._predictor.held)])),
+            Score("selectivity-held", scores.selectivity(standardised[:, list(self._predictor.held)], scores.EFFECT)),
             Score("named", float(scores.named(standardised).sum())),
             Score("effect", float(np.abs(standardised).max(axis=1).mean())),
-            Score("identity-loss", float(lost)),
+            Score("identity-loss", lost, standard_error=error),
             Score("disentanglement", scores.disentanglement(raw)),
             Score("disentanglement-raw", scores.disentanglement(raw, normalised=False)),
             Score("discovered", float(scores.discovered(raw))),
@@ -201,14 +207,6 @@ class Discovery:
         total = np.bincount(cell, weight * records[column].to_numpy(np.float64), size)
         return np.asarray((total / np.bincount(cell, weight, size)).reshape(shape))
 
-    def _generator(self, spec: NavigatorSpec, device: str) -> Any:
-        from ghbench.generators.loading import load_generator, recorded_generator, spec_at_size
-        from ghbench.generators.navigated import whole_of
-        from ghbench.generators.pictures import in_rgb, on_device
-
-        plugin = recorded_generator(spec_at_size(whole_of(spec), self.size))
-        return on_device(in_rgb(load_generator(plugin)), device)
-
     @cached_property
     def _predictor(self) -> FaceAttributes:
         return FaceAttributes()
@@ -222,6 +220,16 @@ class Discovery:
         return Identity()
 
 
+def _mean_over_codes(records: pd.DataFrame, weight: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean of the standardised distances of some codes, and its standard error; NaN without any."""
+    if not weight.any():
+        return np.nan, np.nan
+    seeds, place = np.unique(records["seed"].to_numpy(), return_inverse=True)
+    each = np.bincount(place, records["standardised"].to_numpy(np.float64)) / np.bincount(place)
+    error = each.std(ddof=1) / np.sqrt(len(seeds)) if len(seeds) > 1 else np.nan
+    return float(np.average(each, weights=np.bincount(place, weight))), float(error)
+
+
 def _records(seed: int, shift: NDArray[np.float64], standardised: NDArray[np.float64], first: int = 0) -> pd.DataFrame:
     """Records of changes [K, A] of one code; attributes are numbered from `first`."""
     count, attributes = shift.shape
@@ -233,6 +241,16 @@ def _records(seed: int, shift: NDArray[np.float64], standardised: NDArray[np.flo
     return frame
 
 
+def generator_of(spec: NavigatorSpec, size: int, device: str) -> Any:
+    """The generator of a navigator, which draws pictures of a size."""
+    from ghbench.generators.loading import load_generator, recorded_generator, spec_at_size
+    from ghbench.generators.navigated import whole_of
+    from ghbench.generators.pictures import in_rgb, on_device
+
+    plugin = recorded_generator(spec_at_size(whole_of(spec), size))
+    return on_device(in_rgb(load_generator(plugin)), device)
+
+
 def search(judge: Likeness) -> Search:
     """The search of this task, on selection seeds."""
     return Search(judge, JUDGE_SIDE, TRIED, seeds_for("selection", CALIBRATION), TARGET)
@@ -240,12 +258,11 @@ def search(judge: Likeness) -> Search:
 
 def attribute_spreads(mover: Mover, predictor: FaceAttributes) -> NDArray[np.float64]:
     """Standard deviations [A] of the attributes of metric-fitting seeds, as a generator draws them."""
-    pictures = _pictures(mover, SPREAD_FACES)
-    return np.asarray(predictor.measure(pictures).std(axis=0))
+    return np.asarray(predictor.measure(images_of(mover, SPREAD_FACES)).std(axis=0))
 
 
-def _pictures(mover: Mover, count: int) -> NDArray[np.uint8]:
-    """Pictures of the first metric-fitting seeds, uint8 [N, 3, R, R]."""
+def images_of(mover: Mover, count: int) -> NDArray[np.uint8]:
+    """Images of the first metric-fitting seeds, uint8 [N, 3, R, R]."""
     from ghbench.generators.pictures import pictures_of_seeds
 
     made = pictures_of_seeds(mover.generator, list(seeds_for("metric-fitting", count)), psi=PSI)

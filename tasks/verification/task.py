@@ -35,8 +35,8 @@ _NOT_JUDGED = -1
 _SHOWN = 5
 TIES_THAT_MATTER = 1e-3
 """Share of tied comparisons from which the third digit of AUC is in doubt."""
-LEAST_SPREAD = 1e-3
-"""Standard deviation of similarities from which the rounding of float32, 3e-8, orders no pair that matters anew."""
+KEPT = 0.99
+"""Share of the different similarities that float32 must keep apart to be good enough for the records."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -326,9 +326,11 @@ def _records(judged: tuple[Floats, NDArray[np.int64]], pairs: PairSet, people: N
 
 
 def _compact(similarity: Floats) -> NDArray[np.floating[Any]]:
-    """The same as float32, unless features have so large a common part that cosines differ in their last digits."""
+    """The same as float32, unless that makes pairs equal, as it does with cosines of features with a common part."""
     known = similarity[~np.isnan(similarity)]
-    return similarity.astype(np.float32) if len(known) and known.std() > LEAST_SPREAD else similarity
+    small = similarity.astype(np.float32)
+    apart = len(np.unique(known.astype(np.float32))) >= KEPT * len(np.unique(known))
+    return small if apart else similarity
 
 
 def _numbers(table: pd.DataFrame, column: str) -> Floats:

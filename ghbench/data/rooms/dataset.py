@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +20,7 @@ from ghbench.seeds import seeds_for
 from ghbench.store.image_shards import ImageShards
 
 from .ground_truth import CAMERA, CORNERS, LIGHT, LINES, GroundTruth, ground_truth
-from .rendering import render
+from .rendering import render, rendered_in_parts
 from .scene import WORLDS, Scene, draw_scene
 from .textures import ASSET, Textures
 
@@ -120,14 +118,9 @@ class Rooms:
             def report(done: int, total: int) -> None:
                 progress(done, total, label)
 
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-
-                def made(seeds: range, pool: ThreadPoolExecutor = pool) -> Iterator[NDArray[np.uint8]]:
-                    for first in range(seeds.start, seeds.stop, 16):
-                        part = range(first, min(first + 16, seeds.stop))
-                        yield np.stack([image.transpose(2, 0, 1) for image in pool.map(self._rendered, part)])
-
-                shards.fill(made, report, [seeds[row] for row in own.tolist()])
+            shards.fill(
+                lambda part: rendered_in_parts(self._rendered, part), report, [seeds[row] for row in own.tolist()]
+            )
 
     def pixels(self, rows: Sequence[int] | None = None) -> NDArray[np.uint8]:
         """Images at once: uint8 [N, size, size, 3]; draws those that are missing.

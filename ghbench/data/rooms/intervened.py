@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -20,7 +18,7 @@ from ghbench.store.image_shards import ImageShards
 
 from .dataset import Rooms
 from .interventions import FACTORS, intervened
-from .rendering import render
+from .rendering import render, rendered_in_parts
 from .textures import Textures
 
 VERSION = 1
@@ -71,7 +69,12 @@ class IntervenedRooms:
 
     def draw(self, rows: Sequence[int], progress: Progress) -> None:
         """Draw what is missing of the files that hold these rows, see `ghbench.dataset.Drawn`."""
-        self._shards.fill(self._drawn, lambda done, total: progress(done, total, "rooms"), rows)
+        shards = self._shards
+
+        def report(done: int, total: int) -> None:
+            progress(done, total, "rooms")
+
+        shards.fill(lambda part: rendered_in_parts(self._rendered, part), report, rows)
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """One image: uint8 [size, size, 3]."""
@@ -94,12 +97,6 @@ class IntervenedRooms:
     def _shards(self) -> ImageShards:
         folder = locations.cache() / "rooms" / f"intervened-{self.recipe_digest}"
         return ImageShards(folder, range(len(self)), self._rooms.size)
-
-    def _drawn(self, numbers: range) -> Iterator[NDArray[np.uint8]]:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for first in range(numbers.start, numbers.stop, 16):
-                part = range(first, min(first + 16, numbers.stop))
-                yield np.stack([image.transpose(2, 0, 1) for image in pool.map(self._rendered, part)])
 
     def _rendered(self, number: int) -> NDArray[np.uint8]:
         row, place = divmod(number, EACH)

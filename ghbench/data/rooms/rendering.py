@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,8 @@ from .textures import GAMMA, Textures
 Floats = NDArray[np.floating[Any]]
 RAYS = 2
 """Rays a pixel in each direction."""
+PART = 16
+"""Images of a part."""
 _SMALL = 1e-6
 _FADE = 0.3
 """How near a lamp may seem: at distance r it gives 1 / (_FADE + (r / R)^2), R half of the room's mean side."""
@@ -48,6 +52,19 @@ def render(scene: Scene, size: int, textures: Textures) -> NDArray[np.uint8]:
     pixels = linear.reshape(size, RAYS, size, RAYS, 3).mean(axis=(1, 3))
     drawn: NDArray[np.uint8] = np.rint(255 * np.clip(pixels, 0, 1) ** (1 / GAMMA)).astype(np.uint8)
     return drawn
+
+
+def rendered_in_parts(image: Callable[[int], NDArray[np.uint8]], numbers: range) -> Iterator[NDArray[np.uint8]]:
+    """Images uint8 [n, 3, size, size] of numbers, in parts, drawn by as many threads as there are processors.
+
+    Args:
+        image: Draws the image of a number, uint8 [size, size, 3].
+        numbers: Numbers.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for first in range(numbers.start, numbers.stop, PART):
+            part = range(first, min(first + PART, numbers.stop))
+            yield np.stack([drawn.transpose(2, 0, 1) for drawn in pool.map(image, part)])
 
 
 def walls_hit(scene: Scene, origin: Floats, rays: Floats) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
