@@ -11,8 +11,13 @@ from ghbench_tasks.discovery.pictures import Mover, change, scale_for
 from ghbench_tasks.discovery.task import discovery
 
 from ghbench import registry
+from ghbench.contrafeat.files import save_navigator
+from ghbench.contrafeat.navigators import Contrafeat
+from ghbench.contrafeat.network.config import NavigatorConfig
+from ghbench.contrafeat.network.navigator import NavigatorNetwork
 from ghbench.data.resampled import DONORS, Resampled
 from ghbench.errors import DataError, UsageError
+from ghbench.extractor import TrainingRecord
 from ghbench.generators.loading import load_generator
 from ghbench.generators.rendering import seeded_z, to_uint8
 from ghbench.generators.tiny import tiny_generator
@@ -198,3 +203,38 @@ def test_both_tasks_keep_the_contract():
 
 def test_the_default_pictures_have_as_many_rows_as_the_task_says():
     assert load_generator("mobile-stylegan-ffhq:size=128").rows == ROWS
+
+
+def test_faces_are_moved_by_an_equal_change_along_directions_with_names(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "JUDGE", "pixels:size=32")
+    torch.manual_seed(0)
+    generator = tiny_generator()
+    path, digest = tmp_path / "navigator.safetensors", load_generator_spec().weights_digest
+    save_navigator(
+        path, NavigatorNetwork(NavigatorConfig(3, generator.rows, 16, source="fixed")), licence="Apache-2.0",
+        record=TrainingRecord(networks=(digest,)),
+        about={"generator": "tiny", "generator_digest": digest, "names": {"smile": [2, -1.0], "yaw": [0, 1.0]}},
+    )  # fmt: skip
+    spec = f"moved-faces:navigator=contrafeat,navigator.weights={path},count=4,size=32"
+    dataset = registry.build("dataset", spec)
+    assert dataset.ids[:3] == ("seed-0004000000/whole", "seed-0004000000/smile", "seed-0004000000/yaw")
+    for name, scale in dataset.scales.items():
+        mover = Mover(generator, Contrafeat(str(path)).directions, module.PSI)
+        number = {"smile": 2, "yaw": 0}[name]
+        pairs = [mover.pair(seed, scale, [number]) for seed in (3_000_000, 3_000_001)]
+        judge = registry.build("extractor", module.JUDGE)
+        found = np.mean([change(judge, 32, one, other).mean() for one, other in pairs])
+        assert found == pytest.approx(module.TARGET, rel=0.3)
+    with torch.no_grad():
+        ws = generator.mapping(seeded_z([4_000_001], 16), module.PSI)
+        move = torch.from_numpy(Contrafeat(str(path)).directions()[2])
+        expected = to_uint8(generator.synthesis(ws - 2 * dataset.scales["smile"] * move))[0].transpose(1, 2, 0)
+    assert np.abs(dataset.image(4).astype(int) - expected).max() <= 1
+    result = runner.run("pixels", interventions(registry.parse(spec)), RunOptions())
+    assert {metric.metric for metric in result.metrics} == {"smile", "yaw"}
+    with pytest.raises(UsageError, match="names"):
+        registry.build("dataset", "moved-faces:navigator=ganspace,navigator.generator=tiny")
+
+
+def load_generator_spec():
+    return registry.build("generator", "tiny").spec()
