@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: run test lint types bench bench-probes bench-controls bench-peers bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
+.PHONY: run test lint types bench bench-probes bench-controls bench-peers bench-discovery bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
 	train-fashion train-digits train-heads train-ghfeat train-discovery
 .DEFAULT_GOAL := run
 
@@ -56,6 +56,10 @@ bench-controls: $(VENV)/.test
 # What a frozen generator adds on clothes and digits: trains 100 small encoders, hours; resumes.
 bench-peers: $(VENV)/.test
 	$(BIN)/python benchmarks/peers.py
+
+# How much training a navigator again changes: 32 trainings of half an hour, kept one at a time.
+bench-discovery: $(VENV)/.test
+	$(BIN)/python benchmarks/discovery_seeds.py
 
 # What GH-Feat's parts are worth: trains 18 small encoders, hours; resumes.
 bench-ghfeat: $(VENV)/.test
