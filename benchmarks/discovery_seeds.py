@@ -8,20 +8,15 @@ there.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from evaluated import evaluated
 from ghbench_tasks.discovery.task import discovery
 from record import RESULTS, write
-
-from ghbench import locations
+from training import AT_ONCE, train
 
 GENERATOR, DIRECTIONS, IMAGES, SAMPLES = "mobile-stylegan-ffhq", 30, 40_000, 20
 METHODS = {
@@ -34,7 +29,6 @@ METHODS = {
 }
 """What is learned, variant, options and planned seeds."""
 SHOWN = ("selectivity", "selectivity-held", "named", "effect", "rows")
-AT_ONCE = os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -72,7 +66,7 @@ def main() -> None:
     found: dict[str, Any] = json.loads(path.read_text())["found"] if path.is_file() else {}
     found = {run.name: found[run.name] for run in runs() if found.get(run.name, {}).get("made by") == run.command}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        left = {pool.submit(_train, run): run for run in runs() if run.name not in found}
+        left = {pool.submit(train, run.name, run.command.split()): run for run in runs() if run.name not in found}
         for future in as_completed(left):
             future.result()
             run = left[future]
@@ -107,19 +101,6 @@ Trained by:
 def _cell(values: list[float]) -> str:
     mean = f"{np.mean(values):.3g}"
     return mean if len(values) == 1 else f"{mean} ({min(values):.3g} to {max(values):.3g})"
-
-
-def _train(run: Run) -> None:
-    if (locations.cache() / "runs" / run.name / "model.safetensors").is_file():
-        return
-    executable = str(Path(sys.executable).with_name("ghbench"))
-    log = locations.cache() / "runs" / f"{run.name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as stream:
-        subprocess.run(
-            [executable, *run.command.split()[1:]], check=True, stdout=stream, stderr=stream,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +18,7 @@ from evaluated import evaluated
 from ghbench_tasks.classification.linear import linear
 from record import RESULTS, write
 from scipy import stats
+from training import AT_ONCE, train
 
 from ghbench import locations
 from ghbench.spec_string import parse
@@ -30,8 +27,6 @@ SIZE, IMAGES, WIDTH = 32, 50_000, "width=0.5"
 GENERATORS = {"fashion-mnist": "stylegan1-fashion32", "mnist-10k": "stylegan2-mnist32"}
 SEEDS, SEEDS_OF_THE_CLAIM = 3, 8
 METRIC = "top1"
-AT_ONCE = os.cpu_count() or 1
-"""Trainings at once, one thread each: small networks gain nothing from more threads."""
 
 FULL = ("perceptual_share=0.5", "adversarial=0.08")
 ARMS = {
@@ -135,7 +130,7 @@ def main() -> None:
     ledger = Ledger.read()
     left = [run for run in runs() if not ledger.has(run.data, run.system, " ".join(run.command))]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        trained = {pool.submit(_train, run): run for run in left}
+        trained = {pool.submit(train, run.name, run.command): run for run in left}
         for future in as_completed(trained):
             future.result()
             run = trained[future]
@@ -207,19 +202,6 @@ def _seeds(ledger: Ledger, data: str, arm: str) -> dict[int, np.ndarray]:
         for seed, system in systems.items()
         if system in made_by and ledger.has(data, system, made_by[system])
     }
-
-
-def _train(run: Run) -> None:
-    if (locations.cache() / "runs" / run.name / "model.safetensors").is_file():
-        return
-    executable = str(Path(sys.executable).with_name("ghbench"))
-    log = locations.cache() / "runs" / f"{run.name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as stream:
-        subprocess.run(
-            [executable, *run.command[1:]], check=True, stdout=stream, stderr=stream,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
 
 
 def _told(values: np.ndarray, digits: str = ".4f") -> str:
