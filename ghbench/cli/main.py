@@ -27,6 +27,7 @@ from ghbench.cli import (
     leaderboard,
     levels,
     listing,
+    reproduce,
     results,
     run,
     similarity,
@@ -55,6 +56,7 @@ app.command("levels")(levels.levels)
 app.command("distance")(distance.distance)
 app.command("errors")(errors.errors)
 app.command("verify")(verify.verify)
+app.command("reproduce")(reproduce.reproduce)
 app.command("list")(listing.list_plugins)
 app.command("describe")(describe.describe)
 app.command("generate")(generate.generate)
