@@ -27,6 +27,7 @@ from ghbench.cli import (
     leaderboard,
     levels,
     listing,
+    plugin,
     reproduce,
     results,
     run,
@@ -62,6 +63,7 @@ app.command("describe")(describe.describe)
 app.command("generate")(generate.generate)
 app.command("convert")(convert.convert)
 app.command("doctor")(doctor.doctor)
+app.add_typer(plugin.app, name="plugin", help="Plugins: write a new one, check one.")
 app.add_typer(results.app, name="results", help="Your own results: list, show, rename, remove, export.")
 app.add_typer(train.app, name="train", help="Train generators, heads and encoders; interrupted runs resume.")
 app.add_typer(edit.app, name="edit", help="Edit images with GH-Feat: reconstruct, mix, global, local, harmonize.")

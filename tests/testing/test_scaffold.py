@@ -1,0 +1,66 @@
+"""A package from the template installs, passes its own tests, is found, and is evaluated."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from ghbench.cli.main import app
+from ghbench.errors import UsageError
+from ghbench.testing.scaffold import new_plugin
+
+
+def in_site(site, *command, cwd):
+    environment = {**os.environ, "PYTHONPATH": str(site), "GHBENCH_HOME": str(cwd / "home")}
+    done = subprocess.run(
+        [sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.usefixtures("orl")
+def test_a_new_plugin_is_installed_tested_checked_and_evaluated(tmp_path):
+    made = CliRunner().invoke(app, ["plugin", "new", "mean-colours", "--out", str(tmp_path)])
+    assert made.exit_code == 0, made.output
+    root, site = tmp_path / "mean-colours", tmp_path / "site"
+    flags = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(site)]
+    in_site(site, "-m", "pip", "install", *flags, str(root), cwd=tmp_path)
+    in_site(site, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(root / "tests"), cwd=tmp_path)
+    told = in_site(site, "-m", "ghbench", "plugin", "check", "mean-colours:cells=4", cwd=tmp_path)
+    assert "mean-colours keeps the contract of extractors" in told
+    found = in_site(site, "-m", "ghbench", "run", "-e", "mean-colours", "-t", "orl", "--json", cwd=tmp_path)
+    (result,) = json.loads(found)
+    assert (result["status"], result["subject"]["package"]) == ("complete", "mean-colours")
+
+
+@pytest.mark.parametrize("name", ["Mine", "1st", "a_b", "../evil", "pixels", "class", ""])
+def test_names_that_no_package_can_have(tmp_path, name):
+    with pytest.raises(UsageError):
+        new_plugin(name, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_written_over(tmp_path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(UsageError, match="there already"):
+        new_plugin("mine", tmp_path)
+
+
+def test_a_plugin_that_breaks_its_contract_is_told_the_sentence(tmp_path):
+    path = tmp_path / "restless.py"
+    path.write_text(
+        "import numpy as np\n"
+        "from ghbench_baselines.pixels import Pixels\n"
+        "class Restless(Pixels):\n"
+        "    def extract(self, images):\n"
+        "        found = super().extract(images)\n"
+        "        return {name: value * np.random.default_rng().uniform(1, 2) for name, value in found.items()}\n"
+    )
+    done = CliRunner().invoke(app, ["plugin", "check", f"{path}:Restless"])
+    assert done.exit_code == 1
+    assert "other features the next time" in str(done.exception)
+    assert CliRunner().invoke(app, ["plugin", "check", "ganspace:generator=tiny,directions=5"]).exit_code == 0
