@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from ghbench.cli.completion import complete_extractors, complete_tasks
 from ghbench.cli.first_run import command_for
-from ghbench.cli.terminal import complain, print_document
+from ghbench.cli.terminal import complain, print_columns, print_document, print_json, say
 
+if TYPE_CHECKING:
+    from ghbench.tables.select import Choice
+
+_LONGEST = 40  # letters of a name in the overview
 Format = Literal["terminal", "markdown", "csv", "latex", "json", "html"]
 
 
 def leaderboard(
-    task: Annotated[str, typer.Option("--task", "-t", help="Spec string of the task.", autocompletion=complete_tasks)],
+    task: Annotated[
+        str | None,
+        typer.Option("--task", "-t", help="Spec string; without one all tasks.", autocompletion=complete_tasks),
+    ] = None,
     output: Annotated[Format, typer.Option("--format", help="How to print it.")] = "terminal",
     own_only: Annotated[bool, typer.Option("--own", help="Leave published rows out.")] = False,
     published_only: Annotated[bool, typer.Option("--published", help="Leave one's own rows out.")] = False,
@@ -31,6 +38,8 @@ def leaderboard(
 ) -> None:
     """Rank all finished results of a task: 1 + the number of systems that are significantly better.
 
+    Without a task: the best of every task that has results, and each system's rank where it was run.
+
     Exit code 1 where a result could not be read or believed; the table is made of the others.
     """
     from ghbench.errors import UsageError
@@ -40,6 +49,10 @@ def leaderboard(
 
     if as_json and output not in {"terminal", "json"}:
         raise UsageError(f"--json and --format {output} are two formats; give one of them")
+    if task is None:
+        if columns or label or output not in {"terminal", "json"}:
+            raise UsageError("without a task there are no columns, names or other formats", fix="--task NAME")
+        _print_overview(Choice(own_only, published_only, extractor or ()), as_json=as_json or output == "json")
     loaded = load_task(task)
     wanted = tuple(name.strip() for name in columns.split(",") if name.strip()) if columns else ()
     table = chosen_table(loaded, Choice(own_only, published_only, extractor or (), label or (), wanted))
@@ -64,3 +77,39 @@ def leaderboard(
         }
         print_document(writers[output](table))
     sys.exit(1 if table.damage else 0)
+
+
+def _print_overview(choice: Choice, *, as_json: bool) -> NoReturn:
+    from ghbench.tables.overview import overview
+
+    found = overview(choice)
+    head = ["task", "metric", "systems", "best", "value", "first"]
+    ranked = found.ranked()
+    if as_json:
+        best = [dict(zip(head, row, strict=True)) for row in found.best()]
+        ranks = {row[0]: dict(zip([table.task for table in ranked], row[1:], strict=True)) for row in found.ranks()}
+        print_json({"tasks": best, "ranks": ranks, "notes": list(found.notes)})
+        sys.exit(0)
+    for note in found.notes:
+        complain(note)
+    if not found.tables:
+        complain("no results\nmake some: ghbench run --extractor pixels --task orl")
+        sys.exit(0)
+    print_columns(head, _shortened(found.best(), 3))
+    several = [row for row in found.ranks() if len(row) - row.count("-") > 2]
+    if several:
+        say("")
+        numbers = [f"({number})" for number in range(1, len(ranked) + 1)]
+        print_columns(["rank of", *numbers], _shortened(several, 0))
+        say("; ".join(f"({number}) {table.task}" for number, table in enumerate(ranked, 1)))
+        say("Ranks are 1 + the number of systems that are significantly better, of so many; -: not run. Systems of one")
+        say("task are not shown. One table: ghbench leaderboard --task NAME")
+    sys.exit(0)
+
+
+def _shortened(rows: list[list[str]], column: int) -> list[list[str]]:
+    """Rows with the names in a column at a length that a terminal has room for."""
+    from ghbench.tables.names import short_names
+
+    names = short_names([row[column] for row in rows], _LONGEST)
+    return [[*row[:column], name, *row[column + 1 :]] for row, name in zip(rows, names, strict=True)]

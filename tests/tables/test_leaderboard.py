@@ -3,13 +3,17 @@
 import csv
 import io
 import json
+import shutil
 import sys
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 import pytest
+from ghbench_leaderboards.publish import FOLDER
+from typer.testing import CliRunner
 
+from ghbench.cli.main import app
 from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import Encoder
 from ghbench.results import files, scoring
@@ -364,3 +368,20 @@ def test_compare_asks_which_of_several_is_meant_and_says_what_is_missing(keep, k
 def test_a_value_below_one_is_never_shown_as_one():
     below = MetricValue(metric="auc", value=0.99996, interval=(0.9994, 1.0))
     assert render.cell(below) == ">.999 [.999, 1.000]"
+
+
+def test_all_tasks_stand_side_by_side(monkeypatch, tmp_path):
+    monkeypatch.setenv("GHBENCH_HOME", str(tmp_path))
+    folder = tmp_path / "results"
+    for name in ("orl", "knn-dataset=orl-e3bcc784"):
+        shutil.copytree(FOLDER / name, folder / name)
+    done = CliRunner().invoke(app, ["leaderboard", "--own", "--json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert [row["task"] for row in found["tasks"]] == ["knn:dataset=orl", "orl"]
+    assert found["tasks"][1]["best"] == "dlib-face"
+    assert set(found["ranks"]["mobilenet-v2"]) == {"knn:dataset=orl", "orl"}
+    assert found["ranks"]["dlib-face"]["knn:dataset=orl"] == "-"
+    plain = CliRunner().invoke(app, ["leaderboard", "--own"])
+    assert "(1) knn:dataset=orl; (2) orl" in plain.stdout
+    assert CliRunner().invoke(app, ["leaderboard", "--format", "csv"]).exit_code != 0

@@ -1,0 +1,91 @@
+"""All tasks that have results, side by side: the best of each, who stands where, and what has not been run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from ghbench import registry
+from ghbench.errors import DataError, UserError
+from ghbench.results import files
+from ghbench.results.display import cell
+from ghbench.tables.collect import published_folder
+from ghbench.tables.names import without_levels
+from ghbench.tables.select import Choice, chosen_table
+from ghbench.tables.table import Table
+from ghbench.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The tables of all tasks.
+
+    Args:
+        tables: One a task with results, by name of the task.
+        notes: Why a task that has results has no table here.
+    """
+
+    tables: Sequence[Table]
+    notes: Sequence[str]
+
+    def best(self) -> list[list[str]]:
+        """Rows of task, main metric, systems, the first system with its value, and how many share its rank."""
+        rows = []
+        for table in self.tables:
+            first = table.rows[0]
+            value = first.metric(table.main.name)
+            shared = sum(row.rank is not None and row.rank == first.rank for row in table.rows) - 1
+            tied = "not ranked" if first.rank is None else f"{shared} more" if shared else "alone"
+            told = "-" if value is None else cell(value)
+            rows.append([table.task, table.main.name, str(len(table.rows)), first.system, told, tied])
+        return rows
+
+    def ranks(self) -> list[list[str]]:
+        """Rows of a system and its rank in each ranked task, `-` where it has not been run; most tasks first."""
+        ranked = self.ranked()
+        places: dict[str, dict[str, str]] = {}
+        for table in ranked:
+            for row in table.rows:
+                places.setdefault(without_levels(row.system), {})[table.task] = f"{row.rank}/{len(table.rows)}"
+        order = sorted(places, key=lambda system: (-len(places[system]), system))
+        return [[system, *(places[system].get(table.task, "-") for table in ranked)] for system in order]
+
+    def ranked(self) -> list[Table]:
+        """The tables that rank."""
+        return [table for table in self.tables if table.unranked is None]
+
+
+def overview(choice: Choice) -> Overview:
+    """Collect the tables of all tasks that have results.
+
+    Args:
+        choice: Whose results, and of which extractors.
+    """
+    tables, notes = [], []
+    folders = [*([] if choice.published else [files.results_folder()]), *([] if choice.own else [published_folder()])]
+    for name in sorted(_tasks_of(folders)):
+        try:
+            table = chosen_table(cast("Task", registry.build_recorded("task", name)), choice)
+        except UserError as error:
+            notes.append(f"{name} left out: {error.message.partition(chr(10))[0]}")
+            continue
+        if table.rows:
+            tables.append(table)
+        notes += [line for line in table.damage if line not in notes]
+    return Overview(tables, notes)
+
+
+def _tasks_of(folders: Iterable[Path]) -> set[str]:
+    """Names of the tasks that have results in some folders."""
+    names = set()
+    for folder in folders:
+        for inner in folder.iterdir() if folder.is_dir() else ():
+            for path in sorted(inner.glob("*.json")) if inner.is_dir() else ():
+                try:
+                    names.add(files.load(path).task.name)
+                except DataError:
+                    continue
+                break
+    return names
