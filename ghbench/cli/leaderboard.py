@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
@@ -18,7 +19,12 @@ _LONGEST = 40  # letters of a name in the overview
 Format = Literal["terminal", "markdown", "csv", "latex", "json", "html"]
 
 
+app = typer.Typer(invoke_without_command=True)
+
+
+@app.callback()
 def leaderboard(
+    context: typer.Context,
     task: Annotated[
         str | None,
         typer.Option("--task", "-t", help="Spec string; without one all tasks.", autocompletion=complete_tasks),
@@ -47,6 +53,8 @@ def leaderboard(
     from ghbench.tables import formats, render
     from ghbench.tables.select import Choice, chosen_table
 
+    if context.invoked_subcommand is not None:
+        return
     if as_json and output not in {"terminal", "json"}:
         raise UsageError(f"--json and --format {output} are two formats; give one of them")
     if task is None:
@@ -77,6 +85,22 @@ def leaderboard(
         }
         print_document(writers[output](table))
     sys.exit(1 if table.damage else 0)
+
+
+@app.command("build")
+def build(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder: a new one, or that of an earlier site.")],
+    own_only: Annotated[bool, typer.Option("--own", help="Leave published rows out.")] = False,
+    published_only: Annotated[bool, typer.Option("--published", help="Leave one's own rows out.")] = False,
+) -> None:
+    """Write all leaderboards as a static site: no server, no network; opens from a file.
+
+    ghbench leaderboard build --out site
+    """
+    from ghbench.site import build_site
+    from ghbench.tables.select import Choice
+
+    say(str(build_site(out, Choice(own_only, published_only))))
 
 
 def _print_overview(choice: Choice, *, as_json: bool) -> NoReturn:

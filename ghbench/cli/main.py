@@ -31,6 +31,7 @@ from ghbench.cli import (
     reproduce,
     results,
     run,
+    serve,
     similarity,
     train,
     verify,
@@ -49,7 +50,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("extract")(extract.extract)
-app.command("leaderboard")(leaderboard.leaderboard)
+app.command("serve")(serve.serve)
 app.command("figures")(figures.figures)
 app.command("compare")(compare.compare)
 app.command("similarity")(similarity.similarity)
@@ -63,6 +64,7 @@ app.command("describe")(describe.describe)
 app.command("generate")(generate.generate)
 app.command("convert")(convert.convert)
 app.command("doctor")(doctor.doctor)
+app.add_typer(leaderboard.app, name="leaderboard", help="Published rows and yours, ranked; `build` writes a site.")
 app.add_typer(plugin.app, name="plugin", help="Plugins: write a new one, check one.")
 app.add_typer(results.app, name="results", help="Your own results: list, show, rename, remove, export.")
 app.add_typer(train.app, name="train", help="Train generators, heads and encoders; interrupted runs resume.")

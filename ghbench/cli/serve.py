@@ -1,0 +1,44 @@
+"""`ghbench serve`: the site of all leaderboards, with one's own results, in the browser."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+import webbrowser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ghbench.cli.terminal import say
+
+HERE = "127.0.0.1"
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """No line a request."""
+
+
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it.")] = True,
+    own_only: Annotated[bool, typer.Option("--own", help="Leave published rows out.")] = False,
+) -> None:
+    """Build the site of all leaderboards into a temporary folder and show it, on this machine only; Ctrl-C ends it.
+
+    ghbench serve
+    """
+    from ghbench.site import build_site
+    from ghbench.tables.select import Choice
+
+    with tempfile.TemporaryDirectory() as folder:
+        build_site(Path(folder) / "site", Choice(own=own_only))
+        handler = functools.partial(_Quiet, directory=str(Path(folder) / "site"))
+        with ThreadingHTTPServer((HERE, port), handler) as server:
+            address = f"http://{HERE}:{server.server_port}/"
+            say(address)
+            if browser:
+                webbrowser.open(address)
+            server.serve_forever()

@@ -1,0 +1,142 @@
+"""Writes the site: what was on the pages before is replaced, and no other folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ghbench.atomic import write_text
+from ghbench.errors import UsageError
+from ghbench.extras import require
+from ghbench.results.display import cell, one_line
+from ghbench.results.schema import Result
+from ghbench.site.pages import (
+    Line,
+    curves_of,
+    facts_of,
+    flat,
+    head_of,
+    lines_of,
+    page_of,
+    result_page,
+    system_of,
+    told_of,
+)
+from ghbench.tables.names import short_names
+from ghbench.tables.overview import Overview, overview
+from ghbench.tables.select import Choice
+from ghbench.tables.table import Row, Table
+from ghbench.version import __version__
+
+MARK = ".ghbench-site"
+"""Stands in a folder that was written here: only such a folder is replaced."""
+TEMPLATES = Path(__file__).parent / "templates"
+ASSETS = ("style.css", "table.js")
+PARTS = ("tasks", "systems", "results")
+SHORT = 40
+
+
+def build_site(out: Path, choice: Choice | None = None) -> Path:
+    """Write the site of all results.
+
+    Args:
+        out: Folder to write to: a new one, an empty one, or an earlier site.
+        choice: Whose results, and of which extractors.
+
+    Returns:
+        Path of its first page.
+
+    Raises:
+        UsageError: The folder holds something else, or there are no results.
+        MissingError: jinja2 is not installed.
+    """
+    jinja = require("jinja2", "report")
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARK).is_file())):
+        raise UsageError(f"{out} holds something else", fix="--out NEW_FOLDER")
+    found = overview(choice or Choice())
+    if not found.tables:
+        raise UsageError("there are no results to show", fix="ghbench run --extractor pixels --task orl")
+    environment = jinja.Environment(
+        loader=jinja.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja.StrictUndefined,
+    )  # fmt: skip
+    environment.filters["line"] = one_line
+    common = {"version": __version__, "made": datetime.now(UTC).strftime("%Y-%m-%d"), "page_of": page_of}
+
+    def write(path: str, template: str, **values: Any) -> None:
+        root = "../" * path.count("/")
+        text = environment.get_template(template).render(root=root, **common, **values)
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        write_text(out / path, text)
+
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / MARK, "")
+    for part in PARTS:
+        shutil.rmtree(out / part, ignore_errors=True)
+    for name in ASSETS:
+        write_text(out / name, (TEMPLATES / name).read_text(encoding="utf-8"))
+    write("index.html", "index.html", notes=found.notes, **_matrix(found))
+    for table in found.tables:
+        write(page_of("tasks", table.task), "task.html", **_task(table))
+    for system, rows in _by_system(found).items():
+        write(page_of("systems", system), "system.html", **_system(system, rows))
+    for result in {row.entry.result.digest: row.entry.result for _, row in _rows(found)}.values():
+        write(result_page(result), "result.html", **_result(result))
+    return out / "index.html"
+
+
+def _rows(found: Overview) -> list[tuple[Table, Row]]:
+    return [(table, row) for table in found.tables for row in (*table.rows, *table.levels)]
+
+
+def _by_system(found: Overview) -> dict[str, list[tuple[Table, Row]]]:
+    systems: dict[str, list[tuple[Table, Row]]] = {}
+    for table, row in _rows(found):
+        systems.setdefault(system_of(row), []).append((table, row))
+    return systems
+
+
+def _matrix(found: Overview) -> dict[str, Any]:
+    """Systems by tasks: rank and value, of rows in the tables' first part."""
+    cells: dict[str, dict[str, dict[str, Any]]] = {}
+    for table in found.tables:
+        for row in table.rows:
+            value = row.metric(table.main.name)
+            share = 0.0 if row.rank is None else 1 - (row.rank - 1) / max(len(table.rows) - 1, 1)
+            shown = {
+                "rank": row.rank, "of": len(table.rows), "text": cell(value).partition(" ")[0],
+                "shade": round(4 * share), "result": result_page(row.entry.result),
+            }  # fmt: skip
+            cells.setdefault(system_of(row), {}).setdefault(table.task, shown)
+    order = sorted(cells, key=lambda system: (-len(cells[system]), system))
+    short = dict(zip(order, short_names(order, SHORT), strict=True))
+    return {"tables": found.tables, "systems": order, "short": short, "cells": cells}
+
+
+def _task(table: Table) -> dict[str, Any]:
+    rows = (*table.rows, *table.levels)
+    record = rows[0].entry.result
+    return {
+        "table": table, "head": head_of(table), "ranked": lines_of(table, table.rows),
+        "levels": lines_of(table, table.levels), "told": told_of(table), "protocol": flat(record.task.protocol),
+        "datasets": record.datasets, "metrics": record.task.metrics,
+    }  # fmt: skip
+
+
+def _system(system: str, rows: Sequence[tuple[Table, Row]]) -> dict[str, Any]:
+    lines: list[tuple[Table, Line]] = []
+    for table, row in rows:
+        if row in table.rows or row.level is None:
+            part = table.rows if row in table.rows else table.levels
+            lines.append((table, lines_of(table, part)[part.index(row)]))
+    first = rows[0][1].entry.result
+    return {"system": system, "facts": facts_of(first), "lines": lines, "curves": curves_of(rows), "first": first}
+
+
+def _result(result: Result) -> dict[str, Any]:
+    declared = {metric.name: metric for metric in result.task.metrics}
+    values = [(value, declared.get(value.metric), cell(value, 4)) for value in result.metrics]
+    return {"result": result, "values": values, "facts": facts_of(result), "protocol": flat(result.task.protocol)}

@@ -1,0 +1,138 @@
+"""The site: every link leads somewhere, nothing comes from elsewhere, no name becomes code, and its tables work."""
+
+from __future__ import annotations
+
+import html.parser
+import shutil
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from ghbench_leaderboards.publish import FOLDER
+from typer.testing import CliRunner
+
+from ghbench.cli.main import app
+from ghbench.errors import UsageError
+from ghbench.results import files
+from ghbench.site import build_site
+from ghbench.tables.select import Choice
+
+pytest.importorskip("jinja2", reason="needs the extra report")
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A site of two tasks, one of whose rows has a hostile name."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("orl", "knn-dataset=orl-e3bcc784"):
+        shutil.copytree(FOLDER / name, home / "results" / name)
+    path = next((home / "results" / "orl").glob("hog-*.json"))
+    files.save_sealed(files.load(path).model_copy(update={"label": EVIL}), path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GHBENCH_HOME", str(home))
+        build_site(home / "site", Choice(own=True))
+    return home / "site"
+
+
+class Page(html.parser.HTMLParser):
+    """Links, sources and scripts of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.inline = 0
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.links += [found[name] for name in ("href", "src") if found.get(name)]
+        self.inline += tag == "script" and "src" not in found
+
+
+def test_every_link_leads_to_a_page_and_nothing_comes_from_elsewhere(site):
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 40
+    for path in pages:
+        page = Page(path)
+        assert page.inline == 0
+        for link in page.links:
+            if link.startswith(("#", "data:,")):
+                continue
+            assert "//" not in link, f"{path.name}: {link}"
+            assert (path.parent / unquote(link)).resolve().is_file(), f"{path.name}: {link}"
+
+
+def test_a_name_is_text_wherever_it_stands(site):
+    hostile = [path for path in site.rglob("*.html") if "alert(1)" in path.read_text(encoding="utf-8")]
+    assert len(hostile) >= 3
+    assert all(EVIL not in path.read_text(encoding="utf-8") for path in hostile)
+
+
+def test_only_a_site_is_written_over(site, tmp_path, monkeypatch):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="something else"):
+        build_site(tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    monkeypatch.setenv("GHBENCH_HOME", str(site.parent))
+    stale = site / "tasks" / "gone.html"
+    stale.write_text("old")
+    done = CliRunner().invoke(app, ["leaderboard", "build", "--own", "--out", str(site)])
+    assert done.exit_code == 0, done.output
+    assert not stale.exists()
+    monkeypatch.setenv("GHBENCH_HOME", str(tmp_path / "empty"))
+    with pytest.raises(UsageError, match="no results"):
+        build_site(tmp_path / "new", Choice(own=True))
+
+
+@pytest.fixture
+def browser(tmp_path):
+    selenium = pytest.importorskip("selenium.webdriver")
+    driver, binary = shutil.which("chromedriver"), shutil.which("chromium")
+    if driver is None or binary is None:
+        pytest.skip("needs Debian's chromium and chromium-driver")
+    options = selenium.ChromeOptions()
+    options.binary_location = binary
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in (
+        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+        "disable-component-update", "disable-sync", "disable-dev-shm-usage", f"user-data-dir={tmp_path / 'profile'}",
+    ):  # fmt: skip
+        options.add_argument(f"--{flag}")
+    found = selenium.Chrome(options=options, service=selenium.ChromeService(driver))
+    yield found
+    found.quit()
+
+
+def test_tables_are_sorted_and_filtered_by_keyboard_and_phones_scroll_them_alone(site, browser):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    def names(table):
+        rows = browser.find_elements(By.CSS_SELECTOR, f"#{table} tbody tr")
+        return [row.find_element(By.TAG_NAME, "th").text for row in rows if row.is_displayed()]
+
+    browser.get((site / "index.html").as_uri())
+    field = browser.find_element(By.CSS_SELECTOR, "input[data-filter=matrix]")
+    field.send_keys("ghfeat")
+    shown = names("matrix")
+    assert shown
+    assert all("ghfeat" in name for name in shown)
+    assert browser.find_element(By.CSS_SELECTOR, ".count").text.startswith(f"{len(shown)} of ")
+    field.send_keys(Keys.CONTROL, "a")
+    field.send_keys(Keys.DELETE)
+    browser.find_element(By.LINK_TEXT, "orl").click()
+    assert names("ranked")[0] == "dlib-face"
+    head = next(one for one in browser.find_elements(By.CSS_SELECTOR, "#ranked th") if one.text == "auc")
+    head.find_element(By.TAG_NAME, "button").send_keys(Keys.ENTER)
+    assert head.get_attribute("aria-sort") == "ascending"
+    cells = browser.find_elements(By.CSS_SELECTOR, "#ranked tbody tr td:nth-child(4)")
+    keys = [float(one.get_attribute("data-key")) for one in cells]
+    assert keys == sorted(keys)
+    head.find_element(By.TAG_NAME, "button").send_keys(Keys.ENTER)
+    assert names("ranked")[0] == "dlib-face"
+    assert EVIL in names("ranked")
+    browser.set_window_size(500, 900)
+    wide = browser.execute_script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0
+    assert browser.get_log("browser") == []
