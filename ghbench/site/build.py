@@ -79,10 +79,14 @@ def build_site(out: Path, choice: Choice | None = None) -> Path:
     for name in ASSETS:
         write_text(out / name, (TEMPLATES / name).read_text(encoding="utf-8"))
     write("index.html", "index.html", notes=found.notes, **_matrix(found))
+    drawn: dict[int, Line] = {}
     for table in found.tables:
-        write(page_of("tasks", table.task), "task.html", **_task(table))
+        ranked, levels = (lines_of(table, part) for part in (table.rows, table.levels))
+        drawn |= dict(zip(map(id, (*table.rows, *table.levels)), (*ranked, *levels), strict=True))
+        write(page_of("tasks", table.task), "task.html", ranked=ranked, levels=levels, **_task(table))
     for system, rows in _by_system(found).items():
-        write(page_of("systems", system), "system.html", **_system(system, rows))
+        lines = [(table, drawn[id(row)]) for table, row in rows if row.level is None]
+        write(page_of("systems", system), "system.html", lines=lines, **_system(system, rows))
     for result in {row.entry.result.digest: row.entry.result for _, row in _rows(found)}.values():
         write(result_page(result), "result.html", **_result(result))
     return out / "index.html"
@@ -117,23 +121,15 @@ def _matrix(found: Overview) -> dict[str, Any]:
 
 
 def _task(table: Table) -> dict[str, Any]:
-    rows = (*table.rows, *table.levels)
-    record = rows[0].entry.result
+    record = table.rows[0].entry.result
     return {
-        "table": table, "head": head_of(table), "ranked": lines_of(table, table.rows),
-        "levels": lines_of(table, table.levels), "told": told_of(table), "protocol": flat(record.task.protocol),
+        "table": table, "head": head_of(table), "told": told_of(table), "protocol": flat(record.task.protocol),
         "datasets": record.datasets, "metrics": record.task.metrics,
     }  # fmt: skip
 
 
 def _system(system: str, rows: Sequence[tuple[Table, Row]]) -> dict[str, Any]:
-    lines: list[tuple[Table, Line]] = []
-    for table, row in rows:
-        if row in table.rows or row.level is None:
-            part = table.rows if row in table.rows else table.levels
-            lines.append((table, lines_of(table, part)[part.index(row)]))
-    first = rows[0][1].entry.result
-    return {"system": system, "facts": facts_of(first), "lines": lines, "curves": curves_of(rows), "first": first}
+    return {"system": system, "facts": facts_of(rows[0][1].entry.result), "curves": curves_of(rows)}
 
 
 def _result(result: Result) -> dict[str, Any]:

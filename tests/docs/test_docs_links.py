@@ -54,6 +54,8 @@ def test_every_shown_command_parses(words):
     command, name = typer.main.get_command(app), "ghbench"
     rest = list(words)
     while hasattr(command, "commands"):
+        if command.invoke_without_command and name != "ghbench" and not set(rest[:1]) & set(command.commands):
+            break
         assert set(rest[:1]) & set(command.commands), f"{name} has no verb {rest[:1]}"
         name, command = f"{name} {rest[0]}", command.commands[rest[0]]
         rest = rest[1:]
