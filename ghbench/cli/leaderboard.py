@@ -54,6 +54,9 @@ def leaderboard(
     from ghbench.tables.select import Choice, chosen_table
 
     if context.invoked_subcommand is not None:
+        if task or own_only or published_only or extractor or columns or label or as_json or output != "terminal":
+            verb = context.invoked_subcommand
+            raise UsageError(f"options stand after {verb}", fix=f"ghbench leaderboard {verb} --help")
         return
     if as_json and output not in {"terminal", "json"}:
         raise UsageError(f"--json and --format {output} are two formats; give one of them")
@@ -113,7 +116,7 @@ def _print_overview(choice: Choice, *, as_json: bool) -> NoReturn:
         best = [dict(zip(head, row, strict=True)) for row in found.best()]
         ranks = {row[0]: dict(zip([table.task for table in ranked], row[1:], strict=True)) for row in found.ranks()}
         print_json({"tasks": best, "ranks": ranks, "notes": list(found.notes)})
-        sys.exit(0)
+        sys.exit(int(found.damaged))
     for note in found.notes:
         complain(note)
     if not found.tables:
@@ -128,7 +131,7 @@ def _print_overview(choice: Choice, *, as_json: bool) -> NoReturn:
         say("; ".join(f"({number}) {table.task}" for number, table in enumerate(ranked, 1)))
         say("Ranks are 1 + the number of systems that are significantly better, of so many; -: not run. Systems of one")
         say("task are not shown. One table: ghbench leaderboard --task NAME")
-    sys.exit(0)
+    sys.exit(int(found.damaged))
 
 
 def _shortened(rows: list[list[str]], column: int) -> list[list[str]]:

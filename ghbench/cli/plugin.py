@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,7 +27,8 @@ def new(
 
     for path in new_plugin(name, out):
         say(str(path))
-    say(f"next: pip install -e {out / name} && ghbench plugin check {name} && ghbench run -e {name} -t orl")
+    folder = shlex.quote(str(out / name))
+    say(f"next: pip install -e {folder} && ghbench plugin check {name} && ghbench run -e {name} -t orl")
 
 
 @app.command("check")
@@ -49,7 +51,10 @@ def check(
             name = task.name
         else:
             subject: Any = subject_request(plugin).build()
-            kind = "navigator" if hasattr(subject, "directions") else "extractor"
+            directs = hasattr(subject, "directions")
+            if kind == "navigator" and not directs:
+                raise ConformanceError(f"{plugin} has no directions(codes)")
+            kind = "navigator" if directs else "extractor"
             name = (check_navigator if kind == "navigator" else check_extractor)(subject).name
     except ConformanceError as error:
         raise DataError(str(error), fix="docs/extractors.md and docs/tasks.md say what is expected") from error

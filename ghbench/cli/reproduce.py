@@ -18,16 +18,22 @@ def reproduce(
 ) -> None:
     """Run results again, from what their files say, in a store of their own, and compare.
 
-    Exit code 1 where something is different: a metric outside of its interval, other weights, other images.
+    Exit code 1 where something is different (a metric outside of its interval, other weights, other images) or was not
+    run; the others are run all the same.
     """
+    from ghbench.errors import UserError
     from ghbench.extraction import ExtractionOptions
     from ghbench.tables.reproduce import reproduce as run_again
 
     rows = []
     with progress_bars() as watch:
         for path in results:
-            found = run_again(path, ExtractionOptions(device=device, progress=watch.images))
-            rows.append({"file": path.name, "outcome": found.outcome, "differences": list(found.differences)})
+            try:
+                found = run_again(path, ExtractionOptions(device=device, progress=watch.images))
+                row = {"file": path.name, "outcome": found.outcome, "differences": list(found.differences)}
+            except UserError as error:
+                row = {"file": path.name, "outcome": "not run", "differences": str(error).splitlines()}
+            rows.append(row)
     if as_json:
         print_json({"results": rows})
     else:
@@ -35,4 +41,4 @@ def reproduce(
             say(f"{row['outcome']:20} {row['file']}")
             for line in row["differences"]:
                 say(f"{'':20} {line}")
-    sys.exit(1 if any(row["outcome"] == "different" for row in rows) else 0)
+    sys.exit(1 if any(row["outcome"] in {"different", "not run"} for row in rows) else 0)

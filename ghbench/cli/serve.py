@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
+import threading
 import webbrowser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +19,7 @@ HERE = "127.0.0.1"
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
-        """No line a request."""
+        """Requests are not listed."""
 
 
 def serve(
@@ -39,6 +40,6 @@ def serve(
         with ThreadingHTTPServer((HERE, port), handler) as server:
             address = f"http://{HERE}:{server.server_port}/"
             say(address)
-            if browser:
-                webbrowser.open(address)
+            if browser:  # some browsers return only when they are closed
+                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
             server.serve_forever()

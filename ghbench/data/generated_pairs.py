@@ -19,8 +19,8 @@ from ghbench.seeds import seeds_for
 from ghbench.spec_string import SpecString
 from ghbench.store.image_shards import ImageShards
 
-VERSION, BATCH = 1, 16
-"""Grows when a seed may give another pair; pairs drawn at once."""
+VERSION, BATCH, LARGEST = 1, 16, 128
+"""Grows when a seed may give another pair; pairs drawn at once; side of the largest images."""
 
 
 class GeneratedPairs:
@@ -49,11 +49,18 @@ class GeneratedPairs:
             raise UsageError(f"{navigator} has no directions in w_plus")
         if count < 1 or scale <= 0:
             raise UsageError(f"count={count}, scale={scale}; expected a pair, and a positive scale")
-        from ghbench.generators.loading import generator_plugin
+        from ghbench.generators.loading import generator_plugin, recorded_generator
+        from ghbench.generators.navigated import whole_of
 
-        self._navigator, self._spec = built, spec
-        self.generator, self.scale, self.psi = generator or spec.generator, scale, psi
-        self._drawn_by = generator_plugin(self.generator).spec()
+        self._navigator, self._spec, self.scale, self.psi = built, spec, scale, psi
+        if not generator:
+            whole_of(spec)  # its weights are those that the navigator was made for
+        self._generator = generator_plugin(generator) if generator else recorded_generator(spec.generator)
+        self._drawn_by = self._generator.spec()
+        if self._drawn_by.size > LARGEST:
+            raise UsageError(
+                f"pairs of {self._drawn_by.size} px; expected {LARGEST} at most", fix="generator=NAME:size=64"
+            )
         self._seeds = seeds_for("train", count)
         self.ids: Sequence[str] = tuple(f"seed-{seed:010d}/{end}" for seed in self._seeds for end in ("minus", "plus"))
         self.splits: Mapping[str, NDArray[np.int64]] = {}
@@ -114,7 +121,7 @@ class GeneratedPairs:
         """Number of directions."""
         from ghbench.generators.loading import load_generator
 
-        network = load_generator(self.generator)
+        network = load_generator(self._generator)
         mean = network.mapping(network.w_mean.new_zeros(1, network.z_dim), 0.0).detach().cpu().numpy()
         return int(np.shape(self._navigator.directions(mean))[1])
 
@@ -130,7 +137,7 @@ class GeneratedPairs:
         from ghbench.generators.pictures import in_rgb
         from ghbench.generators.rendering import seeded_z, to_uint8
 
-        network: Any = in_rgb(load_generator(self.generator))
+        network: Any = in_rgb(load_generator(self._generator))
         for start in range(rows.start, rows.stop, 2 * BATCH):
             part = range(start, min(start + 2 * BATCH, rows.stop))
             seeds = [self._seeds[row // 2] for row in part]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ghbench import locations
 from ghbench.atomic import write_text
 from ghbench.errors import UsageError
 from ghbench.extras import require
@@ -15,15 +16,17 @@ from ghbench.results.display import cell, one_line
 from ghbench.results.schema import Result
 from ghbench.site.pages import (
     Line,
+    System,
+    command_of,
     curves_of,
     facts_of,
     flat,
     head_of,
     lines_of,
     page_of,
+    reading_of,
     result_page,
     system_of,
-    told_of,
 )
 from ghbench.tables.names import short_names
 from ghbench.tables.overview import Overview, overview
@@ -56,6 +59,8 @@ def build_site(out: Path, choice: Choice | None = None) -> Path:
     jinja = require("jinja2", "report")
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARK).is_file())):
         raise UsageError(f"{out} holds something else", fix="--out NEW_FOLDER")
+    if locations.home().resolve().is_relative_to(out.resolve()):
+        raise UsageError(f"{out} holds ghbench's own folder", fix="--out NEW_FOLDER")
     found = overview(choice or Choice())
     if not found.tables:
         raise UsageError("there are no results to show", fix="ghbench run --extractor pixels --task orl")
@@ -64,40 +69,48 @@ def build_site(out: Path, choice: Choice | None = None) -> Path:
         undefined=jinja.StrictUndefined,
     )  # fmt: skip
     environment.filters["line"] = one_line
-    common = {"version": __version__, "made": datetime.now(UTC).strftime("%Y-%m-%d"), "page_of": page_of}
-
-    def write(path: str, template: str, **values: Any) -> None:
+    # Everything is made before anything that was there goes.
+    texts = {name: (TEMPLATES / name).read_text(encoding="utf-8") for name in ASSETS}
+    common = {
+        "version": __version__, "made": datetime.now(UTC).strftime("%Y-%m-%d"), "page_of": page_of,
+        "command_of": command_of,
+    }  # fmt: skip
+    for path, (template, values) in _pages(found).items():
         root = "../" * path.count("/")
-        text = environment.get_template(template).render(root=root, **common, **values)
-        (out / path).parent.mkdir(parents=True, exist_ok=True)
-        write_text(out / path, text)
-
+        texts[path] = environment.get_template(template).render(root=root, **common, **values)
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / MARK, "")
     for part in PARTS:
-        shutil.rmtree(out / part, ignore_errors=True)
-    for name in ASSETS:
-        write_text(out / name, (TEMPLATES / name).read_text(encoding="utf-8"))
-    write("index.html", "index.html", notes=found.notes, **_matrix(found))
+        if (out / part).is_dir() and not (out / part).is_symlink():
+            shutil.rmtree(out / part)
+    for path, text in texts.items():
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        write_text(out / path, text)
+    return out / "index.html"
+
+
+def _pages(found: Overview) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Template and values of each page by its path."""
+    pages: dict[str, tuple[str, dict[str, Any]]] = {"index.html": ("index.html", _matrix(found))}
     drawn: dict[int, Line] = {}
     for table in found.tables:
         ranked, levels = (lines_of(table, part) for part in (table.rows, table.levels))
         drawn |= dict(zip(map(id, (*table.rows, *table.levels)), (*ranked, *levels), strict=True))
-        write(page_of("tasks", table.task), "task.html", ranked=ranked, levels=levels, **_task(table))
+        pages[page_of("tasks", table.task)] = "task.html", {"ranked": ranked, "levels": levels, **_task(table)}
     for system, rows in _by_system(found).items():
         lines = [(table, drawn[id(row)]) for table, row in rows if row.level is None]
-        write(page_of("systems", system), "system.html", lines=lines, **_system(system, rows))
+        pages[system.page] = "system.html", {"lines": lines, **_system(system, rows)}
     for result in {row.entry.result.digest: row.entry.result for _, row in _rows(found)}.values():
-        write(result_page(result), "result.html", **_result(result))
-    return out / "index.html"
+        pages[result_page(result)] = "result.html", _result(result)
+    return pages
 
 
 def _rows(found: Overview) -> list[tuple[Table, Row]]:
     return [(table, row) for table in found.tables for row in (*table.rows, *table.levels)]
 
 
-def _by_system(found: Overview) -> dict[str, list[tuple[Table, Row]]]:
-    systems: dict[str, list[tuple[Table, Row]]] = {}
+def _by_system(found: Overview) -> dict[System, list[tuple[Table, Row]]]:
+    systems: dict[System, list[tuple[Table, Row]]] = {}
     for table, row in _rows(found):
         systems.setdefault(system_of(row), []).append((table, row))
     return systems
@@ -105,7 +118,7 @@ def _by_system(found: Overview) -> dict[str, list[tuple[Table, Row]]]:
 
 def _matrix(found: Overview) -> dict[str, Any]:
     """Systems by tasks: rank and value, of rows in the tables' first part."""
-    cells: dict[str, dict[str, dict[str, Any]]] = {}
+    cells: dict[System, dict[str, dict[str, Any]]] = {}
     for table in found.tables:
         for row in table.rows:
             value = row.metric(table.main.name)
@@ -113,23 +126,25 @@ def _matrix(found: Overview) -> dict[str, Any]:
             shown = {
                 "rank": row.rank, "of": len(table.rows), "text": cell(value).partition(" ")[0],
                 "shade": round(4 * share), "result": result_page(row.entry.result),
+                "key": row.rank or (value and value.value) or "",
             }  # fmt: skip
             cells.setdefault(system_of(row), {}).setdefault(table.task, shown)
-    order = sorted(cells, key=lambda system: (-len(cells[system]), system))
-    short = dict(zip(order, short_names(order, SHORT), strict=True))
-    return {"tables": found.tables, "systems": order, "short": short, "cells": cells}
+    order = sorted(cells, key=lambda system: (-len(cells[system]), system.name, system.weights))
+    short = dict(zip(order, short_names([system.name for system in order], SHORT), strict=True))
+    return {"tables": found.tables, "systems": order, "short": short, "cells": cells, "notes": found.notes}
 
 
 def _task(table: Table) -> dict[str, Any]:
     record = table.rows[0].entry.result
     return {
-        "table": table, "head": head_of(table), "told": told_of(table), "protocol": flat(record.task.protocol),
+        "table": table, "head": head_of(table), "reading": reading_of(table), "protocol": flat(record.task.protocol),
         "datasets": record.datasets, "metrics": record.task.metrics,
     }  # fmt: skip
 
 
-def _system(system: str, rows: Sequence[tuple[Table, Row]]) -> dict[str, Any]:
-    return {"system": system, "facts": facts_of(rows[0][1].entry.result), "curves": curves_of(rows)}
+def _system(system: System, rows: Sequence[tuple[Table, Row]]) -> dict[str, Any]:
+    first = rows[0][1].entry.result
+    return {"system": system.name, "first": first, "facts": facts_of(first), "curves": curves_of(rows)}
 
 
 def _result(result: Result) -> dict[str, Any]:

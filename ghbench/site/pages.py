@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from ghbench.digests import digest_lines
 from ghbench.results import files
 from ghbench.results.display import cell, short_number
 from ghbench.results.schema import MetricValue, Result
+from ghbench.tables.collect import name_of
 from ghbench.tables.names import without_levels
 from ghbench.tables.render import columns, explanation, mark, numbers, rank
 from ghbench.tables.table import Row, Table
@@ -47,6 +49,24 @@ class Cell:
     text: str
     key: str = ""
     whisker: Whisker | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What rows of several tasks have in common: equal weights under an equal name.
+
+    Args:
+        name: Spec string less levels and policy.
+        weights: Digest of its weights.
+    """
+
+    name: str
+    weights: str
+
+    @property
+    def page(self) -> str:
+        """Path of its page."""
+        return page_of("systems", f"{self.name} {self.weights}", self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +114,15 @@ class Curve:
         return " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in self.points)
 
 
-def page_of(kind: str, name: str) -> str:
-    """Path of the page of a task, a system or a result; two names never share one."""
-    return f"{kind}/{files.slug(name)[:LONGEST].strip('-') or 'page'}-{digest_lines([name])[:8]}.html"
+def page_of(kind: str, key: str, name: str = "") -> str:
+    """Path of the page of a task, a system or a result; two keys never share one.
+
+    Args:
+        kind: Folder.
+        key: What the page is of.
+        name: What its file is called; the key by default.
+    """
+    return f"{kind}/{files.slug(name or key)[:LONGEST].strip('-') or 'page'}-{digest_lines([key])[:8]}.html"
 
 
 def result_page(result: Result) -> str:
@@ -104,9 +130,16 @@ def result_page(result: Result) -> str:
     return page_of("results", f"{result.task.name} {result.digest}")
 
 
-def system_of(row: Row) -> str:
-    """The system that a row belongs to: its spec string less levels and policy."""
-    return without_levels(row.system.partition(" @ ")[0])
+def system_of(row: Row) -> System:
+    """The system that a row belongs to, whatever its owner calls the row."""
+    result = row.entry.result
+    return System(without_levels(name_of(result)), result.subject.weights_digest)
+
+
+def command_of(task: str, result: Result | None = None) -> str:
+    """The command that runs a task, on the subject of a result or on one that the reader names."""
+    extractor = "NAME" if result is None else without_levels(name_of(result))
+    return shlex.join(["ghbench", "run", "--extractor", extractor, "--task", task, "--references"])
 
 
 def head_of(table: Table) -> list[str]:
@@ -134,10 +167,9 @@ def lines_of(table: Table, rows: Sequence[Row]) -> list[Line]:
             Cell(numbers(row), str(row.numbers or "")),
             Cell("-" if speed is None else f"{speed:,.0f}", str(speed or "")),
             Cell("-" if memory is None else f"{memory:,.0f} MB", str(memory or "")),
-            Cell(mark(row, table)),
+            Cell(remarks := mark(row, table), remarks),
         ]
-        page = page_of("systems", system_of(row))
-        lines.append(Line(row.system, page, result_page(row.entry.result), cells, row.standing or ""))
+        lines.append(Line(row.system, system_of(row).page, result_page(row.entry.result), cells, row.standing or ""))
     return lines
 
 
@@ -147,9 +179,9 @@ def curves_of(rows: Iterable[tuple[Table, Row]]) -> list[Curve]:
     for table, row in rows:
         value = row.metric(table.main.name)
         if row.level is not None and value is not None and value.value is not None:
-            found.setdefault(table.task, (table, []))[1].append(value)
+            found.setdefault(row.entry.result.digest, (table, []))[1].append(value)
     curves = []
-    for task, (table, values) in found.items():
+    for table, values in found.values():
         numbers_of = [float(value.value or 0.0) for value in values]
         low, high = min(numbers_of), max(numbers_of)
         if len(values) < 2:
@@ -160,18 +192,20 @@ def curves_of(rows: Iterable[tuple[Table, Row]]) -> list[Curve]:
             for place, (number, value) in enumerate(zip(numbers_of, values, strict=True))
         ]
         better = "higher" if table.main.higher_is_better else "lower"
-        curves.append(Curve(task, table.main.name, better, short_number(low), short_number(high), points))
+        curves.append(Curve(table.task, table.main.name, better, short_number(low), short_number(high), points))
     return curves
 
 
 def facts_of(result: Result) -> Mapping[str, str]:
     """What a result says of its subject, for a reader."""
     subject, features = result.subject, result.features
-    listed = subject.training.get("datasets") or ()
+    listed = subject.training.get("datasets")
+    learned = ", ".join(map(str, listed)) if isinstance(listed, list) else ""
     facts = {
         "package": f"{subject.package} {subject.package_version or ''}".strip(), "version": subject.version,
         "weights digest": subject.weights_digest, "licence": subject.licence, "supervision": subject.supervision,
-        "learned from": ", ".join(map(str, listed)) or "nothing", "kind of images": subject.domain,
+        "learned from": learned or ("nothing" if subject.supervision == "none" else "not stated"),
+        "kind of images": subject.domain,
     }  # fmt: skip
     if features is not None:
         facts |= {
@@ -181,7 +215,7 @@ def facts_of(result: Result) -> Mapping[str, str]:
     return facts
 
 
-def told_of(table: Table) -> list[str]:
+def reading_of(table: Table) -> list[str]:
     """How to read a table, without Markdown's marks."""
     return [sentence.replace("`", "") for sentence in explanation(table)]
 

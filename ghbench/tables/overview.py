@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from ghbench import registry
-from ghbench.errors import DataError, UserError
+from ghbench.errors import DataError, UsageError, UserError
 from ghbench.results import files
 from ghbench.results.display import cell
 from ghbench.tables.collect import published_folder
@@ -24,11 +24,13 @@ class Overview:
 
     Args:
         tables: One a task with results, by name of the task.
-        notes: Why a task that has results has no table here.
+        notes: Why a task or a result is left out.
+        damaged: Whether a result could not be read or believed.
     """
 
     tables: Sequence[Table]
     notes: Sequence[str]
+    damaged: bool = False
 
     def best(self) -> list[list[str]]:
         """Rows of task, main metric, systems, the first system with its value, and how many share its rank."""
@@ -38,8 +40,8 @@ class Overview:
             value = first.metric(table.main.name)
             shared = sum(row.rank is not None and row.rank == first.rank for row in table.rows) - 1
             tied = "not ranked" if first.rank is None else f"{shared} more" if shared else "alone"
-            told = "-" if value is None else cell(value)
-            rows.append([table.task, table.main.name, str(len(table.rows)), first.system, told, tied])
+            text = "-" if value is None else cell(value)
+            rows.append([table.task, table.main.name, str(len(table.rows)), first.system, text, tied])
         return rows
 
     def ranks(self) -> list[list[str]]:
@@ -48,7 +50,8 @@ class Overview:
         places: dict[str, dict[str, str]] = {}
         for table in ranked:
             for row in table.rows:
-                places.setdefault(without_levels(row.system), {})[table.task] = f"{row.rank}/{len(table.rows)}"
+                ranks = places.setdefault(without_levels(row.system), {})
+                ranks.setdefault(table.task, f"{row.rank}/{len(table.rows)}")
         order = sorted(places, key=lambda system: (-len(places[system]), system))
         return [[system, *(places[system].get(table.task, "-") for table in ranked)] for system in order]
 
@@ -62,10 +65,17 @@ def overview(choice: Choice) -> Overview:
 
     Args:
         choice: Whose results, and of which extractors.
+
+    Raises:
+        UsageError: The choice leaves nothing.
     """
-    tables, notes = [], []
+    if choice.own and choice.published:
+        raise UsageError("--own and --published leave nothing; give one of them")
+    tables: list[Table] = []
     folders = [*([] if choice.published else [files.results_folder()]), *([] if choice.own else [published_folder()])]
-    for name in sorted(_tasks_of(folders)):
+    names, notes = _tasks_of(folders)
+    damaged = bool(notes)
+    for name in sorted(names):
         try:
             table = chosen_table(cast("Task", registry.build_recorded("task", name)), choice)
         except UserError as error:
@@ -74,18 +84,27 @@ def overview(choice: Choice) -> Overview:
         if table.rows:
             tables.append(table)
         notes += [line for line in table.damage if line not in notes]
-    return Overview(tables, notes)
+        damaged = damaged or bool(table.damage)
+    return Overview(tables, notes, damaged)
 
 
-def _tasks_of(folders: Iterable[Path]) -> set[str]:
-    """Names of the tasks that have results in some folders."""
-    names = set()
-    for folder in folders:
-        for inner in folder.iterdir() if folder.is_dir() else ():
-            for path in sorted(inner.glob("*.json")) if inner.is_dir() else ():
-                try:
-                    names.add(files.load(path).task.name)
-                except DataError:
-                    continue
-                break
-    return names
+def _tasks_of(folders: Iterable[Path]) -> tuple[set[str], list[str]]:
+    """Names of the tasks that have results in some folders, and folders none of whose files can be read."""
+    names, unread = set(), []
+    for inner in (inner for folder in folders if folder.is_dir() for inner in sorted(folder.iterdir())):
+        listed = [path for path in sorted(inner.glob("*.json")) if not path.name.endswith(".failed.json")]
+        name = next(filter(None, (_task_in(path) for path in listed)), None)
+        if name is not None:
+            names.add(name)
+        elif listed:
+            unread.append(f"{inner.name} left out: none of its results can be read")
+    return names, unread
+
+
+def _task_in(path: Path) -> str | None:
+    """The task of a result that lies in the folder of that task."""
+    try:
+        name = files.load(path).task.name
+    except DataError:
+        return None
+    return name if files.task_folder(name) == path.parent.name else None

@@ -19,6 +19,7 @@ from ghbench.running.request import load_task
 from ghbench.spec_string import parse_recorded
 from ghbench.store import FeatureStore
 from ghbench.task import Task
+from ghbench.task_abilities import WithConstants
 
 Outcome = Literal["identical", "within its interval", "different"]
 ROUNDING = 1e-6
@@ -60,9 +61,11 @@ def reproduce(path: Path, extraction: ExtractionOptions | None = None) -> Reprod
             f"{task.version}",
             fix="pip install the ghbench that its provenance names",
         )
-    subject: Any = recorded.subject.spec_string
+    subject = recorded.subject.spec_string
     if not recorded.subject.constant:
         subject = str(registry.ours_first("extractor", parse_recorded(subject)))
+    elif not isinstance(task, WithConstants) or task.constant(subject) is None:
+        raise UsageError(f"{task.name} has no row of its own called {subject!r}")
     with tempfile.TemporaryDirectory() as folder:
         options = replace(
             _options(recorded, task), extraction=extraction or ExtractionOptions(), results=Path(folder) / "results",
@@ -77,36 +80,54 @@ def compared(recorded: Result, again: Result) -> Reproduction:
     pairs: list[tuple[str, object, object]] = [
         ("weights", recorded.subject.weights_digest, again.subject.weights_digest),
         ("status", recorded.status, again.status),
+        ("protocol", recorded.task.protocol, again.task.protocol),
+        ("navigator", recorded.navigator, again.navigator),
+        ("levels", recorded.features and recorded.features.levels, again.features and again.features.levels),
     ]
-    for role, data in recorded.datasets.items():
-        other = again.datasets.get(role)
-        pairs.append((f"images of {role}", data.content_digest, other and other.content_digest))
+    for role in {**recorded.datasets, **again.datasets}:
+        one, other = recorded.datasets.get(role), again.datasets.get(role)
+        pairs += [
+            (f"images of {role}", one and one.content_digest, other and other.content_digest),
+            (f"annotations of {role}", one and one.annotations_digest, other and other.annotations_digest),
+        ]
     lines = [f"{what}: {then} in the file, {now} now" for what, then, now in pairs if then != now]
     worst: Outcome = "different" if lines else "identical"
-    made = {(metric.metric, metric.level): metric for metric in again.metrics}
-    for metric in recorded.metrics:
-        label = metric.metric if metric.level is None else f"{metric.metric} @ {metric.level}"
-        outcome = _outcome(metric, made.get((metric.metric, metric.level)))
-        if outcome == "identical":
-            continue
-        now = made.get((metric.metric, metric.level))
-        lines.append(f"{label}: {metric.value} in the file, {now and now.value} now, {outcome}")
-        worst = "different" if "different" in {outcome, worst} else outcome
+    stated, made = ({(one.metric, one.level): one for one in result.metrics} for result in (recorded, again))
+    for key in {**stated, **made}:
+        then, now = stated.get(key), made.get(key)
+        outcome = _outcome(then, now)
+        if outcome != "identical":
+            label = key[0] if key[1] is None else f"{key[0]} @ {key[1]}"
+            lines.append(f"{label}: {then and _text(then)} in the file, {now and _text(now)} now, {outcome}")
+            worst = "different" if "different" in {outcome, worst} else outcome
     return Reproduction(worst, tuple(lines), again)
 
 
-def _outcome(then: MetricValue, now: MetricValue | None) -> Outcome:
-    if now is None or (then.value is None) != (now.value is None):
+def _outcome(then: MetricValue | None, now: MetricValue | None) -> Outcome:
+    """What a number made again says of the stated one: the new interval counts, since the stated one may be a lie."""
+    if then is None or now is None or (then.value is None) != (now.value is None):
         return "different"
     if then.value is None or now.value is None:
         return "identical"
-    if math.isclose(then.value, now.value, rel_tol=ROUNDING, abs_tol=ROUNDING):
+    reach = 2 * (now.standard_error or 0.0)
+    low, high = now.interval or (now.value - reach, now.value + reach)
+    ends = [*zip(then.interval or (), now.interval or (), strict=False), (then.standard_error, now.standard_error)]
+    if (then.interval is None) != (now.interval is None) or not all(_near(*pair, high - low) for pair in ends):
+        return "different"
+    if _near(then.value, now.value, 0.0):
         return "identical"
-    if then.interval is not None:
-        low, high = then.interval
-        return "within its interval" if low <= now.value <= high else "different"
-    reach = 2 * (then.standard_error or 0)
-    return "within its interval" if abs(then.value - now.value) <= reach else "different"
+    return "within its interval" if low <= then.value <= high else "different"
+
+
+def _near(one: float | None, other: float | None, width: float) -> bool:
+    """Whether two numbers agree up to rounding, or ends of intervals up to a quarter of the width."""
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=ROUNDING, abs_tol=max(ROUNDING, width / 4))
+
+
+def _text(value: MetricValue) -> str:
+    return f"{value.value} {value.interval or value.standard_error or ''}".strip()
 
 
 def _options(recorded: Result, task: Task) -> RunOptions:

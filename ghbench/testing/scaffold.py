@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import keyword
 import re
 from importlib import resources
@@ -34,13 +35,17 @@ def new_plugin(name: str, folder: Path) -> list[Path]:
     """
     module = name.replace("-", "_")
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(module):
-        raise UsageError(f"{name!r} is no name for a package", fix="small letters, digits and hyphens: my-extractor")
-    if name in {plugin.name for plugin in plugins("extractor")}:
-        raise UsageError(f"an extractor is called {name!r} already", fix="choose another name")
+        raise UsageError(f"no package can be called {name!r}", fix="small letters, digits and hyphens: my-extractor")
+    taken = name in {plugin.name for plugin in plugins("extractor")}
+    if taken or importlib.util.find_spec(module) is not None:
+        raise UsageError(
+            f"{'an extractor' if taken else 'a package'} called {name!r} exists", fix="choose another name"
+        )
     root = folder / name
     if root.exists():
-        raise UsageError(f"{root} is there already", fix="choose another name or folder")
-    words = {"name": name, "module": module, "class_name": "".join(part.title() for part in name.split("-"))}
+        raise UsageError(f"{root} exists", fix="choose another name or folder")
+    class_name = "".join(part.title() for part in name.split("-")).removesuffix("Extractor") + "Extractor"
+    words = {"name": name, "module": module, "class_name": class_name}
     written = [root / "src" / module / "__init__.py"]
     texts = {written[0]: f'"""{words["class_name"]}, an extractor for ghbench."""\n'}
     templates = resources.files(__package__) / TEMPLATE

@@ -94,8 +94,11 @@ class TrainingImages:
         return torch.from_numpy(self.uint8(rows)).to(device).float() / 127.5 - 1.0
 
     def _decode(self, row: int) -> NDArray[np.uint8]:
-        image = resize_step(RESIZE).apply(self.dataset.image(int(row)), (self.size, self.size))
-        return np.ascontiguousarray(image.transpose(2, 0, 1))
+        return self._resized(self.dataset.image(int(row)))
+
+    def _resized(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        resized = resize_step(RESIZE).apply(image, (self.size, self.size))
+        return np.ascontiguousarray(resized.transpose(2, 0, 1))
 
     def _load_pixels(self) -> NDArray[np.uint8]:
         assert isinstance(self.dataset, InMemory)
@@ -107,4 +110,6 @@ class TrainingImages:
             return np.broadcast_to(framed[:, None], (len(framed), 3, self.size, self.size))
         if pixels.shape[1:] == (self.size, self.size, 3):
             return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+        if pixels.ndim == 4:
+            return np.stack([self._resized(image) for image in pixels])
         return np.stack([self._decode(int(row)) for row in self.rows])

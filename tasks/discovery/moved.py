@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ghbench import locations, registry
 from ghbench.atomic import write_text
 from ghbench.dataset import DatasetCard, Target
 from ghbench.digests import digest_json, digest_lines
-from ghbench.errors import UsageError
+from ghbench.errors import DataError, UsageError
 from ghbench.extractor import Navigator, NavigatorSpec
 from ghbench.files import read_text
 from ghbench.progress import Progress, current
@@ -72,6 +73,7 @@ class MovedFaces:
         self._matched = digest_json({
             "directions": spec.directions_digest, "names": {name: list(value) for name, value in names.items()},
             "generator": spec.generator_digest, "judge": self._judge.spec().weights_digest, "target": task.TARGET,
+            "tried": task.TRIED, "codes": task.CALIBRATION,
             "size": size, "psi": task.PSI, "version": VERSION,
         })  # fmt: skip
         self.recipe_digest: str | None = digest_json({"matched": self._matched, "step": step})
@@ -115,8 +117,8 @@ class MovedFaces:
     def scales(self) -> Mapping[str, float]:
         """How far each direction is moved for an equal change; worked out once and kept."""
         path = locations.cache() / "renders" / f"moved-{self._matched}.json"
-        if path.is_file():
-            kept: dict[str, float] = json.loads(read_text(path))
+        kept = _read(path)
+        if kept.keys() == self._names.keys():
             return kept
         search = task.search(self._judge)
         found = {name: search.scale(self._mover, [number]) for name, (number, _) in self._names.items()}
@@ -138,3 +140,12 @@ class MovedFaces:
                 # Pairs are moved apart by twice the scale.
                 distance = 2 * sign * scales[label] * self.step
             yield self._mover.moved(self._seeds[place], number, distance)
+
+
+def _read(path: Path) -> dict[str, float]:
+    """Scales that were kept; none where there is no file, or a damaged one."""
+    try:
+        found = json.loads(read_text(path))
+        return {str(name): float(scale) for name, scale in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError, DataError):
+        return {}

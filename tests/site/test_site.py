@@ -18,7 +18,7 @@ from ghbench.site import build_site
 from ghbench.tables.select import Choice
 
 pytest.importorskip("jinja2", reason="needs the extra report")
-EVIL = "<script>alert(1)</script>"
+EVIL = "<script>alert(1)</script>'; ls; '"
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,9 @@ def site(tmp_path_factory):
     for name in ("orl", "knn-dataset=orl-e3bcc784"):
         shutil.copytree(FOLDER / name, home / "results" / name)
     path = next((home / "results" / "orl").glob("hog-*.json"))
-    files.save_sealed(files.load(path).model_copy(update={"label": EVIL}), path)
+    result = files.load(path)
+    subject = result.subject.model_copy(update={"training": {**result.subject.training, "datasets": 5}})
+    files.save_sealed(result.model_copy(update={"label": EVIL, "subject": subject}), path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GHBENCH_HOME", str(home))
         build_site(home / "site", Choice(own=True))
@@ -65,8 +67,10 @@ def test_every_link_leads_to_a_page_and_nothing_comes_from_elsewhere(site):
 
 def test_a_name_is_text_wherever_it_stands(site):
     hostile = [path for path in site.rglob("*.html") if "alert(1)" in path.read_text(encoding="utf-8")]
-    assert len(hostile) >= 3
-    assert all(EVIL not in path.read_text(encoding="utf-8") for path in hostile)
+    assert {path.parent.name for path in hostile} == {"tasks", "systems"}
+    assert all("<script>alert" not in path.read_text(encoding="utf-8") for path in hostile)
+    (page,) = (site / "systems").glob("hog-*.html")
+    assert "ghbench run --extractor hog --task orl --references" in page.read_text(encoding="utf-8")
 
 
 def test_only_a_site_is_written_over(site, tmp_path, monkeypatch):
@@ -80,7 +84,10 @@ def test_only_a_site_is_written_over(site, tmp_path, monkeypatch):
     done = CliRunner().invoke(app, ["leaderboard", "build", "--own", "--out", str(site)])
     assert done.exit_code == 0, done.output
     assert not stale.exists()
+    (tmp_path / "empty").mkdir()
     monkeypatch.setenv("GHBENCH_HOME", str(tmp_path / "empty"))
+    with pytest.raises(UsageError, match="own folder"):
+        build_site(tmp_path / "empty")
     with pytest.raises(UsageError, match="no results"):
         build_site(tmp_path / "new", Choice(own=True))
 

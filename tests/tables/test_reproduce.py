@@ -58,17 +58,18 @@ def test_what_differs_is_named(published):
 
 def test_a_number_that_never_was_is_found_out(published):
     def lie(content):
-        content["metrics"][0].update(value=0.99, interval=[0.98, 1.0])
+        content["metrics"][0].update(value=0.99, interval=[0.0, 1.0])
 
     done = CliRunner().invoke(app, ["reproduce", str(changed(published, lie))])
     assert done.exit_code == 1
-    assert "0.99 in the file" in done.stdout
+    assert "0.99 (0.0, 1.0) in the file" in done.stdout
 
 
 @pytest.mark.parametrize(
     "change",
     [
         lambda content: content["subject"].update(spec_string="os:getcwd"),
+        lambda content: content["subject"].update(spec_string="os:getcwd", constant=True),
         lambda content: content["task"].update(name="./evil.py:Task"),
         lambda content: content["task"].update(version=999),
     ],

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench import locations
-from ghbench.errors import MissingError
+from ghbench.errors import DataError, MissingError
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing
 from ghbench.files import user_path
 
@@ -43,7 +43,9 @@ class Representation:
             DataError: The file is damaged, or has no representation.
         """
         described = self._described
-        method = str(described.about.get("method", "representation"))
+        method = str(described.about.get("method"))
+        if method not in CITATIONS:
+            raise DataError(f"{described.path} was made by {method!r}; expected {', '.join(CITATIONS)}")
         return ExtractorSpec(
             name="contrafeat-codes" if method == "pair-vae" else method,
             version="1",
@@ -54,7 +56,7 @@ class Representation:
             training=described.record,
             licence=described.licence,
             backend="torch",
-            citation=CITATIONS.get(method, ""),
+            citation=CITATIONS[method],
         )
 
     def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

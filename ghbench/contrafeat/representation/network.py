@@ -21,7 +21,7 @@ class RepresentationConfig:
 
     Args:
         codes: Numbers of the code.
-        colours: Channels of the images, 1 or 3.
+        colours: Channels of the images, 3.
     """
 
     codes: int = 10
@@ -41,8 +41,8 @@ class RepresentationConfig:
         if not isinstance(value, dict) or set(value) != {"codes", "colours"}:
             raise DataError("this is no configuration of a representation")
         codes, colours = (value[name] for name in ("codes", "colours"))
-        if type(codes) is not int or not 1 <= codes <= 4096 or colours not in {1, 3}:
-            raise DataError(f"a representation of {codes} numbers for {colours} colours cannot be")
+        if type(codes) is not int or not 1 <= codes <= 4096 or type(colours) is not int or colours != 3:
+            raise DataError(f"codes={codes!r}, colours={colours!r}; expected 1 to 4096 numbers, and 3 colours")
         return cls(codes, colours)
 
 

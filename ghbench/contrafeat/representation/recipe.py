@@ -26,7 +26,7 @@ from ghbench.contrafeat.representation.network import (
 )
 from ghbench.contrafeat.representation.options import RepresentationOptions
 from ghbench.dataset import Dataset
-from ghbench.errors import UsageError
+from ghbench.errors import DataError, UsageError
 from ghbench.extractor import TrainingRecord
 from ghbench.figures.picture_grid import picture_grid
 from ghbench.training.averages import MovingAverage
@@ -60,7 +60,7 @@ class RepresentationRecipe(Recipe):
         self.options = RepresentationOptions(**parse_settings(RepresentationOptions, settings))
         self.images, self.seed, self.batch = TrainingImages(dataset, SIDE), seed, self.options.batch
         target = dataset.targets.get(CHANGED)
-        self.changed = None if target is None else np.asarray(target.values, np.int64)[self.images.rows[::2]]
+        self.changed = None if target is None else _ways(np.asarray(target.values, np.int64)[self.images.rows])
         ways = 0 if self.changed is None else int(self.changed.max()) + 1
         if ways > self.options.codes:
             raise UsageError(f"pairs differ in {ways} ways; the code has {self.options.codes}", fix=f"-o codes={ways}")
@@ -139,7 +139,7 @@ class RepresentationRecipe(Recipe):
             record=TrainingRecord(
                 datasets=(record_name(data),), image_digests=None, networks=self._networks(),
                 supervision="unsupervised" if self.changed is None else "pairs",
-                domain="in-generator" if card.domain == "in-generator" else "real",
+                domain=card.domain,
             ),
             about={
                 "method": method, "options": asdict(self.options), "data": data,
@@ -208,6 +208,17 @@ class RepresentationRecipe(Recipe):
         loss = functional.cross_entropy(judged.float(), truth)
         self.machine.update(self.optimisers["discriminator"], loss)
         return {"discriminator": loss.detach()}
+
+
+def _ways(changed: NDArray[np.int64]) -> NDArray[np.int64]:
+    """In which way each pair differs [N], from what both of its images say [2N].
+
+    Raises:
+        DataError: An odd number of images, or two of a pair that say different things.
+    """
+    if len(changed) % 2 or not np.array_equal(changed[::2], changed[1::2]) or changed.min(initial=0) < 0:
+        raise DataError("these are no pairs: rows 2i and 2i + 1 must name one way in which they differ")
+    return changed[::2]
 
 
 def _uint8(images: Tensor) -> NDArray[np.uint8]:
