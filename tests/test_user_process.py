@@ -146,7 +146,9 @@ def test_a_script_whose_workers_are_spawned_ends_and_only_a_guarded_one_is_impor
     lines = done.stdout.splitlines()
     assert lines.count("started") == starts
     assert lines[-1] == "[[0, 1], [2, 3], [4, 5], [6, 7]]"
-    assert done.stderr == ""
+    # On a busy machine Python's own tracker may look for a semaphore that is already gone, and say so.
+    told = [line for line in done.stderr.splitlines() if "resource_tracker" not in line and "warnings.warn" not in line]
+    assert told == []
 
 
 @pytest.mark.skipif(not GHBENCH.is_file(), reason="the ghbench script is not installed")

@@ -110,6 +110,6 @@ class TrainingImages:
             return np.broadcast_to(framed[:, None], (len(framed), 3, self.size, self.size))
         if pixels.shape[1:] == (self.size, self.size, 3):
             return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
-        if pixels.ndim == 4:
+        if pixels.shape[3:] == (3,):
             return np.stack([self._resized(image) for image in pixels])
         return np.stack([self._decode(int(row)) for row in self.rows])
