@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from ghbench.training.divergence import normal_divergence
+
 from .recipe import PlainDecoder, Reconstructing, Terms
 
 CITATION = "Kingma and Welling 2014; the decoder's variance as in Rybkin et al. 2021, Simple and Effective VAE Training"
@@ -37,16 +39,3 @@ class Vae(Reconstructing):
         error, divergence = (made - images).square().mean(), normal_divergence(means, logs).mean()
         loss = error.clamp_min(1e-8).log() / 2 + divergence / (self.colours * images[0, 0].numel())
         return loss, {"mse": error.detach(), "kl": divergence.detach()}
-
-
-def normal_divergence(means: Tensor, logs: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of normal posteriors from the standard normal, in nats.
-
-    Args:
-        means: [N, D].
-        logs: Logarithms of variances [N, D].
-
-    Returns:
-        [N].
-    """
-    return 0.5 * (means.square() + logs.exp() - 1 - logs).sum(dim=1)

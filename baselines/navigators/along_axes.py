@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench import registry
 from ghbench.errors import UsageError
 from ghbench.spec_string import SpecString
 
-from .closed_form import FACES, PART, STEP, ClosedForm, rows_of
+from .closed_form import FACES, PART, STEP, ClosedForm, rows_of, sensor_digest
 from .windows import SEPARATOR, window, windows
 
 if TYPE_CHECKING:
@@ -146,12 +145,12 @@ class Hessian(AlongAxes):
 
     def recipe(self) -> dict[str, Any]:
         """What decides the directions."""
-        sensor = registry.build("extractor", self.sensor).spec().weights_digest
+        sensor = sensor_digest(self.sensor)
         return {**super().recipe(), "components": self.components, "sensor": sensor, "codes": self.codes}
 
     def networks(self) -> tuple[str, ...]:
         """The generator and the sensor."""
-        return (*super().networks(), registry.build("extractor", self.sensor).spec().weights_digest)
+        return (*super().networks(), sensor_digest(self.sensor))
 
     def axes(self, generator: Generator) -> Tensor:
         """Eigenvectors in the subspace, the largest first."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ghbench import registry
 from ghbench.digests import digest_json
 from ghbench.errors import UsageError
 from ghbench.extractor import NavigatorSpec, TrainingRecord
@@ -110,6 +111,11 @@ class ClosedForm(ABC):
         from ghbench.generators.loading import load_generator
 
         return np.asarray(self.moves(load_generator(str(self.generator))), np.float32)
+
+
+def sensor_digest(sensor: str) -> str:
+    """Digest of the weights of an extractor that serves as sensor."""
+    return str(registry.build("extractor", sensor).spec().weights_digest)
 
 
 def rows_of(generator: Generator) -> int:

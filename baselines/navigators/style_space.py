@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench import registry
 from ghbench.errors import UsageError
 from ghbench.spec_string import SpecString
 
-from .closed_form import FACES, PART, STEP, ClosedForm, rows_of
+from .closed_form import FACES, PART, STEP, ClosedForm, rows_of, sensor_digest
 from .windows import SEPARATOR, window
 
 if TYPE_CHECKING:
@@ -59,11 +58,11 @@ class StyleSpace(ClosedForm):
 
     def recipe(self) -> dict[str, Any]:
         """What decides the directions."""
-        return {**super().recipe(), "tried": self.tried, "sensor": self._sensor_digest(), "codes": self.codes}
+        return {**super().recipe(), "tried": self.tried, "sensor": sensor_digest(self.sensor), "codes": self.codes}
 
     def networks(self) -> tuple[str, ...]:
         """The generator and the sensor."""
-        return (*super().networks(), self._sensor_digest())
+        return (*super().networks(), sensor_digest(self.sensor))
 
     def moves(self, generator: Generator) -> NDArray[np.floating[Any]]:
         """The channels that change pictures most, each in its row alone."""
@@ -90,19 +89,17 @@ class StyleSpace(ClosedForm):
         """Directions [tried, L, D] of channels of the window's levels, drawn at random."""
         import torch
 
-        rows, mean = rows_of(generator), generator.w_mean.detach()
+        from ghbench.contrafeat.subspace import code_slopes
+
+        rows = rows_of(generator)
         used = window(self.rows, rows, self.shared_rows(generator))
         found = []
         for level in generator.levels:
             if not used[level.layer]:
                 continue
-
-            def code(w: Tensor, name: str = level.name) -> Tensor:
-                return generator.style_codes(w.expand(1, rows, -1))[name][0]
-
-            shortest = torch.linalg.pinv(torch.func.jacfwd(code)(mean).double(), rtol=LEAST).T
+            shortest = torch.linalg.pinv(code_slopes(generator, level.name), rtol=LEAST).T
             lengths = shortest.square().mean(dim=1, keepdim=True).sqrt()
-            moves = torch.zeros(len(shortest), rows, len(mean))
+            moves = torch.zeros(len(shortest), rows, shortest.shape[1])
             moves[:, level.layer] = (shortest / lengths.clamp_min(1e-12)).float()
             found.append(moves[lengths[:, 0] > 0])
         every = torch.cat(found)
@@ -111,6 +108,3 @@ class StyleSpace(ClosedForm):
                 f"{self.name} has {len(every)} directions, not {self.count}", fix=f"directions={len(every)}"
             )
         return every[torch.from_numpy(np.random.default_rng(0).permutation(len(every))[: self.tried])]
-
-    def _sensor_digest(self) -> str:
-        return str(registry.build("extractor", self.sensor).spec().weights_digest)

@@ -147,7 +147,7 @@ def representation(
 ) -> None:  # fmt: skip
     """Train a code of few numbers on pairs of images that a navigator moves apart, or on images alone.
 
-    ghbench train representation --navigator ganspace:generator=tiny --run rep1
+    ghbench train representation --navigator ganspace:generator=tiny,directions=10 --run rep1
     """
     from ghbench.contrafeat.representation.recipe import RepresentationRecipe
     from ghbench.errors import UsageError

@@ -73,18 +73,24 @@ def sefa_axes(generator: Generator, levels: Collection[str] = ()) -> Tensor:
     wrong = sorted(set(levels) - set(known))
     if wrong:
         raise UsageError(f"no level {wrong[0]!r}; levels: {', '.join(known)}")
-    mean = generator.w_mean.detach()
-    rows = max(level.layer for level in generator.levels) + 1
-    products = torch.zeros(len(mean), len(mean), dtype=torch.float64)
+    width = generator.w_mean.numel()
+    products = torch.zeros(width, width, dtype=torch.float64)
     for name in levels or known:
-
-        def code(w: Tensor, name: str = name) -> Tensor:
-            return generator.style_codes(w.expand(1, rows, -1))[name][0]
-
-        slopes = torch.func.jacfwd(code)(mean).double().cpu()
+        slopes = code_slopes(generator, name)
         units = slopes / slopes.norm(dim=1, keepdim=True).clamp_min(1e-12)
         products += units.T @ units
     return _turned(torch.linalg.eigh(products).eigenvectors.flip(1).T).float()
+
+
+def code_slopes(generator: Generator, level: str) -> Tensor:
+    """Derivative of a level's canonical code by w, at the mean w: [width, D], float64."""
+    rows = max(one.layer for one in generator.levels) + 1
+
+    def code(w: Tensor) -> Tensor:
+        return generator.style_codes(w.expand(1, rows, -1))[level][0]
+
+    slopes: Tensor = torch.func.jacfwd(code)(generator.w_mean.detach())
+    return slopes.double().cpu()
 
 
 def _turned(rows: Tensor) -> Tensor:

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench import locations, registry
+from ghbench.data.drawn_by_code import DrawnByCode
 from ghbench.dataset import DatasetCard, Target
-from ghbench.digests import digest_json, digest_lines
+from ghbench.digests import digest_json
 from ghbench.errors import UsageError
 from ghbench.extractor import Navigator, NavigatorSpec
-from ghbench.progress import Progress, current, in_bytes
+from ghbench.progress import current, in_bytes
 from ghbench.seeds import seeds_for
 from ghbench.spec_string import SpecString
 from ghbench.store.image_shards import ImageShards
@@ -23,7 +24,7 @@ VERSION, BATCH, LARGEST = 1, 16, 128
 """Grows when a seed may give another pair; pairs drawn at once; side of the largest images."""
 
 
-class GeneratedPairs:
+class GeneratedPairs(DrawnByCode):
     """Pair i are rows 2i and 2i + 1: a training seed's code less and plus `scale` times a direction drawn at random.
 
     Ids are `seed-0000000000/minus` and `/plus`. Target `changed`: int64 [2N], the direction's number.
@@ -39,6 +40,8 @@ class GeneratedPairs:
         UsageError: No pairs, or the directions are not in W+.
         MissingError: Navigator or generator cannot be had on this machine.
     """
+
+    drawing = "generated pairs"
 
     def __init__(
         self, navigator: SpecString, generator: str = "", count: int = 20_000, scale: float = 1.0, psi: float = 1.0
@@ -81,37 +84,17 @@ class GeneratedPairs:
             domain="in-generator",
         )
 
-    def __len__(self) -> int:
-        return len(self.ids)
-
     @cached_property
     def targets(self) -> Mapping[str, Target]:
         """The direction of each pair, for both of its images."""
         changed = np.repeat([self._number(seed) for seed in self._seeds], 2)
         return {"changed": Target("changed", np.asarray(changed, np.int64), "number of the direction")}
 
-    def draw(self, rows: Sequence[int], progress: Progress) -> None:
-        """Draw what is missing of the files that hold these rows, see `ghbench.dataset.Drawn`."""
-        self._shards.fill(self._drawn, lambda done, total: progress(done, total, "generated pairs"), rows)
-
     def pixels(self) -> NDArray[np.uint8]:
         """All images at once: uint8 [2N, R, R, 3]; draws those that are missing."""
         rows = range(len(self))
         self.draw(rows, in_bytes(current(), 3 * self._drawn_by.size**2))
         return np.ascontiguousarray(self._shards.read(rows).transpose(0, 2, 3, 1))
-
-    def image(self, row: int) -> NDArray[np.uint8]:
-        """One image: uint8 [R, R, 3]."""
-        self.draw([row], current())
-        return np.ascontiguousarray(self._shards.read([row])[0].transpose(1, 2, 0))
-
-    def identities(self) -> Sequence[str]:
-        """Digest of how each image is drawn."""
-        return tuple(digest_lines([str(self.recipe_digest), name]) for name in self.ids)
-
-    def image_digests(self) -> Sequence[str]:
-        """The same as `identities`: pixels differ in their last bits with the version of torch."""
-        return self.identities()
 
     def _number(self, seed: int) -> int:
         return int(np.random.default_rng([seed, VERSION]).integers(self._count))

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench import locations
+from ghbench.data.drawn_by_code import DrawnByCode
 from ghbench.dataset import DatasetCard, Target
-from ghbench.digests import digest_json, digest_lines
+from ghbench.digests import digest_json
 from ghbench.errors import UsageError
 from ghbench.generators.first_party import FACES
-from ghbench.progress import Progress, current
 from ghbench.seeds import RANGES
 from ghbench.store.image_shards import ImageShards
 
@@ -26,7 +26,7 @@ DONORS = 500_000
 BATCH = 11
 
 
-class Resampled:
+class Resampled(DrawnByCode):
     """Pictures of test seeds, each followed by itself with one row of W+ from another code, row by row.
 
     Ids are `seed-0004000000/whole`, `seed-0004000000/row-0`, ... Targets are `picture`, the number of the picture, and
@@ -41,6 +41,8 @@ class Resampled:
         UsageError: No pictures, or too many.
         MissingError: The generator cannot be had on this machine.
     """
+
+    drawing = "interventions"
 
     def __init__(self, count: int = 450, generator: str = f"{FACES}:size=128", psi: float = 0.7) -> None:
         if not 2 <= count <= DONORS:
@@ -75,26 +77,6 @@ class Resampled:
             source=f"drawn on this machine, psi {self.psi:g}, {self._spec.size} px",
             domain="in-generator",
         )
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def draw(self, rows: Sequence[int], progress: Progress) -> None:
-        """Draw what is missing of the files that hold these rows, see `ghbench.dataset.Drawn`."""
-        self._shards.fill(self._drawn, lambda done, total: progress(done, total, "interventions"), rows)
-
-    def image(self, row: int) -> NDArray[np.uint8]:
-        """One image: uint8 [R, R, 3]."""
-        self.draw([row], current())
-        return np.ascontiguousarray(self._shards.read([row])[0].transpose(1, 2, 0))
-
-    def identities(self) -> Sequence[str]:
-        """Digest of each picture's seed, row and generator."""
-        return tuple(digest_lines([str(self.recipe_digest), name]) for name in self.ids)
-
-    def image_digests(self) -> Sequence[str]:
-        """The same as `identities`: pixels differ in their last bits with the version of torch."""
-        return self.identities()
 
     def _load(self) -> Generator:
         from ghbench.generators.loading import load_generator

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from ghbench import locations, registry
 from ghbench.atomic import write_text
+from ghbench.data.drawn_by_code import DrawnByCode
 from ghbench.dataset import DatasetCard, Target
-from ghbench.digests import digest_json, digest_lines
+from ghbench.digests import digest_json
 from ghbench.errors import DataError, UsageError
 from ghbench.extractor import Navigator, NavigatorSpec
 from ghbench.files import read_text
-from ghbench.progress import Progress, current
 from ghbench.seeds import seeds_for
 from ghbench.spec_string import SpecString
 from ghbench.store.image_shards import ImageShards
@@ -31,7 +31,7 @@ VERSION = 1
 """Grows when a seed may give another picture."""
 
 
-class MovedFaces:
+class MovedFaces(DrawnByCode):
     """Pictures of test seeds, each followed by itself moved along each named direction, in the sense of its name.
 
     How far is found for each direction alone: so that a network that has trained nothing sees pictures change by as
@@ -48,6 +48,8 @@ class MovedFaces:
         UsageError: Fewer than two pictures, or a navigator without names.
         MissingError: Navigator or generator cannot be had on this machine.
     """
+
+    drawing = "moved faces"
 
     def __init__(self, navigator: SpecString = NAVIGATOR, count: int = 200, size: int = 128, step: float = 1.0) -> None:
         built: Any = registry.build("extractor", navigator)
@@ -88,26 +90,6 @@ class MovedFaces:
             source=f"drawn on this machine, psi {task.PSI:g}, {self.size} px",
             domain="in-generator",
         )
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def draw(self, rows: Sequence[int], progress: Progress) -> None:
-        """Draw what is missing of the files that hold these rows, see `ghbench.dataset.Drawn`."""
-        self._shards.fill(self._drawn, lambda done, total: progress(done, total, "moved faces"), rows)
-
-    def image(self, row: int) -> NDArray[np.uint8]:
-        """One image: uint8 [size, size, 3]."""
-        self.draw([row], current())
-        return np.ascontiguousarray(self._shards.read([row])[0].transpose(1, 2, 0))
-
-    def identities(self) -> Sequence[str]:
-        """Digest of how each image is drawn."""
-        return tuple(digest_lines([str(self.recipe_digest), name]) for name in self.ids)
-
-    def image_digests(self) -> Sequence[str]:
-        """The same as `identities`: pixels differ in their last bits with the version of torch."""
-        return self.identities()
 
     @cached_property
     def _mover(self) -> Mover:

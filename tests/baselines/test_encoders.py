@@ -8,13 +8,14 @@ import pytest
 import torch
 from ghbench_baselines.encoders.bigan import Bigan, PairDiscriminator
 from ghbench_baselines.encoders.simclr import SimClr, nt_xent
-from ghbench_baselines.encoders.vae import Vae, normal_divergence
+from ghbench_baselines.encoders.vae import Vae
 from ghbench_baselines.encoders.views import Views, view
 from torch import nn
 
 import ghbench
 from ghbench import checkpoints, locations, registry
 from ghbench.errors import MissingError, ProtocolError, UsageError
+from ghbench.training.divergence import normal_divergence
 from ghbench.training.loop import Schedule, train
 from ghbench.training.machine import Machine
 from ghbench.training.run_folder import RunFolder

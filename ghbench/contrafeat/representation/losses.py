@@ -26,16 +26,6 @@ def fused(means: Tensor, logs: Tensor, changed: Tensor) -> tuple[Tensor, Tensor]
     return torch.where(own, means, pairs[0]), torch.where(own, logs, pairs[1])
 
 
-def divergence(means: Tensor, logs: Tensor) -> Tensor:
-    """Kullback-Leibler divergence [N] of normal posteriors from the standard normal, in nats.
-
-    Args:
-        means: [N, Z].
-        logs: Logarithms of variances [N, Z].
-    """
-    return 0.5 * (means.square() + logs.exp() - 1 - logs).sum(dim=1)
-
-
 def reconstruction(logits: Tensor, images: Tensor, kind: str) -> Tensor:
     """How far decoded images are from the true ones [N]: a sum over all numbers of an image.
 

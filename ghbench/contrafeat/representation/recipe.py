@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ghbench import registry
 from ghbench.contrafeat.representation.files import save_representation
-from ghbench.contrafeat.representation.losses import divergence, fused, reconstruction
+from ghbench.contrafeat.representation.losses import fused, reconstruction
 from ghbench.contrafeat.representation.network import (
     SIDE,
     CodeDiscriminator,
@@ -31,6 +31,7 @@ from ghbench.extractor import TrainingRecord
 from ghbench.figures.picture_grid import picture_grid
 from ghbench.training.averages import MovingAverage
 from ghbench.training.card import Card
+from ghbench.training.divergence import normal_divergence
 from ghbench.training.images import TrainingImages, record_name
 from ghbench.training.machine import Machine
 from ghbench.training.recipe import Batch, Recipe
@@ -191,7 +192,7 @@ class RepresentationRecipe(Recipe):
         """Negative evidence lower bound; a pair counts both of its images."""
         codes = means + (logs / 2).exp() * noise
         error = reconstruction(self.decoder(codes).float(), images, self.options.likelihood).mean()
-        spread = divergence(means, logs).mean()
+        spread = normal_divergence(means, logs).mean()
         loss = each * (error + self.options.beta * spread)
         terms = {"reconstruction": error.detach(), "kl": spread.detach()}
         if self.options.gamma:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ghbench import locations
+from ghbench.data.drawn_by_code import DrawnByCode
 from ghbench.dataset import DatasetCard, Target
-from ghbench.digests import digest_json, digest_lines
+from ghbench.digests import digest_json
 from ghbench.errors import UsageError
-from ghbench.progress import Progress, current
 from ghbench.seeds import seeds_for
 from ghbench.store.image_shards import ImageShards
 
@@ -26,7 +26,7 @@ VERSION = 1
 EACH = len(FACTORS) + 1
 
 
-class IntervenedRooms:
+class IntervenedRooms(DrawnByCode):
     """Test rooms, each followed by itself with other materials, light, camera or furniture.
 
     Ids are `room-4000000/whole`, `room-4000000/materials`, ... Targets are `picture`, the number of the room, and
@@ -41,6 +41,8 @@ class IntervenedRooms:
         UsageError: Fewer than two rooms, or a wrong option.
         MissingError: The textures cannot be had on this machine.
     """
+
+    drawing = "rooms"
 
     def __init__(self, count: int = 450, world: str = "bedroom", size: int = 64) -> None:
         if count < 2:
@@ -64,31 +66,6 @@ class IntervenedRooms:
             citation=card.citation, source=card.source, domain=card.domain,
         )  # fmt: skip
 
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def draw(self, rows: Sequence[int], progress: Progress) -> None:
-        """Draw what is missing of the files that hold these rows, see `ghbench.dataset.Drawn`."""
-        shards = self._shards
-
-        def report(done: int, total: int) -> None:
-            progress(done, total, "rooms")
-
-        shards.fill(lambda part: rendered_in_parts(self._rendered, part), report, rows)
-
-    def image(self, row: int) -> NDArray[np.uint8]:
-        """One image: uint8 [size, size, 3]."""
-        self.draw([row], current())
-        return np.ascontiguousarray(self._shards.read([row])[0].transpose(1, 2, 0))
-
-    def identities(self) -> Sequence[str]:
-        """Digest of each room's seed, of what was drawn anew, and of how."""
-        return tuple(digest_lines([str(self.recipe_digest), name]) for name in self.ids)
-
-    def image_digests(self) -> Sequence[str]:
-        """The same as `identities`: pixels may differ in their last bit with the version of numpy."""
-        return self.identities()
-
     @cached_property
     def _textures(self) -> Textures:
         return Textures()
@@ -97,6 +74,9 @@ class IntervenedRooms:
     def _shards(self) -> ImageShards:
         folder = locations.cache() / "rooms" / f"intervened-{self.recipe_digest}"
         return ImageShards(folder, range(len(self)), self._rooms.size)
+
+    def _drawn(self, rows: range) -> Iterator[NDArray[np.uint8]]:
+        return rendered_in_parts(self._rendered, rows)
 
     def _rendered(self, number: int) -> NDArray[np.uint8]:
         row, place = divmod(number, EACH)
