@@ -72,6 +72,7 @@ bench-generators: $(VENV)/.test
 figures: $(VENV)/.test edits
 	$(BIN)/ghbench figures --task orl --published --out docs/figures
 	$(BIN)/python docs/draw_layouts.py docs/figures/layouts.jpg
+	$(BIN)/ghbench levels ghfeat -t orl -t landmarks -t pose --published -o docs/figures/levels-ghfeat.svg
 
 # The edits on generated faces and on NASA's portrait of Eileen Collins, which is in the public domain.
 PHOTO := $(VENV)/astronaut.png

@@ -23,6 +23,14 @@ ARMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "codes": ("true codes alone, of the half of the images whose light and place are unchanged", ("pixel=0",)),
 }
 """What teaches, in words and as options."""
+PERCEPTUAL = "perceptual"
+WITH_LABELS = {
+    PERCEPTUAL: (
+        "pixels and features of MobileNetV2, which labels taught, through the generator",
+        ("code=0", "perceptual_share=0.5"),
+    )
+}
+"""The arm that other supervision reaches; the arms that test the generator have none."""
 USUAL = GhfeatOptions().rate
 
 
@@ -31,7 +39,7 @@ class ControlRun:
     """One training.
 
     Args:
-        arm: Key of `ARMS`.
+        arm: Key of `ARMS` or of `WITH_LABELS`.
         images: Images of the whole training.
         rate: Learning rate.
     """
@@ -44,6 +52,11 @@ class ControlRun:
     def name(self) -> str:
         """Name of its run."""
         return f"control-{self.images}-{self.arm}" + ("" if self.rate == USUAL else f"-rate{self.rate:g}")
+
+    @property
+    def taught_by(self) -> tuple[str, tuple[str, ...]]:
+        """What teaches it, in words and as options."""
+        return {**ARMS, **WITH_LABELS}[self.arm]
 
     @property
     def folder(self) -> Path:
@@ -61,7 +74,7 @@ class ControlRun:
         Raises:
             SystemExit: It was trained with other settings.
         """
-        settings = [*COMMON, *ARMS[self.arm][1], *([] if self.rate == USUAL else [f"rate={self.rate:g}"])]
+        settings = [*COMMON, *self.taught_by[1], *([] if self.rate == USUAL else [f"rate={self.rate:g}"])]
         if (self.folder / "model.safetensors").is_file():
             options = self.about["options"]
             wanted = asdict(GhfeatOptions(**parse_settings(GhfeatOptions, settings)))

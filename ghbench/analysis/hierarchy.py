@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from ghbench.errors import UsageError
+from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import ExtractorSpec
 from ghbench.levels import select_levels
 from ghbench.results import files, scoring
+from ghbench.results.schema import Result
 from ghbench.running import runner
 from ghbench.running.options import RunOptions
 from ghbench.running.request import load_task, subject_request
+from ghbench.tables import collect, published_folder
+from ghbench.tables.collect import name_of
+from ghbench.tables.names import without_levels
 from ghbench.task import Task
 from ghbench.task_abilities import WithChance
 
 Floats = NDArray[np.float64]
+Find = Callable[[str, Task, tuple[str, ...]], tuple[Result, pd.DataFrame]]
+"""The result and records of a system, by its spec string, on a task; with levels, of each of them."""
 THUMBNAIL = "pixels:size=16"
 """Beside the levels: what a 16 x 16 thumbnail reaches."""
 
@@ -33,7 +40,7 @@ class TaskProfile:
         scores: float64 [L].
         low: float64 [L] lower ends of 95 % intervals.
         high: float64 [L] upper ends.
-        thumbnail: What a 16 x 16 thumbnail reaches.
+        thumbnail: What a 16 x 16 thumbnail reaches; NaN where none is published.
         centre: Centre of mass of the positive scores over the levels' places.
         centre_low: Lower end of its 95 % interval.
         centre_high: Upper end.
@@ -74,18 +81,22 @@ class Hierarchy:
     p_value: float
 
 
-def hierarchy(extractor: str, tasks: Sequence[str], options: RunOptions | None = None) -> Hierarchy:
+def hierarchy(
+    extractor: str, tasks: Sequence[str], options: RunOptions | None = None, *, published: bool = False
+) -> Hierarchy:
     """Evaluate every level of an extractor on tasks.
 
     Args:
         extractor: Spec string; `level=` chooses some levels.
         tasks: Spec strings of tasks that know what chance is.
         options: How to run.
+        published: Take published results, and compute none.
 
     Raises:
         UsageError: Fewer than two levels, no task, or a task that does not know what chance is.
+        MissingError: With `published`: the levels' results on a task are not published.
     """
-    options = options or RunOptions()
+    find = _published if published else _running(options or RunOptions())
     if not tasks:
         raise UsageError("there is no task to evaluate levels on", fix="add --task NAME")
     loaded = [load_task(name) for name in tasks]
@@ -103,7 +114,7 @@ def hierarchy(extractor: str, tasks: Sequence[str], options: RunOptions | None =
     places, in_pixels = places_of(levels)
     profiles, draws = [], []
     for task in loaded:
-        profile, drawn = _profile(whole, levels, places, task, options)
+        profile, drawn = _profile(whole, levels, places, task, find)
         profiles.append(profile)
         draws.append(drawn)
     observed, p_value = interaction(np.stack([one.scores for one in profiles]), np.stack(draws))
@@ -163,17 +174,41 @@ def _interactions(scores: Floats) -> Floats:
     return left
 
 
+def _running(options: RunOptions) -> Find:
+    def find(system: str, task: Task, levels: tuple[str, ...]) -> tuple[Result, pd.DataFrame]:
+        chosen = {"level": "+".join(levels), "policy": "each"} if levels else {}
+        result = runner.run(system, task, options, **chosen)
+        return result, files.load_records(files.path_of(result, options.results), result)
+
+    return find
+
+
+def _published(system: str, task: Task, levels: tuple[str, ...]) -> tuple[Result, pd.DataFrame]:
+    entries, _ = collect(task.name, published_folder(), published=False, version=task.version)
+    for entry in entries:
+        if without_levels(name_of(entry.result)) != system:
+            continue
+        if {*levels} <= {one.level for one in entry.result.metrics} if levels else name_of(entry.result) == system:
+            return entry.result, files.load_records(entry.path, entry.result)
+    each = " level by level" if levels else ""
+    raise MissingError(f"no result of {system}{each} on {task.name} is published", fix="leave out --published")
+
+
 def _profile(
-    extractor: str, levels: tuple[str, ...], places: Floats, task: Task, options: RunOptions
+    extractor: str, levels: tuple[str, ...], places: Floats, task: Task, find: Find
 ) -> tuple[TaskProfile, Floats]:
     """A task's profile, and bootstrap draws [B, L] of its scores."""
-    result = runner.run(extractor, task, options, level="+".join(levels), policy="each")
-    thumbnail = runner.run(THUMBNAIL, task, options)
-    records = files.load_records(files.path_of(result, options.results), result)
+    result, records = find(extractor, task, levels)
+    try:
+        thumbnail = _number(find(THUMBNAIL, task, ())[0].metrics[0].value)
+    except MissingError:
+        if find is not _published:
+            raise
+        thumbnail = np.nan
     assert isinstance(task, WithChance)
     _, rows = next(scoring.levels_of(records))  # all levels are judged on the same items
     metric, guessing = task.metrics[0], task.chance(scoring.part_of(records, rows))
-    chance = _number(runner.run(guessing, task, options).metrics[0].value) if isinstance(guessing, str) else guessing
+    chance = _number(find(guessing, task, ())[0].metrics[0].value) if isinstance(guessing, str) else guessing
     drawn = scoring.main_draws(task, records, result.records_sha256, result.provenance.seed, result.digest)
     values = {(one.metric, one.level): one.value for one in result.metrics}
     if not abs(chance - float(metric.higher_is_better)) > 0:
@@ -187,7 +222,7 @@ def _profile(
     low, high = np.nanpercentile(draws, [2.5, 97.5], axis=0)
     centres = centre_of_mass(draws, places)
     ends = np.nanpercentile(centres, [2.5, 97.5]) if np.isfinite(centres).any() else (np.nan, np.nan)
-    beside = float(scaled(np.array([_number(thumbnail.metrics[0].value)]))[0])
+    beside = float(scaled(np.array([thumbnail]))[0])
     centre = float(centre_of_mass(scores, places))
     return TaskProfile(task.name, metric.name, scores, low, high, beside, centre, float(ends[0]), float(ends[1])), draws
 

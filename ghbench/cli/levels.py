@@ -33,6 +33,7 @@ def levels(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="From which all randomness is spawned.")] = 0,
     results: Annotated[Path | None, typer.Option(help="Folder of results; default: in GHBENCH_HOME.")] = None,
+    published: Annotated[bool, typer.Option("--published", help="Compute nothing: published results.")] = False,
     kind: Annotated[Literal["terminal", "csv", "json"], typer.Option("--format", help="How to print it.")] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Heat map to write, .png or .svg.")] = None,
 ) -> None:
@@ -50,7 +51,7 @@ def levels(
     with progress_bars() as watch:
         extraction = ExtractionOptions(batch_size, workers, device, watch.images)
         options = RunOptions(align=align, limit=limit, seed=seed, results=results, extraction=extraction)
-        found = hierarchy(extractor, task, options)
+        found = hierarchy(extractor, task, options, published=published)
     if kind == "json":
         print_record(found)
     elif kind == "csv":
@@ -71,7 +72,8 @@ def _print(found: Hierarchy) -> None:
     for row, level in enumerate(found.levels):
         cells = [f"{one.scores[row]:.3f} [{one.low[row]:.3f}, {one.high[row]:.3f}]" for one in found.tasks]
         rows.append([level, *cells])
-    rows.append(["16x16 thumbnail", *(f"{one.thumbnail:.3f}" for one in found.tasks)])
+    thumbnails = [f"{one.thumbnail:.3f}" if math.isfinite(one.thumbnail) else "-" for one in found.tasks]
+    rows.append(["16x16 thumbnail", *thumbnails])
     rows.append(["centre of mass", *(_centre(found, *ends) for ends in _centres(found))])
     print_columns(["level", *(f"{one.task}, {one.metric}" for one in found.tasks)], rows)
     say("brackets: 95 % of bootstrap draws over each task's units")

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from ghbench.analysis.hierarchy import centre_of_mass, hierarchy, interaction, normalised, places_of
 from ghbench.cli.main import app
-from ghbench.errors import UsageError
+from ghbench.errors import MissingError, UsageError
+from ghbench.running import runner
 
 
 def test_scores_run_from_chance_to_perfect():
@@ -70,6 +71,20 @@ def test_levels_of_a_network_on_two_tasks(folder_of_classes, options, tmp_path):
         assert (one.scores <= 1).all()
         assert np.isfinite(one.thumbnail)
     assert 0 < found.p_value <= 1
+
+
+def test_published_levels_are_told_without_computing_anything(monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("something was run")
+
+    monkeypatch.setattr(runner, "run", refuse)
+    found = hierarchy("ghfeat:level=r4.conv+rgb", ["pose"], published=True)
+    assert found.levels == ("r4.conv", "rgb")
+    one = found.tasks[0]
+    assert ((one.low < one.scores) & (one.scores < one.high)).all()
+    assert 0 < one.thumbnail < one.scores.min()
+    with pytest.raises(MissingError, match="no result of mobilenet-v2 level by level on orl"):
+        hierarchy("mobilenet-v2", ["orl"], published=True)
 
 
 def test_what_cannot_be_compared_is_refused(options):
