@@ -35,6 +35,8 @@ def list_features(
             str(item["rows"]),
             " ".join(f"{level}:{state}" for level, state in item["levels"].items()),
             f"{item['bytes'] / 1e6:.1f}",
+            item["made"][:10],
+            item["used"][:10],
             item["folder"].rpartition("-")[2],
         ]
         for item in found
@@ -47,12 +49,12 @@ def list_features(
             "-",
             str(one.rows),
             " ".join(one.dims),
-            "-",
+            *"---",
             one.digest[:16],
         ]
         for one in imported_manifests()
     ]
-    print_columns(["extractor", "dataset", "view", "align", "rows", "levels", "MB", "key"], rows)
+    print_columns(["extractor", "dataset", "view", "align", "rows", "levels", "MB", "made", "used", "key"], rows)
 
 
 @app.command("verify")
@@ -74,28 +76,45 @@ def clear(
     extractor: Annotated[str | None, typer.Option(help="Only features of this extractor.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only features of this dataset.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All features of all extractors.")] = False,
+    unused: Annotated[
+        float | None, typer.Option(min=0, max=36_500, help="Only what was not read for so many days.")
+    ] = None,
+    keep: Annotated[
+        float | None, typer.Option(min=0, help="The least recently read, until so many gigabytes are left.")
+    ] = None,
 ) -> None:
-    """Delete stored features; imported features and assets are kept."""
+    """Delete stored features; imported features and assets are kept.
+
+    ghbench cache clear --unused 90 --keep 20
+    """
+    from datetime import timedelta
+
     from ghbench.errors import UsageError, UserError
     from ghbench.store import default_store
-    from ghbench.store.inspection import describe_folder
+    from ghbench.store.inspection import chosen_for_removal, describe_folder
 
-    if not (extractor or dataset or everything):
-        raise UsageError("nothing to delete", fix="--extractor NAME, --dataset NAME or --all")
+    if not (extractor or dataset or everything or unused is not None or keep is not None):
+        raise UsageError("nothing to delete", fix="--extractor NAME, --dataset NAME, --unused DAYS, --keep GB or --all")
     store = default_store()
     kept: list[str] = []
-    matched = False
-    for folder in store.folders():
-        key = describe_folder(folder)["key"]
-        if (extractor in {None, key["extractor"]}) and (dataset in {None, key["dataset"]}):
-            matched = True
-            try:
-                store.remove(folder)
-            except UserError as error:
-                kept.append(error.message)
-            else:
-                say(folder.name)
-    if not matched:
+    matching = [
+        found
+        for found in map(describe_folder, store.folders())
+        if extractor in {None, found["key"]["extractor"]} and dataset in {None, found["key"]["dataset"]}
+    ]
+    chosen = chosen_for_removal(
+        matching,
+        unused=None if unused is None else timedelta(days=unused),
+        keep=None if keep is None else int(keep * 1e9),
+    )
+    for name in chosen:
+        try:
+            store.remove(store.root / name)
+        except UserError as error:
+            kept.append(error.message)
+        else:
+            say(name)
+    if not chosen:
         complain("no stored features match; `ghbench cache list` lists them")
     if kept:
         raise UserError("\n".join(kept), fix="wait until the other run ends, or stop it, and run this command again")

@@ -13,7 +13,7 @@ from ghbench.cli.terminal import progress_bars, say
 def extract(
     extractor: Annotated[str, typer.Option("--extractor", "-e", help="Spec string.")],
     data: Annotated[str, typer.Option("--data", help="Spec string of the dataset.")],
-    out: Annotated[Path, typer.Option("--out", help="File that ends in .parquet, .npz or .safetensors.")],
+    out: Annotated[Path, typer.Option("--out", help="File that ends in .parquet, .npz, .safetensors or .tar.")],
     level: Annotated[str | None, typer.Option(help="Levels, as after level= in a spec string.")] = None,
     align: Annotated[str | None, typer.Option(help="none, tight, ffhq, dlib-chip; default: as declared.")] = None,
     dtype: Annotated[Literal["float32", "float16"], typer.Option(help="Of the features.")] = "float32",

@@ -24,7 +24,7 @@ def extract_to_file(
     Args:
         extractor: Spec string or object.
         dataset: The images.
-        target: `.npz`, `.parquet` or `.safetensors`.
+        target: `.npz`, `.parquet`, `.safetensors` or `.tar`.
         options: Alignment, limit, dtype, store and how to extract.
         level: Levels wanted, as in a spec string; None for what `extractor` says.
         force: Whether to replace a file that is there.

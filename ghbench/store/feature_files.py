@@ -1,17 +1,19 @@
-"""Files of features for other programs: .npy, .npz, .parquet and .safetensors, with ids and what made them.
+"""Files of features for other programs: .npy, .npz, .parquet, .safetensors and .tar, with ids and what made them.
 
-Nothing is allocated before the header has said that it is little enough: a file of 2 MB may unpack to gigabytes.
+Read: nothing is allocated before the header has said that it is little enough, for a file of 2 MB may unpack to
+gigabytes. Written: rows go from the store's memory map to the file a block at a time, so memory stays small.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import IO, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -21,7 +23,8 @@ from ghbench import atomic
 from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.store.arrays_from_files import SINGLE, read_arrays
 
-SUFFIXES = (".npz", ".parquet", ".safetensors")
+SUFFIXES = (".npz", ".parquet", ".safetensors", ".tar")
+"""What can be written; `.tar` is not read."""
 IDS, ABOUT = "ids", "ghbench"
 _PLAIN = "save floating-point arrays with numpy.save or numpy.savez; pickled objects are never read"
 _ODD = (ValueError, OSError, EOFError, KeyError, TypeError, SyntaxError, NotImplementedError, TokenError, BadZipFile)
@@ -89,7 +92,7 @@ def write_features(
     """
     check_target(target, force=force)
     with atomic.atomic_file(target) as stream:
-        stream.write(_file_content(target.suffix.lower(), levels, ids, json.dumps(about)))
+        _WRITERS[target.suffix.lower()](stream, levels, ids, json.dumps(about))
 
 
 def check_target(target: Path, *, force: bool) -> None:
@@ -104,31 +107,73 @@ def check_target(target: Path, *, force: bool) -> None:
         raise UsageError(f"{target} exists already", fix="add --force to replace it" if target.is_file() else None)
 
 
-def _file_content(suffix: str, levels: Mapping[str, NDArray[Any]], ids: Sequence[str], about: str) -> bytes:
-    content = io.BytesIO()
-    if suffix == ".npz":
-        taken = {IDS, ABOUT} & set(levels)
-        if taken:
-            raise UsageError(f"a level called {min(taken)!r} cannot be written to .npz; choose .parquet")
-        arrays = {**levels, IDS: np.array(ids, dtype=np.str_), ABOUT: np.array(about)}
-        np.savez(content, allow_pickle=False, **arrays)
-    elif suffix == ".safetensors":
-        from safetensors.numpy import save
+def _write_numpy(stream: IO[bytes], levels: Mapping[str, NDArray[Any]], ids: Sequence[str], about: str) -> None:
+    taken = {IDS, ABOUT} & set(levels)
+    if taken:
+        raise UsageError(f"a level called {min(taken)!r} cannot be written to .npz; choose .parquet")
+    np.savez(stream, allow_pickle=False, **{**levels, IDS: np.array(ids, dtype=np.str_), ABOUT: np.array(about)})
 
-        rows = {level: np.ascontiguousarray(values) for level, values in levels.items()}
-        content.write(save(rows, metadata={IDS: json.dumps(list(ids)), ABOUT: about}))
-    else:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        if IDS in levels:
-            raise UsageError(f"a level called {IDS!r} cannot be written to .parquet")
-        columns = {IDS: pa.array(list(ids), pa.string())}
-        for level, values in levels.items():
-            flat = pa.array(np.ascontiguousarray(values).ravel())
-            columns[level] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
-        pq.write_table(pa.table(columns).replace_schema_metadata({ABOUT: about}), content)
-    return content.getvalue()
+def _write_safetensors(stream: IO[bytes], levels: Mapping[str, NDArray[Any]], ids: Sequence[str], about: str) -> None:
+    # By hand, since the package joins all arrays in memory. Format: https://github.com/huggingface/safetensors#format
+    header: dict[str, Any] = {"__metadata__": {IDS: json.dumps(list(ids)), ABOUT: about}}
+    end = 0
+    for level, values in levels.items():
+        start, end = end, end + values.nbytes
+        kind = f"F{8 * values.dtype.itemsize}"
+        header[level] = {"dtype": kind, "shape": list(values.shape), "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    stream.write(len(text).to_bytes(8, "little") + text)
+    for values in levels.values():
+        for block in _blocks(values):
+            stream.write(np.ascontiguousarray(values[block]).data)
+
+
+def _write_parquet(stream: IO[bytes], levels: Mapping[str, NDArray[Any]], ids: Sequence[str], about: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if IDS in levels:
+        raise UsageError(f"a level called {IDS!r} cannot be written to .parquet")
+    fields = [(IDS, pa.string())]
+    fields += [(name, pa.list_(pa.from_numpy_dtype(rows.dtype), rows.shape[1])) for name, rows in levels.items()]
+    schema = pa.schema(fields, metadata={ABOUT: about})
+    with pq.ParquetWriter(stream, schema) as writer:
+        for block in _blocks(np.empty((len(ids), 0))):
+            columns = [pa.array(list(ids[block]), pa.string())]
+            for rows in levels.values():
+                flat = pa.array(np.ascontiguousarray(rows[block]).ravel())
+                columns.append(pa.FixedSizeListArray.from_arrays(flat, rows.shape[1]))
+            writer.write_table(pa.table(columns, schema=schema))
+
+
+def _write_tar(stream: IO[bytes], levels: Mapping[str, NDArray[Any]], ids: Sequence[str], about: str) -> None:
+    """Samples as WebDataset reads them: `0000012.id`, `0000012.LEVEL.npy`; what made them stands first."""
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+
+        def add(name: str, content: bytes) -> None:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+        add(f"{ABOUT}.json", about.encode())
+        for row, name in enumerate(ids):
+            add(f"{row:07d}.id", name.encode())
+            for level, values in levels.items():
+                content = io.BytesIO()
+                np.save(content, np.ascontiguousarray(values[row]), allow_pickle=False)
+                add(f"{row:07d}.{level}.npy", content.getvalue())
+
+
+_WRITERS: Mapping[str, Callable[[IO[bytes], Mapping[str, NDArray[Any]], Sequence[str], str], None]] = {
+    ".npz": _write_numpy, ".safetensors": _write_safetensors, ".parquet": _write_parquet, ".tar": _write_tar
+}  # fmt: skip
+_BLOCK = 4_096
+
+
+def _blocks(rows: NDArray[Any]) -> list[slice]:
+    return [slice(start, start + _BLOCK) for start in range(0, len(rows), _BLOCK)]
 
 
 def _allow(source: Path, needed: int) -> None:

@@ -12,12 +12,13 @@ A shard is used only if it has the recorded sha256; a damaged one is moved to `q
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,10 @@ from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import KeyManifest, LevelManifest, ShardEntry
 
 SHARD_ROWS = 512
+MANIFEST = "manifest.json"
+"""The key in clear; its time of modification is when the features were last read."""
 _LEVEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-_TAKEN = frozenset({"lock", "manifest.json", "quarantine"})
+_TAKEN = frozenset({"lock", MANIFEST, "quarantine"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class FeatureStore:
 
     def folders(self) -> list[Path]:
         """Folders of all keys, sorted."""
-        return sorted(path.parent for path in self.root.glob("*/manifest.json"))
+        return sorted(path.parent for path in self.root.glob(f"*/{MANIFEST}"))
 
     def remove(self, folder: Path) -> None:
         """Delete a key's features.
@@ -123,7 +126,7 @@ class StoredFeatures:
         Raises:
             DataError: The folder holds features of other images.
         """
-        known = manifest.read(KeyManifest, self.folder / "manifest.json")
+        known = manifest.read(KeyManifest, self.folder / MANIFEST)
         if known is None:
             return None
         if digest_json(known.key) != self.key.digest or known.row_ids_digest != digest_lines(self.row_ids):
@@ -146,7 +149,7 @@ class StoredFeatures:
         try:
             if self.adopt_shard_rows() is None:
                 with self._disk_errors():
-                    manifest.write(self._new_manifest(), self.folder / "manifest.json")
+                    manifest.write(self._new_manifest(), self.folder / MANIFEST)
             self._sweep()
             self._locked = True
             yield
@@ -249,6 +252,8 @@ class StoredFeatures:
             )
         whole = level_files.map_rows(self.folder / level, note)
         whole.flags.writeable = False
+        with suppress(OSError):  # a cache that others own is read all the same
+            os.utime(self.folder / MANIFEST)
         return whole
 
     def notes(self, level: str) -> list[ShardEntry]:

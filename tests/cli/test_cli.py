@@ -216,6 +216,7 @@ def test_the_cache_is_listed_verified_and_cleared(ghbench, tree, tmp_path):
     shard.write_bytes(shard.read_bytes()[:-1] + b"x")
     damaged = ghbench("cache", "verify", **changes)
     assert (damaged.returncode, damaged.stdout[:7]) == (1, "damaged")
+    assert ghbench("cache", "clear", "--unused", "1", "--keep", "1", **changes).stdout == ""
     assert ghbench("cache", "clear", "--extractor", "thumbnail", **changes).returncode == 0
     assert json.loads(ghbench("cache", "list", "--json", **changes).stdout) == []
 

@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from filelock import FileLock
 from ghbench.digests import digest_bytes, digest_file
 from ghbench.errors import DataError, FeatureError, UserError
 from ghbench.store import FeatureKey, FeatureStore, ShardNote
-from ghbench.store.inspection import damaged_shards, describe_folder
+from ghbench.store.inspection import chosen_for_removal, damaged_shards, describe_folder
 from ghbench.store.level_files import shard_bytes
 
 ROWS, DIM = 20, 3
@@ -357,3 +358,22 @@ def test_a_folder_says_what_it_holds(tmp_path):
     assert (described["rows"], described["key"]["extractor"]) == (ROWS, "e")
     stored.discard("a")
     assert stored.levels() == ["b"]
+
+
+def test_what_was_read_last_goes_last(tmp_path):
+    stored = fill(opened(tmp_path))
+    long_ago = datetime.now(UTC) - timedelta(days=40)
+    os.utime(stored.folder / "manifest.json", (long_ago.timestamp(),) * 2)
+    old = describe_folder(stored.folder)
+    assert datetime.fromisoformat(old["used"]) - long_ago < timedelta(seconds=2)
+    assert datetime.fromisoformat(old["made"]) - long_ago > timedelta(days=39)
+    stored.read("a")
+    read = describe_folder(stored.folder) | {"folder": "read"}
+    assert datetime.now(UTC) - datetime.fromisoformat(read["used"]) < timedelta(minutes=1)
+    both, size = [read, old], old["bytes"]
+    assert chosen_for_removal(both, unused=timedelta(days=30)) == [old["folder"]]
+    assert chosen_for_removal(both, unused=timedelta(days=50)) == []
+    assert chosen_for_removal(both, keep=size) == [old["folder"]]
+    assert chosen_for_removal(both, keep=2 * size) == []
+    assert chosen_for_removal(both, keep=0) == [old["folder"], "read"]
+    assert chosen_for_removal(both) == [old["folder"], "read"]
