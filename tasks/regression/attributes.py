@@ -29,7 +29,7 @@ def attributes(dataset: SpecString | None = None) -> AttributesTask:
 
     Args:
         dataset: A dataset with attributes and the splits train and test: `celeba`, or by default generated faces whose
-            age and sex networks judge.
+            age, sex and expression networks judge.
     """
     return AttributesTask(dataset or GENERATED)
 
@@ -39,7 +39,7 @@ class AttributesTask:
     """See `attributes`; satisfies `ghbench.task.Task`."""
 
     source: SpecString
-    version: int = field(default=1, init=False)
+    version: int = field(default=2, init=False)
     metrics: tuple[Metric, ...] = field(
         default=(Metric("ap"), Metric("age", "years", higher_is_better=False, bounds=None)), init=False
     )
