@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: run test lint types bench bench-probes bench-controls bench-peers bench-discovery bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
+.PHONY: run test lint types bench bench-probes bench-controls bench-peers bench-discovery bench-disentanglement bench-representation bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
 	train-fashion train-digits train-heads train-ghfeat train-discovery
 .DEFAULT_GOAL := run
 
@@ -47,6 +47,15 @@ bench: $(VENV)/.test
 # Probes against scikit-learn; OpenBLAS chooses its kernels itself.
 bench-probes: $(VENV)/.test
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks/probes.py
+
+# Disentanglement metrics against plain loops, and how few images bias them.
+bench-disentanglement: $(VENV)/.test
+	$(BIN)/python benchmarks/disentanglement.py
+	$(BIN)/python benchmarks/sample_size.py
+
+# Arms of the claim on disentangled codes: small trainings of minutes, kept one at a time; a day; resumes.
+bench-representation: $(VENV)/.test
+	$(BIN)/python benchmarks/representation_arms.py
 
 # What GH-Feat's generator teaches: trains four encoders of faces, then six at other rates; hours; resumes.
 bench-controls: $(VENV)/.test

@@ -145,9 +145,10 @@ class Disentanglement:
             names = [[str(name) for name in part if str(name).startswith(kind)] for kind in ("code-", "factor-")]
             tables += [part[names[0]].to_numpy(np.float64), part[names[1]].to_numpy(np.int64)]
         known, known_factors, codes, factors = tables
-        whole = _scores(known, known_factors, codes, factors)
+        learned = separation.Explicit.fit(known, known_factors)
+        whole = _scores(learned, codes, factors)
         some = np.arange(len(codes)) % PARTS
-        each = [_scores(known, known_factors, codes[some == part], factors[some == part]) for part in range(PARTS)]
+        each = [_scores(learned, codes[some == part], factors[some == part]) for part in range(PARTS)]
         with np.errstate(invalid="ignore"):  # codes that are functions of one another have no finite correlation
             spreads = {name: np.std([one[name] for one in each], ddof=1) / np.sqrt(PARTS) for name in whole}
         found = [Score(name, value, standard_error=float(spreads[name])) for name, value in whole.items()]
@@ -176,9 +177,7 @@ def _factors(dataset: Dataset) -> NDArray[np.int64]:
     return np.asarray(values - values.min(axis=0))
 
 
-def _scores(
-    known: NDArray[np.float64], known_factors: NDArray[np.int64], codes: NDArray[np.float64], factors: NDArray[np.int64]
-) -> dict[str, float]:
+def _scores(learned: separation.Explicit, codes: NDArray[np.float64], factors: NDArray[np.int64]) -> dict[str, float]:
     varying = codes.std(axis=0) > 0
     known_of_factors = information.mutual_information(information.discretised(codes), factors)
     correlation = unsupervised.total_correlation(codes[:, varying]) if varying.sum() > 1 else 0.0
@@ -188,7 +187,7 @@ def _scores(
         "sap": separation.sap_continuous(codes, factors),
         "factor-vae": voting.factor_vae(codes, factors),
         "beta-vae": voting.beta_vae(codes, factors),
-        "explicitness": separation.explicitness(known, known_factors, codes, factors),
+        "explicitness": learned.area(codes, factors),
         "irs": robustness.irs(codes, factors),
         "total-correlation": correlation,
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError
+from ghbench.probes.logistic import fit_logistic
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.integer[Any]]
@@ -78,20 +80,88 @@ def explicitness(
     Raises:
         DataError: A factor has one class, or shares none with the test rows; those that they lack are left out.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
+    return Explicit.fit(codes, factors).area(test_codes, test_factors)
 
-    mean, spread = codes.mean(axis=0), codes.std(axis=0)
-    known, judged = ((table - mean) / np.where(spread > 0, spread, 1.0) for table in (codes, test_codes))
-    scores = []
-    for j in range(factors.shape[1]):
-        classes, truth = np.unique(factors[:, j]), test_factors[:, j]
-        shared = [place for place, name in enumerate(classes) if 0 < (truth == name).sum() < len(truth)]
-        if len(classes) < 2 or not shared:
-            raise DataError(f"factor {j} has only one class, or none that both training and test rows have")
-        chance = LogisticRegression(max_iter=1000).fit(known, factors[:, j]).predict_proba(judged)
-        scores.append(np.mean([roc_auc_score(truth == classes[place], chance[:, place]) for place in shared]))
-    return float(np.mean(scores))
+
+@dataclass(frozen=True)
+class Explicit:
+    """What explicitness learns: a logistic regression a factor, on standardised codes.
+
+    Args:
+        mean: Of the codes [d].
+        spread: Their standard deviations [d], 1 where they never vary.
+        models: One a factor.
+    """
+
+    mean: Floats
+    spread: Floats
+    models: tuple[Logistic, ...]
+
+    @classmethod
+    def fit(cls, codes: NDArray[np.floating[Any]], factors: Integers) -> Explicit:
+        """Learn from codes [N, d] and classes [N, K].
+
+        Raises:
+            DataError: A factor has one class.
+        """
+        mean, spread = codes.mean(axis=0), codes.std(axis=0)
+        spread = np.where(spread > 0, spread, 1.0)
+        for j, column in enumerate(factors.T):
+            if column.min() == column.max():
+                raise DataError(f"factor {j} has only one class")
+        return cls(mean, spread, tuple(Logistic.fit((codes - mean) / spread, column) for column in factors.T))
+
+    def area(self, codes: NDArray[np.floating[Any]], factors: Integers) -> float:
+        """Mean area over classes and factors, judged on codes [M, d] and classes [M, K].
+
+        Raises:
+            DataError: A factor shares no class with what was learned from.
+        """
+        judged, scores = (codes - self.mean) / self.spread, []
+        for j, model in enumerate(self.models):
+            truth = factors[:, j, None] == model.classes
+            shared = truth.any(axis=0) & ~truth.all(axis=0)
+            if not shared.any():
+                raise DataError(f"factor {j} has only one class, or none, that both training and test rows have")
+            scores.append(areas(model.probabilities(judged)[:, shared], truth[:, shared]).mean())
+        return float(np.mean(scores))
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """Multinomial logistic regression at scikit-learn's default strength, C = 1.
+
+    Args:
+        classes: Those that were seen [C], rising.
+        weights: [d, C].
+        bias: [C].
+    """
+
+    classes: NDArray[np.integer[Any]]
+    weights: Floats
+    bias: Floats
+
+    @classmethod
+    def fit(cls, features: Floats, classes: NDArray[np.integer[Any]]) -> Logistic:
+        """Learn from features [N, d] and classes [N], two or more."""
+        names, numbers = np.unique(classes, return_inverse=True)
+        path = fit_logistic(features.astype(np.float32), numbers.astype(np.int64), len(names), [1 / len(features)])
+        return cls(names, path.weights[0].astype(np.float64), path.bias[0].astype(np.float64))
+
+    def probabilities(self, features: Floats) -> Floats:
+        """[M, d] to [M, C]."""
+        from scipy.special import softmax
+
+        return np.asarray(softmax(features @ self.weights + self.bias, axis=1))
+
+
+def areas(scores: Floats, truth: NDArray[np.bool_]) -> Floats:
+    """Area under the ROC curve of each column of scores [N, C], of equal scores by halves (the rank statistic)."""
+    from scipy.stats import rankdata
+
+    right = truth.sum(axis=0)
+    ranks = (rankdata(scores, axis=0) * truth).sum(axis=0) - right * (right + 1) / 2
+    return np.asarray(ranks / (right * (len(truth) - right)))
 
 
 def _gap(matrix: Floats) -> float:
