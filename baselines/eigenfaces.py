@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -165,6 +165,24 @@ class Eigenfaces:
             raise UsageError(
                 f"components={self.components}: {images} images of {self.size} x {self.size} pixels give 1 to {most}"
             )
+
+
+class PrincipalCodes(Eigenfaces):
+    """Principal components of any images, in colour: the linear code of few numbers.
+
+    Args:
+        fit: Dataset to fit on, with its options as `fit.KEY`: its split `train`, or all of it. Images that a generator
+            draws are `fit=renders,fit.generator=...,fit.first=0`.
+        components: Number of principal components.
+        size: Height and width in pixels.
+    """
+
+    def __init__(self, fit: SpecString | None = None, components: int = 7, size: int = 32) -> None:
+        super().__init__(fit or SpecString("sprites"), components, size, colour=True)
+
+    def spec(self) -> ExtractorSpec:
+        """Describe the extractor; reads the images, whose content determines the weights."""
+        return replace(super().spec(), name="pca", citation="Hotelling 1933")
 
 
 @dataclass(frozen=True)

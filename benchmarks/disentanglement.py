@@ -170,10 +170,10 @@ def main() -> None:
     numbers["suite"] = taken
     missed = [name for name, aim in AIMS.items() if numbers[name]["plain"] < aim * numbers[name]["ours"]]
     text = f"""
-{JUDGED:,} codes of {CODES} numbers, factors with {", ".join(map(str, SIZES))} values; explicitness learns from {KNOWN:,}
-more. FactorVAE and BetaVAE: {TRAIN:,} and {TEST:,} votes or points of {BATCH}. Median of {REPEATS}, one thread each.
-*Suite* is the sum of the rows above it: the task without boosted trees. Scores agree to {EXACT:g}, those that are
-learned to {LEARNED:g}, and those that each way draws for itself to {SAMPLED:g}.
+{JUDGED:,} codes of {CODES} numbers, factors with {", ".join(map(str, SIZES))} values; explicitness learns from
+{KNOWN:,} more. FactorVAE and BetaVAE: {TRAIN:,} and {TEST:,} votes or points of {BATCH}. Median of {REPEATS}, one
+thread each. *Suite* is the sum of the rows above it: the task without boosted trees. Scores agree to {EXACT:g}, those
+that are learned to {LEARNED:g}, and those that each way draws for itself to {SAMPLED:g}.
 
 Missed: {", ".join(f"{name} (aim {AIMS[name]} times)" for name in missed) or "no aim"}.
 """

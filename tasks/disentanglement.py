@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ghbench import registry
 from ghbench.dataset import Dataset
+from ghbench.digests import digest_json
 from ghbench.errors import DataError, UsageError
-from ghbench.extractor import Encoder
+from ghbench.extractor import Encoder, SubjectSpec, TrainingRecord
 from ghbench.metrics.disentanglement import importance, information, robustness, separation, unsupervised, voting
 from ghbench.probes.rows import side_by_side
 from ghbench.spec_string import SpecString
@@ -35,19 +36,45 @@ METRICS = (
     Metric("irs", **TOLD),
     Metric("total-correlation", "nats", higher_is_better=False, **{**TOLD, "bounds": None}),
 )
-DCI = tuple(
-    Metric(f"dci-{name}", uncertainty="none") for name in ("disentanglement", "completeness", "informativeness")
+DCI = ("dci-disentanglement", "dci-completeness", "dci-informativeness")
+IDENTITY, RANDOM = "identity-code", "random-code"
+CONSTANTS = (
+    Reference(IDENTITY, "ceiling: the factors themselves"),
+    Reference(RANDOM, "chance: noise, a number for each factor", floor=True),
 )
 
 
-def disentanglement(dataset: SpecString | None = None, dci: bool = False) -> Disentanglement:
+def disentanglement(dataset: SpecString | None = None, dci: bool | Literal["lgbm"] = False) -> Disentanglement:
     """Compare codes with the true factors of images.
 
     Args:
         dataset: With a target `factors` of whole numbers, and splits `train` and `test`; `sprites` by default.
-        dci: Whether to fit boosted trees for DCI, which takes minutes.
+        dci: Whether to fit boosted trees for DCI: `true` for scikit-learn's, which take minutes, `lgbm` for LightGBM's.
     """
     return Disentanglement(dataset or DEFAULT, dci)
+
+
+@dataclass(frozen=True)
+class KnownCode:
+    """A reference row that looks at no image; satisfies `ghbench.extractor.Subject`.
+
+    Args:
+        name: `identity-code` or `random-code`.
+    """
+
+    name: str
+
+    def spec(self) -> SubjectSpec:
+        """Describe it."""
+        return SubjectSpec(
+            name=self.name, version="1", weights_digest=digest_json(["disentanglement", self.name]),
+            training=TrainingRecord(), licence="none needed: nothing was trained",
+        )  # fmt: skip
+
+    def codes(self, factors: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
+        """Codes [N, K] of factors [N, K]."""
+        values = factors if self.name == IDENTITY else rng.standard_normal(factors.shape)
+        return values.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -56,28 +83,35 @@ class Disentanglement:
 
     Args:
         source: Spec string of the dataset.
-        dci: Whether DCI is measured.
+        dci: Whether DCI is measured, and by which trees.
     """
 
     source: SpecString = DEFAULT
-    dci: bool = False
-    version: int = field(default=1, init=False)
+    dci: bool | Literal["lgbm"] = False
+    version: int = field(default=2, init=False)
     requires: tuple[type, ...] = field(default=(Encoder,), init=False)
     policies: tuple[Policy, ...] = field(default=("concat",), init=False)
     references: tuple[Reference, ...] = field(
-        default=(Reference("thumbnail:size=4", "16 grey pixels", floor=True),), init=False
+        default=(Reference("thumbnail:size=4", "16 grey pixels", floor=True), *CONSTANTS), init=False
     )
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """MIG ranks nothing by itself: standard errors are of one training."""
-        return (*METRICS, *(DCI if self.dci else ()))
+        return (*METRICS, *(Metric(name, uncertainty="none") for name in self._dci))
+
+    @property
+    def _dci(self) -> tuple[str, ...]:
+        """Names of DCI's metrics; other trees, other numbers."""
+        return tuple(name if self.dci is True else f"{name}[{self.dci}]" for name in DCI) if self.dci else ()
 
     @property
     def name(self) -> str:
         """Canonical spec string."""
         own = {} if self.source == DEFAULT else self.source.nested("dataset")
-        return str(SpecString("disentanglement", options={**own, **({"dci": "true"} if self.dci else {})}))
+        return str(
+            SpecString("disentanglement", options={**own, **({"dci": str(self.dci).lower()} if self.dci else {})})
+        )
 
     def protocol(self) -> dict[str, Any]:
         """The protocol as JSON values."""
@@ -116,15 +150,19 @@ class Disentanglement:
             UsageError: The code is too wide.
         """
         parts = []
-        for role in (TRAIN, TEST):
-            code = side_by_side(inputs.features[role]["plain"], inputs.levels)
+        for stream, role in enumerate((TRAIN, TEST)):
+            factors = _factors(inputs.datasets[role])
+            if isinstance(inputs.subject, KnownCode):
+                code = inputs.subject.codes(factors, inputs.context.rng(stream))
+            else:
+                code = side_by_side(inputs.features[role]["plain"], inputs.levels)
             if code.shape[1] > WIDEST:
                 raise UsageError(
                     f"the code has {code.shape[1]} numbers; disentanglement is asked of {WIDEST} at most",
                     fix="choose levels: level=...",
                 )
             frame = pd.DataFrame({"test": np.full(len(code), role == TEST)})
-            for number, column in enumerate(_factors(inputs.datasets[role]).T):
+            for number, column in enumerate(factors.T):
                 frame[f"factor-{number}"] = column.astype(np.int16)
             for number, column in enumerate(code.T):
                 frame[f"code-{number}"] = column
@@ -146,17 +184,22 @@ class Disentanglement:
             tables += [part[names[0]].to_numpy(np.float64), part[names[1]].to_numpy(np.int64)]
         known, known_factors, codes, factors = tables
         learned = separation.Explicit.fit(known, known_factors)
-        whole = _scores(learned, codes, factors)
+        whole = all_scores(learned, codes, factors)
         some = np.arange(len(codes)) % PARTS
-        each = [_scores(learned, codes[some == part], factors[some == part]) for part in range(PARTS)]
+        each = [all_scores(learned, codes[some == part], factors[some == part]) for part in range(PARTS)]
         with np.errstate(invalid="ignore"):  # codes that are functions of one another have no finite correlation
             spreads = {name: np.std([one[name] for one in each], ddof=1) / np.sqrt(PARTS) for name in whole}
         found = [Score(name, value, standard_error=float(spreads[name])) for name, value in whole.items()]
         if self.dci:
-            trees = importance.dci_boosted(known, known_factors, codes, factors)
+            fit = importance.dci_boosted if self.dci is True else importance.dci_lgbm
+            trees = fit(known, known_factors, codes, factors)
             values = trees.disentanglement, trees.completeness, trees.informativeness
-            found += [Score(metric.name, value) for metric, value in zip(DCI, values, strict=True)]
+            found += [Score(name, value) for name, value in zip(self._dci, values, strict=True)]
         return found
+
+    def constant(self, name: str) -> KnownCode | None:
+        """The rows that look at no image, see `ghbench.task_abilities.WithConstants`."""
+        return KnownCode(name) if name in {IDENTITY, RANDOM} else None
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -177,7 +220,16 @@ def _factors(dataset: Dataset) -> NDArray[np.int64]:
     return np.asarray(values - values.min(axis=0))
 
 
-def _scores(learned: separation.Explicit, codes: NDArray[np.float64], factors: NDArray[np.int64]) -> dict[str, float]:
+def all_scores(
+    learned: separation.Explicit, codes: NDArray[np.float64], factors: NDArray[np.int64]
+) -> dict[str, float]:
+    """All metrics but DCI, by name.
+
+    Args:
+        learned: What explicitness has learned from other images.
+        codes: [N, d].
+        factors: [N, K], numbers from 0.
+    """
     varying = codes.std(axis=0) > 0
     known_of_factors = information.mutual_information(information.discretised(codes), factors)
     correlation = unsupervised.total_correlation(codes[:, varying]) if varying.sum() > 1 else 0.0

@@ -6,6 +6,7 @@ from PIL import Image
 
 from ghbench import registry
 from ghbench.errors import UsageError
+from ghbench.imaging import RESIZES
 from ghbench.testing import pictures
 
 
@@ -70,3 +71,20 @@ def test_with_as_many_components_as_pictures_allow_a_fitted_picture_comes_back(t
 def test_the_default_faces_have_no_colour():
     with pytest.raises(UsageError, match="fit=DATASET"):
         registry.build("extractor", "eigenfaces:colour=true")
+
+
+def test_principal_codes_are_uncorrelated_and_know_what_they_saw():
+    extractor = registry.build(
+        "extractor",
+        "ghbench_baselines.eigenfaces:PrincipalCodes,fit=sprites,fit.train=60,fit.test=5,components=5,size=8",
+    )
+    spec = extractor.spec()
+    assert (spec.name, spec.dim("components"), spec.training.datasets) == ("pca", 5, ("sprites",))
+    assert len(spec.training.image_digests) == 60
+    resize = RESIZES["crop-bilinear"].apply
+    dataset = registry.build("dataset", "sprites:train=60,test=5")
+    seen = np.stack([resize(dataset.image(row), (8, 8)) for row in dataset.splits["train"]]).transpose(0, 3, 1, 2)
+    codes = extractor.extract(seen)["components"]
+    covariance = np.cov(codes.T)
+    np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=1e-4)
+    assert (np.diff(np.diag(covariance)) < 0).all()

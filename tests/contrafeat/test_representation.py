@@ -24,6 +24,9 @@ from ghbench.testing import check_extractor
 from ghbench.training.divergence import normal_divergence
 
 
+WRONG_TRUNK = {"codes": 3, "colours": 3, "encoder": "ghfeat", "width": "1"}
+
+
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     monkeypatch.setenv("GHBENCH_HOME", str(tmp_path / "home"))
@@ -52,7 +55,7 @@ def test_networks_have_the_papers_shapes():
     assert means.shape == logs.shape == (2, 7)
     assert RepresentationDecoder(config)(means).shape == (2, 3, 64, 64)
     assert RepresentationConfig.from_json(config.to_json()) == config
-    for wrong in (None, {"codes": 3}, {"codes": 0, "colours": 3}, {"codes": 3, "colours": 2}):
+    for wrong in (None, {"codes": 3}, {"codes": 0, "colours": 3}, {"codes": 3, "colours": 2}, WRONG_TRUNK):
         with pytest.raises(DataError):
             RepresentationConfig.from_json(wrong)
 
@@ -134,12 +137,43 @@ def test_single_images_make_a_beta_vae_and_with_gamma_a_factor_vae():
         assert registry.build("extractor", f"contrafeat-codes:weights={name}").spec().name == name
 
 
+def test_each_kind_of_autoencoder_has_a_name_of_its_own():
+    arguments = ["--data", "sprites:train=24,test=0", "--images", "32", "-o", "codes=3", "-o", "batch=8"]
+    trained(*arguments, run="beta-vae")
+    module = "ghbench.contrafeat.representation.extractor"
+    extractor = registry.build("extractor", f"{module}:BetaVae")
+    assert (extractor.spec().name, extractor.spec().dim("codes")) == ("beta-vae", 3)
+    with pytest.raises(DataError, match="made by 'beta-vae'; expected factor-vae"):
+        registry.build("extractor", f"{module}:FactorVae,weights=beta-vae").spec()
+    with pytest.raises(MissingError, match="no representation factor-vae") as error:
+        registry.build("extractor", f"{module}:FactorVae").spec()
+    assert "gamma=6 --run factor-vae" in str(error.value.fix)
+    with pytest.raises(MissingError, match="no representation contrafeat-codes"):
+        registry.build("extractor", "contrafeat-codes").spec()
+
+
+def test_ghfeats_encoder_predicts_the_posterior_of_pairs():
+    options = ["-o", "codes=7", "-o", "batch=8", "-o", "encoder=ghfeat", "-o", "width=0.125"]
+    trained("--data", "sprite-pairs:count=16", "--images", "48", *options, run="trunk")
+    extractor = registry.build("extractor", "contrafeat-codes:weights=trunk")
+    assert extractor.spec().dim("codes") == 7
+    check_extractor(extractor)
+    config = extractor._network.config
+    assert RepresentationConfig.from_json(config.to_json()) == config
+    plain = registry.build("extractor", "contrafeat-codes:weights=trunk")
+    images = np.random.default_rng(0).integers(0, 256, (5, 3, 64, 64), dtype=np.uint8)
+    # In evaluation a code does not depend on the other images of its batch.
+    np.testing.assert_allclose(
+        plain.extract(images)["codes"][:1], extractor.extract(images[:1])["codes"], rtol=1e-4, atol=1e-5
+    )
+
+
 def test_what_cannot_be_trained():
     with pytest.raises(UsageError, match="differ in 7 ways"):
         RepresentationRecipe("sprite-pairs:count=40", ["codes=5"])
     with pytest.raises(UsageError, match="single images"):
         RepresentationRecipe("sprite-pairs:count=40", ["gamma=1"])
-    for wrong in ("beta=-1", "codes=0", "likelihood=poisson"):
+    for wrong in ("beta=-1", "codes=0", "likelihood=poisson", "encoder=resnet"):
         with pytest.raises(UsageError):
             RepresentationRecipe("sprites:train=8,test=0", [wrong])
     with pytest.raises(MissingError, match="no representation nobody"):

@@ -119,6 +119,17 @@ def test_dci_with_boosted_trees():
     assert found.informativeness == pytest.approx(expected[3], abs=0.02)
 
 
+@pytest.mark.parametrize("table", ["rotated", "mixed"])
+def test_dci_with_lightgbm_lies_where_scikit_learns_trees_do(table):
+    pytest.importorskip("lightgbm")
+    train, test = GOLDEN["dci_ntrain_ntest"].tolist()
+    known, judged = TRAIN[:train], TEST[:test]
+    found = importance.dci_lgbm(codes(table)[known], FACTORS[known], codes(table)[judged], FACTORS[judged])
+    expected = GOLDEN[f"{table}/dci_D_C_infTrain_infTest_mean"]
+    np.testing.assert_allclose([found.disentanglement, found.completeness], expected[:2], atol=0.03)
+    assert found.informativeness == pytest.approx(expected[3], abs=0.06)
+
+
 @pytest.mark.parametrize(
     ("table", "disentangled", "complete"),
     [
@@ -171,6 +182,92 @@ def test_fewer_codes_than_factors_and_factors_of_one_value():
         information.mig(TEN.astype(float), TEN * [1, 0, 1])
     with pytest.raises(DataError, match="only one class"):
         separation.explicitness(TEN.astype(float), TEN, TEN[:5].astype(float), TEN[:5])
+
+
+def test_each_metric_on_codes_whose_scores_follow_from_theory():
+    """Rows: what was done to a perfect code of three factors. Columns: what each metric must say of it."""
+    rng = np.random.default_rng(0)
+    perfect = np.tile(TEN, (2, 1)).astype(float)
+    factors = np.tile(TEN, (2, 1))
+    halves = np.repeat([True, False], len(TEN))
+    turn = np.array([[1, 1, 0], [-1, 1, 0], [0, 0, np.sqrt(2)]]) / np.sqrt(2)
+    made = {
+        "perfect": (perfect, {"mig": 1, "modularity": 1, "sap": 1, "factor-vae": 1, "beta-vae": 1, "irs": 1}),
+        "in another order": (perfect[:, [2, 0, 1]], {"mig": 1, "modularity": 1, "sap": 1, "factor-vae": 1, "irs": 1}),
+        "scaled and mirrored": (perfect * [3, -1, 0.5] + 7, {"mig": 1, "modularity": 1, "sap": 1, "factor-vae": 1}),
+        # Two factors lose their gaps; the third keeps its own.
+        "rotated": (perfect @ turn, {"mig": 1 / 3, "sap": 1 / 3, "explicitness": 1}),
+        # A factor twice: no gap, but each code is still about one factor.
+        "duplicated": (np.hstack([perfect, perfect]), {"mig": 0, "sap": 0, "modularity": 1, "factor-vae": 1, "irs": 1}),
+        "constant": (
+            np.zeros_like(perfect),
+            {"mig": 0, "modularity": 0, "sap": 0, "factor-vae": 0, "irs": 0, "explicitness": 0.5, "beta-vae": 1 / 3},
+        ),
+        # Dead and noisy numbers beside a perfect code: only means over codes see them.
+        "with a dead number": (
+            np.hstack([perfect, np.zeros((len(perfect), 1))]),
+            {"mig": 1, "sap": 1, "factor-vae": 1, "irs": 1, "modularity": 3 / 4},
+        ),
+        "with noise": (np.hstack([perfect, rng.normal(size=(len(perfect), 1))]), {"sap": 1, "factor-vae": 1}),
+        "noise": (rng.normal(size=perfect.shape), {"mig": 0, "sap": 0, "factor-vae": 1 / 3, "explicitness": 0.5}),
+        # Fewer codes than factors: two of three are told.
+        "fewer": (perfect[:, :2], {"mig": 2 / 3, "sap": 2 / 3, "factor-vae": 2 / 3, "modularity": 1, "irs": 1}),
+        # Two factors as digits of one number: no line reads the units.
+        "two in one": (perfect @ [[10, 0], [1, 0], [0, 1]], {"explicitness": 5 / 6}),
+    }
+    votes = {"train": 1500, "test": 1500, "batch": 64}
+    for name, (table, expected) in made.items():
+        shared = information.mutual_information(information.discretised(table), factors)
+        found = {
+            "mig": information.information_gap(shared, factors), "modularity": information.modularity(shared),
+            "sap": separation.sap_continuous(table, factors), "irs": robustness.irs(table, factors),
+            "factor-vae": voting.factor_vae(table, factors, **votes),
+            "beta-vae": voting.beta_vae(table, factors, **votes),
+            "explicitness": separation.explicitness(
+                table[halves], factors[halves], table[~halves], factors[~halves]
+            ),
+        }  # fmt: skip
+        assert all(0 <= score <= 1 + 1e-9 for score in found.values()), (name, found)
+        assert {metric: found[metric] for metric in expected} == pytest.approx(expected, abs=0.06), name
+
+
+def test_dci_of_codes_that_theory_knows():
+    """Trees on all combinations: what is in no code has no importance, and is guessed."""
+    pytest.importorskip("lightgbm")
+    rng = np.random.default_rng(0)
+    factors = np.array(list(itertools.product(range(3), range(3), range(3)))).repeat(12, axis=0)
+    perfect, half = factors.astype(float), rng.permutation(len(factors)) % 2 == 0
+    for table, disentangled, complete, informative in (
+        (perfect, 1, 1, 1),
+        (np.hstack([perfect, np.zeros((len(perfect), 2))]), 1, 1, 1),
+        (np.zeros_like(perfect), 0, 0, 1 / 3),
+        # Trees share the third factor out between codes that know nothing of it: rows [1, 0, 1/2] and [0, 1, 1/2].
+        (perfect[:, :2], 1 - np.log(3 / 2 ** (2 / 3)) / np.log(3), 2 / 3, 7 / 9),
+    ):
+        found = importance.dci_lgbm(table[half], factors[half], table[~half], factors[~half])
+        assert found.disentanglement == pytest.approx(disentangled, abs=0.1)
+        assert found.completeness == pytest.approx(complete, abs=0.1)
+        assert found.informativeness == pytest.approx(informative, abs=0.06)
+
+
+def test_few_images_lower_mig_and_raise_the_information_of_noise():
+    """Information of finite samples has a bias of about (bins - 1) * (values - 1) / (2 N) nats (Miller 1955)."""
+    rng = np.random.default_rng(0)
+    for count in (1000, 5000):
+        factors = rng.integers(0, 10, (count, 10))
+        noise = information.discretised(rng.uniform(size=(count, 10)))
+        found = information.mutual_information(noise, factors).mean()
+        assert found == pytest.approx(19 * 9 / (2 * count), rel=0.1)
+        assert 0 < 1 - information.mig(factors.astype(float), factors) < 300 / count
+
+
+def test_areas_are_those_of_scikit_learn():
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(0)
+    scores, truth = rng.integers(0, 6, (200, 4)) / 5, rng.random((200, 4)) < 0.3
+    expected = [roc_auc_score(truth[:, place], scores[:, place]) for place in range(4)]
+    np.testing.assert_allclose(separation.areas(scores, truth), expected, atol=1e-12)
 
 
 def test_udr_of_equal_trainings():

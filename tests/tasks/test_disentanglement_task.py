@@ -75,6 +75,37 @@ def test_thumbnails_of_sprites_from_end_to_end():
         runner.run("thumbnail:size=16", task, RunOptions())
 
 
+def test_the_ceiling_and_chance_stand_in_the_table():
+    task = disentanglement(registry.parse("sprites:train=400,test=1500"))
+    found = {}
+    for name in ("identity-code", "random-code"):
+        result = runner.run(name, task, RunOptions())
+        found[name] = {metric.metric: metric.value for metric in result.metrics}
+    ceiling, chance = found["identity-code"], found["random-code"]
+    assert ceiling["mig"] > 0.9
+    assert {name: ceiling[name] for name in ("sap", "factor-vae", "irs")} == pytest.approx(
+        {"sap": 1, "factor-vae": 1, "irs": 1}, abs=0.03
+    )
+    assert chance["mig"] < 0.02
+    assert chance["explicitness"] == pytest.approx(0.5, abs=0.03)
+    assert chance["factor-vae"] == pytest.approx(1 / 7, abs=0.1)
+    assert {row.name for row in task.references if row.floor} == {"thumbnail:size=4", "random-code"}
+    assert task.constant("pixels") is None
+
+
+def test_dci_by_either_trees_has_names_of_its_own():
+    pytest.importorskip("lightgbm")
+    factors = np.random.default_rng(0).integers(0, 3, (600, 2))
+    table = records(factors + 0.5, factors, np.arange(600) >= 300)
+    for dci, ending in ((True, ""), ("lgbm", "[lgbm]")):
+        task = disentanglement(dci=dci)
+        found = {score.metric: score.value for score in task.score(table)}
+        assert found[f"dci-disentanglement{ending}"] == pytest.approx(1, abs=1e-6)
+        assert found[f"dci-informativeness{ending}"] == 1
+        assert registry.build("task", task.name).name == task.name
+        assert {metric.name for metric in task.metrics} == set(found)
+
+
 def test_images_without_factors_are_refused():
     task = disentanglement(registry.parse("digits"))
     with pytest.raises(DataError, match="factors"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +24,21 @@ CITATIONS = {
     "factor-vae": "Kim and Mnih 2018, Disentangling by Factorising",
 }
 
+TAUGHT_BY = {"beta-vae": "--data sprites -o beta=4", "factor-vae": "--data sprites -o gamma=6"}
+"""Options of a training that makes one."""
+
 
 class Representation:
-    """Means of the posterior of a trained autoencoder.
+    """Means of the posterior of a trained autoencoder, whatever taught it.
 
     Args:
-        weights: Name of a run, or the path of a file or folder.
+        weights: Name of a run, or the path of a file or folder; by default the run `contrafeat-codes`.
     """
 
-    def __init__(self, weights: str) -> None:
+    method: ClassVar[str] = ""
+    """How it must have been trained; empty for any way."""
+
+    def __init__(self, weights: str = "contrafeat-codes") -> None:
         self._weights, self._device = weights, "cpu"
 
     def spec(self) -> ExtractorSpec:
@@ -44,8 +50,11 @@ class Representation:
         """
         described = self._described
         method = str(described.about.get("method"))
-        if method not in CITATIONS:
-            raise DataError(f"{described.path} was made by {method!r}; expected {', '.join(CITATIONS)}")
+        if method not in CITATIONS or self.method not in {"", method}:
+            raise DataError(
+                f"{described.path} was made by {method!r}; expected {self.method or ', '.join(CITATIONS)}",
+                fix=f"contrafeat-codes:weights={self._weights}",
+            )
         return ExtractorSpec(
             name="contrafeat-codes" if method == "pair-vae" else method,
             version="1",
@@ -79,7 +88,7 @@ class Representation:
     def _described(self) -> RepresentationDescription:
         from ghbench.contrafeat.representation.files import describe_representation
 
-        return describe_representation(representation_file(self._weights))
+        return describe_representation(representation_file(self._weights, self.method))
 
     @cached_property
     def _network(self) -> Any:
@@ -88,8 +97,38 @@ class Representation:
         return build_representation(self._described).to(self._device)
 
 
-def representation_file(weights: str) -> Path:
+class BetaVae(Representation):
+    """Means of the posterior of a beta-VAE, trained on single images.
+
+    Args:
+        weights: Name of a run, or the path of a file or folder; by default the run `beta-vae`.
+    """
+
+    method: ClassVar[str] = "beta-vae"
+
+    def __init__(self, weights: str = "beta-vae") -> None:
+        super().__init__(weights)
+
+
+class FactorVae(Representation):
+    """Means of the posterior of a FactorVAE, trained on single images.
+
+    Args:
+        weights: Name of a run, or the path of a file or folder; by default the run `factor-vae`.
+    """
+
+    method: ClassVar[str] = "factor-vae"
+
+    def __init__(self, weights: str = "factor-vae") -> None:
+        super().__init__(weights)
+
+
+def representation_file(weights: str, method: str = "") -> Path:
     """The file of a representation: the user's, or a run's.
+
+    Args:
+        weights: Name of a run, or the path of a file or folder.
+        method: How it should be trained, for the message.
 
     Raises:
         MissingError: There is none.
@@ -98,6 +137,7 @@ def representation_file(weights: str) -> Path:
     for path in (given, given / "model.safetensors", locations.cache() / "runs" / weights / "model.safetensors"):
         if path.is_file():
             return path
+    what = TAUGHT_BY.get(method, "--navigator NAME")
     raise MissingError(
-        f"there is no representation {weights}", fix=f"ghbench train representation ... --run {Path(weights).name}"
+        f"there is no representation {weights}", fix=f"ghbench train representation {what} --run {Path(weights).name}"
     )

@@ -1,18 +1,24 @@
-"""The variational autoencoder of pairs: four convolutions down, four up, for images of 64 px."""
+"""The variational autoencoder of pairs: four convolutions down, or GH-Feat's trunk, and four up, for 64 px."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from ghbench.errors import DataError
+from ghbench.ghfeat.network.config import compact
+from ghbench.ghfeat.network.encoder import Encoder
+from ghbench.ghfeat.network.layout import CodeLayout, CodeLevel
 
+EncoderKind = Literal["plain", "ghfeat"]
 SIDE = 64
 CHANNELS, WIDTH = (32, 32, 64, 64), 256
+POSTERIOR = "w"
+"""Name of the one level that GH-Feat's encoder predicts here: the whole posterior."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +28,19 @@ class RepresentationConfig:
     Args:
         codes: Numbers of the code.
         colours: Channels of the images, 3.
+        encoder: `plain`, the author's four convolutions, or `ghfeat`, GH-Feat's compact encoder.
+        width: Multiplier of GH-Feat's channels.
     """
 
     codes: int = 10
     colours: int = 3
+    encoder: EncoderKind = "plain"
+    width: float = 0.5
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
+        """As JSON values; what only GH-Feat's encoder has, only with it."""
+        values = asdict(self)
+        return values if self.encoder != "plain" else {name: values[name] for name in ("codes", "colours")}
 
     @classmethod
     def from_json(cls, value: Any) -> RepresentationConfig:
@@ -38,12 +49,17 @@ class RepresentationConfig:
         Raises:
             DataError: This is no configuration.
         """
-        if not isinstance(value, dict) or set(value) != {"codes", "colours"}:
+        if not isinstance(value, dict) or set(value) not in ({"codes", "colours"}, set(cls.__slots__)):
             raise DataError("this is no configuration of a representation")
         codes, colours = (value[name] for name in ("codes", "colours"))
         if type(codes) is not int or not 1 <= codes <= 4096 or type(colours) is not int or colours != 3:
             raise DataError(f"codes={codes!r}, colours={colours!r}; expected 1 to 4096 numbers, and 3 colours")
-        return cls(codes, colours)
+        encoder, width = value.get("encoder", cls().encoder), value.get("width", cls().width)
+        if encoder not in get_args(EncoderKind) or type(width) is not float or not 0 < width <= 16:
+            raise DataError(
+                f"encoder={encoder!r}, width={width!r}; expected {', '.join(get_args(EncoderKind))}, and 0 to 16"
+            )
+        return cls(codes, colours, encoder, width)
 
 
 class RepresentationEncoder(nn.Module):
@@ -52,6 +68,10 @@ class RepresentationEncoder(nn.Module):
     def __init__(self, config: RepresentationConfig) -> None:
         super().__init__()
         self.config = config
+        if config.encoder == "ghfeat":
+            layout = CodeLayout("w", (CodeLevel(POSTERIOR, 2 * config.codes, 0),), 1)
+            self.network = Encoder(compact(layout, SIDE, width=config.width))
+            return
         channels = (config.colours, *CHANNELS)
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(channels):
@@ -62,7 +82,11 @@ class RepresentationEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Encode images in [0, 1]."""
-        means, logs = self.posterior(self.features(images)).chunk(2, dim=1)
+        if self.config.encoder == "ghfeat":
+            found = self.network(2 * images - 1)[POSTERIOR]
+        else:
+            found = self.posterior(self.features(images))
+        means, logs = found.chunk(2, dim=1)
         return means, logs
 
 

@@ -29,6 +29,7 @@ from ghbench.dataset import Dataset
 from ghbench.errors import DataError, UsageError
 from ghbench.extractor import TrainingRecord
 from ghbench.figures.picture_grid import picture_grid
+from ghbench.ghfeat.training.modes import evaluating
 from ghbench.training.averages import MovingAverage
 from ghbench.training.card import Card
 from ghbench.training.divergence import normal_divergence
@@ -68,7 +69,7 @@ class RepresentationRecipe(Recipe):
         if self.changed is not None and self.options.gamma:
             raise UsageError("total correlation is for single images", fix="-o gamma=0")
         self.items = len(self.images) if self.changed is None else len(self.changed)
-        config = RepresentationConfig(self.options.codes)
+        config = RepresentationConfig(self.options.codes, encoder=self.options.encoder, width=self.options.width)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.encoder, self.decoder = RepresentationEncoder(config), RepresentationDecoder(config)
@@ -107,7 +108,7 @@ class RepresentationRecipe(Recipe):
     def pictures(self) -> NDArray[np.uint8]:
         """Images above their reconstructions; then the first image with each number of its code moved, a row each."""
         images, _ = self._batch(np.arange(min(SHOWN, self.items)))
-        with torch.no_grad():
+        with torch.no_grad(), evaluating(self.encoder):
             means, _ = self.encoder(images[:SHOWN])
             moved = [means[0].clone() for _ in range(self.options.codes * len(STEPS))]
             for place, code in enumerate(moved):
@@ -122,7 +123,8 @@ class RepresentationRecipe(Recipe):
     def evaluate(self, *, final: bool) -> Mapping[str, float]:
         """Squared error of reconstructions, divergence of each image, and numbers of the code in use."""
         images, _ = self._batch(np.arange(min(MEASURED if final else MEASURED // 5, self.items)))
-        means, logs = self.encoder(images)
+        with evaluating(self.encoder):
+            means, logs = self.encoder(images)
         each = 0.5 * (means.square() + logs.exp() - 1 - logs).mean(dim=0)
         return {
             "mse": float((self.decoder(means).sigmoid() - images).square().mean()), "kl": float(each.sum()),
