@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
-from ghbench.errors import DataError
+from ghbench.errors import DataError, UserError
 
 LARGEST_TEXT = 64 * 2**20
 """Bytes of a text file (pairs, manifests, logs, results) that are read."""
@@ -81,6 +83,28 @@ def read_text(path: Path | str, *, encoding: str = "utf-8", largest: int = LARGE
         return content.decode(encoding)
     except UnicodeError as error:
         raise DataError(f"{path} is not a text file: {error}", fix="save it as UTF-8") from error
+
+
+@contextmanager
+def read_as(path: Path, what: str, fix: str | None = None) -> Iterator[None]:
+    """Turn whatever a library raises while it reads a file into one error: damaged bytes may lead anywhere.
+
+    Args:
+        path: The file; must be a regular one.
+        what: What it should be, for instance `a .npy file`.
+        fix: What mends it.
+
+    Raises:
+        DataError: Anything was raised that is not the user's error already.
+    """
+    regular_file(path)
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise DataError(f"{path} is not {what} ({reason[:200]})", fix=fix) from error
 
 
 def user_path(text: Path | str) -> Path:

@@ -10,7 +10,7 @@ import math
 import os
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from ghbench.errors import DataError, UserError
-from ghbench.files import open_regular, regular_file
+from ghbench.errors import DataError
+from ghbench.files import open_regular, read_as
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ def array_headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]
     Raises:
         DataError: See `read_arrays`.
     """
-    return _visit(path, _header)
+    return _visit(path, _shape)
 
 
 def map_array(path: Path) -> NDArray[Any]:
@@ -66,6 +66,50 @@ def map_array(path: Path) -> NDArray[Any]:
         _header(stream, os.fstat(stream.fileno()).st_size, path.name)
         mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         return mapped
+
+
+def array_header(path: Path, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype of one array of a `.npz`; what else is in it is not looked at.
+
+    Raises:
+        DataError: There is no such array, or see `read_arrays`.
+    """
+    with _opened(path, name) as (_, shape, dtype):
+        return shape, dtype
+
+
+def array_parts(path: Path, name: str, rows: int) -> Iterator[NDArray[Any]]:
+    """The same array in parts of some rows; never more is in memory, however far the file unpacks.
+
+    Raises:
+        DataError: See `array_header`; or the array ends early.
+    """
+    with _opened(path, name) as (stream, shape, dtype):
+        width = math.prod(shape[1:]) * dtype.itemsize
+        for start in range(0, shape[0], rows):
+            count = min(rows, shape[0] - start)
+            content = stream.read(count * width)
+            if len(content) < count * width:
+                raise EOFError(f"array {name!r} ends early")
+            yield np.frombuffer(content, dtype).reshape(count, *shape[1:])
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], tuple[int, ...], np.dtype[Any]]]:
+    with _damage(path), open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
+        if f"{name}.npy" not in archive.namelist():
+            held = ", ".join(member.removesuffix(".npy") for member in archive.namelist()[:8])
+            raise DataError(f"{path} has no array {name!r}; it has {held or 'none'}")
+        member = archive.getinfo(f"{name}.npy")
+        with archive.open(member) as part:
+            shape, fortran, dtype = _header(part, member.file_size, f"{path.name}, array {name!r}")
+            if fortran or not shape:
+                raise ValueError(f"array {name!r} is not in C order")
+            yield part, shape, dtype
+
+
+def _damage(path: Path) -> AbstractContextManager[None]:
+    return read_as(path, "a .npy or .npz file of plain arrays", _PLAIN)
 
 
 def _visit(path: Path, visit: Callable[[IO[bytes], int, str], T]) -> dict[str, T]:
@@ -101,18 +145,23 @@ def _members(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
     return members
 
 
-def _header(stream: IO[bytes], size: int, label: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _header(stream: IO[bytes], size: int, label: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = npy.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} of the format")
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(stream)
+    shape, fortran, dtype = read(stream)
     if dtype.kind not in _KINDS or dtype.itemsize == 0:
         raise DataError(f"{label} holds {dtype}, not plain numbers or text", fix=_PLAIN)
     if len(shape) > _MAX_DIMENSIONS or not all(type(side) is int and 0 <= side < 2**40 for side in shape):
         raise ValueError("an impossible shape")
     if math.prod(shape) * dtype.itemsize > size - stream.tell():
         raise DataError(f"{label} declares {shape} of {dtype}, more than it holds", fix="save the array again")
+    return shape, fortran, dtype
+
+
+def _shape(stream: IO[bytes], size: int, label: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    shape, _, dtype = _header(stream, size, label)
     return shape, dtype
 
 
@@ -121,15 +170,3 @@ def _read(stream: IO[bytes], size: int, label: str) -> NDArray[Any]:
     stream.seek(0)
     array: NDArray[Any] = npy.read_array(stream, allow_pickle=False)
     return array
-
-
-@contextmanager
-def _damage(path: Path) -> Iterator[None]:
-    regular_file(path)
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:  # numpy, zipfile and zlib raise whatever the bytes lead to
-        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise DataError(f"{path} is not a .npy or .npz file of plain arrays ({reason[:200]})", fix=_PLAIN) from error
