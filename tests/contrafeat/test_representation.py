@@ -23,7 +23,6 @@ from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.testing import check_extractor
 from ghbench.training.divergence import normal_divergence
 
-
 WRONG_TRUNK = {"codes": 3, "colours": 3, "encoder": "ghfeat", "width": "1"}
 
 
