@@ -22,6 +22,11 @@ def extract(
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     workers: Annotated[int | None, typer.Option(min=0, help="Decoding processes; default: as many as help.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="What encodes images; ray is in ghbench[cluster].")
+    ] = "local",
+    address: Annotated[str, typer.Option(help="Of a Ray cluster; by default one on this machine.")] = "",
+    actors: Annotated[int | None, typer.Option(min=1, help="Of Ray; default: as many as there is room for.")] = None,
 ) -> None:
     """Write features with ids, one column or array a level, and the key of what made them; from the store if there.
 
@@ -36,7 +41,7 @@ def extract(
     check_target(out, force=force)
     dataset = registry.build("dataset", data)
     with progress_bars() as watch:
-        extraction = ExtractionOptions(batch_size, workers, device, watch.images)
+        extraction = ExtractionOptions(batch_size, workers, device, watch.images, engine, address, actors)
         options = RunOptions(align=align, limit=limit, dtype=dtype, extraction=extraction)
         dims = extract_to_file(extractor, dataset, out, options, level=level, force=force)
     rows = len(dataset) if limit is None else min(limit, len(dataset))

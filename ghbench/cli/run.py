@@ -47,6 +47,11 @@ def run(
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     workers: Annotated[int | None, typer.Option(min=0, help="Decoding processes; default: as many as help.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="What encodes images; ray is in ghbench[cluster].")
+    ] = "local",
+    address: Annotated[str, typer.Option(help="Of a Ray cluster; by default one on this machine.")] = "",
+    actors: Annotated[int | None, typer.Option(min=1, help="Of Ray; default: as many as there is room for.")] = None,
     dtype: Annotated[Literal["float32", "float16"], typer.Option(help="How features are stored.")] = "float32",
     store: Annotated[
         Literal["numpy", "faiss"],
@@ -77,7 +82,7 @@ def run(
             dtype=dtype,
             results=results,
             search=store,
-            extraction=ExtractionOptions(batch_size, workers, device, watch.images),
+            extraction=ExtractionOptions(batch_size, workers, device, watch.images, engine, address, actors),
         )
         if declared is None:
             tasks = [load_task(name) for name in task or []]

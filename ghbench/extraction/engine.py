@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from ghbench.errors import UsageError, UserError
 from ghbench.extraction.cores import one_core_left_over
 from ghbench.extraction.finish import finish_level
 from ghbench.extraction.loader import Batch, batches
-from ghbench.extraction.plan import Plan, Shard, ShardEncoder, commit_shard, plan_extraction
+from ghbench.extraction.plan import EncodedShard, Plan, Shard, ShardEncoder, commit_shard, plan_extraction
 from ghbench.extraction.precision import full_float32
 from ghbench.extractor import Encoder, ExtractorSpec, OnDevice
 from ghbench.progress import Progress, silent
@@ -30,12 +31,18 @@ class ExtractionOptions:
         workers: Decoding processes; None: as many as help.
         device: `cpu`, `cuda`, ... or `auto`.
         progress: Called with (images done, images in all, label).
+        engine: `local`, or `ray` for actors on a cluster.
+        address: Of the cluster, as `ray.init` knows it; empty for one on this machine that ends with the work.
+        actors: Processes of the cluster; None: as many as there is room for.
     """
 
     batch_size: int = 32
     workers: int | None = None
     device: str = "auto"
     progress: Progress = silent
+    engine: Literal["local", "ray"] = "local"
+    address: str = ""
+    actors: int | None = None
 
 
 def extract_features(
@@ -75,16 +82,35 @@ def extract_features(
             if isinstance(dataset, Drawn):
                 # Before there are workers, which could only draw the same images several times.
                 dataset.draw([row for shard in plan.shards for row in shard.rows], options.progress)
-            move(extractor, spec.name, options.device)
-            encoder = ShardEncoder(extractor, plan)
-            with closing(_shards_with_batches(plan, options)) as prepared, one_core_left_over(), full_float32():
-                for shard, shard_batches in prepared:
-                    made = encoder.encode(shard, shard_batches)
+            with closing(_encoded(extractor, plan, options)) as shards:
+                for made in shards:
                     commit_shard(stored, made)
                     encoded += made.encoded
         for level in plan.levels:
             finish_level(stored, level, spec.name, dataset)
         return encoded
+
+
+def _encoded(extractor: Encoder, plan: Plan, options: ExtractionOptions) -> Generator[EncodedShard, None, None]:
+    """Shards of a plan, encoded here or by actors."""
+    if options.engine == "ray":
+        from ghbench.extraction.actors import shards_by_actors
+
+        yield from shards_by_actors(extractor, plan, options, _threads() if isinstance(extractor, OnDevice) else 0)
+        return
+    move(extractor, plan.spec.name, options.device)
+    encoder = ShardEncoder(extractor, plan)
+    with closing(_shards_with_batches(plan, options)) as prepared, one_core_left_over(), full_float32():
+        for shard, shard_batches in prepared:
+            yield encoder.encode(shard, shard_batches)
+
+
+def _threads() -> int:
+    """Threads with which torch computes here."""
+    import torch
+
+    with one_core_left_over():
+        return torch.get_num_threads()
 
 
 def encode_images(

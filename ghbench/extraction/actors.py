@@ -1,0 +1,178 @@
+"""Shards encoded by actors of Ray, on one machine or many; only the process that asked for them writes to the store.
+
+An actor that dies costs the shards it had in hand: others encode them, and a new actor starts where there is room. The
+store, the plan and the checks are those of the local engine, and so are the bytes: actors make the same batches, and
+compute them with as many threads as this process.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Generator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ghbench.errors import PluginError, UsageError, UserError
+from ghbench.extraction.plan import EncodedShard, Plan, Shard, ShardEncoder
+from ghbench.extraction.precision import full_float32
+from ghbench.extractor import Encoder
+from ghbench.extras import require
+
+if TYPE_CHECKING:
+    from ghbench.extraction.engine import ExtractionOptions
+
+IN_HAND, ATTEMPTS = 2, 3
+"""Shards that an actor has at once, so that it need not wait for the next; how often a shard may take its actor along,
+or an actor may fail to start."""
+
+
+class ShardActor:
+    """What runs in a process of Ray's: an extractor, loaded once.
+
+    Args:
+        extractor: Encodes batches.
+        plan: What to encode; shards come one by one.
+        device: Where.
+        threads: Of torch; 0 where the extractor does without.
+    """
+
+    def __init__(self, extractor: Encoder, plan: Plan, device: str, threads: int) -> None:
+        from ghbench.extraction.engine import move
+
+        if threads:
+            import torch
+
+            torch.set_num_threads(threads)
+        move(extractor, plan.spec.name, device)
+        self._encoder = ShardEncoder(extractor, plan)
+
+    def ready(self) -> bool:
+        """Answer once the extractor is loaded."""
+        return True
+
+    def encode(self, shard: Shard) -> EncodedShard:
+        """Encode a shard."""
+        with full_float32():
+            return self._encoder.encode(shard)
+
+
+def shards_by_actors(
+    extractor: Encoder, plan: Plan, options: ExtractionOptions, threads: int
+) -> Generator[EncodedShard, None, None]:
+    """Shards as they come from actors, in any order.
+
+    Args:
+        extractor: Can be pickled.
+        plan: What to encode.
+        options: Address of the cluster, number of actors, device, progress.
+        threads: Of torch in each actor; 0 where the extractor does without.
+
+    Raises:
+        UserError: What the extractor or the checks raised, as from the local engine.
+        PluginError: A shard ended its process again and again, or no actor can start.
+        UsageError: There is no cluster at the address.
+        MissingError: Ray is not installed.
+    """
+    ray = require("ray", "cluster")
+    own = not ray.is_initialized()
+    if own:
+        try:
+            ray.init(address=options.address or None, log_to_driver=False)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise UsageError(f"no Ray cluster at {options.address!r}: {error}", fix="ray start --head") from error
+    crew = _Crew(ray, extractor, plan, options, threads)
+    try:
+        yield from crew.encoded()
+    finally:
+        crew.end()
+        if own:
+            ray.shutdown()
+
+
+class _Crew:
+    """Actors, what they are doing, and what is left."""
+
+    def __init__(self, ray: Any, extractor: Encoder, plan: Plan, options: ExtractionOptions, threads: int) -> None:
+        self._ray, self._plan, self._options = ray, plan, options
+        there = ray.cluster_resources()
+        on_gpu = options.device.startswith("cuda") or (options.device == "auto" and there.get("GPU", 0) >= 1)
+        self._needs = {"num_cpus": 1, "num_gpus": 1} if on_gpu else {"num_cpus": max(1, threads)}
+        room = there.get("GPU", 0) if on_gpu else there.get("CPU", 1) // self._needs["num_cpus"]
+        device = "cuda" if on_gpu else options.device
+        self._made_from = [ray.put(extractor), ray.put(replace(plan, shards=())), device, threads]
+        self._left = deque(plan.shards)
+        self._starting: dict[Any, Any] = {}
+        self._working: dict[Any, tuple[Any, Shard]] = {}
+        self._lost: Counter[int] = Counter()
+        self._failed_starts = 0
+        for _ in range(max(1, min(options.actors or int(room), len(plan.shards)))):
+            self._start_actor()
+
+    def encoded(self) -> Generator[EncodedShard, None, None]:
+        """Hand out shards until none is left."""
+        errors = self._ray.exceptions
+        total, done = sum(len(shard.rows) for shard in self._plan.shards), 0
+        label = f"{self._plan.spec.name} on {self._plan.dataset.card().name}"
+        self._options.progress(0, total, label)
+        while self._left or self._working:
+            (answer,), _ = self._ray.wait([*self._starting, *self._working], num_returns=1)
+            try:
+                made = self._ray.get(answer)
+            except errors.RayTaskError as error:
+                raise self._as_ours(error) from error
+            except errors.RayActorError as error:
+                self._replace_actor(answer, error)
+                continue
+            if answer in self._starting:
+                actor = self._starting.pop(answer)
+                for _ in range(IN_HAND):
+                    self._hand_out(actor)
+                continue
+            actor, shard = self._working.pop(answer)
+            self._hand_out(actor)
+            yield made
+            done += len(shard.rows)
+            self._options.progress(done, total, label)
+
+    def end(self) -> None:
+        """End all actors."""
+        for actor in {*self._starting.values(), *(actor for actor, _ in self._working.values())}:
+            self._ray.kill(actor)
+
+    def _start_actor(self) -> None:
+        actor = self._ray.remote(**self._needs)(ShardActor).remote(*self._made_from)
+        self._starting[actor.ready.remote()] = actor
+
+    def _hand_out(self, actor: Any) -> None:
+        if self._left:
+            shard = self._left.popleft()
+            self._working[actor.encode.remote(shard)] = (actor, shard)
+
+    def _replace_actor(self, answer: Any, error: Exception) -> None:
+        """Take back what a dead actor had in hand, and start another one."""
+        if answer in self._starting:
+            del self._starting[answer]
+            self._failed_starts += 1
+            if self._failed_starts == ATTEMPTS:
+                raise PluginError(
+                    f"extractor {self._plan.spec.name!r} cannot be loaded by an actor: {str(error)[:400]}",
+                    fix="an extractor that can be pickled and imported on every machine, or --engine local",
+                ) from error
+        else:
+            dead, first = self._working[answer]
+            # The first of those in hand was at work.
+            self._lost[first.start] += 1
+            if self._lost[first.start] == ATTEMPTS:
+                raise PluginError(
+                    f"rows {first.rows[0]} to {first.rows[-1]} have ended {ATTEMPTS} processes of extractor "
+                    f"{self._plan.spec.name!r}: {str(error)[:400]}"
+                ) from error
+            for reference in [reference for reference, (actor, _) in self._working.items() if actor == dead]:
+                self._left.appendleft(self._working.pop(reference)[1])
+        self._start_actor()
+
+    def _as_ours(self, error: Any) -> Exception:
+        cause = error.cause
+        if isinstance(cause, UserError):
+            return cause
+        return PluginError(f"extractor {self._plan.spec.name!r} failed in an actor: {str(error)[:400]}")

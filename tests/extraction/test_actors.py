@@ -1,0 +1,149 @@
+"""Extraction by Ray's actors on a cluster of two nodes: the bytes of the local engine, whatever dies on the way."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_encoder import ROWS, Encoder, open_features, pictures, run
+
+from ghbench.errors import FeatureError, PluginError, UsageError
+from ghbench.extraction.actors import ATTEMPTS
+
+ray = pytest.importorskip("ray")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from ray.cluster_utils import Cluster
+
+    # Where the processes of the nodes find the encoder.
+    paths = os.pathsep.join([str(Path(__file__).parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", paths)
+        made = started(Cluster)
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+def started(kind):
+    made = kind(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 10**8})
+    made.second = made.add_node(num_cpus=1, object_store_memory=10**8)
+    ray.init(address=made.address, log_to_driver=False)
+    return made
+
+
+@dataclass
+class Mortal(Encoder):
+    """Its process ends when it meets the picture that begins with these bytes, so often as there are no marks yet."""
+
+    fatal: bytes = b""
+    marks: Path = Path()
+    times: int = 1
+    slow: float = 0.0
+
+    def extract(self, images):
+        time.sleep(self.slow)
+        if (
+            any(image.tobytes().startswith(self.fatal) for image in images)
+            and len(list(self.marks.iterdir())) < self.times
+        ):
+            (self.marks / f"{os.getpid()}-{time.time_ns()}").touch()
+            os._exit(1)
+        return super().extract(images)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return pictures(tmp_path / "pictures", copies=[(9, 8), (23, 1)])
+
+
+@pytest.fixture
+def local(tmp_path, dataset):
+    stored = open_features(tmp_path / "local", dataset)
+    run(Encoder(), dataset, stored)
+    return stored
+
+
+def mortal(tmp_path, dataset, **options):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    first = np.ascontiguousarray(dataset.image(17).transpose(2, 0, 1)).tobytes()
+    return Mortal(fatal=first[:8], marks=marks, **options)
+
+
+def shards_of(stored):
+    """Content of all files of features, by name."""
+    return {path.relative_to(stored.folder): path.read_bytes() for path in sorted(stored.folder.rglob("*.npy"))}
+
+
+@pytest.mark.usefixtures("cluster")
+def test_actors_make_the_bytes_of_the_local_engine(tmp_path, dataset, local):
+    stored, seen = open_features(tmp_path / "ray", dataset), []
+    encoded = run(
+        Encoder(), dataset, stored, engine="ray", progress=lambda done, total, label: seen.append((done, total))
+    )
+    assert encoded == ROWS - 1, "a copy within a shard is encoded once"
+    assert shards_of(stored) == shards_of(local)
+    assert seen[0][0] == 0
+    assert seen[-1] == (encoded, encoded)
+    assert run(Encoder(), dataset, stored, engine="ray") == 0, "nothing is missing any more"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_killed_actor_costs_its_shards_only(tmp_path, dataset, local):
+    stored, encoder = open_features(tmp_path / "ray", dataset), mortal(tmp_path, dataset)
+    assert run(encoder, dataset, stored, engine="ray") == ROWS - 1
+    assert len(list(encoder.marks.iterdir())) == 1
+    assert shards_of(stored) == shards_of(local)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_picture_that_always_kills_is_named_and_the_rest_is_kept(tmp_path, dataset, local):
+    stored, encoder = open_features(tmp_path / "ray", dataset), mortal(tmp_path, dataset, times=100)
+    with pytest.raises(PluginError, match=f"rows 16 to 23 have ended {ATTEMPTS} processes"):
+        run(encoder, dataset, stored, engine="ray")
+    kept = [rows for rows in range(0, ROWS, 8) if (rows, rows + 8) not in stored.missing_rows("low")]
+    encoder.times = 0
+    assert run(encoder, dataset, stored, engine="ray") <= ROWS - 1 - 8 * len(kept) + 1
+    assert shards_of(stored) == shards_of(local)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_the_checks_refuse_is_told_as_it_is_here(tmp_path, dataset):
+    def spoil(features, images):
+        return {
+            level: np.where(np.arange(len(values))[:, None] == 1, np.nan, values) for level, values in features.items()
+        }
+
+    with pytest.raises(FeatureError, match="NaN or Inf in rows"):
+        run(Encoder(change=spoil), dataset, open_features(tmp_path / "ray", dataset), engine="ray")
+
+
+def test_a_node_that_is_removed_loses_nothing(tmp_path, dataset, local, cluster):
+    stored, encoder = open_features(tmp_path / "ray", dataset), Mortal(fatal=b"none of them", marks=tmp_path, slow=0.2)
+    removed = []
+
+    def remove(done, total, label):
+        if done and not removed:
+            removed.append(cluster.second)
+            cluster.remove_node(cluster.second, allow_graceful=False)
+
+    assert run(encoder, dataset, stored, engine="ray", progress=remove) == ROWS - 1
+    assert removed
+    assert shards_of(stored) == shards_of(local)
+
+
+def test_a_cluster_that_is_not_there_is_named(tmp_path, dataset, monkeypatch):
+    def refuse(**_: object) -> None:
+        raise ConnectionError("nobody answers")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(UsageError, match="no Ray cluster at 'auto': nobody answers"):
+        run(Encoder(), dataset, open_features(tmp_path, dataset), engine="ray", address="auto")
