@@ -14,6 +14,7 @@ from ghbench.allocation import keep_freed_memory
 from ghbench.cli import (
     assets,
     cache,
+    cite,
     compare,
     convert,
     describe,
@@ -61,6 +62,7 @@ app.command("verify")(verify.verify)
 app.command("reproduce")(reproduce.reproduce)
 app.command("list")(listing.list_plugins)
 app.command("describe")(describe.describe)
+app.command("cite")(cite.cite)
 app.command("generate")(generate.generate)
 app.command("convert")(convert.convert)
 app.command("doctor")(doctor.doctor)
