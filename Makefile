@@ -17,7 +17,7 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
-	$(PIP) --editable '.[test,dev,report,train]'
+	$(PIP) --editable '.[test,dev,docs,report,train]'
 	@touch $@
 
 run: $(VENV)/.run
@@ -95,9 +95,10 @@ edits: $(VENV)/.test
 	$(EDIT) traverse $(PHOTO) --navigator contrafeat-binary -d mouth-width -d fringe -d eyes-open --reach 0.7 --columns 5 --out docs/figures/edit-traverse.png --force
 	$(EDIT) harmonize $(PHOTO) seed:1 --with seed:4 --mask 0.2,0.3,0.8,0.55 --out docs/figures/edit-harmonize.png --force
 
-# The pages are plain Markdown: check their links, the commands they show, the README's code and its table.
+# The pages are plain Markdown: check their links, the commands and the code they show; then the same pages as a site.
 docs: $(VENV)/.test
 	$(BIN)/python -m pytest tests/docs
+	$(BIN)/python -m mkdocs build --strict
 
 # Evaluate what leaderboards/published.toml lists and write the tables; PAGES="orl harmonization" for some of them.
 leaderboards: $(VENV)/.run

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ghbench import registry
 from ghbench.contrafeat.navigators import Contrafeat
-from ghbench.errors import UsageError
+from ghbench.errors import DataError, UsageError
 from ghbench.extractor import Navigator, NavigatorSpec
 from ghbench.files import user_path
 from ghbench.generators.loading import load_generator
@@ -143,8 +143,16 @@ class Traversal:
         return np.concatenate(made)
 
     def _move(self, ws: Tensor, direction: Direction) -> Tensor:
-        """The direction [1, rows, w_dim] for codes of as many rows."""
+        """The direction [1, rows, w_dim] for codes of as many rows.
+
+        Raises:
+            UsageError: There is no such direction.
+            DataError: It is not of the codes' shape.
+        """
         found: NDArray[Any] = np.asarray(self.navigator.directions(ws.cpu().numpy()))
         if direction.number >= found.shape[1]:
             raise UsageError(f"there is no direction {direction.number}; {self.spec.name} has {found.shape[1]}")
+        if found.shape[2:] != ws.shape[1:]:
+            shapes = [" x ".join(map(str, shape)) for shape in (found.shape[2:], ws.shape[1:])]
+            raise DataError(f"directions of {self.spec.name} are {shapes[0]}, and the codes of {self.name} {shapes[1]}")
         return torch.from_numpy(np.array(found[:, direction.number], np.float32)).to(ws) * direction.sign

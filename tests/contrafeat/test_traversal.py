@@ -117,6 +117,13 @@ def test_no_step_is_the_picture_itself_and_a_step_adds_to_its_code(file):
         traversal.of_seed(5, 0.7, find_direction(navigator, "4"), [0.0])
 
 
+def test_directions_for_other_codes_are_refused_with_both_shapes(file):
+    navigator, spec = load_navigator(str(file))
+    navigator.directions = lambda codes: np.zeros((len(codes), 4, ROWS - 1, 16), np.float32)
+    with pytest.raises(DataError, match=f"{ROWS - 1} x 16.*{ROWS} x 16"):
+        Traversal(navigator, spec).of_seed(0, 1.0, find_direction(navigator, "1"), (0.0,))
+
+
 def test_a_photograph_is_moved_as_its_code_would_be(file, tmp_path):
     navigator, spec = load_navigator(str(file))
     traversal = Traversal(navigator, spec)

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tomllib
 import types
 from pathlib import Path
 
@@ -42,3 +43,14 @@ def test_the_shown_module_becomes_an_extractor(monkeypatch):
     exec(compile("\n".join(python_blocks("extractors.md")[:2]), "extractors.md", "exec"), {})
     spec = runs[1][0].spec()
     assert (spec.name, spec.preprocessing.size, spec.preprocessing.align) == ("my-encoder", (112, 112), "tight")
+
+
+def test_the_shown_asset_is_one_that_the_manifest_takes():
+    from ghbench.assets.model import Asset
+
+    text = (ROOT / "docs" / "hosting-weights.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    ((name, entry),) = tomllib.loads(shown).items()
+    asset = Asset(name=name, **entry)
+    assert [source.kind for source in asset.sources] == ["url", "user"]
+    assert asset.size == entry["members"]["model.safetensors"]["size"]
