@@ -98,7 +98,7 @@ edits: $(VENV)/.test
 # The pages are plain Markdown: check their links, the commands and the code they show; then the same pages as a site.
 docs: $(VENV)/.test
 	$(BIN)/python -m pytest tests/docs
-	$(BIN)/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # Evaluate what leaderboards/published.toml lists and write the tables; PAGES="orl harmonization" for some of them.
 leaderboards: $(VENV)/.run

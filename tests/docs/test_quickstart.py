@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 PAGE = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text(encoding="utf-8")
@@ -15,7 +14,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text(encoding
 
 @pytest.fixture
 def models(tmp_path):
-    """What the page takes for granted: a file of weights, a folder of transformers, features from elsewhere."""
+    """What the page takes for granted: a file of weights, a folder of transformers."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("transformers", reason="needs the extra hf")
     from ghbench_baselines.vision_models import import_timm
@@ -30,7 +29,6 @@ def models(tmp_path):
     vit = transformers.ViTModel(transformers.ViTConfig(**small, image_size=32, patch_size=8))
     vit.save_pretrained(tmp_path / "my-vit")
     transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "my-vit")
-    np.save(tmp_path / "features.npy", np.random.default_rng(0).normal(size=(400, 8)).astype(np.float32))
     return tmp_path
 
 
