@@ -1,0 +1,314 @@
+"""What pairs of images teach a code: autoencoders of equal width on pairs by several navigators, beside their rivals.
+
+Each arm with a strength to choose is trained with three of them on three seeds. UDR, which needs no factor, chooses,
+and only then are the other seeds trained. What is found is kept in `results/representation_arms.json` one training at a
+time, and the table says how many there are: a later call goes on from there. `--quick` trains each arm for a moment and
+keeps no table.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import cache
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from evaluated import evaluated
+from ghbench_tasks.disentanglement import CONSTANTS, disentanglement
+from record import RESULTS, write
+from scipy import stats
+from training import AT_ONCE, train
+
+from ghbench import locations, registry
+from ghbench.contrafeat.representation.files import build_representation, describe_representation
+from ghbench.data.sprites import FACTORS
+from ghbench.errors import UserError
+from ghbench.generators.loading import generator_plugin
+from ghbench.metrics.disentanglement.unsupervised import udr
+
+QUICK = "--quick" in sys.argv
+GENERATOR = "tiny" if QUICK else "stylegan2-sprites64"
+CODES = len(FACTORS)
+KEPT = 64 if QUICK else 10_000
+"""Different images that an arm learns from, as single images or half as many pairs."""
+SEEN = 256 if QUICK else 60_000
+"""Images in a training, repeated ones too; at most five minutes of one core."""
+NAVIGATED = 64 if QUICK else 5_000
+"""Images that a navigator is trained with."""
+CHOOSING, SEEDS, COMPARED = (2, 2, 60) if QUICK else (3, 10, 1_000)
+"""Seeds on which a strength is chosen; seeds in all; training images on which UDR compares codes."""
+BETAS = ("beta=1", "beta=4", "beta=16")
+TASK = disentanglement(registry.parse("sprites:train=200,test=200") if QUICK else None, dci="lgbm")
+NAVIGATING = Lock()
+SHOWN = ("dci-disentanglement[lgbm]", "dci-completeness[lgbm]", "mig", "factor-vae", "sap", "modularity")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A way to learn a code.
+
+    Args:
+        what: In words.
+        data: Spec string of its images or pairs; `SEED` stands for the seed, `NAVIGATOR` for a navigator's run.
+        strengths: Options of which one is chosen; a single one is not.
+        generated: Whether a generator draws its images.
+        pairs: Whether they are pairs.
+    """
+
+    what: str
+    data: str
+    strengths: tuple[str, ...] = BETAS
+    generated: bool = False
+    pairs: bool = False
+
+
+def _along(navigator: str) -> str:
+    spec = registry.parse(navigator).nested("navigator")
+    options = ",".join(f"{key}={value}" for key, value in {**spec, "count": str(KEPT // 2)}.items())
+    return f"generated-pairs:{options}"
+
+
+def _directions(name: str, extra: str = "") -> str:
+    return _along(f"{name}:generator={GENERATOR},directions={CODES}{extra}")
+
+
+DRAWN = {"generated": True, "pairs": True}
+SPRITES = f"sprites:train={KEPT},test=0"
+ARMS = {
+    "vae": Arm("single sprites: a VAE", SPRITES, BETAS[:1]),
+    "vae-drawn": Arm(
+        "single images of the generator: a VAE", f"renders:generator={GENERATOR},first=0,count={KEPT}", BETAS[:1],
+        generated=True,
+    ),
+    "random": Arm("pairs along random directions", _directions("random-directions", ",seed=SEED"), **DRAWN),
+    "sefa": Arm("pairs along SeFa's directions", _directions("sefa"), **DRAWN),
+    "ganspace": Arm("pairs along GANSpace's directions", _directions("ganspace"), **DRAWN),
+    "contrafeat": Arm(
+        "pairs along ContraFeat's directions, trained with each seed", _along("contrafeat:weights=NAVIGATOR"), **DRAWN
+    ),
+    "true": Arm("pairs that differ in one true factor", f"sprite-pairs:count={KEPT // 2}", pairs=True),
+    "beta-vae": Arm("single sprites: a beta-VAE", SPRITES, ("beta=2", *BETAS[1:])),
+    "factor-vae": Arm("single sprites: a FactorVAE", SPRITES, ("gamma=3", "gamma=6", "gamma=12")),
+}  # fmt: skip
+MINE, RIVALS = "contrafeat", ("random", "sefa", "ganspace", "vae-drawn", "vae", "beta-vae", "factor-vae")
+PCA = f"pca:components={CODES},fit=sprites,fit.train={KEPT},fit.test=0"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training."""
+
+    arm: str
+    strength: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of its folder."""
+        return f"arm-{'quick-' * QUICK}{self.arm}-{self.strength.replace('=', '')}-{self.seed}"
+
+    @property
+    def navigator(self) -> str:
+        """Name of the run of its navigator."""
+        return f"arm-{'quick-' * QUICK}navigator-{self.seed}"
+
+    @property
+    def commands(self) -> dict[str, str]:
+        """The commands that train it, by the names of their runs: that of its navigator first where it has one."""
+        arm, found = ARMS[self.arm], {}
+        if "NAVIGATOR" in arm.data:
+            found[self.navigator] = (
+                f"ghbench train contrafeat --generator {GENERATOR} --variant binary --directions {CODES} "
+                f"--images {NAVIGATED} --seed {self.seed} --run {self.navigator} --precision 32-true --no-compile"
+            )
+        data = arm.data.replace("SEED", str(self.seed)).replace("NAVIGATOR", self.navigator)
+        found[self.name] = (
+            f"ghbench train representation --data {data} --images {SEEN // (1 + arm.pairs)} --seed {self.seed} "
+            f"--run {self.name} -o codes={CODES} -o {self.strength} --precision 32-true"
+        )
+        return found
+
+    @property
+    def made_by(self) -> str:
+        """All of them."""
+        return "; ".join(self.commands.values())
+
+
+@dataclass
+class Ledger:
+    """What was found, kept in the benchmark's file.
+
+    Args:
+        scores: By run: what made it, and its metrics.
+        choices: By arm and strength: what made the runs, and their mean UDR.
+    """
+
+    scores: dict[str, dict[str, Any]] = field(default_factory=dict)
+    choices: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls) -> Ledger:
+        """What earlier calls found."""
+        path = RESULTS / "representation_arms.json"
+        known = json.loads(path.read_text())["found"] if path.is_file() and not QUICK else {}
+        return cls(known.get("scores", {}), known.get("choices", {}))
+
+    def has(self, run: Run) -> bool:
+        """Whether it was evaluated as it would be made now."""
+        return self.scores.get(run.name, {}).get("made by") == run.made_by
+
+    def chosen(self, arm: str) -> str | None:
+        """The strength with the highest UDR; None before all are known."""
+        strengths = ARMS[arm].strengths
+        if len(strengths) == 1:
+            return strengths[0]
+        known = [self.choices.get(f"{arm}, {strength}", {}) for strength in strengths]
+        if any(one.get("made by") != _made_by(arm, strength) for one, strength in zip(known, strengths, strict=True)):
+            return None
+        return max(zip(strengths, known, strict=True), key=lambda pair: pair[1]["udr"])[0]
+
+    def values(self, arm: str) -> np.ndarray:
+        """Metrics [seeds, SHOWN] at the chosen strength, of the seeds that there are."""
+        strength = self.chosen(arm)
+        runs = [Run(arm, strength, seed) for seed in range(SEEDS)] if strength else []
+        return np.array([[self.scores[run.name][name] for name in SHOWN] for run in runs if self.has(run)])
+
+
+def main() -> None:
+    """Train what is missing, choose, train again, and write the table after each training."""
+    ledger, skipped = Ledger.read(), _skipped()
+    arms = [arm for arm in ARMS if arm not in skipped]
+    _work(ledger, skipped, (
+        Run(arm, strength, seed) for seed in range(CHOOSING) for arm in arms for strength in ARMS[arm].strengths
+    ))  # fmt: skip
+    for arm in arms:
+        for strength in ARMS[arm].strengths:
+            _compare(ledger, arm, strength)
+    later = [(arm, ledger.chosen(arm), seed) for seed in range(CHOOSING, SEEDS) for arm in arms]
+    _work(ledger, skipped, (Run(arm, strength, seed) for arm, strength, seed in later if strength))
+    write_table(ledger, skipped)
+
+
+def _skipped() -> dict[str, str]:
+    """Arms whose generator is not there, and why."""
+    try:
+        generator_plugin(GENERATOR).spec()
+    except UserError as error:
+        return {name: error.message for name, arm in ARMS.items() if arm.generated}
+    return {}
+
+
+def _work(ledger: Ledger, skipped: dict[str, str], runs: Iterable[Run]) -> None:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        started = {pool.submit(_train, run): run for run in runs if not ledger.has(run)}
+        for future in as_completed(started):
+            future.result()
+            run = started[future]
+            result, _ = evaluated(f"contrafeat-codes:weights={run.name}", TASK)
+            values = {metric.metric: metric.value for metric in result.metrics}
+            ledger.scores[run.name] = {"made by": run.made_by, **{name: values[name] for name in SHOWN}}
+            write_table(ledger, skipped)
+
+
+def _train(run: Run) -> None:
+    *navigator, own = run.commands.items()
+    with NAVIGATING:  # arms of several strengths share one
+        for name, command in navigator:
+            train(name, command.split())
+    train(own[0], own[1].split())
+
+
+def _made_by(arm: str, strength: str) -> str:
+    return " | ".join(Run(arm, strength, seed).made_by for seed in range(CHOOSING))
+
+
+def _compare(ledger: Ledger, arm: str, strength: str) -> None:
+    """Work out how far trainings that differ in their seed agree on training images, unless it is known."""
+    import torch
+
+    key, made_by = f"{arm}, {strength}", _made_by(arm, strength)
+    if len(ARMS[arm].strengths) == 1 or ledger.choices.get(key, {}).get("made by") == made_by:
+        return
+    images = torch.from_numpy(registry.build("dataset", f"sprites:train={COMPARED},test=0").pixels())
+    inputs, tables, divergences = images.permute(0, 3, 1, 2).float() / 255, [], []
+    for seed in range(CHOOSING):
+        _train(Run(arm, strength, seed))  # where its files are gone
+        path = locations.cache() / "runs" / Run(arm, strength, seed).name / "model.safetensors"
+        with torch.no_grad():
+            means, logs = build_representation(describe_representation(path))(inputs)
+        tables.append(means.double().numpy())
+        divergences.append((0.5 * (means.square() + logs.exp() - 1 - logs)).mean(dim=0).double().numpy())
+    agreement = np.nan_to_num(udr(tables, divergences)).mean()
+    ledger.choices[key] = {"made by": made_by, "udr": float(agreement)}
+
+
+def write_table(ledger: Ledger, skipped: dict[str, str]) -> None:
+    """Write the table of what there is."""
+    rows = []
+    for name, arm in ARMS.items():
+        values = ledger.values(name)
+        count = skipped.get(name, f"{len(values)} of {SEEDS}")
+        cells = [_cell(column) for column in values.T] if len(values) else [""] * len(SHOWN)
+        chosen = (ledger.chosen(name) or "") if len(values) else ""
+        rows.append([arm.what, chosen, count, *cells])
+    rows += [_row(name, what) for name, what in (
+        (PCA, "principal components of sprites"), *((row.name, row.what) for row in CONSTANTS)
+    )]  # fmt: skip
+    text = f"""
+Mean over training seeds, and the 95 % interval by Student's t. Every arm: a code of {CODES} numbers, the same
+autoencoder, {KEPT:,} different images ({KEPT // 2:,} pairs), {SEEN:,} in a training; generated ones by `{GENERATOR}`.
+Each is judged by `{TASK.name}` on test images of sprites. Strengths were chosen among three by UDR on {CHOOSING} seeds
+and {COMPARED:,} training images, which looks at no factor; {SEEDS} seeds were planned at the chosen one.
+
+`{SHOWN[0]}` of {ARMS[MINE].what} less that of the others (Welch):
+
+{chr(10).join(filter(None, (_claim(ledger, rival) for rival in RIVALS))) or "not known yet"}
+
+UDR: {", ".join(f"{key}: {one['udr']:.3f}" for key, one in sorted(ledger.choices.items())) or "not known yet"}.
+
+Trained by, for the first seed and strength:
+
+```
+{chr(10).join(line for name, arm in ARMS.items() for line in Run(name, arm.strengths[0], 0).commands.values())}
+```
+"""
+    if QUICK:
+        print("\n".join(" | ".join(row) for row in rows), text)
+        return
+    head = ["taught by", "chosen", "seeds", *SHOWN]
+    found = {"scores": ledger.scores, "choices": ledger.choices}
+    write("representation_arms", "What pairs of images teach a code", text, head, rows, found=found)
+
+
+@cache
+def _row(system: str, what: str) -> list[str]:
+    """A system that is not trained; the runner keeps its result."""
+    result, _ = evaluated(system, TASK)
+    values = {metric.metric: metric.value for metric in result.metrics}
+    return [what, "", "", *(f"{values[name]:.3f}" for name in SHOWN)]
+
+
+def _cell(values: np.ndarray) -> str:
+    if len(values) < 2:
+        return f"{values.mean():.3f}"
+    reach = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return f"{values.mean():.3f} ± {reach:.3f}"
+
+
+def _claim(ledger: Ledger, rival: str) -> str:
+    mine, other = (ledger.values(arm) for arm in (MINE, rival))
+    if min(len(mine), len(other)) < 2:
+        return ""
+    test = stats.ttest_ind(mine[:, 0], other[:, 0], equal_var=False)
+    low, high = test.confidence_interval()
+    gain = mine[:, 0].mean() - other[:, 0].mean()
+    return f"* {ARMS[rival].what}: {gain:+.3f} [{low:+.3f}, {high:+.3f}], p {test.pvalue:.2g}"
+
+
+if __name__ == "__main__":
+    main()
