@@ -32,14 +32,15 @@ class Representation:
     """Means of the posterior of a trained autoencoder, whatever taught it.
 
     Args:
-        weights: Name of a run, or the path of a file or folder; by default the run `contrafeat-codes`.
+        weights: Name of a run, or the path of a file or folder; by default the run `contrafeat-codes`, or for a
+            subclass that of its method.
     """
 
     method: ClassVar[str] = ""
     """How it must have been trained; empty for any way."""
 
-    def __init__(self, weights: str = "contrafeat-codes") -> None:
-        self._weights, self._device = weights, "cpu"
+    def __init__(self, weights: str = "") -> None:
+        self._weights, self._device = weights or self.method or "contrafeat-codes", "cpu"
 
     def spec(self) -> ExtractorSpec:
         """Describe the extractor.
@@ -98,29 +99,15 @@ class Representation:
 
 
 class BetaVae(Representation):
-    """Means of the posterior of a beta-VAE, trained on single images.
-
-    Args:
-        weights: Name of a run, or the path of a file or folder; by default the run `beta-vae`.
-    """
+    """Means of the posterior of a beta-VAE, trained on single images; by default those of the run `beta-vae`."""
 
     method: ClassVar[str] = "beta-vae"
 
-    def __init__(self, weights: str = "beta-vae") -> None:
-        super().__init__(weights)
-
 
 class FactorVae(Representation):
-    """Means of the posterior of a FactorVAE, trained on single images.
-
-    Args:
-        weights: Name of a run, or the path of a file or folder; by default the run `factor-vae`.
-    """
+    """Means of the posterior of a FactorVAE, trained on single images; by default those of the run `factor-vae`."""
 
     method: ClassVar[str] = "factor-vae"
-
-    def __init__(self, weights: str = "factor-vae") -> None:
-        super().__init__(weights)
 
 
 def representation_file(weights: str, method: str = "") -> Path:
