@@ -78,7 +78,7 @@ def publish(page: Page, folder: Path = FOLDER, *, keep: bool = False, score: boo
     list_seals(folder)
     entries, notes = collect(task.name, folder, published=False)
     atomic.write_text(folder / page.file, render.markdown(rank_table(task, entries, notes)))
-    wrong = [f"{entry.path.name}: {line}" for entry in entries for line in check(entry, task).differences]
+    wrong = [f"{entry.path.name}: {line}" for entry in entries for line in check(entry, task, images=True).differences]
     if wrong or notes:
         sys.exit("\n".join([*notes, *wrong]))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,45 +14,67 @@ from ghbench.cli.first_run import command_for
 from ghbench.cli.terminal import print_json, say
 from ghbench.errors import MissingError
 
+if TYPE_CHECKING:
+    from ghbench.task import Task
+
 
 def verify(
-    task: Annotated[str, typer.Option("--task", "-t", help="Spec string of the task.", autocompletion=complete_tasks)],
-    published: Annotated[bool, typer.Option("--published/--own", help="Which results.")] = True,
+    paths: Annotated[list[Path] | None, typer.Argument(help="Results' JSON files, or folders of them.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option("--task", "-t", help="Spec string; without one each file's own.", autocompletion=complete_tasks),
+    ] = None,
+    published: Annotated[bool, typer.Option("--published/--own", help="Which results, without a PATH.")] = True,
+    images: Annotated[
+        bool, typer.Option("--images", help="Compare this machine's images too; fetches or draws them.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check that every number follows from its records, and that every result is of what it says.
+    """Check that every number follows from its records, by the task's protocol, and that every result is what it says.
 
     Exit code 1 where something differs, 3 where there is no result.
-    """
-    from ghbench.running.request import load_task
-    from ghbench.tables import Damage, collect, published_folder
-    from ghbench.tables.rescore import check
 
-    loaded = load_task(task)
-    name = loaded.name
-    entries, notes = collect(name, published_folder() if published else None, published=False, version=loaded.version)
-    if not entries and not notes:
-        # Of what ships with ghbench the user can make nothing; of one's own results, the first.
-        fix = f"ghbench verify -t {shlex.quote(task)} --own" if published else command_for(loaded, task)
-        raise MissingError(f"there is no {'published' if published else 'own'} result of {name} to verify", fix=fix)
-    checks = [check(entry, loaded) for entry in entries]
-    bad = sum(isinstance(note, Damage) for note in notes) + sum(bool(found.differences) for found in checks)
+    ghbench verify leaderboards/orl
+    """
+    from dataclasses import asdict
+
+    from ghbench.running.request import load_task
+    from ghbench.tables.verified import results_below
+    from ghbench.tables.verified import verify as verify_results
+
+    loaded = None if task is None else load_task(task)
+    found = list(verify_results(results_below(paths or _folder(loaded, task, published)), loaded, images=images))
+    if not found:
+        raise MissingError(f"there are no results in {', '.join(map(str, paths or ()))}", fix="ghbench verify")
+    bad = any(one.differences for one in found)
     if as_json:
-        rows = [
-            {"file": entry.path.name, "subject": entry.result.subject.spec_string, "agrees": not found.differences,
-             "differences": list(found.differences), "identity_unchecked": found.unchecked}
-            for entry, found in zip(entries, checks, strict=True)
-        ]  # fmt: skip
-        print_json({"task": name, "results": rows, "notes": list(notes)})
+        print_json({"results": [{**asdict(one), "agrees": not one.differences} for one in found]})
         sys.exit(1 if bad else 0)
-    for note in notes:
-        say(f"{'differs ' if isinstance(note, Damage) else 'left out'} {note}")
-    for entry, found in zip(entries, checks, strict=True):
-        say(f"{'differs' if found.differences else 'agrees '}  {entry.path.name}")
-        for line in found.differences:
+    for one in found:
+        say(f"{'differs' if one.differences else 'agrees '}  {one.file}")
+        for line in one.differences:
             say(f"         {line}")
-    unchecked = [f"{entry.path.name} ({found.unchecked})" for entry, found in zip(entries, checks, strict=True)
-                 if found.unchecked]  # fmt: skip
+    unchecked = [f"{one.file} ({one.unchecked})" for one in found if one.unchecked]
     if unchecked:
         say(f"numbers only, subject not compared with an installed plugin: {'; '.join(unchecked)}")
     sys.exit(1 if bad else 0)
+
+
+def _folder(loaded: Task | None, task: str | None, published: bool) -> list[Path]:
+    """The folder of all results, or of those of a task.
+
+    Raises:
+        MissingError: There is none in it.
+    """
+    from ghbench.results import files
+    from ghbench.tables import published_folder
+
+    whole = published_folder() if published else files.results_folder()
+    folder = whole if loaded is None else whole / files.task_folder(loaded.name)
+    if any(folder.rglob("*.json")):
+        return [folder]
+    what = f"{'published' if published else 'own'} result{f' of {loaded.name}' if loaded else ''}"
+    # Of what ships with ghbench the user can make nothing; of one's own results, the first.
+    own = f"ghbench verify{'' if task is None else f' -t {shlex.quote(task)}'} --own"
+    first = command_for(loaded, task) if loaded is not None else "ghbench run --extractor pixels --task orl"
+    raise MissingError(f"there is no {what} to verify", fix=own if published else first)

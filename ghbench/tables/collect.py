@@ -84,7 +84,7 @@ def collect(
         for path in files.result_files(files.task_folder(task), folder):
             try:
                 result = files.load(path)
-                _check_origin(result, task, listed)
+                check_origin(result, task, listed)
             except DataError as error:
                 notes.append(Damage(f"{path.name} left out: {error.message.partition(chr(10))[0]}"))
                 continue
@@ -101,7 +101,7 @@ def published_seals(folder: Path) -> Mapping[str, Mapping[str, str]] | None:
     return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def _check_origin(result: Result, task: str, listed: Mapping[str, Mapping[str, str]] | None) -> None:
+def check_origin(result: Result, task: str, listed: Mapping[str, Mapping[str, str]] | None) -> None:
     """Refuse what is of another task, made in the future, or published but not what its publisher listed."""
     if at_any_path(result.task.name) != at_any_path(task):
         raise DataError(f"it says that it is a result of {result.task.name!r}")

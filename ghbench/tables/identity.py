@@ -11,11 +11,13 @@ from ghbench.errors import UsageError, UserError
 from ghbench.extractor import ExtractorSpec, Subject, SubjectSpec
 from ghbench.results.schema import Result
 from ghbench.running.comparison import comparison, taught
-from ghbench.running.overlap import UNCHECKED, check_overlap
-from ghbench.running.record import feature_record, navigator_record, training_record
+from ghbench.running.overlap import UNCHECKED
+from ghbench.running.pair import Pair
+from ghbench.running.record import dataset_record, feature_record, navigator_record, training_record
 from ghbench.running.request import SubjectRequest, subject_request
 from ghbench.spec_string import SpecString, parse_recorded
 from ghbench.tables.collect import name_of
+from ghbench.tables.reproduce import options_of
 from ghbench.task import Task
 from ghbench.task_abilities import WithConstants
 
@@ -40,7 +42,7 @@ def seal_differences(result: Result) -> list[str]:
     return [] if result.seal == result.content_seal() else ["it was changed after it was written"]
 
 
-def identity_of(result: Result, task: Task) -> Identity:
+def identity_of(result: Result, task: Task, *, images: bool = False) -> Identity:
     """Compare what a result says of its subject with what the installed plugin of that name says; without a network.
 
     Only our own plugins and the task's constants are asked: no other package's code runs because a file names it.
@@ -48,7 +50,10 @@ def identity_of(result: Result, task: Task) -> Identity:
     Args:
         result: As read from its file.
         task: The task that the user named.
+        images: Whether to ask this machine's images too; a task's constants are made of them, and compared only then.
     """
+    if result.subject.constant and not images:
+        return Identity(unchecked="the task's own row, which is made of its images")
     try:
         request = _request(result)
         subject = _installed_subject(result, task, request)
@@ -61,7 +66,13 @@ def identity_of(result: Result, task: Task) -> Identity:
         return Identity(unchecked=f"{type(error).__name__}: {error}")
     if spec.version != result.subject.version and spec.name == result.subject.name:
         return Identity(unchecked=f"made with version {result.subject.version}, installed is {spec.version}")
-    return Identity(tuple(_differences(result, spec, task, title)))
+    lines, unchecked = _differences(result, spec, title), None
+    if images:
+        try:
+            lines += _image_differences(result, task)
+        except UserError as error:
+            unchecked = error.message.partition("\n")[0]
+    return Identity(tuple(lines), unchecked)
 
 
 def _request(result: Result) -> SubjectRequest:
@@ -94,7 +105,7 @@ def _installed_subject(result: Result, task: Task, request: SubjectRequest) -> S
     return built
 
 
-def _differences(result: Result, spec: SubjectSpec, task: Task, title: str) -> list[str]:
+def _differences(result: Result, spec: SubjectSpec, title: str) -> list[str]:
     recorded = result.subject
     pairs: list[tuple[str, object, object]] = [
         ("name", recorded.name, spec.name),
@@ -109,23 +120,30 @@ def _differences(result: Result, spec: SubjectSpec, task: Task, title: str) -> l
         now = feature_record(spec, levels, kept.policy, kept.align, kept.dtype, title)
         pairs.append(("features", kept, now))
     pairs.append(("navigator", result.navigator, navigator_record(spec)))
-    lines = [f"{what}: {_short(then)} in the file, {_short(now)} by the plugin" for what, then, now in pairs
-             if _plain(then) != _plain(now)]  # fmt: skip
-    return lines + _overlap_differences(result, spec, task)
+    return [f"{what}: {short(then)} in the file, {short(now)} by the plugin" for what, then, now in pairs
+            if plain(then) != plain(now)]  # fmt: skip
 
 
-def _overlap_differences(result: Result, spec: SubjectSpec, task: Task) -> list[str]:
-    """The sentence about training and test, where the task's images are on this machine."""
-    try:
-        judged = [(role.dataset, role.split) for role in task.roles().values() if role.judged]
-        now = check_overlap(spec, judged, task.protocol())
-    except UserError:
-        return []
-    return (
-        []
-        if _kind_of_overlap(now) == _kind_of_overlap(result.overlap)
-        else [f"overlap: {_short(result.overlap)} in the file, {_short(now)} now"]
-    )
+def _image_differences(result: Result, task: Task) -> list[str]:
+    """Images, overlap and digest, as a run of the same pair on this machine would write them.
+
+    Raises:
+        UserError: The images are not on this machine, or the pair cannot be run.
+    """
+    pair = Pair(subject_request(name_of(result), task), task, options_of(result, task), "verify")
+    lines = []
+    for role in dict.fromkeys([*result.datasets, *pair.roles]):
+        recorded, data = result.datasets.get(role), pair.roles.get(role)
+        now = None if data is None else dataset_record(data, {}, None)
+        for part in ("images", "content_digest", "annotations_digest", "split", "judged"):
+            then, here = (None if one is None else getattr(one, part) for one in (recorded, now))
+            if then != here:
+                lines.append(f"role {role}, {part}: {short(then)} in the file, {short(here)} on this machine")
+    if _kind_of_overlap(pair.overlap) != _kind_of_overlap(result.overlap):
+        lines.append(f"overlap: {short(result.overlap)} in the file, {short(pair.overlap)} now")
+    if pair.digest != result.digest:
+        lines.append(f"digest: {result.digest} in the file, {pair.digest} by what it says")
+    return lines
 
 
 def _kind_of_overlap(sentence: str) -> str:
@@ -133,15 +151,16 @@ def _kind_of_overlap(sentence: str) -> str:
     return next((kind for kind in ("none", UNCHECKED) if sentence.startswith(kind)), "found")
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """As JSON has it: lists for tuples."""
     if isinstance(value, BaseModel):
-        return _plain(value.model_dump(mode="json"))
+        return plain(value.model_dump(mode="json"))
     if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+        return {str(key): plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """A value in at most 80 letters."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

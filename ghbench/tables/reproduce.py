@@ -68,7 +68,7 @@ def reproduce(path: Path, extraction: ExtractionOptions | None = None) -> Reprod
         raise UsageError(f"{task.name} has no row of its own called {subject!r}")
     with tempfile.TemporaryDirectory() as folder:
         options = replace(
-            _options(recorded, task), extraction=extraction or ExtractionOptions(), results=Path(folder) / "results",
+            options_of(recorded, task), extraction=extraction or ExtractionOptions(), results=Path(folder) / "results",
             store=FeatureStore(Path(folder) / "features"),
         )  # fmt: skip
         again = runner.run(subject, load_task(task), options)
@@ -130,7 +130,7 @@ def _text(value: MetricValue) -> str:
     return f"{value.value} {value.interval or value.standard_error or ''}".strip()
 
 
-def _options(recorded: Result, task: Task) -> RunOptions:
+def options_of(recorded: Result, task: Task) -> RunOptions:
     """How it was run; a task that fixes the alignment needs none."""
     kept = recorded.features
     own = RunOptions(seed=recorded.provenance.seed, limit=recorded.limit)

@@ -1,30 +1,41 @@
-"""Checking a result: score its records again and compare, and compare its subject with the installed one."""
+"""Checking a result: score its records again and compare, and compare its task and subject with the installed ones."""
 
 from __future__ import annotations
 
 import math
 
+import pandas as pd
+
 from ghbench.errors import UserError
 from ghbench.results import files, scoring
-from ghbench.results.schema import MetricValue
+from ghbench.results.schema import MetricValue, Result
+from ghbench.running.record import task_record
 from ghbench.spec_string import at_any_path
 from ghbench.tables.collect import Entry
-from ghbench.tables.identity import Identity, identity_of, seal_differences
+from ghbench.tables.identity import Identity, identity_of, plain, seal_differences, short
 from ghbench.task import Task
 
 
-def check(entry: Entry, task: Task) -> Identity:
-    """All that can be checked of a result: its seal, its numbers, its subject; never raises for what a file says."""
+def check(entry: Entry, task: Task, *, images: bool = False) -> Identity:
+    """All that can be checked of a result: its seal, numbers, task and subject; never raises for what a file says.
+
+    Args:
+        entry: A result and its records.
+        task: The task that it is compared with.
+        images: Whether to ask this machine's images too, which may have to be fetched or drawn: are they the same, do
+            they overlap with the training images, and does the result's own digest follow?
+    """
     try:
         numbers = differences(entry, task)
     except Exception as error:  # noqa: BLE001 - whoever wrote the records chose what the task's code meets in them
         numbers = [error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"]
-    subject = identity_of(entry.result, task)
-    return Identity((*seal_differences(entry.result), *numbers, *subject.differences), subject.unchecked)
+    subject = identity_of(entry.result, task, images=images)
+    found = (*seal_differences(entry.result), *_place(entry), *numbers, *subject.differences)
+    return Identity(found, subject.unchecked)
 
 
 def differences(entry: Entry, task: Task, tolerance: float = 1e-9) -> list[str]:
-    """What differs between a result's metrics and those of its records, scored now.
+    """What differs between a result's task, counts and metrics, and those of the task and the records, scored now.
 
     Args:
         entry: A result and its records.
@@ -42,17 +53,54 @@ def differences(entry: Entry, task: Task, tolerance: float = 1e-9) -> list[str]:
         return [f"the file says that it is a result of {result.task.name!r}, not of {task.name!r}"]
     if task.version != result.task.version:
         return [f"made with version {result.task.version} of the task, this is version {task.version}"]
+    lines = _protocol_differences(result, task)
     records = files.load_records(entry.path, result)
+    lines += _count_differences(result, task, records)
     draws = scoring.replicates(task, records, seed=result.provenance.seed, stream=result.digest)
     again = scoring.metric_values(task, records, draws)
     now = {(metric.metric, metric.level): metric for metric in again}
     then = {(metric.metric, metric.level): metric for metric in result.metrics}
-    lines = [f"{_label(key)} is only on one side" for key in [*then, *now] if key not in now or key not in then]
+    lines += [f"{_label(key)} is only in the file" for key in then if key not in now]
+    lines += [f"{_label(key)} is not in the file, but follows from the records" for key in now if key not in then]
     for key in [key for key in then if key in now]:
         for part, value, recorded in zip(_PARTS, _numbers(now[key]), _numbers(then[key]), strict=True):
             if not _agree(value, recorded, tolerance):
                 lines.append(f"{_label(key)}, {part}: {value} now, {recorded} in the file")
     return lines
+
+
+def _place(entry: Entry) -> list[str]:
+    """A file is called after subject and digest: another name is that of another result."""
+    belongs = files.path_of(entry.result, entry.path.parent.parent)
+    if belongs == entry.path:
+        return []
+    here, there = (f"{path.parent.name}/{path.name}" for path in (entry.path, belongs))
+    return [f"the file is {here}; what it says belongs into {there}"]
+
+
+def _protocol_differences(result: Result, task: Task) -> list[str]:
+    now = task_record(task)
+    metrics = {"metrics": (result.task.metrics, now.metrics)}
+    names = dict.fromkeys([*result.task.protocol, *now.protocol])
+    protocol = {f"protocol, {key}": (result.task.protocol.get(key), now.protocol.get(key)) for key in names}
+    return [
+        f"{what}: {short(then)} in the file, {short(one)} by the task"
+        for what, (then, one) in {**metrics, **protocol}.items()
+        if plain(then) != plain(one)
+    ]
+
+
+def _count_differences(result: Result, task: Task, records: pd.DataFrame) -> list[str]:
+    lines = []
+    if twice := int(records.duplicated().sum()):
+        lines.append(f"{twice} of the records are there twice; each is of one item")
+    units = scoring.units_of(task, records)
+    pairs = [("records", result.counts and result.counts.records, len(records))]
+    if units is not None and result.counts is not None:
+        counts = result.counts
+        pairs += [("units", f"{counts.units} {counts.unit}", f"{units.count} {units.kind}")]
+        pairs += [("which units", counts.units_digest, units.digest)]
+    return lines + [f"{what}: {then} in the file, {now} by its records" for what, then, now in pairs if then != now]
 
 
 _PARTS = ("value", "low", "high", "standard error")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -107,3 +107,16 @@ class Knn(LabelledTask):
             sample_weight: float64 [N], None for all ones.
         """
         return accuracies(records, COLUMNS, sample_weight)
+
+    def score_replicates(
+        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
+    ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
+        """The same of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
+        chosen = [column for column in COLUMNS if column in records and (metrics is None or COLUMNS[column] in metrics)]
+        right = records[chosen].to_numpy() == records[["class"]].to_numpy()
+        unit = self.units(records).first
+        total, found = (np.zeros((multiplicity.shape[1], len(chosen))) for _ in range(2))
+        np.add.at(found, unit, right)
+        np.add.at(total, unit, 1)
+        shares = (multiplicity @ found) / (multiplicity @ total)
+        return {(COLUMNS[column], None): shares[:, place] for place, column in enumerate(chosen)}

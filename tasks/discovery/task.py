@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 
 from ghbench import registry
 from ghbench.errors import UsageError
@@ -174,21 +175,38 @@ class Discovery:
         attribute = records["attribute"].to_numpy()
         whole = records["seed"].to_numpy() < 0
         moved, faces = attribute >= 0, (attribute < 0) & ~whole
-        raw, standardised = (self._means(records[moved], weight[moved], name) for name in ("shift", "standardised"))
+        alone, of_moved = np.arange(moved.sum()), weight[moved][None]
+        means = (self._means(records[moved], of_moved, alone, name)[0] for name in ("shift", "standardised"))
         lost, error = _mean_over_codes(records[faces], weight[faces])
         about = records[whole]
-        return [
-            Score("selectivity", scores.disentanglement(standardised)),
-            Score("selectivity-held", scores.selectivity(standardised[:, list(self._predictor.held)], scores.EFFECT)),
-            Score("named", float(scores.named(standardised).sum())),
-            Score("effect", float(np.abs(standardised).max(axis=1).mean())),
-            Score("identity-loss", lost, standard_error=error),
-            Score("disentanglement", scores.disentanglement(raw)),
-            Score("disentanglement-raw", scores.disentanglement(raw, normalised=False)),
-            Score("discovered", float(scores.discovered(raw))),
-            Score("rows", float(about["rows"].mean())),
-            Score("scale", float(about["scale"].mean())),
-        ]
+        found = self._of_means(*means) | {
+            "identity-loss": lost, "rows": float(about["rows"].mean()), "scale": float(about["scale"].mean())
+        }  # fmt: skip
+        errors = {"identity-loss": error}
+        return [Score(one.name, found[one.name], standard_error=errors.get(one.name)) for one in METRICS]
+
+    def score_replicates(
+        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
+    ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
+        """All that has units, of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
+        del metrics
+        moved = records["attribute"].to_numpy() >= 0
+        code = self.units(records).first[moved]
+        means = (self._means(records[moved], multiplicity, code, name) for name in ("shift", "standardised"))
+        draws = [self._of_means(*one) for one in zip(*means, strict=True)]
+        return {(name, None): np.array([draw[name] for draw in draws]) for name in draws[0]}
+
+    def _of_means(self, raw: NDArray[np.float64], standardised: NDArray[np.float64]) -> dict[str, float]:
+        """Scores of mean changes [K, A], as they are and standardised."""
+        return {
+            "selectivity": scores.disentanglement(standardised),
+            "selectivity-held": scores.selectivity(standardised[:, list(self._predictor.held)], scores.EFFECT),
+            "named": float(scores.named(standardised).sum()),
+            "effect": float(np.abs(standardised).max(axis=1).mean()),
+            "disentanglement": scores.disentanglement(raw),
+            "disentanglement-raw": scores.disentanglement(raw, normalised=False),
+            "discovered": float(scores.discovered(raw)),
+        }
 
     def units(self, records: pd.DataFrame) -> Units:
         """Codes: every direction of every method is tried on the same ones."""
@@ -198,14 +216,16 @@ class Discovery:
         return Units("codes", unit.astype(np.int64), None, len(names), names.tolist())
 
     @staticmethod
-    def _means(records: pd.DataFrame, weight: NDArray[np.float64], column: str) -> NDArray[np.float64]:
-        """Weighted mean changes [K, A]."""
+    def _means(
+        records: pd.DataFrame, weight: NDArray[np.float64], group: NDArray[np.int64], column: str
+    ) -> NDArray[np.float64]:
+        """Mean changes [B, K, A] under weights [B, G] of groups of records; `group` [N] says which each is in."""
         direction, attribute = (records[name].to_numpy().astype(np.int64) for name in ("direction", "attribute"))
         shape = direction.max() + 1, attribute.max() + 1
-        cell = direction * shape[1] + attribute
-        size = int(shape[0] * shape[1])
-        total = np.bincount(cell, weight * records[column].to_numpy(np.float64), size)
-        return np.asarray((total / np.bincount(cell, weight, size)).reshape(shape))
+        place, size = (group, direction * shape[1] + attribute), (weight.shape[1], int(shape[0] * shape[1]))
+        total = sparse.csr_array((records[column].to_numpy(np.float64), place), size)
+        count = sparse.csr_array((np.ones(len(records)), place), size)
+        return np.asarray((weight @ total) / (weight @ count)).reshape(-1, *shape)
 
     @cached_property
     def _predictor(self) -> FaceAttributes:
