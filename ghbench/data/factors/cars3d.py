@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,10 +59,10 @@ class Cars3d(FactorImages):
             return
         with self._archive() as archive:
             for member in archive:
-                stream = archive.extractfile(member) if _is_car(member) else None
-                if stream is not None:
+                packed = archive.extractfile(member) if _is_car(member) else None
+                if packed is not None:
                     name = PurePosixPath(member.name).name
-                    yield self._first(name), _images(self.path / name, stream)
+                    yield self._first(name), _images(self.path / name, packed)
 
     def _first(self, name: str) -> int:
         return AZIMUTHS * ELEVATIONS * self._names.index(name)
@@ -97,14 +97,15 @@ def _images(path: Path, stream: IO[bytes]) -> NDArray[np.uint8]:
     Raises:
         DataError: The file is none, is too large, or has another array; read without running anything in it.
     """
-    from scipy.io import loadmat, whosmat
+    from scipy import io as matlab
 
+    reader: Any = matlab  # its stubs do not know that it reads streams
     content = stream.read(LARGEST + 1)
     try:
         # Types are looked at first: only an array of numbers of this shape is read.
-        if len(content) > LARGEST or (VARIABLE, SHAPE, "uint8") not in whosmat(io.BytesIO(content)):
+        if len(content) > LARGEST or (VARIABLE, SHAPE, "uint8") not in reader.whosmat(io.BytesIO(content)):
             raise ValueError(f"has no variable {VARIABLE}, uint8 {SHAPE}")
-        values = loadmat(io.BytesIO(content), variable_names=[VARIABLE])[VARIABLE]
+        values = reader.loadmat(io.BytesIO(content), variable_names=[VARIABLE])[VARIABLE]
     except Exception as error:
         raise DataError(f"{path} is not a car of Cars3D: {error}"[:400], fix="get it again") from error
     return np.asarray(values, np.uint8).transpose(3, 4, 0, 1, 2).reshape(-1, SIDE, SIDE, 3)

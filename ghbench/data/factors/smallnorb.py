@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +84,7 @@ class SmallNorb(FactorImages):
         for part in PARTS:
             with opened_matrix(self._file(part, "dat")) as (stream, shape, dtype):
                 for pairs in _rows(stream, shape, dtype):
-                    yield start, pairs[:, 0]
+                    yield start, np.asarray(pairs[:, 0], np.uint8)
                     start += len(pairs)
 
     def _files(self) -> Sequence[Path]:
@@ -99,7 +99,7 @@ class SmallNorb(FactorImages):
 
 
 @contextmanager
-def opened_matrix(path: Path) -> Iterator[tuple[IO[bytes], tuple[int, ...], np.dtype[np.integer]]]:
+def opened_matrix(path: Path) -> Iterator[tuple[Any, tuple[int, ...], np.dtype[Any]]]:
     """A file in NORB's matrix format, gzipped or not, at its first value; with the shape and dtype of its values.
 
     The format, all little-endian: a magic number for the type, the number of dimensions, at least three sizes, of which
@@ -122,7 +122,7 @@ def opened_matrix(path: Path) -> Iterator[tuple[IO[bytes], tuple[int, ...], np.d
             yield stream, sizes, np.dtype(KINDS[magic])
 
 
-def _rows(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[np.integer]) -> Iterator[NDArray[np.integer]]:
+def _rows(stream: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[NDArray[np.integer[Any]]]:
     """Values in parts of some rows.
 
     Raises:
