@@ -140,6 +140,7 @@ def representation(
     generator: Annotated[
         str, typer.Option("--generator", "-g", help="Draws the pairs; default: the navigator's.")
     ] = "",
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs that are drawn; each is seen several times.")] = 20_000,
     data: Annotated[str | None, typer.Option(help="Instead of a navigator: a dataset of images or of pairs.")] = None,
     images: Annotated[int, typer.Option(min=1, help="Pairs, or images, in total.")] = 100_000,
     until: Until = 0, seed: Seed = 0, option: Settings = None, precision: PrecisionOption = "auto",
@@ -159,7 +160,9 @@ def representation(
     if navigator is not None:
         known = {plugin.name for plugin in plugins("extractor")}
         navigator = navigator if parse(navigator).name in known else f"contrafeat:weights={navigator}"
-        own = {**parse(navigator).nested("navigator"), **({"generator": generator} if generator else {})}
+        own = {**parse(navigator).nested("navigator"), "count": str(pairs)} | (
+            {"generator": generator} if generator else {}
+        )
         data = str(SpecString("generated-pairs", options=own))
     recipe = RepresentationRecipe(str(data), option or [], seed)
     _train(recipe, run, images, seed, precision, accelerator, devices, compiled, until)

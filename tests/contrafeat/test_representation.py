@@ -121,9 +121,9 @@ def test_a_code_learns_from_pairs_and_is_an_extractor():
 
 
 def test_a_navigator_makes_the_pairs():
-    navigator = "ganspace:generator=tiny,directions=3"
-    trained("--navigator", navigator, "--images", "64", "-o", "codes=3", "-o", "batch=8", "--until", "32")
-    trained("--navigator", navigator, "--images", "64", "-o", "codes=3", "-o", "batch=8")
+    pairs = ["--navigator", "ganspace:generator=tiny,directions=3", "--pairs", "32"]
+    trained(*pairs, "--images", "64", "-o", "codes=3", "-o", "batch=8", "--until", "32")
+    trained(*pairs, "--images", "64", "-o", "codes=3", "-o", "batch=8")
     spec = registry.build("extractor", "contrafeat-codes:weights=rep").spec()
     assert spec.training.domain == "in-generator"
     assert len(spec.training.networks) == 2
