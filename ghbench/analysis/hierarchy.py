@@ -176,8 +176,7 @@ def _interactions(scores: Floats) -> Floats:
 
 def _running(options: RunOptions) -> Find:
     def find(system: str, task: Task, levels: tuple[str, ...]) -> tuple[Result, pd.DataFrame]:
-        chosen = {"level": "+".join(levels), "policy": "each"} if levels else {}
-        result = runner.run(system, task, options, **chosen)
+        result = runner.run(system, task, options, level="+".join(levels) or None, policy="each" if levels else None)
         return result, files.load_records(files.path_of(result, options.results), result)
 
     return find

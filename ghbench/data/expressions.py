@@ -68,8 +68,8 @@ def _probabilities(images: Tensor, weights: dict[str, Tensor]) -> Tensor:
         return functional.conv2d(values, weights[f"{name}/pointwise_kernel"])
 
     def normalised(values: Tensor, number: int) -> Tensor:
-        parts = [weights[f"batch_normalization_{number}/{part}"] for part in _NORM]
-        return functional.batch_norm(values, *parts, eps=EPSILON)
+        mean, variance, scale, shift = (weights[f"batch_normalization_{number}/{part}"] for part in _NORM)
+        return functional.batch_norm(values, mean, variance, scale, shift, eps=EPSILON)
 
     values = images
     for number in (1, 2):

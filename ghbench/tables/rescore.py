@@ -95,7 +95,7 @@ def _count_differences(result: Result, task: Task, records: pd.DataFrame) -> lis
     if twice := int(records.duplicated().sum()):
         lines.append(f"{twice} of the records are there twice; each is of one item")
     units = scoring.units_of(task, records)
-    pairs = [("records", result.counts and result.counts.records, len(records))]
+    pairs: list[tuple[str, object, object]] = [("records", result.counts and result.counts.records, len(records))]
     if units is not None and result.counts is not None:
         counts = result.counts
         pairs += [("units", f"{counts.units} {counts.unit}", f"{units.count} {units.kind}")]
