@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from ghbench.cli.terminal import say
 
 app = typer.Typer(no_args_is_help=True)
-Kind = Literal["extractor", "navigator", "task"]
+Kind = Literal["extractor", "navigator", "task", "dataset", "generator"]
 
 
 @app.command("new")
@@ -34,28 +34,17 @@ def new(
 @app.command("check")
 def check(
     plugin: Annotated[str, typer.Argument(help="Spec string: a name, my_pkg.my_module:MyNet, ./my.py:Net.")],
-    kind: Annotated[Kind, typer.Option(help="What it is; navigators are extractors.")] = "extractor",
+    kind: Annotated[Kind | None, typer.Option(help="What it is; default: what it shows itself to be.")] = None,
 ) -> None:
     """Check a plugin against the contract of its kind; exit code 1 with the sentence that does not hold.
 
     ghbench plugin check my_pkg.my_module:MyNet
     """
     from ghbench.errors import DataError
-    from ghbench.running.request import load_task, subject_request
-    from ghbench.testing import ConformanceError, check_extractor, check_navigator, check_task
+    from ghbench.testing import ConformanceError, check_plugin
 
     try:
-        if kind == "task":
-            task = load_task(plugin)
-            check_task(task)
-            name = task.name
-        else:
-            subject: Any = subject_request(plugin).build()
-            directs = hasattr(subject, "directions")
-            if kind == "navigator" and not directs:
-                raise ConformanceError(f"{plugin} has no directions(codes)")
-            kind = "navigator" if directs else "extractor"
-            name = (check_navigator if kind == "navigator" else check_extractor)(subject).name
+        found, name = check_plugin(plugin, kind)
     except ConformanceError as error:
-        raise DataError(str(error), fix="docs/extractors.md and docs/tasks.md say what is expected") from error
-    say(f"{name} keeps the contract of {kind}s")
+        raise DataError(str(error), fix="the page of its kind in docs/ says what is expected") from error
+    say(f"{name} keeps the contract of {found}s")

@@ -48,7 +48,7 @@ class Generator(Protocol):
         """Style codes by level, each [N, code_width].
 
         Codes are canonical unless `raw`: factors that cancel in the image are divided out, so that one image has one
-        code.
+        code. Raw ones are what the affine layers give, and may be wider.
         """
         ...
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.extractor import Decoder, Encoder, Extractor, ExtractorSpec, Navigator
+from ghbench.imaging import ALIGNMENTS, RESIZES
 from ghbench.testing.pictures import pictures
-from ghbench.testing.violation import ConformanceError, demand
+from ghbench.testing.violation import ConformanceError, demand, demand_texts, is_digest, pickled
 
 TOLERANCE = 1e-3
 """Largest difference between two extractions of one image, relative to the largest absolute value of its level.
@@ -25,9 +26,10 @@ or a network left in training mode, costs about 1.
 def check_extractor(extractor: Extractor, images: NDArray[np.uint8] | None = None) -> ExtractorSpec:
     """Check an extractor against the contract; nothing is said about how good it is.
 
-    The spec is complete, immutable and does not change. For encoders: levels and dimensions are the declared ones,
-    features are finite floats, the same every time, independent of the order of the images and of the batch size, and
-    the input is left as it was.
+    The spec is complete, immutable and does not change; the preprocessing that it names exists. Before its first use an
+    extractor can be pickled. For encoders: levels and dimensions are the declared ones, features are finite floats, the
+    same every time, of black, white and grey images too, independent of the order of the images, of the batch size and
+    of what another thread extracts meanwhile, and the input is left as it was.
 
     Args:
         extractor: What to check.
@@ -46,6 +48,7 @@ def check_extractor(extractor: Extractor, images: NDArray[np.uint8] | None = Non
         isinstance(extractor, Encoder | Decoder | Navigator),
         f"{spec.name} has none of the abilities extract(images), decode(features), directions(codes)",
     )
+    demand(pickled(extractor, spec.name).spec() == spec, f"{spec.name}: pickled, it has another spec")  # type: ignore[attr-defined]
     if isinstance(extractor, Encoder):
         images = pictures(spec.preprocessing.size) if images is None else images
         demand(
@@ -60,10 +63,8 @@ def check_extractor(extractor: Extractor, images: NDArray[np.uint8] | None = Non
 def _check_spec(spec: object) -> None:
     demand(isinstance(spec, ExtractorSpec), f"spec() returns {type(spec).__name__}, not ghbench's ExtractorSpec")
     assert isinstance(spec, ExtractorSpec)
-    for name in ("name", "version", "weights_digest", "licence", "backend"):
-        value = getattr(spec, name)
-        demand(isinstance(value, str) and value, f"spec().{name} is {value!r}, expected a text that is not empty")
-    demand(re.fullmatch(r"[0-9a-f]{64}", spec.weights_digest), f"{spec.name}: weights_digest is no hexadecimal sha256")
+    demand_texts("spec()", spec, ("name", "version", "weights_digest", "licence", "backend"))
+    demand(is_digest(spec.weights_digest), f"{spec.name}: weights_digest is no hexadecimal sha256")
     names = [level.name for level in spec.levels]
     demand(names and len(set(names)) == len(names), f"{spec.name}: levels must be named, each once, got {names}")
     demand(all(level.dim >= 1 for level in spec.levels), f"{spec.name}: every level needs a dimension of at least 1")
@@ -76,6 +77,10 @@ def _check_spec(spec: object) -> None:
     demand(spec.similarity in {"cosine", "l2"}, f"{spec.name}: similarity {spec.similarity!r} is not cosine or l2")
     size = spec.preprocessing.size
     demand(len(size) == 2 and min(size) >= 1, f"{spec.name}: preprocessing.size {size} is not (height, width)")
+    known = {"resize": RESIZES, "align": ALIGNMENTS}
+    for step, names_of in known.items():
+        named = getattr(spec.preprocessing, step)
+        demand(named in names_of, f"{spec.name}: preprocessing.{step} is {named!r}; choose from {', '.join(names_of)}")
     for level, mean in (spec.mean or {}).items():
         demand(level in names, f"{spec.name}: there is a mean for {level!r}, which is no level")
         demand(
@@ -104,6 +109,12 @@ def _check_encoder(extractor: Encoder, spec: ExtractorSpec, images: NDArray[np.u
         joined = {level: np.concatenate([part[level] for part in parts]) for level in untouched}
         _demand_close(spec, untouched, joined, f"features depend on the batch size ({batch} against {len(images)})")
     _demand_close(spec, untouched, whole, "a later extract() overwrote the arrays of an earlier one")
+    with ThreadPoolExecutor(2) as threads:
+        halves = list(threads.map(lambda part: _extracted(extractor, spec, part), (images[:4], images[4:])))
+    joined = {level: np.concatenate([half[level] for half in halves]) for level in untouched}
+    _demand_close(spec, untouched, joined, "features change while another thread extracts")
+    plain = np.stack([np.full_like(images[0], value) for value in (0, 128, 255)])
+    _extracted(extractor, spec, plain)
 
 
 def _extracted(extractor: Encoder, spec: ExtractorSpec, images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:

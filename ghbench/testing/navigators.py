@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from ghbench.errors import UsageError
 from ghbench.extractor import Navigator, NavigatorSpec
-from ghbench.testing.violation import demand
+from ghbench.testing.violation import demand, demand_texts, is_digest
 
 TOLERANCE = 1e-4
 """Largest difference of directions that should be equal, relative to the largest number."""
@@ -36,11 +35,9 @@ def check_navigator(navigator: Navigator, codes: NDArray[Any] | None = None) -> 
     subject: Any = navigator
     spec = subject.spec()
     demand(isinstance(spec, NavigatorSpec), f"spec() returns {type(spec).__name__}, not ghbench's NavigatorSpec")
-    for name in ("name", "version", "weights_digest", "licence", "generator", "generator_digest", "directions_digest"):
-        value = getattr(spec, name)
-        demand(isinstance(value, str) and value, f"spec().{name} is {value!r}, expected a text that is not empty")
+    demand_texts("spec()", spec, ("name", "version", "licence", "generator", "generator_digest"))
     for name in ("weights_digest", "directions_digest"):
-        demand(re.fullmatch(r"[0-9a-f]{64}", getattr(spec, name)), f"{spec.name}: {name} is no hexadecimal sha256")
+        demand(is_digest(getattr(spec, name)), f"{spec.name}: {name} is no hexadecimal sha256")
     demand(spec.space == "w_plus", f"{spec.name}: the kit knows directions in w_plus, these are in {spec.space}")
     alone = _global(navigator, spec)
     if codes is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import pickle
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ from ghbench.store import FeatureStore
 from ghbench.task import Policy, Score, Task, Units
 from ghbench.task_abilities import Replicating, WithConstants
 from ghbench.testing.stand_in import stand_in
-from ghbench.testing.violation import ConformanceError, demand
+from ghbench.testing.violation import ConformanceError, demand, pickled
 
 _DRAWS = 5
 
@@ -39,8 +38,9 @@ def check_task(
 ) -> Sequence[Score]:
     """Check a task against the contract, with a subject whose features, images or directions are random.
 
-    Its protocol is JSON; its datasets can be pickled; equal inputs give equal records; `score` is pure, takes weights,
-    and weights of one change nothing; every score is declared, the main metric among them; the units cover the records;
+    Its protocol is JSON; its datasets can be pickled and stay; equal inputs give equal records, one
+    an item; `score` is pure, takes weights, and weights of one change nothing; every score is declared, within its
+    bounds, the main metric among them; the units cover the records;
     replicates equal the scores with their weights; the task's own reference rows can be evaluated.
 
     Args:
@@ -69,10 +69,17 @@ def check_task(
         pair = Pair(request, task, options, "check_task")
         for role, data in pair.roles.items():
             demand(len(data.dataset), f"{task.name}: the dataset in role {role!r} is empty")
-            demand(_pickles(data.dataset), f"{task.name}: the dataset in role {role!r} cannot be pickled")
+            pickled(data.dataset, f"{task.name}: the dataset in role {role!r}")
+            again = task.roles()[role].dataset
+            demand(
+                list(again.ids) == list(data.role.dataset.ids),
+                f"{task.name}: role {role!r} has other rows when asked again",
+            )
         stored, _ = pair.features()
         made = pair.evaluate(stored).records
         demand(len(made), f"{task.name}: evaluate() must give a table with rows")
+        twice = int(made.duplicated().sum())
+        demand(not twice, f"{task.name}: {twice} records are there twice; each names the item that it is of")
         demand(made.equals(pair.evaluate(stored).records), f"{task.name}: equal inputs and seed give other records")
         _, records = files.as_stored(made, task.name)
         scores = _check_scores(task, records)
@@ -110,6 +117,9 @@ def _check_scores(task: Task, records: pd.DataFrame) -> list[Score]:
     declared = {metric.name for metric in task.metrics}
     undeclared = {score.metric for score in scores} - declared
     demand(not undeclared, f"{task.name}: scores {undeclared} are not among its metrics")
+    bounds = {metric.name: metric.bounds for metric in task.metrics if metric.bounds is not None}
+    outside = [one.metric for one in scores if one.metric in bounds and not _within(one.value, bounds[one.metric])]
+    demand(not outside, f"{task.name}: {outside} lie outside their bounds")
     errors = {metric.name for metric in task.metrics if metric.uncertainty == "error"}
     bare = {score.metric for score in scores if score.metric in errors and score.standard_error is None}
     demand(not bare, f"{task.name}: {bare} are declared with a standard error and scored without one")
@@ -151,12 +161,8 @@ def _value(task: Task, records: pd.DataFrame, weight: NDArray[np.float64]) -> fl
     return next(score.value for score in task.score(records, weight) if score.metric == task.metrics[0].name)
 
 
-def _pickles(value: object) -> bool:
-    try:
-        pickle.loads(pickle.dumps(value))  # noqa: S301 - our own bytes
-    except (pickle.PicklingError, AttributeError, TypeError):
-        return False
-    return True
+def _within(value: float, bounds: tuple[float, float]) -> bool:
+    return math.isnan(value) or bounds[0] - 1e-9 <= value <= bounds[1] + 1e-9
 
 
 def _same(first: Sequence[Score], second: Sequence[Score]) -> bool:

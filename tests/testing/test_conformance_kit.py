@@ -1,5 +1,7 @@
 """The kit passes what keeps the contract, and names the sentence that a broken plugin breaks."""
 
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -92,6 +94,34 @@ class Drifting(Means):
         return replace(super().spec(), version=str(self.version))
 
 
+class Locked(Means):
+    def __init__(self):
+        self.lock = threading.Lock()
+
+
+class Unsafe(Means):
+    """Two threads share what they work on."""
+
+    def __init__(self):
+        self.images = None
+
+    def extract(self, images):
+        self.images = images
+        time.sleep(0.01)
+        return super().extract(self.images)
+
+
+class NoGrey(Means):
+    def extract(self, images):
+        features = super().extract(images)["mean"]
+        return {"mean": features / np.ptp(images.reshape(len(images), -1), axis=1)[:, None]}
+
+
+class Unaligned(Means):
+    def spec(self):
+        return replace(super().spec(), preprocessing=Preprocessing(size=(16, 16), align="by-hand"))
+
+
 class NoDigest(Means):
     def spec(self):
         return replace(super().spec(), weights_digest="secret")
@@ -118,7 +148,11 @@ def test_an_honest_extractor_passes_and_its_spec_comes_back():
         (Wide, r"shape \(8, 6\), expected \(8, 3\)"),
         (Undeclared, "declared are"),
         (NotFinite, "NaN or Inf"),
-        (Drifting, "says something else after use"),
+        (Drifting, "pickled, it has another spec"),
+        (Locked, "cannot be pickled"),
+        (Unsafe, "while another thread extracts"),
+        (NoGrey, "NaN or Inf"),
+        (Unaligned, "preprocessing.align is 'by-hand'"),
         (NoDigest, "no hexadecimal sha256"),
         (Unable, "none of the abilities"),
     ],

@@ -31,7 +31,7 @@ class EightPictures:
         return 8
 
     def image(self, row):
-        return self.pixels[row]
+        return self.pixels[row].copy()
 
     def image_digests(self):
         return [digest_array(picture) for picture in self.pixels]
