@@ -46,9 +46,9 @@ def check_dataset(dataset: Dataset, again: Dataset | None = None, rows: int = 4)
     twins = _twins(identities)
     _check_targets(name, dataset, looked_at)
     images = _images(name, dataset, [*looked_at.tolist(), *(row for pair in twins for row in pair)])
-    for one, other in twins:
-        same = np.array_equal(images[one], images[other])
-        demand(same, f"{name}: rows {one} and {other} have one identity and different images")
+    for first, second in twins:
+        same = np.array_equal(images[first], images[second])
+        demand(same, f"{name}: rows {first} and {second} have one identity and different images")
     others = {"asked again": dataset, "pickled": pickled(dataset, f"{name}: the dataset")}
     for how, other in (others if again is None else others | {"made again": again}).items():
         assert isinstance(other, Dataset)

@@ -113,8 +113,8 @@ def _check_levels(spec: GeneratorSpec, network: Any, ws: Tensor, images: Tensor)
             return  # it has no styles, and says so
         demand(set(codes) == set(names), f"{spec.name}: style codes are of {set(codes)}, levels are {set(names)}")
         for level in network.levels if not raw else ():
-            found, wanted = tuple(codes[level.name].shape), (_COUNT, level.code_width)
-            demand(found == wanted, f"{spec.name}, level {level.name}: style codes are {found}, expected {wanted}")
+            shape, expected = tuple(codes[level.name].shape), (_COUNT, level.code_width)
+            demand(shape == expected, f"{spec.name}, level {level.name}: style codes are {shape}, expected {expected}")
         drawn, kind = network.synthesis_from_styles(codes), "raw" if raw else "canonical"
         _demand_close(images, drawn, f"{spec.name}: {kind} style codes draw another image")
 

@@ -88,7 +88,7 @@ def _recognised(spec: SpecString, text: str, kind: PluginKind | None) -> tuple[C
         known = [one for one in groups if one != "recipe"]
         if len(known) > 1:
             raise UsageError(f"{spec.name!r} is {' and '.join(known)}", fix=f"--kind {known[0]}")
-        group = known[0] if known else "extractor"
+        group: registry.Kind = known[0] if known else "extractor"
     else:
         group = _group(kind or "extractor")
     # An object of a module is made in the same way whatever it is.
