@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal
 
 from ghbench.extractor import ExtractorSpec
@@ -44,7 +45,8 @@ class Taps:
 
     network: torch.nn.Module
     places: Mapping[str, Tap]
-    _seen: dict[str, torch.Tensor] = field(default_factory=dict)
+    _seen: dict[int, dict[str, torch.Tensor]] = field(default_factory=dict)
+    """By thread, what it has seen: several may run the network at once."""
 
     def __post_init__(self) -> None:
         modules = dict(self.network.named_modules())
@@ -56,20 +58,23 @@ class Taps:
 
     def __call__(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Run the network: normalised images [N, 3, H, W] to levels [N, D]."""
-        self._seen.clear()
-        self.network(images)
-        return {level: self._seen[level] for level in self.places}
+        seen = self._seen[get_ident()] = {}
+        try:
+            self.network(images)
+        finally:
+            del self._seen[get_ident()]
+        return {level: seen[level] for level in self.places}
 
     # Pooled inside the hook, because in-place activations overwrite the map afterwards.
     def _output_hook(self, level: str, layout: Layout) -> Any:
         def keep(_module: torch.nn.Module, _inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-            self._seen[level] = average_pool(output, layout)
+            self._seen[get_ident()][level] = average_pool(output, layout)
 
         return keep
 
     def _input_hook(self, level: str, layout: Layout) -> Any:
         def keep(_module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-            self._seen[level] = average_pool(inputs[0], layout)
+            self._seen[get_ident()][level] = average_pool(inputs[0], layout)
 
         return keep
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ghbench.errors import UsageError
 from ghbench.extractor import Decoder, Encoder, Extractor, ExtractorSpec, Navigator
-from ghbench.imaging import ALIGNMENTS, RESIZES
+from ghbench.imaging import alignment, resize_step
 from ghbench.testing.pictures import pictures
 from ghbench.testing.violation import ConformanceError, demand, demand_texts, is_digest, pickled
 
@@ -77,10 +78,11 @@ def _check_spec(spec: object) -> None:
     demand(spec.similarity in {"cosine", "l2"}, f"{spec.name}: similarity {spec.similarity!r} is not cosine or l2")
     size = spec.preprocessing.size
     demand(len(size) == 2 and min(size) >= 1, f"{spec.name}: preprocessing.size {size} is not (height, width)")
-    known = {"resize": RESIZES, "align": ALIGNMENTS}
-    for step, names_of in known.items():
-        named = getattr(spec.preprocessing, step)
-        demand(named in names_of, f"{spec.name}: preprocessing.{step} is {named!r}; choose from {', '.join(names_of)}")
+    try:
+        resize_step(spec.preprocessing.resize)
+        alignment(spec.preprocessing.align)
+    except UsageError as error:
+        raise ConformanceError(f"{spec.name}: preprocessing: {error.message}") from error
     for level, mean in (spec.mean or {}).items():
         demand(level in names, f"{spec.name}: there is a mean for {level!r}, which is no level")
         demand(
