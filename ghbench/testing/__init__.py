@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ghbench.testing.extractors import check_extractor
     from ghbench.testing.generators import check_generator
     from ghbench.testing.navigators import check_navigator
-    from ghbench.testing.pictures import pictures
+    from ghbench.testing.images import pictures
     from ghbench.testing.plugins import check_plugin
     from ghbench.testing.tasks import check_task
     from ghbench.testing.violation import ConformanceError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "ConformanceError": "violation", "check_dataset": "datasets", "check_extractor": "extractors",
     "check_generator": "generators", "check_navigator": "navigators", "check_plugin": "plugins", "check_task": "tasks",
-    "pictures": "pictures",
+    "pictures": "images",
 }  # fmt: skip
 __all__ = [
     "ConformanceError",
@@ -43,7 +43,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'ghbench.testing' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"ghbench.testing.{_MODULES[name]}"), name)
-    if name == "pictures":  # the module of that name would hide the function from the second time on
-        globals()[name] = value
-    return value
+    return getattr(importlib.import_module(f"ghbench.testing.{_MODULES[name]}"), name)

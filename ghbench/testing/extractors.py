@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ghbench.errors import UsageError
 from ghbench.extractor import Decoder, Encoder, Extractor, ExtractorSpec, Navigator
 from ghbench.imaging import alignment, resize_step
-from ghbench.testing.pictures import pictures
+from ghbench.testing.images import pictures
 from ghbench.testing.violation import ConformanceError, demand, demand_texts, is_digest, pickled
 
 TOLERANCE = 1e-3

@@ -23,7 +23,7 @@ from ghbench.ghfeat.network.decoding import decode_codes
 from ghbench.levels import select_levels
 from ghbench.store import FeatureKey, FeatureStore
 from ghbench.testing import check_extractor
-from ghbench.testing.pictures import pictures
+from ghbench.testing.images import pictures
 
 IMAGES = pictures((32, 32), count=5)
 
