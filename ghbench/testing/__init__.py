@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ghbench.testing.datasets import check_dataset
     from ghbench.testing.extractors import check_extractor
     from ghbench.testing.generators import check_generator
-    from ghbench.testing.navigators import check_navigator
     from ghbench.testing.images import pictures
+    from ghbench.testing.navigators import check_navigator
     from ghbench.testing.plugins import check_plugin
     from ghbench.testing.tasks import check_task
     from ghbench.testing.violation import ConformanceError
