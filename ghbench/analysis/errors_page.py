@@ -198,7 +198,7 @@ class _Images:
         whole, self.dataset = self.pair.roles[self.role].role.dataset, self.pair.roles[self.role].dataset
         place = {name: row for row, name in enumerate(self.dataset.ids)}
         self._place = [place.get(name, -1) for name in whole.ids]  # records name rows of the whole
-        self._uri = cache(lambda row, side: _data_uri(self.dataset.image(row), side))
+        self._uri = cache(lambda row, side: data_uri(self.dataset.image(row), side))
 
     @property
     def may_show(self) -> bool:
@@ -244,7 +244,7 @@ class _Images:
         subject = self.pair.context.on_device(subject)
         part = {level: np.asarray(values[row : row + 1], dtype=np.float32) for level, values in self.features.items()}
         (image,) = subject.decode(part)
-        return ShownImage("decoded from its features", uri=_data_uri(image.transpose(1, 2, 0), _SIDE))
+        return ShownImage("decoded from its features", uri=data_uri(image.transpose(1, 2, 0), _SIDE))
 
     def _neighbours(self, row: int, near: int) -> tuple[ShownImage, ...]:
         rows = np.arange(len(self.dataset))
@@ -269,7 +269,7 @@ class _Images:
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
-def _data_uri(image: NDArray[np.uint8], side: int) -> str:
+def data_uri(image: NDArray[np.uint8], side: int) -> str:
     """A JPEG of at most `side` pixels; equal images give equal text."""
     from PIL import Image
 

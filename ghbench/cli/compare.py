@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ghbench.cli.completion import complete_extractors, complete_tasks
-from ghbench.cli.terminal import complain, print_record, say
+from ghbench.cli.terminal import complain, print_record, progress_bars, say
 
 if TYPE_CHECKING:
     from ghbench.tables import Comparison
@@ -22,12 +23,29 @@ def compare(
     task: Annotated[str, typer.Option("--task", "-t", help="Spec string of the task.", autocompletion=complete_tasks)],
     metric: Annotated[str | None, typer.Option(help="Default: the metric that ranks.")] = None,
     align: Annotated[str | None, typer.Option(help="Alignment of both results.")] = None,
+    images: Annotated[Path | None, typer.Option(help="PNG of the images on which the two differ most.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Images or pairs in it, worse by each of the two.")] = 6,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print the difference of two finished results, first minus second, with its 95 % interval."""
-    from ghbench.tables import compare as compare_results
+    """Print the difference of two finished results, first minus second, with its 95 % interval.
 
-    found = compare_results(first, second, task, metric, align)
+    ghbench compare mobilenet-v2 dlib-face --task orl --images differing.png
+    """
+    from ghbench.running.request import load_task
+    from ghbench.tables import compare as compare_results
+    from ghbench.tables.compare import two_systems
+
+    loaded = load_task(task)
+    found = compare_results(first, second, loaded, metric, align)
+    if images is not None:
+        from ghbench.analysis.differing import draw_differing
+
+        chosen, _ = two_systems(first, second, loaded, align)
+        places = [(entry.path, level) for entry, level in chosen]
+        with progress_bars() as watch:
+            notes = draw_differing((found.first, found.second), places, loaded, images, count, watch.images)
+        for note in (str(images), *notes):
+            complain(note)
     for line in found.damage:
         complain(line)
     _print(found, as_json=as_json)

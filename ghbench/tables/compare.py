@@ -8,7 +8,7 @@ from ghbench.errors import UsageError
 from ghbench.results import files, scoring, statistics
 from ghbench.results.statistics import Difference
 from ghbench.running.request import load_task
-from ghbench.tables.collect import Damage, collect
+from ghbench.tables.collect import Damage, Entry, collect
 from ghbench.tables.names import find_system, system_name
 from ghbench.task import Task
 
@@ -40,6 +40,14 @@ class Comparison:
     damage: tuple[str, ...] = ()
 
 
+def two_systems(
+    first: str, second: str, task: Task, with_align: str | None = None
+) -> tuple[list[tuple[Entry, str | None]], list[str]]:
+    """The results that two names mean, each with its level, and notes on results that were left out; see `compare`."""
+    entries, notes = collect(task.name, version=task.version)
+    return [find_system(entries, name, task, with_align) for name in (first, second)], notes
+
+
 def compare(
     first: str, second: str, task: str | Task, metric: str | None = None, with_align: str | None = None
 ) -> Comparison:
@@ -61,8 +69,7 @@ def compare(
     """
     loaded = load_task(task)
     metric = metric or loaded.metrics[0].name
-    entries, notes = collect(loaded.name, version=loaded.version)
-    chosen = [find_system(entries, name, loaded, with_align) for name in (first, second)]
+    chosen, notes = two_systems(first, second, loaded, with_align)
     values, draws, counts, which = [], [], [], set()
     unit: str | None = None
     for entry, level in chosen:

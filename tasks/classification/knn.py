@@ -15,8 +15,9 @@ from ghbench.errors import DataError
 from ghbench.probes.knn import majority, weighted
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Score, TaskInputs
+from ghbench.task_errors import ErrorList
 
-from .labelled import DEFAULT, LabelledTask, accuracies
+from .labelled import DEFAULT, TEST, LabelledTask, accuracies
 
 NEIGHBOURS, MAIN = (1, 5, 20, 200), 5
 WEIGHTED, TEMPERATURE = (20, 200), 0.07
@@ -107,6 +108,16 @@ class Knn(LabelledTask):
             sample_weight: float64 [N], None for all ones.
         """
         return accuracies(records, COLUMNS, sample_weight)
+
+    def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
+        """Images whose class loses the vote of five, and the share of votes, see `ghbench.task_errors.WithErrors`."""
+        lost = np.mean([records[name] != records["class"] for name in _MAJORITY if name in records], axis=0)
+        wrong = (records[f"k{MAIN}"] != records["class"]).to_numpy()
+        if not wrong.any():
+            return []
+        judged = records["image"].to_numpy(np.int64)[wrong]
+        rows = judged if self.alone else self.roles()[TEST].dataset.splits[TEST][judged]
+        return [ErrorList("wrong classes", "share of votes lost", self.judged_role, rows[:, None], lost[wrong], {})]
 
     def score_replicates(
         self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
