@@ -13,7 +13,7 @@ from ghbench.results import files
 
 ROOT = Path(__file__).parents[1]
 NOTHING = {
-    "extractor": {"pixels", "thumbnail", "random-projection", "random-directions", "imported", "trained"},
+    "extractor": {"pixels", "thumbnail", "random-projection", "random-directions", "imported", "pca", "trained"},
     "task": {"attributes", "interventions", "luminance", "pairs", "rooms"},
     "dataset": {
         "generated-pairs", "imagefolder", "moved-faces", "pairs", "renders", "resampled", "sprite-pairs", "sprites",

@@ -99,7 +99,8 @@ def _count_differences(result: Result, task: Task, records: pd.DataFrame) -> lis
     if units is not None and result.counts is not None:
         counts = result.counts
         pairs += [("units", f"{counts.units} {counts.unit}", f"{units.count} {units.kind}")]
-        pairs += [("which units", counts.units_digest, units.digest)]
+        if counts.units_digest is not None:
+            pairs.append(("which units", counts.units_digest, units.digest))
     return lines + [f"{what}: {then} in the file, {now} by its records" for what, then, now in pairs if then != now]
 
 
