@@ -323,7 +323,7 @@ def test_rescoring_notices_a_changed_number(keep, task):
         ({"value": 0.9}, "accuracy, value: 0.75 now, 0.9 in the file"),
         ({"interval": None}, "accuracy, low: "),
         ({"value": None}, "accuracy, value: 0.75 now, None in the file"),
-        ({"metric": "precision"}, "precision is only on one side"),
+        ({"metric": "precision"}, "precision is only in the file"),
     ):
         changed = kept.model_copy(
             update={"metrics": [type(kept.metrics[0])(**{**metrics[0], **change}), kept.metrics[1]]}
