@@ -62,7 +62,11 @@ def differing(task: Task, first: Sequence[ErrorList], second: Sequence[ErrorList
     chosen = [place for side in (gap > 0, gap < 0) for place in order[side[order]][:count].tolist()]
     if not chosen:
         raise UsageError(f"the two are wrong on the same items of {task.name}, and by as much")
-    return [Differing(*items[place], (float(errors[place, 0]), float(errors[place, 1]))) for place in chosen]
+    found = []
+    for place in chosen:
+        kind, role, rows = items[place]
+        found.append(Differing(kind, role, rows, (float(errors[place, 0]), float(errors[place, 1]))))
+    return found
 
 
 def _errors_by_item(lists: Sequence[ErrorList], others: Sequence[ErrorList]) -> Mapping[_Item, float]:
@@ -135,7 +139,8 @@ def _cells(item: Differing, dataset: Dataset, progress: Progress) -> list[NDArra
         scale = SMALLEST / max(image.size)
         sides = [max(1, round(side * scale)) for side in image.size]
         square = Image.new("RGB", (SMALLEST, SMALLEST), "white")
-        square.paste(image.resize(sides, Image.Resampling.LANCZOS), tuple((SMALLEST - side) // 2 for side in sides))
+        left, top = ((SMALLEST - side) // 2 for side in sides)
+        square.paste(image.resize(sides, Image.Resampling.LANCZOS), (left, top))
         cells.append(np.asarray(square))
     return cells
 
