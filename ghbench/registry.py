@@ -312,14 +312,8 @@ def _mending(spec: SpecString, error: Exception) -> str | None:
     return None
 
 
-_CONTENT = "__ghbench_content__"
-
-
 def _import_file(path: Path) -> Any:
-    """Execute a file as a module of its own, which `inspect`, `pickle` and tracebacks find by its name and file.
-
-    A file that has not changed is not executed again: its classes stay those that pickles name.
-    """
+    """Execute a file as a module of its own, which `inspect`, `pickle` and tracebacks find by its name and file."""
     path = user_path(path).resolve()
     if path.exists():
         regular_file(path)
@@ -328,11 +322,8 @@ def _import_file(path: Path) -> Any:
     found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None:
         raise ImportError(f"{path} is not a Python file")
-    module, before = importlib.util.module_from_spec(found), sys.modules.get(name)
-    content = digest_bytes(path.read_bytes()) if path.is_file() else ""
-    if before is not None and getattr(before, _CONTENT, None) == content:
-        return before
-    setattr(module, _CONTENT, content)
+    module = importlib.util.module_from_spec(found)
+    before = sys.modules.get(name)
     sys.modules[name] = module
     try:
         found.loader.exec_module(module)
