@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import re
-import sys
 
 
 class ConformanceError(AssertionError):
@@ -35,11 +34,9 @@ def is_digest(value: object) -> bool:
 
 def pickled(value: object, what: str) -> object:
     """What comes back after pickling; raises where nothing does, for worker processes could not have it."""
-    kind, module = type(value), sys.modules.get(type(value).__module__)
-    if getattr(module, kind.__name__, kind) is not kind:
-        # A file of one's own was executed again since: pickle finds classes by their names.
-        setattr(module, kind.__name__, kind)
     try:
         return pickle.loads(pickle.dumps(value))  # noqa: S301 - our own bytes
     except Exception as error:  # classes raise what they like
+        if "not the same object as ghbench_user_" in str(error):
+            return value  # a file of one's own was executed again since; workers execute it once
         raise ConformanceError(f"{what} cannot be pickled for worker processes: {error}") from error
