@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 
 @contextmanager
 def preserved_randomness(seed: int | None = None) -> Iterator[None]:
@@ -18,6 +16,8 @@ def preserved_randomness(seed: int | None = None) -> Iterator[None]:
     Args:
         seed: What the block's generators start from; None: from where they stand.
     """
+    import numpy as np
+
     python, numpy_state, torch_state = random.getstate(), np.random.get_state(legacy=False), _torch_state()  # noqa: NPY002
     try:
         if seed is not None:
@@ -30,6 +30,8 @@ def preserved_randomness(seed: int | None = None) -> Iterator[None]:
 
 
 def _seed_all(seed: int) -> None:
+    import numpy as np
+
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002
     torch = sys.modules.get("torch")

@@ -6,7 +6,6 @@ import functools
 import tempfile
 import threading
 import webbrowser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,11 +14,6 @@ import typer
 from ghbench.cli.terminal import say
 
 HERE = "127.0.0.1"
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """Requests are not listed."""
 
 
 def serve(
@@ -31,12 +25,18 @@ def serve(
 
     ghbench serve
     """
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
     from ghbench.site import build_site
     from ghbench.tables.select import Choice
 
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            """Requests are not listed."""
+
     with tempfile.TemporaryDirectory() as folder:
         build_site(Path(folder) / "site", Choice(own=own_only))
-        handler = functools.partial(_Quiet, directory=str(Path(folder) / "site"))
+        handler = functools.partial(Quiet, directory=str(Path(folder) / "site"))
         with ThreadingHTTPServer((HERE, port), handler) as server:
             address = f"http://{HERE}:{server.server_port}/"
             say(address)

@@ -264,15 +264,27 @@ def is_within(seconds, action, tries=8):
     return False
 
 
-def test_listing_is_instant(ghbench):
-    assert is_within(0.9, lambda: ghbench("list", "extractors"))
+@pytest.fixture(scope="module")
+def bare():
+    """Seconds of a process that only imports what every command line does; slow machines get limits in proportion."""
+    code = "import typer._adapters, typer.main, pydantic, rich.table, importlib.metadata"
+    taken = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        taken.append(time.perf_counter() - began)
+    return min(taken)
 
 
-def test_a_run_on_cached_features_is_quick_and_without_torch(orl, ghbench, environment):
+def test_listing_is_instant(ghbench, bare):
+    assert is_within(max(0.5, 2.5 * bare), lambda: ghbench("list", "extractors"))
+
+
+def test_a_run_on_cached_features_is_quick_and_without_torch(orl, ghbench, environment, bare):
     arguments = ("run", "-e", "pixels", "-t", "orl", "--overwrite")
     first = ghbench(*arguments)
     assert first.returncode == 0, first.stderr
-    assert is_within(5, lambda: ghbench(*arguments))
+    assert is_within(max(3, 15 * bare), lambda: ghbench(*arguments))
     code = "import ghbench, sys; ghbench.run('pixels', 'orl', overwrite=True); print('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, env=environment, check=False
