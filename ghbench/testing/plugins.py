@@ -46,13 +46,15 @@ def check_plugin(spec: str, kind: PluginKind | None = None) -> tuple[PluginKind,
     """
     parsed = parse(spec)
     make, kind = _recognised(parsed, spec, kind)
-    if kind == "task":
+    if kind in {"task", "dataset"}:
+        # A file is executed each time, and what was made last is of the classes that pickle finds by their names.
+        before = make()
+        if kind == "dataset":
+            return kind, check_dataset(make(), before).name
         task = load_task(make())
-        demand(task.protocol() == make().protocol(), f"{task.name}: made again, it has another protocol")
+        demand(task.protocol() == before.protocol(), f"{task.name}: made again, it has another protocol")
         check_task(task)
         return kind, task.name
-    if kind == "dataset":
-        return kind, check_dataset(make(), make()).name
     kits: dict[str, Callable[[Any], Any]] = {
         "extractor": check_extractor, "navigator": check_navigator, "generator": check_generator,
     }  # fmt: skip
