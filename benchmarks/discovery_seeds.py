@@ -8,7 +8,6 @@ there.
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 from evaluated import evaluated
 from ghbench_tasks.discovery.task import discovery
 from record import RESULTS, write
-from training import AT_ONCE, train
+from training import train, trained
 
 GENERATOR, DIRECTIONS, IMAGES, SAMPLES = "mobile-stylegan-ffhq", 30, 40_000, 20
 METHODS = {
@@ -65,15 +64,12 @@ def main() -> None:
     path = RESULTS / "discovery_seeds.json"
     found: dict[str, Any] = json.loads(path.read_text())["found"] if path.is_file() else {}
     found = {run.name: found[run.name] for run in runs() if found.get(run.name, {}).get("made by") == run.command}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        left = {pool.submit(train, run.name, run.command.split()): run for run in runs() if run.name not in found}
-        for future in as_completed(left):
-            future.result()
-            run = left[future]
-            result, _ = evaluated(f"contrafeat:weights={run.name}", discovery(SAMPLES))
-            values = {metric.metric: metric.value for metric in result.metrics}
-            found[run.name] = {"made by": run.command, **{name: values[name] for name in SHOWN}}
-            write_table(found)
+    left = [run for run in runs() if run.name not in found]
+    for run in trained(left, lambda run: train(run.name, run.command.split())):
+        result, _ = evaluated(f"contrafeat:weights={run.name}", discovery(SAMPLES))
+        values = {metric.metric: metric.value for metric in result.metrics}
+        found[run.name] = {"made by": run.command, **{name: values[name] for name in SHOWN}}
+        write_table(found)
     write_table(found)
 
 

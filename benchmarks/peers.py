@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -17,8 +16,7 @@ import numpy as np
 from evaluated import evaluated
 from ghbench_tasks.classification.linear import linear
 from record import RESULTS, write
-from scipy import stats
-from training import AT_ONCE, train
+from training import reach, train, trained
 
 from ghbench import locations
 from ghbench.spec_string import parse
@@ -129,16 +127,12 @@ def main() -> None:
     """Train what is missing, classify, and write the table after each training."""
     ledger = Ledger.read()
     left = [run for run in runs() if not ledger.has(run.data, run.system, " ".join(run.command))]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        trained = {pool.submit(train, run.name, run.command): run for run in left}
-        for future in as_completed(trained):
-            future.result()
-            run = trained[future]
-            ledger.classify(run.data, run.system, f"trained:run={run.name}", " ".join(run.command))
-            if run == Run(MAIN, run.data, 0):
-                for system, spec in _untaught(run.data).items():
-                    ledger.classify(run.data, system, spec, spec)
-            write_table(ledger)
+    for run in trained(left, lambda run: train(run.name, run.command)):
+        ledger.classify(run.data, run.system, f"trained:run={run.name}", " ".join(run.command))
+        if run == Run(MAIN, run.data, 0):
+            for system, spec in _untaught(run.data).items():
+                ledger.classify(run.data, system, spec, spec)
+        write_table(ledger)
     write_table(ledger)
 
 
@@ -206,9 +200,8 @@ def _seeds(ledger: Ledger, data: str, arm: str) -> dict[int, np.ndarray]:
 
 def _told(values: np.ndarray, digits: str = ".4f") -> str:
     """Mean and 95 % interval by Student's t."""
-    mean = values.mean()
-    reach = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return f"{mean:{digits}} [{mean - reach:{digits}}, {mean + reach:{digits}}]"
+    mean, half = values.mean(), reach(values)
+    return f"{mean:{digits}} [{mean - half:{digits}}, {mean + half:{digits}}]"
 
 
 def _claim(data: str, mine: dict[int, np.ndarray], other: dict[int, np.ndarray], name: str) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cache
 from threading import Lock
@@ -22,7 +21,7 @@ from evaluated import evaluated
 from ghbench_tasks.disentanglement import CONSTANTS, disentanglement
 from record import RESULTS, write
 from scipy import stats
-from training import AT_ONCE, train
+from training import reach, train, trained
 
 from ghbench import locations, registry
 from ghbench.contrafeat.representation.files import build_representation, describe_representation
@@ -204,15 +203,11 @@ def _skipped() -> dict[str, str]:
 
 
 def _work(ledger: Ledger, skipped: dict[str, str], runs: Iterable[Run]) -> None:
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        started = {pool.submit(_train, run): run for run in runs if not ledger.has(run)}
-        for future in as_completed(started):
-            future.result()
-            run = started[future]
-            result, _ = evaluated(f"contrafeat-codes:weights={run.name}", TASK)
-            values = {metric.metric: metric.value for metric in result.metrics}
-            ledger.scores[run.name] = {"made by": run.made_by, **{name: values[name] for name in SHOWN}}
-            write_table(ledger, skipped)
+    for run in trained([run for run in runs if not ledger.has(run)], _train):
+        result, _ = evaluated(f"contrafeat-codes:weights={run.name}", TASK)
+        values = {metric.metric: metric.value for metric in result.metrics}
+        ledger.scores[run.name] = {"made by": run.made_by, **{name: values[name] for name in SHOWN}}
+        write_table(ledger, skipped)
 
 
 def _train(run: Run) -> None:
@@ -296,8 +291,7 @@ def _row(system: str, what: str) -> list[str]:
 def _cell(values: np.ndarray) -> str:
     if len(values) < 2:
         return f"{values.mean():.3f}"
-    reach = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return f"{values.mean():.3f} ± {reach:.3f}"
+    return f"{values.mean():.3f} ± {reach(values):.3f}"
 
 
 def _claim(ledger: Ledger, rival: str) -> str:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from scipy import stats
 
 from ghbench import locations
 
+Run = TypeVar("Run")
 AT_ONCE = os.cpu_count() or 1
 """Trainings at once: small networks gain nothing from more threads."""
 
@@ -34,3 +40,22 @@ def train(name: str, command: Sequence[str]) -> None:
             [executable, *command[1:]], check=True, stdout=stream, stderr=stream,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
+
+
+def trained(runs: Iterable[Run], work: Callable[[Run], object]) -> Iterator[Run]:
+    """Runs as their trainings end, several at once.
+
+    Args:
+        runs: What is to be trained.
+        work: Trains one.
+    """
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        started = {pool.submit(work, run): run for run in runs}
+        for future in as_completed(started):
+            future.result()
+            yield started[future]
+
+
+def reach(values: np.ndarray) -> float:
+    """Half of the 95 % interval of a mean, by Student's t."""
+    return float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))

@@ -37,7 +37,7 @@ REFERENCE = {
         (
             "ghbench.extractor", "ghbench.task", "ghbench.task_abilities", "ghbench.dataset", "ghbench.generator",
             "ghbench.generators.protocol", "ghbench.testing.extractors", "ghbench.testing.tasks",
-            "ghbench.testing.navigators",
+            "ghbench.testing.navigators", "ghbench.testing.datasets", "ghbench.testing.generators",
         ),
     ),
     "errors": ("Errors", "", ("ghbench.errors",)),

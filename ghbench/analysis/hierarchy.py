@@ -24,8 +24,8 @@ from ghbench.task import Task
 from ghbench.task_abilities import WithChance
 
 Floats = NDArray[np.float64]
-Find = Callable[[str, Task, tuple[str, ...]], tuple[Result, pd.DataFrame]]
-"""The result and records of a system, by its spec string, on a task; with levels, of each of them."""
+Find = Callable[[str, Task, tuple[str, ...]], tuple[Result, pd.DataFrame] | None]
+"""The result and records of a system, by its spec string, on a task; with levels, of each of them. None: not there."""
 THUMBNAIL = "pixels:size=16"
 """Beside the levels: what a 16 x 16 thumbnail reaches."""
 
@@ -182,32 +182,35 @@ def _running(options: RunOptions) -> Find:
     return find
 
 
-def _published(system: str, task: Task, levels: tuple[str, ...]) -> tuple[Result, pd.DataFrame]:
+def _published(system: str, task: Task, levels: tuple[str, ...]) -> tuple[Result, pd.DataFrame] | None:
     entries, _ = collect(task.name, published_folder(), published=False, version=task.version)
     for entry in entries:
         if without_levels(name_of(entry.result)) != system:
             continue
         if {*levels} <= {one.level for one in entry.result.metrics} if levels else name_of(entry.result) == system:
             return entry.result, files.load_records(entry.path, entry.result)
-    each = " level by level" if levels else ""
-    raise MissingError(f"no result of {system}{each} on {task.name} is published", fix="leave out --published")
+    return None
+
+
+def _found(find: Find, system: str, task: Task, levels: tuple[str, ...] = ()) -> tuple[Result, pd.DataFrame]:
+    found = find(system, task, levels)
+    if found is None:
+        each = " level by level" if levels else ""
+        raise MissingError(f"no result of {system}{each} on {task.name} is published", fix="leave out --published")
+    return found
 
 
 def _profile(
     extractor: str, levels: tuple[str, ...], places: Floats, task: Task, find: Find
 ) -> tuple[TaskProfile, Floats]:
     """A task's profile, and bootstrap draws [B, L] of its scores."""
-    result, records = find(extractor, task, levels)
-    try:
-        thumbnail = _number(find(THUMBNAIL, task, ())[0].metrics[0].value)
-    except MissingError:
-        if find is not _published:
-            raise
-        thumbnail = np.nan
+    result, records = _found(find, extractor, task, levels)
+    small = find(THUMBNAIL, task, ())
+    thumbnail = np.nan if small is None else _number(small[0].metrics[0].value)
     assert isinstance(task, WithChance)
     _, rows = next(scoring.levels_of(records))  # all levels are judged on the same items
     metric, guessing = task.metrics[0], task.chance(scoring.part_of(records, rows))
-    chance = _number(find(guessing, task, ())[0].metrics[0].value) if isinstance(guessing, str) else guessing
+    chance = _number(_found(find, guessing, task)[0].metrics[0].value) if isinstance(guessing, str) else guessing
     drawn = scoring.main_draws(task, records, result.records_sha256, result.provenance.seed, result.digest)
     values = {(one.metric, one.level): one.value for one in result.metrics}
     if not abs(chance - float(metric.higher_is_better)) > 0:

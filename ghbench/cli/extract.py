@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ghbench.cli.cluster_options import Actors, Address, Engine
 from ghbench.cli.terminal import progress_bars, say
 
 
@@ -22,11 +23,9 @@ def extract(
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     workers: Annotated[int | None, typer.Option(min=0, help="Decoding processes; default: as many as help.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
-    engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="What encodes images; ray is in ghbench[cluster].")
-    ] = "local",
-    address: Annotated[str, typer.Option(help="Of a Ray cluster; by default one on this machine.")] = "",
-    actors: Annotated[int | None, typer.Option(min=1, help="Of Ray; default: as many as there is room for.")] = None,
+    engine: Engine = "local",
+    address: Address = "",
+    actors: Actors = None,
 ) -> None:
     """Write features with ids, one column or array a level, and the key of what made them; from the store if there.
 

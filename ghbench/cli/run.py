@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ghbench.cli.cluster_options import Actors, Address, Engine
 from ghbench.cli.completion import complete_extractors, complete_tasks
 from ghbench.cli.terminal import complain, print_document, print_json, progress_bars, say
 
@@ -47,11 +48,9 @@ def run(
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     workers: Annotated[int | None, typer.Option(min=0, help="Decoding processes; default: as many as help.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
-    engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="What encodes images; ray is in ghbench[cluster].")
-    ] = "local",
-    address: Annotated[str, typer.Option(help="Of a Ray cluster; by default one on this machine.")] = "",
-    actors: Annotated[int | None, typer.Option(min=1, help="Of Ray; default: as many as there is room for.")] = None,
+    engine: Engine = "local",
+    address: Address = "",
+    actors: Actors = None,
     dtype: Annotated[Literal["float32", "float16"], typer.Option(help="How features are stored.")] = "float32",
     store: Annotated[
         Literal["numpy", "faiss"],

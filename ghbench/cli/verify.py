@@ -76,9 +76,5 @@ def _folder(loaded: Task | None, task: str | None, published: bool) -> list[Path
     what = f"{'published' if published else 'own'} result{f' of {loaded.name}' if loaded else ''}"
     # Of what ships with ghbench the user can make nothing; of one's own results, the first.
     own = f"ghbench verify{'' if task is None else f' -t {shlex.quote(task)}'} --own"
-    first = (
-        command_for(loaded, task)
-        if loaded is not None and task is not None
-        else "ghbench run --extractor pixels --task orl"
-    )
+    first = "ghbench run --extractor pixels --task orl" if loaded is None else command_for(loaded, task or loaded.name)
     raise MissingError(f"there is no {what} to verify", fix=own if published else first)

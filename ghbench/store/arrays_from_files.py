@@ -85,13 +85,22 @@ def array_parts(path: Path, name: str, rows: int) -> Iterator[NDArray[Any]]:
         DataError: See `array_header`; or the array ends early.
     """
     with _opened(path, name) as (stream, shape, dtype):
-        width = math.prod(shape[1:]) * dtype.itemsize
-        for start in range(0, shape[0], rows):
-            count = min(rows, shape[0] - start)
-            content = stream.read(count * width)
-            if len(content) < count * width:
-                raise EOFError(f"array {name!r} ends early")
-            yield np.frombuffer(content, dtype).reshape(count, *shape[1:])
+        yield from parts_of(stream, shape, dtype, rows)
+
+
+def parts_of(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], rows: int) -> Iterator[NDArray[Any]]:
+    """Values [n, ...] in C order from where a stream stands, in parts of some rows.
+
+    Raises:
+        EOFError: There are fewer than the shape says.
+    """
+    width = math.prod(shape[1:]) * dtype.itemsize
+    for start in range(0, shape[0], rows):
+        count = min(rows, shape[0] - start)
+        content = stream.read(count * width)
+        if len(content) < count * width:
+            raise EOFError(f"ends in row {start + len(content) // width} of {shape[0]}")
+        yield np.frombuffer(content, dtype).reshape(count, *shape[1:])
 
 
 @contextmanager

@@ -126,7 +126,7 @@ def _write_safetensors(stream: IO[bytes], levels: Mapping[str, NDArray[Any]], id
     text += b" " * (-len(text) % 8)
     stream.write(len(text).to_bytes(8, "little") + text)
     for values in levels.values():
-        for block in _blocks(values):
+        for block in _blocks(len(values)):
             stream.write(np.ascontiguousarray(values[block]).data)
 
 
@@ -140,7 +140,7 @@ def _write_parquet(stream: IO[bytes], levels: Mapping[str, NDArray[Any]], ids: S
     fields += [(name, pa.list_(pa.from_numpy_dtype(rows.dtype), rows.shape[1])) for name, rows in levels.items()]
     schema = pa.schema(fields, metadata={ABOUT: about})
     with pq.ParquetWriter(stream, schema) as writer:
-        for block in _blocks(np.empty((len(ids), 0))):
+        for block in _blocks(len(ids)):
             columns = [pa.array(list(ids[block]), pa.string())]
             for rows in levels.values():
                 flat = pa.array(np.ascontiguousarray(rows[block]).ravel())
@@ -172,8 +172,8 @@ _WRITERS: Mapping[str, Callable[[IO[bytes], Mapping[str, NDArray[Any]], Sequence
 _BLOCK = 4_096
 
 
-def _blocks(rows: NDArray[Any]) -> list[slice]:
-    return [slice(start, start + _BLOCK) for start in range(0, len(rows), _BLOCK)]
+def _blocks(rows: int) -> list[slice]:
+    return [slice(start, start + _BLOCK) for start in range(0, rows, _BLOCK)]
 
 
 def _allow(source: Path, needed: int) -> None:

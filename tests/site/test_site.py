@@ -92,25 +92,6 @@ def test_only_a_site_is_written_over(site, tmp_path, monkeypatch):
         build_site(tmp_path / "new", Choice(own=True))
 
 
-@pytest.fixture
-def browser(tmp_path):
-    selenium = pytest.importorskip("selenium.webdriver")
-    driver, binary = shutil.which("chromedriver"), shutil.which("chromium")
-    if driver is None or binary is None:
-        pytest.skip("needs Debian's chromium and chromium-driver")
-    options = selenium.ChromeOptions()
-    options.binary_location = binary
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in (
-        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-        "disable-component-update", "disable-sync", "disable-dev-shm-usage", f"user-data-dir={tmp_path / 'profile'}",
-    ):  # fmt: skip
-        options.add_argument(f"--{flag}")
-    found = selenium.Chrome(options=options, service=selenium.ChromeService(driver))
-    yield found
-    found.quit()
-
-
 def test_tables_are_sorted_and_filtered_by_keyboard_and_phones_scroll_them_alone(site, browser):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys

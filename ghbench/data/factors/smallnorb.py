@@ -17,6 +17,7 @@ from ghbench.data.factors.images import BLOCK, Contents, FactorImages, few_enoug
 from ghbench.dataset import DatasetCard
 from ghbench.errors import DataError, MissingError
 from ghbench.files import exists, open_regular, read_as
+from ghbench.store.arrays_from_files import parts_of
 
 PARTS = ("smallnorb-5x46789x9x18x6x2x96x96-training", "smallnorb-5x01235x9x18x6x2x96x96-testing")
 KINDS: Mapping[int, str] = {0x1E3D4C55: "|u1", 0x1E3D4C54: "<i4"}
@@ -128,12 +129,6 @@ def _rows(stream: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator
     Raises:
         EOFError: There are fewer, or more, than the shape says.
     """
-    width = math.prod(shape[1:]) * dtype.itemsize
-    for start in range(0, shape[0], BLOCK):
-        count = min(BLOCK, shape[0] - start)
-        content = stream.read(count * width)
-        if len(content) < count * width:
-            raise EOFError(f"ends in row {start + len(content) // width} of {shape[0]}")
-        yield np.frombuffer(content, dtype).reshape(count, *shape[1:])
+    yield from parts_of(stream, shape, dtype, BLOCK)
     if stream.read(1):
         raise EOFError("is longer than its shape")
