@@ -7,13 +7,13 @@ predictor of what geometry defines looks at the same pictures; it needs `pip ins
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from evaluated import evaluated
 from face_mesh import FaceMesh
 from ghbench_tasks.discovery import task as module
 from ghbench_tasks.discovery.face_attributes import NAMES, FaceAttributes
 from ghbench_tasks.discovery.pictures import Mover
 from ghbench_tasks.discovery.task import discovery
+from random_null import CODES, DIRECTIONS, random_shifts, shifts_in
 from record import write
 from scipy import stats
 
@@ -23,22 +23,21 @@ from ghbench.generators.pictures import pictures_of_seeds
 from ghbench.metrics.discovery import EFFECT, LEAD
 from ghbench.seeds import seeds_for
 
-RANDOM, SIZE, SAMPLES, LEVEL = 600, 30, 20, 95
-"""Random directions, those of a set, codes on which they are tried; percentile that a name has to exceed."""
+SIZE, LEVEL = 30, 95
+"""Random directions of a set, and the percentile of sets that a name has to exceed."""
 SECOND, FACES = 40, 300
 """Codes that the second predictor sees moved; faces on which it is compared with the first."""
 
 
 def main() -> None:
     """Look at each name, and write the table."""
-    system = f"random-directions:directions={RANDOM},seed=1000"
-    null = np.abs(_shifts(evaluated(system, discovery(SAMPLES, limit=RANDOM))[1]).mean(axis=0))
+    null = np.abs(random_shifts()[1].mean(axis=0))
     # A name goes to the best of a navigator's directions, so the null is the best of as many random ones.
     limits = np.percentile(null.reshape(-1, SIZE, null.shape[1]).max(axis=1), LEVEL, axis=0)
     rows, numbers, passed, second = [], {}, set(), SecondPredictor()
     for weights, system in SHIPPED.items():
         records = evaluated(system, discovery())[1]
-        shifts, scale = _shifts(records), float(records["scale"].max())
+        shifts, scale = shifts_in(records, "standardised"), float(records["scale"].max())
         moved = second.shifts(Contrafeat(weights), scale)
         for name, (number, sign) in Contrafeat(weights).names.items():
             own = NAMES.index(name)
@@ -57,15 +56,12 @@ def main() -> None:
             value = f"{mean:+.2f} [{mean - reach:+.2f}, {mean + reach:+.2f}]"
             rows.append([system, str(number), name, value, following, f"{limit:.2f}", *told])
             numbers[f"{system}, {name}"] = {
-                "shift": mean,
-                "next": float(others.max()),
-                "random": limit,
-                "second": other,
-            }
+                "shift": mean, "next": float(others.max()), "random": limit, "second": other,
+            }  # fmt: skip
     text = f"""
 Mean shift of the named attribute from minus to plus the scale of the task `discovery`, in standard deviations, in the
 sense of the name, on its test seeds, with a 95 % interval over codes; the largest shift of another attribute; and the
-{LEVEL}th percentile of what the best of {SIZE} random directions reaches, over {RANDOM // SIZE} sets, on {SAMPLES}
+{LEVEL}th percentile of what the best of {SIZE} random directions reaches, over {DIRECTIONS // SIZE} sets, on {CODES}
 codes at an equal change of pictures. *Far*: {EFFECT:g} standard deviations or more; *alone*: {LEAD:g} times the next
 attribute. *Second*: the shift by another predictor, MediaPipe's mesh, in standard deviations of its own, on {SECOND} of
 the codes; it agrees from {EFFECT:g}, and knows geometry only. Its correlation with the first, over {FACES} faces:
@@ -99,14 +95,6 @@ class SecondPredictor:
             number: dict(zip(self._mesh.names, (moved[place] / self._unit).tolist(), strict=True))
             for place, number in enumerate(numbers)
         }
-
-
-def _shifts(records: pd.DataFrame) -> np.ndarray:
-    """Standardised shifts [codes, directions, attributes]."""
-    moved = records[(records["seed"] >= 0) & (records["attribute"] >= 0)]
-    ordered = moved.sort_values(["seed", "direction", "attribute"])
-    shape = [moved[name].nunique() for name in ("seed", "direction", "attribute")]
-    return ordered["standardised"].to_numpy().reshape(shape)
 
 
 if __name__ == "__main__":

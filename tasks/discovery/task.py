@@ -179,7 +179,7 @@ class Discovery:
         means = (self._means(records[moved], of_moved, alone, name)[0] for name in ("shift", "standardised"))
         lost, error = _mean_over_codes(records[faces], weight[faces])
         about = records[whole]
-        found = self._of_means(*means) | {
+        found = self.of_means(*means) | {
             "identity-loss": lost, "rows": float(about["rows"].mean()), "scale": float(about["scale"].mean())
         }  # fmt: skip
         errors = {"identity-loss": error}
@@ -193,11 +193,11 @@ class Discovery:
         moved = records["attribute"].to_numpy() >= 0
         code = self.units(records).first[moved]
         means = (self._means(records[moved], multiplicity, code, name) for name in ("shift", "standardised"))
-        draws = [self._of_means(*one) for one in zip(*means, strict=True)]
+        draws = [self.of_means(*one) for one in zip(*means, strict=True)]
         return {(name, None): np.array([draw[name] for draw in draws]) for name in draws[0]}
 
-    def _of_means(self, raw: NDArray[np.float64], standardised: NDArray[np.float64]) -> dict[str, float]:
-        """Scores of mean changes [K, A], as they are and standardised."""
+    def of_means(self, raw: NDArray[np.float64], standardised: NDArray[np.float64]) -> dict[str, float]:
+        """Scores of mean changes [K, A] of K directions and A attributes, as they are and standardised."""
         return {
             "selectivity": scores.disentanglement(standardised),
             "selectivity-held": scores.selectivity(standardised[:, list(self._predictor.held)], scores.EFFECT),
