@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -70,7 +71,7 @@ def build_site(out: Path, choice: Choice | None = None) -> Path:
         loader=jinja.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja.StrictUndefined,
     )  # fmt: skip
-    environment.filters["line"] = one_line
+    environment.filters |= {"line": one_line, "breakable": _breakable}
     # Everything is made before anything that was there goes.
     texts = {name: (TEMPLATES / name).read_text(encoding="utf-8") for name in ASSETS}
     common = {
@@ -110,6 +111,13 @@ def _pages(found: Overview) -> dict[str, tuple[str, dict[str, Any]]]:
         for entry in entries.values():
             pages[result_page(entry.result)] = "result.html", {"worst": worst.of(entry), **_result(entry.result)}
     return pages
+
+
+def _breakable(name: str) -> Any:
+    """A spec string as HTML that may be broken after its marks, and not within words."""
+    from markupsafe import Markup, escape
+
+    return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[:,=])", name))
 
 
 def _gallery() -> tuple[tuple[str, dict[str, Any]], dict[str, bytes]]:

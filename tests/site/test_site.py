@@ -19,6 +19,7 @@ from ghbench.site import build_site, gallery, worst
 from ghbench.tables.select import Choice
 
 pytest.importorskip("jinja2", reason="needs the extra report")
+PARTS = {"tasks": "orl-*.html", "systems": "ghfeat-*.html", "results": "orl-*.html"}
 EVIL = "<script>alert(1)</script>'; ls; '"
 
 
@@ -164,3 +165,19 @@ def test_tables_are_sorted_and_filtered_by_keyboard_and_phones_scroll_them_alone
     wide = browser.execute_script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0
     assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible_in_both_schemes(site, browser, scheme):
+    axe = pytest.importorskip("axe_selenium_python").Axe(browser)
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    browser.set_script_timeout(120)
+    parts = [next((site / part).glob(name)) for part, name in PARTS.items()]
+    for page in (site / "index.html", *parts, site / "gallery.html"):
+        browser.get(page.as_uri())
+        axe.inject()
+        found = axe.run(options={"resultTypes": ["violations"]})["violations"]
+        serious = [one for one in found if one["impact"] in {"serious", "critical"}]
+        assert not serious, f"{page.name}, {scheme}: {axe.report(serious)}"
