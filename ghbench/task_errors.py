@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ghbench.task import Role
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,15 +22,15 @@ class ErrorList:
     Args:
         title: In the field's terms: `false accepts`, `highest mse`.
         what: What the error is, in a few words.
-        role: Role of the dataset whose images they are about.
-        images: int64 [K, M] rows of that dataset: M is 1 for items, 2 for pairs.
+        role: Role of the dataset whose images they are about; None: the one that is judged.
+        images: int64 [K, M] rows of that dataset, or for None of its split: M is 1 for items, 2 for pairs.
         error: float64 [K], larger is worse.
         shown: More numbers of each record, by name: float64 [K].
     """
 
     title: str
     what: str
-    role: str
+    role: str | None
     images: NDArray[np.int64]
     error: NDArray[np.float64]
     shown: Mapping[str, NDArray[np.float64]]
@@ -45,3 +47,12 @@ class WithErrors(Protocol):
             records: What `evaluate` returned, of one level where levels were evaluated one by one.
         """
         ...
+
+
+def of_whole(found: ErrorList, roles: Mapping[str, Role]) -> ErrorList:
+    """The same records with their role named, and their images as rows of all of its dataset."""
+    if found.role is not None:
+        return found
+    name, role = next((name, role) for name, role in roles.items() if role.judged)
+    rows = found.images if role.split is None else role.dataset.splits[role.split][found.images]
+    return replace(found, role=name, images=rows)

@@ -18,7 +18,7 @@ from ghbench.progress import Progress, silent
 from ghbench.results import files
 from ghbench.results.scoring import levels_of, part_of
 from ghbench.task import Task
-from ghbench.task_errors import ErrorList, WithErrors
+from ghbench.task_errors import ErrorList, WithErrors, of_whole
 
 _Item = tuple[str, str, tuple[int, ...]]
 """Kind of error, role of the images, and their rows."""
@@ -73,6 +73,7 @@ def _errors_by_item(lists: Sequence[ErrorList], others: Sequence[ErrorList]) -> 
     scales = {one.title: one.what for one in others}
     found: dict[_Item, float] = {}
     for one in lists:
+        assert one.role is not None
         alike = scales.get(one.title, one.what) == one.what
         errors = one.error if alike else one.error / (float(np.abs(one.error).max()) or 1.0)
         for rows, error in zip(one.images.tolist(), errors.tolist(), strict=True):
@@ -108,13 +109,13 @@ def draw_differing(
     check_png(out)
     if not isinstance(task, WithErrors):
         raise UsageError(f"task {task.name!r} does not say which of its records are wrong")
-    lists = []
+    roles, lists = task.roles(), []
     for path, level in systems:
         records = files.load_records(path, files.load(path))
         rows = next(rows for name, rows in levels_of(records) if name == level)
-        lists.append(task.errors(part_of(records, rows)))
+        lists.append([of_whole(one, roles) for one in task.errors(part_of(records, rows))])
     items = differing(task, lists[0], lists[1], count)
-    datasets = {item.role: task.roles()[item.role].dataset for item in items}
+    datasets = {item.role: roles[item.role].dataset for item in items}
     columns = max(len(item.rows) for item in items)
     drawn = [
         Row(_label(item, names, datasets[item.role]), _cells(item, datasets[item.role], progress)) for item in items

@@ -25,7 +25,7 @@ from ghbench.running.comparison import InMetric
 from ghbench.running.options import RunOptions
 from ghbench.running.pair import Pair
 from ghbench.running.request import load_task, subject_request
-from ghbench.task_errors import ErrorList, WithErrors
+from ghbench.task_errors import ErrorList, WithErrors, of_whole
 
 GENERATOR = "ghbench errors"
 """What a page says that it was made by; only such files are replaced."""
@@ -165,7 +165,9 @@ def _page(
     views: dict[str, _Images] = {}
     notes = [*result.warnings, f"Overlap of training and test: {result.overlap}."]
     parts = []
-    for found in lists:
+    roles = {name: data.role for name, data in pair.roles.items()}
+    for found in (of_whole(one, roles) for one in lists):
+        assert found.role is not None
         if found.role not in views:
             levels = stored[found.role]["plain"] if "plain" in stored.get(found.role, {}) else None
             read = {} if levels is None else {level: levels.read(level) for level in pair.levels}
@@ -269,12 +271,12 @@ class _Images:
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
-def data_uri(image: NDArray[np.uint8], side: int) -> str:
+def data_uri(image: NDArray[np.uint8], side: int, quality: int = 90) -> str:
     """A JPEG of at most `side` pixels; equal images give equal text."""
     from PIL import Image
 
     content = io.BytesIO()
     small = Image.fromarray(np.ascontiguousarray(image))
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    small.save(content, format="JPEG", quality=90, subsampling=0)
+    small.save(content, format="JPEG", quality=quality, subsampling=0)
     return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"

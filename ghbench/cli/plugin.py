@@ -1,4 +1,4 @@
-"""`ghbench plugin`: a package for an extractor of one's own, and whether a plugin keeps its contract."""
+"""`ghbench plugin`: a package for a plugin of one's own, and whether a plugin keeps its contract."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ Kind = Literal["extractor", "navigator", "task", "dataset", "generator"]
 
 @app.command("new")
 def new(
-    name: Annotated[str, typer.Argument(help="Name of the package and of its extractor: my-extractor.")],
+    name: Annotated[str, typer.Argument(help="Name of the package and of its plugin: my-extractor.")],
+    kind: Annotated[Kind, typer.Option(help="What it is.")] = "extractor",
     out: Annotated[Path, typer.Option("--out", "-o", help="Where its folder is made.")] = Path(),
 ) -> None:
-    """Write a package that installs, passes its tests and runs: put your network into it.
+    """Write a package that installs, passes its tests and runs: put your network, images or protocol into it.
 
     ghbench plugin new my-extractor
-    """
-    from ghbench.testing.scaffold import new_plugin
 
-    for path in new_plugin(name, out):
+    ghbench plugin new my-task --kind task
+    """
+    from ghbench.testing.scaffold import new_plugin, next_steps
+
+    for path in new_plugin(name, out, kind):
         say(str(path))
     folder = shlex.quote(str(out / name))
-    say(f"next: pip install -e {folder} && ghbench plugin check {name} && ghbench run -e {name} -t orl")
+    say(f"next: pip install -e {folder} && ghbench plugin check {name} && {next_steps(name, kind)[0]}")
 
 
 @app.command("check")

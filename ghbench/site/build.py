@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ghbench import locations
-from ghbench.atomic import write_text
+from ghbench import locations, registry
+from ghbench.atomic import write_bytes, write_text
 from ghbench.errors import UsageError
 from ghbench.extras import require
 from ghbench.results.display import cell, one_line
 from ghbench.results.schema import Result
+from ghbench.site.gallery import gallery
 from ghbench.site.pages import (
     Line,
     System,
@@ -28,6 +30,7 @@ from ghbench.site.pages import (
     result_page,
     system_of,
 )
+from ghbench.site.worst import WorstCases
 from ghbench.tables.names import short_names
 from ghbench.tables.overview import Overview, overview
 from ghbench.tables.select import Choice
@@ -38,7 +41,7 @@ MARK = ".ghbench-site"
 """Stands in a folder that was written here: only such a folder is replaced."""
 TEMPLATES = Path(__file__).parent / "templates"
 ASSETS = ("style.css", "table.js")
-PARTS = ("tasks", "systems", "results")
+PARTS = ("tasks", "systems", "results", "gallery")
 SHORT = 40
 
 
@@ -68,14 +71,16 @@ def build_site(out: Path, choice: Choice | None = None) -> Path:
         loader=jinja.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja.StrictUndefined,
     )  # fmt: skip
-    environment.filters["line"] = one_line
+    environment.filters |= {"line": one_line, "breakable": _breakable}
     # Everything is made before anything that was there goes.
     texts = {name: (TEMPLATES / name).read_text(encoding="utf-8") for name in ASSETS}
     common = {
         "version": __version__, "made": datetime.now(UTC).strftime("%Y-%m-%d"), "page_of": page_of,
         "command_of": command_of,
     }  # fmt: skip
-    for path, (template, values) in _pages(found).items():
+    pages = _pages(found)
+    pages["gallery.html"], pictures = _gallery()
+    for path, (template, values) in pages.items():
         root = "../" * path.count("/")
         texts[path] = environment.get_template(template).render(root=root, **common, **values)
     out.mkdir(parents=True, exist_ok=True)
@@ -83,9 +88,9 @@ def build_site(out: Path, choice: Choice | None = None) -> Path:
     for part in PARTS:
         if (out / part).is_dir() and not (out / part).is_symlink():
             shutil.rmtree(out / part)
-    for path, text in texts.items():
+    for path, content in {**{path: text.encode() for path, text in texts.items()}, **pictures}.items():
         (out / path).parent.mkdir(parents=True, exist_ok=True)
-        write_text(out / path, text)
+        write_bytes(out / path, content)
     return out / "index.html"
 
 
@@ -100,9 +105,29 @@ def _pages(found: Overview) -> dict[str, tuple[str, dict[str, Any]]]:
     for system, rows in _by_system(found).items():
         lines = [(table, drawn[id(row)]) for table, row in rows if row.level is None]
         pages[system.page] = "system.html", {"lines": lines, **_system(system, rows)}
-    for result in {row.entry.result.digest: row.entry.result for _, row in _rows(found)}.values():
-        pages[result_page(result)] = "result.html", _result(result)
+    for table in found.tables:
+        worst = WorstCases(registry.build_recorded("task", table.task))
+        entries = {row.entry.result.digest: row.entry for row in (*table.rows, *table.levels)}
+        for entry in entries.values():
+            pages[result_page(entry.result)] = "result.html", {"worst": worst.of(entry), **_result(entry.result)}
     return pages
+
+
+def _breakable(name: str) -> Any:
+    """A spec string as HTML that may be broken after its marks, and not within words."""
+    from markupsafe import Markup, escape
+
+    return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[:,=])", name))
+
+
+def _gallery() -> tuple[tuple[str, dict[str, Any]], dict[str, bytes]]:
+    """Template and values of the gallery, and its pictures by path."""
+    sections, files = {}, {}
+    for name, pictures in gallery().items():
+        drawn = [(picture, picture.content()) for picture in pictures]
+        sections[name] = [(picture, path) for picture, (path, _) in drawn]
+        files |= dict(content for _, content in drawn)
+    return ("gallery.html", {"sections": sections}), files
 
 
 def _rows(found: Overview) -> list[tuple[Table, Row]]:

@@ -17,7 +17,7 @@ from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Score, TaskInputs
 from ghbench.task_errors import ErrorList
 
-from .labelled import DEFAULT, TEST, LabelledTask, accuracies
+from .labelled import DEFAULT, LabelledTask, accuracies
 
 NEIGHBOURS, MAIN = (1, 5, 20, 200), 5
 WEIGHTED, TEMPERATURE = (20, 200), 0.07
@@ -115,9 +115,8 @@ class Knn(LabelledTask):
         wrong = (records[f"k{MAIN}"] != records["class"]).to_numpy()
         if not wrong.any():
             return []
-        judged = records["image"].to_numpy(np.int64)[wrong]
-        rows = judged if self.alone else self.roles()[TEST].dataset.splits[TEST][judged]
-        return [ErrorList("wrong classes", "share of votes lost", self.judged_role, rows[:, None], lost[wrong], {})]
+        rows = records["image"].to_numpy(np.int64)[wrong, None]
+        return [ErrorList("wrong classes", "share of votes lost", None, rows, lost[wrong], {})]
 
     def score_replicates(
         self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None

@@ -18,6 +18,7 @@ from ghbench.probes.logistic import STRENGTHS
 from ghbench.probes.rows import Chosen
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Role, Score, TaskInputs
+from ghbench.task_errors import ErrorList
 
 from .labelled import DEFAULT, LabelledTask
 
@@ -159,6 +160,15 @@ class Linear(LabelledTask):
             Score("calibration", calibration_error(records["confidence"].to_numpy(np.float64), right, weight)),
             Score("cross-entropy", float(np.average(-np.log(probability), weights=weight))),
         ]
+
+    def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
+        """Images of which another class is more probable, by its probability, see `ghbench.task_errors.WithErrors`."""
+        wrong = records[records["rank"] > 1]
+        if not len(wrong):
+            return []
+        rows, confidence = wrong["image"].to_numpy(np.int64)[:, None], wrong["confidence"].to_numpy(np.float64)
+        beside = {"probability of the true class": wrong["probability"].to_numpy(np.float64)}
+        return [ErrorList("wrong classes", "confidence in the wrong class", None, rows, confidence, beside)]
 
     def _folds(
         self, known: NDArray[np.int64], truth: NDArray[np.int64]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -21,6 +21,7 @@ from ghbench.extractor import Encoder, Subject
 from ghbench.metrics.landmarks import NORMALISERS
 from ghbench.spec_string import SpecString
 from ghbench.task import Policy, Reference, Role, TaskInputs, Units
+from ghbench.task_errors import ErrorList
 
 from .prediction import BASELINES, MEAN, NEAREST, TEST, TRAIN, Constant, described, image_units
 
@@ -48,6 +49,8 @@ class FacePointsTask:
     requires: tuple[type, ...] = field(default=(Encoder,), init=False)
     policies: tuple[Policy, ...] = field(default=("concat",), init=False)
     kind: ClassVar[str]
+    wrong: ClassVar[tuple[str, str, str]]
+    """Column of the errors that are listed, what the largest are called, and their unit."""
 
     @property
     def name(self) -> str:
@@ -144,6 +147,12 @@ class FacePointsTask:
     def chance(self, records: pd.DataFrame) -> float | str:  # noqa: ARG002 - of the contract
         """Who knows nothing answers the mean."""
         return MEAN
+
+    def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
+        """All faces by their error, see `ghbench.task_errors.WithErrors`."""
+        column, title, unit = self.wrong
+        rows, error = records["image"].to_numpy(np.int64)[:, None], records[column].to_numpy(np.float64)
+        return [ErrorList(title, unit, None, rows, error, {})]
 
     def units(self, records: pd.DataFrame) -> Units:
         """Images: each shows another face."""

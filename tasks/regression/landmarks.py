@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Score, TaskInputs
 
 from .face_points import AGAIN, GENERATED, FacePointsTask, points_of
-from .prediction import TEST, TRAIN, Constant, joined, predict
+from .prediction import TEST, TRAIN, Constant, joined, mean_replicates, predict
 
 PROTOCOLS = ("ridge", "imm")
 FAILURE = 0.10
@@ -49,6 +49,7 @@ class Landmarks(FacePointsTask):
     regression: str = "ridge"
     metrics: tuple[Metric, ...] = field(default=METRICS, init=False)
     kind: ClassVar[str] = "landmarks"
+    wrong: ClassVar[tuple[str, str, str]] = ("error", "highest nme", "share of the normaliser")
 
     def own_options(self) -> dict[str, str]:
         """Options that differ from their defaults."""
@@ -107,3 +108,11 @@ class Landmarks(FacePointsTask):
             Score("failure", float(np.average(errors > FAILURE, weights=sample_weight))),
             Score("ced-auc", ced_area(errors, FAILURE, sample_weight)),
         ]
+
+    def score_replicates(
+        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
+    ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
+        """The same of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
+        errors = records["error"].to_numpy(np.float64)
+        values = {"nme": 100 * errors, "failure": errors > FAILURE, "ced-auc": np.clip(1 - errors / FAILURE, 0, None)}
+        return mean_replicates(values, multiplicity, {}, metrics)

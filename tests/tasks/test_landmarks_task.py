@@ -49,6 +49,23 @@ def test_scores_by_hand():
     assert len(BINS) == 3
 
 
+def test_replicates_and_lists_of_errors_are_what_scores_are_made_of():
+    draw = np.random.default_rng(0)
+    records = pd.DataFrame({"image": np.arange(9), "error": draw.uniform(0, 0.2, 9), "yaw-true": np.arange(9) * 4 - 9})
+    records[["yaw", "pitch", "roll"]] = draw.uniform(0, 30, (9, 3))
+    multiplicity = np.vstack([draw.multinomial(9, np.full(9, 1 / 9), size=5), np.eye(9)[0] * 9]).astype(float)
+    for task in (landmarks(), pose()):
+        found = task.score_replicates(records, multiplicity)
+        for row, weight in enumerate(multiplicity):
+            for score in task.score(records, weight):
+                assert found[score.metric, None][row] == pytest.approx(score.value, abs=1e-12, nan_ok=True)
+        assert list(task.score_replicates(records, multiplicity, [task.metrics[0].name])) == [
+            (task.metrics[0].name, None)
+        ]
+    (worst,) = landmarks().errors(records)
+    assert worst.error.max() == records["error"].max()
+
+
 def test_pixels_know_where_a_disc_is(heads, options):
     found, mean, plain = (
         runner.run(subject, f"landmarks:{heads}{protocol}", options).metrics

@@ -37,6 +37,22 @@ def test_a_new_plugin_is_installed_tested_checked_and_evaluated(tmp_path):
     assert (result["status"], result["subject"]["package"]) == ("complete", "mean-colours")
 
 
+def test_new_plugins_of_every_other_kind_are_installed_tested_and_checked(tmp_path):
+    site, kinds = tmp_path / "site", ("navigator", "task", "dataset", "generator")
+    for kind in kinds:
+        made = CliRunner().invoke(app, ["plugin", "new", f"my-{kind}", "--kind", kind, "--out", str(tmp_path)])
+        assert made.exit_code == 0, made.output
+    roots = [str(tmp_path / f"my-{kind}") for kind in kinds]
+    flags = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(site)]
+    in_site(site, "-m", "pip", "install", *flags, *roots, cwd=tmp_path)
+    plugins = [word for kind in kinds for word in ("--ghbench", f"my-{kind}")]
+    folders = [f"{root}/tests" for root in roots]
+    told = in_site(
+        site, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *plugins, *folders, cwd=tmp_path
+    )
+    assert "12 passed" in told
+
+
 @pytest.mark.parametrize("name", ["Mine", "1st", "a_b", "../evil", "pixels", "class", "", "numpy", "ghbench"])
 def test_names_that_no_package_can_have(tmp_path, name):
     with pytest.raises(UsageError):
