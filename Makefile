@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: run test lint types bench bench-probes bench-controls bench-peers bench-discovery bench-disentanglement bench-representation bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
+.PHONY: run test fuzz lint types bench bench-probes bench-controls bench-peers bench-discovery bench-disentanglement bench-representation bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
 	train-fashion train-digits train-heads train-ghfeat train-discovery
 .DEFAULT_GOAL := run
 
@@ -25,6 +25,11 @@ run: $(VENV)/.run
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto
+
+# Damaged files of every kind, 400 of each; minutes. FUZZ=4000 for an hour.
+FUZZ ?= 400
+fuzz: $(VENV)/.test
+	GHBENCH_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz -s
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -154,7 +154,7 @@ def shards(index: Path) -> list[str]:
     """
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise DataError(f"{index} is no index of weights: {type(error).__name__}") from error
     for name in names:
         if not isinstance(name, str) or Path(name).name != name:

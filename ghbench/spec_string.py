@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ghbench.errors import UsageError
+from ghbench.errors import UsageError, UserError
 from ghbench.files import exists, user_path
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
@@ -101,7 +101,7 @@ def at_any_path(name: str) -> str:
     """A task's name with `PATH` for every file and folder; a name that is no spec string is returned as it is."""
     try:
         return str(parse(name).at_any_path())
-    except UsageError:
+    except UserError:
         return name
 
 

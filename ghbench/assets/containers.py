@@ -7,6 +7,7 @@ compressed or not.
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import hashlib
 import io
@@ -85,8 +86,8 @@ def extract(container: Path, asset: Asset, folder: Path, *, naming: Naming | Non
                 written[name] = _write(entry, folder / name, limit, f"{container.name}: {path}")
                 budget -= written[name].size
     except (*_UNREADABLE, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # a disk error, not a damaged archive
+        if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
+            raise  # a disk error, not a damaged archive, whose offsets may lie before its start (EINVAL)
         raise DataError(f"{container.name} cannot be unpacked: {type(error).__name__}: {error}") from error
     check(asset, written, container.name)
     return written

@@ -8,7 +8,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +178,7 @@ def _usable(asset: Asset) -> bool:
     if not _intact(asset, every_byte=False):
         return False
     _verified[folder] = declared
+    _sweep(asset)
     return True
 
 
@@ -210,6 +211,15 @@ def _quarantine(asset: Asset) -> None:
         aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=_room() / ".quarantine")) / folder.name
         folder.rename(aside)
         log.warning("%s does not match the manifest; it was moved to %s", folder, aside)
+
+
+def _sweep(asset: Asset) -> None:
+    """Delete what a process left that was killed when the asset was in place; one that is at work holds the lock."""
+    left = [_room() / ".making" / asset.name, *(_room() / ".partial" / asset.name).glob("*")]
+    if any(path.exists() for path in left):
+        with suppress(OSError), _lock(asset).acquire(timeout=0):  # filelock's Timeout is an OSError
+            for path in left:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 # ---- filling it

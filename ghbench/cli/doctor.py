@@ -1,4 +1,4 @@
-"""`ghbench doctor`: what this machine has, what is missing, and the command that fixes it."""
+"""`ghbench doctor`: what this machine has, what is missing, and the command that fixes it; and how precise it is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from ghbench.cli.terminal import print_json, say
+from ghbench.cli.terminal import print_columns, print_json, say
 
 _EXTRAS = {
     "cpu": ["faiss"],
@@ -25,11 +25,49 @@ _EXTRAS = {
 }
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="EXTRACTOR", help="Compare its fast ways with float32, image by image, on ORL's faces."),
+    ] = None,
+    images: Annotated[int, typer.Option(min=2, max=400, help="With --precision: on how many images.")] = 32,
+) -> None:
     """Check versions, extras, folders, assets and plugins; exit code 1 if something is broken, not just missing."""
+    if precision is not None:
+        sys.exit(_precision(precision, images, as_json=as_json))
     if as_json:
         sys.exit(_as_json())
     sys.exit(_check())
+
+
+def _precision(extractor: str, images: int, *, as_json: bool) -> int:
+    """Print how features differ between fast ways and the reference; 1 if a way that ghbench uses changes them."""
+    from dataclasses import asdict
+
+    from ghbench import registry
+    from ghbench.data.subset import first_rows
+    from ghbench.running.fast_paths import ENOUGH, compare_fast_paths
+    from ghbench.running.request import subject_request, without_similarity
+
+    request = without_similarity(subject_request(extractor))
+    request.check_options()
+    dataset = first_rows(registry.build("dataset", "orl"), images)
+    found = compare_fast_paths(request.build(), dataset)
+    if as_json:
+        print_json([{**asdict(one), "same": one.same} for one in found])
+    else:
+        rows = [
+            [
+                one.way,
+                f"{one.cosine:.7f}",
+                f"{one.error:.1e}",
+                ("same" if one.same else "differs") + ("" if one.used else ", not used"),
+            ]
+            for one in found
+        ]
+        print_columns(["way", "smallest cosine", "largest error", f"at {ENOUGH}"], rows)
+    return 0 if all(one.same for one in found if one.used) else 1
 
 
 def _as_json() -> int:

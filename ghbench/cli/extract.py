@@ -17,7 +17,7 @@ def extract(
     out: Annotated[Path, typer.Option("--out", help="File that ends in .parquet, .npz, .safetensors or .tar.")],
     level: Annotated[str | None, typer.Option(help="Levels, as after level= in a spec string.")] = None,
     align: Annotated[str | None, typer.Option(help="none, tight, ffhq, dlib-chip; default: as declared.")] = None,
-    dtype: Annotated[Literal["float32", "float16"], typer.Option(help="Of the features.")] = "float32",
+    dtype: Annotated[Literal["float32", "float16", "int8"], typer.Option(help="Of the features.")] = "float32",
     limit: Annotated[int | None, typer.Option(min=1, help="First N images only.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,

@@ -51,7 +51,7 @@ def run(
     engine: Engine = "local",
     address: Address = "",
     actors: Actors = None,
-    dtype: Annotated[Literal["float32", "float16"], typer.Option(help="How features are stored.")] = "float32",
+    dtype: Annotated[Literal["float32", "float16", "int8"], typer.Option(help="How features are stored.")] = "float32",
     store: Annotated[
         Literal["numpy", "faiss"],
         typer.Option(help="How neighbours are found; faiss is faster, in ghbench[cpu]."),

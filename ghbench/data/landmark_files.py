@@ -55,7 +55,7 @@ def read_ljson(path: Path) -> NDArray[np.float64]:
         groups = content.get("groups")
         group = next(iter(groups.values())) if groups else content
         points = np.array(group["landmarks"]["points"], dtype=np.float64)
-    except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError) as error:
         raise DataError(f"{path} is not an .ljson file of version 2 or 3: {error}") from error
     if points.ndim != 2 or points.shape[1] != 2:
         raise DataError(f"{path} holds points of shape {points.shape}; expected (N, 2)")

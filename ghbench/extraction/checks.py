@@ -96,7 +96,9 @@ def check_repeatable(
             )
 
 
-def check_distinct(features: NDArray[Any], dataset: Dataset, extractor: str, level: str) -> list[str]:
+def check_distinct(
+    features: NDArray[Any], dataset: Dataset, extractor: str, level: str, dtype: str = "float32"
+) -> list[str]:
     """Refuse identical features for different images: a sign of dead weights, or of images that were never read.
 
     Args:
@@ -104,6 +106,7 @@ def check_distinct(features: NDArray[Any], dataset: Dataset, extractor: str, lev
         dataset: The images; two of them are compared pixel by pixel only where their features are equal.
         extractor: Name for the message.
         level: Name for the message.
+        dtype: How the features are stored.
 
     Returns:
         Warnings that name near-duplicate images with identical features, and equal images under two labels.
@@ -127,7 +130,7 @@ def check_distinct(features: NDArray[Any], dataset: Dataset, extractor: str, lev
                     raise FeatureError(
                         f"extractor {extractor!r}, level {level!r}: rows {earlier} and {row} are different images with "
                         f"identical features: {dataset.ids[earlier]} and {dataset.ids[row]}",
-                        fix="--dtype float32, which keeps more digits" if features.dtype == np.float16 else None,
+                        fix="--dtype float32, which keeps more digits" if dtype != "float32" else None,
                     )
                 near.append((earlier, row))
                 continue

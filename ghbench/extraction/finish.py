@@ -22,7 +22,7 @@ def finish_level(stored: StoredFeatures, level: str, extractor: str, dataset: Da
     """
     features = stored.read(level)
     try:
-        warnings = check_distinct(features, dataset, extractor, level)
+        warnings = check_distinct(features, dataset, extractor, level, stored.key.dtype)
     except FeatureError:
         stored.discard(level)
         raise

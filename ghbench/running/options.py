@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from ghbench.errors import UsageError
 from ghbench.extraction import ExtractionOptions
 from ghbench.imaging import alignment
-from ghbench.store import FeatureStore
+from ghbench.store import FeatureStore, StorageDtype
 
 Search = Literal["numpy", "faiss"]
 
@@ -35,7 +35,7 @@ class RunOptions:
     overwrite: bool = False
     limit: int | None = None
     seed: int = 0
-    dtype: Literal["float32", "float16"] = "float32"
+    dtype: StorageDtype = "float32"
     extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
     store: FeatureStore | None = None
     results: Path | None = None
@@ -46,8 +46,10 @@ class RunOptions:
             raise UsageError(f"limit={self.limit}; expected at least 1 image")
         if self.seed < 0:
             raise UsageError(f"seed={self.seed}; expected a whole number from 0")
-        if self.dtype not in {"float32", "float16"}:
-            raise UsageError(f"features cannot be stored as {self.dtype!r}; expected float32 or float16")
+        if self.dtype not in get_args(StorageDtype):
+            raise UsageError(
+                f"features cannot be stored as {self.dtype!r}; expected {', '.join(get_args(StorageDtype))}"
+            )
         if self.search not in {"numpy", "faiss"}:
             raise UsageError(f"neighbours cannot be found by {self.search!r}; expected numpy or faiss")
         if self.align is not None:

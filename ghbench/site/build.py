@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ghbench import locations, registry
-from ghbench.atomic import write_bytes, write_text
+from ghbench.atomic import abandoned_files, write_bytes, write_text
 from ghbench.errors import UsageError
 from ghbench.extras import require
 from ghbench.results.display import cell, one_line
@@ -60,7 +60,7 @@ def build_site(out: Path, choice: Choice | None = None) -> Path:
         MissingError: jinja2 is not installed.
     """
     jinja = require("jinja2", "report")
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARK).is_file())):
+    if out.exists() and (not out.is_dir() or (not (out / MARK).is_file() and _of_others(out))):
         raise UsageError(f"{out} holds something else", fix="--out NEW_FOLDER")
     if locations.home().resolve().is_relative_to(out.resolve()):
         raise UsageError(f"{out} holds ghbench's own folder", fix="--out NEW_FOLDER")
@@ -92,6 +92,11 @@ def build_site(out: Path, choice: Choice | None = None) -> Path:
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         write_bytes(out / path, content)
     return out / "index.html"
+
+
+def _of_others(folder: Path) -> bool:
+    """Whether a folder holds more than what a process left that was killed before it wrote the mark."""
+    return not set(folder.iterdir()) <= set(abandoned_files(folder))
 
 
 def _pages(found: Overview) -> dict[str, tuple[str, dict[str, Any]]]:

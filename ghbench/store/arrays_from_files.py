@@ -88,6 +88,13 @@ def array_parts(path: Path, name: str, rows: int) -> Iterator[NDArray[Any]]:
         yield from parts_of(stream, shape, dtype, rows)
 
 
+def write_array(stream: IO[bytes], array: NDArray[Any]) -> None:
+    """Write an array as `.npy`. `numpy.save` would not say why a write failed, for instance that the disk is full."""
+    whole = np.ascontiguousarray(array)
+    npy.write_array_header_1_0(stream, npy.header_data_from_array_1_0(whole))
+    stream.write(whole.data)
+
+
 def parts_of(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], rows: int) -> Iterator[NDArray[Any]]:
     """Values [n, ...] in C order from where a stream stands, in parts of some rows.
 

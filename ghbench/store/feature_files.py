@@ -27,7 +27,10 @@ SUFFIXES = (".npz", ".parquet", ".safetensors", ".tar")
 """What can be written; `.tar` is not read."""
 IDS, ABOUT = "ids", "ghbench"
 _PLAIN = "save floating-point arrays with numpy.save or numpy.savez; pickled objects are never read"
-_ODD = (ValueError, OSError, EOFError, KeyError, TypeError, SyntaxError, NotImplementedError, TokenError, BadZipFile)
+_ODD = (
+    ValueError, OSError, EOFError, KeyError, TypeError, SyntaxError, NotImplementedError, RecursionError, TokenError,
+    BadZipFile,
+)  # fmt: skip
 """What numpy, zipfile and pyarrow raise on files that are none."""
 _ALWAYS_ALLOWED = 64_000_000
 _MOST_UNPACKED = 20

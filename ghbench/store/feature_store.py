@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from ghbench import atomic, locations
 from ghbench.digests import digest_bytes, digest_json, digest_lines
 from ghbench.errors import DataError, FeatureError, UserError
-from ghbench.store import level_files, manifest
+from ghbench.store import int8_shards, level_files, manifest
 from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import KeyManifest, LevelManifest, ShardEntry
 
@@ -239,7 +239,7 @@ class StoredFeatures:
         """All rows of a complete level, in the dataset's order, memory-mapped.
 
         Returns:
-            [rows, dim] in the storage dtype, read-only.
+            [rows, dim] in the storage dtype, read-only; in memory as float32 where they are stored as int8.
 
         Raises:
             DataError: The level is not complete, or a shard is damaged.
@@ -325,7 +325,7 @@ class StoredFeatures:
 
     def _to_storage(self, rows: NDArray[Any], level: str, start: int) -> NDArray[Any]:
         with np.errstate(over="ignore"):
-            stored = rows.astype(self.key.dtype, copy=False)
+            stored = rows.astype("float32" if self.key.dtype == int8_shards.DTYPE else self.key.dtype, copy=False)
         bad = np.flatnonzero(~np.isfinite(stored).all(axis=1))
         if len(bad):
             row = np.asarray(rows[bad[0]])
@@ -335,7 +335,7 @@ class StoredFeatures:
                 f"extractor {self.key.extractor!r}, level {level!r}: row {start + int(bad[0])} holds {held}",
                 fix="--dtype float32" if finite and self.key.dtype == "float16" else None,
             )
-        return stored
+        return int8_shards.pack(stored) if self.key.dtype == int8_shards.DTYPE else stored
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:

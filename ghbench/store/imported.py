@@ -18,7 +18,7 @@ from ghbench.digests import digest_file, digest_json
 from ghbench.errors import DataError, FeatureError, MissingError, UsageError
 from ghbench.extractor import Domain
 from ghbench.files import read_text
-from ghbench.store.arrays_from_files import map_array
+from ghbench.store.arrays_from_files import map_array, write_array
 from ghbench.store.feature_files import IDS, FeatureFile, read_features
 
 Part = TypeVar("Part", bound=BaseModel)
@@ -166,7 +166,7 @@ def _import(
     files = {}
     for level, array in kept.items():
         with atomic.atomic_file(making / f"{level}.npy") as stream:
-            np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
+            write_array(stream, array)
         files[level] = digest_file(making / f"{level}.npy")
     manifest = ImportedManifest(
         name=name,

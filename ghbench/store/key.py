@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from ghbench.digests import digest_json
+
+
+StorageDtype = Literal["float32", "float16", "int8"]
+"""How features are stored; `int8` is read as float32, see `ghbench.store.int8_shards`."""
 
 
 @dataclass(frozen=True)

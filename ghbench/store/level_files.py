@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ghbench import atomic
 from ghbench.errors import DataError
-from ghbench.files import open_regular
+from ghbench.files import open_regular, read_as
+from ghbench.store import int8_shards
 from ghbench.store.arrays_from_files import map_array
 from ghbench.store.manifest import LevelManifest, ShardEntry
 
@@ -50,13 +51,14 @@ def read_rows(folder: Path, number: int, entry: ShardEntry) -> NDArray[Any] | No
         path = shard_path(folder, number)
         if path.exists():
             return map_array(path)
-        with open_regular(folder / WHOLE) as file:
+        with read_as(folder / WHOLE, "a file of features"), open_regular(folder / WHOLE) as file:
             np.lib.format.read_magic(file)
             (_, width), _, dtype = np.lib.format.read_array_header_1_0(file)
             first, end = entry.rows
-            offset = file.tell() + first * width * dtype.itemsize
-            return np.memmap(file, dtype, "r", offset, (end - first, width))
-    except (OSError, ValueError, EOFError, DataError):
+            more = _scale_rows(str(dtype))
+            offset = file.tell() + (first + number * more) * width * dtype.itemsize
+            return np.memmap(file, dtype, "r", offset, (end - first + more, width))
+    except (OSError, DataError):
         return None
 
 
@@ -67,9 +69,10 @@ def is_intact(folder: Path, number: int, level: LevelManifest) -> bool:
     """
     entry = level.shards[number]
     rows = read_rows(folder, number, entry)
-    if rows is None or rows.shape != (entry.rows[1] - entry.rows[0], level.shape[1]) or rows.dtype != level.dtype:
+    height = entry.rows[1] - entry.rows[0] + _scale_rows(level.dtype)
+    if rows is None or rows.shape != (height, level.shape[1]) or rows.dtype != level.dtype:
         return False
-    return shard_digest(rows) == entry.sha256 and bool(np.isfinite(rows).all())
+    return shard_digest(rows) == entry.sha256 and bool(np.isfinite(_as_features(rows)).all())
 
 
 def merge(folder: Path, level: LevelManifest) -> None:
@@ -77,9 +80,10 @@ def merge(folder: Path, level: LevelManifest) -> None:
     shards = [shard_path(folder, number) for number in level.shards]
     if len(shards) < 2 or not any(path.is_file() for path in shards):
         return
+    height = level.shape[0] + len(shards) * _scale_rows(level.dtype)
     with atomic.atomic_file(folder / WHOLE) as file:
         header = {"descr": np.lib.format.dtype_to_descr(np.dtype(level.dtype)), "fortran_order": False}
-        np.lib.format.write_array_header_1_0(file, header | {"shape": level.shape})
+        np.lib.format.write_array_header_1_0(file, header | {"shape": (height, level.shape[1])})
         for number in sorted(level.shards):
             rows = read_rows(folder, number, level.shards[number])
             assert rows is not None  # just verified
@@ -89,9 +93,23 @@ def merge(folder: Path, level: LevelManifest) -> None:
 
 
 def map_rows(folder: Path, level: LevelManifest) -> NDArray[Any]:
-    """All rows of a level whose shards are intact: [rows, dim], memory-mapped; copied if several are not merged."""
-    if not any(shard_path(folder, number).is_file() for number in level.shards):
+    """All rows of a level whose shards are intact: [rows, dim], memory-mapped.
+
+    Copied if several shards are not merged, and as float32 if they are stored as int8.
+    """
+    packed = level.dtype == int8_shards.DTYPE
+    if not packed and not any(shard_path(folder, number).is_file() for number in level.shards):
         return map_array(folder / WHOLE)
     parts = [read_rows(folder, number, level.shards[number]) for number in sorted(level.shards)]
-    present = [part for part in parts if part is not None]
+    present = [_as_features(part) for part in parts if part is not None]
     return present[0] if len(present) == 1 else np.concatenate(present)
+
+
+def _as_features(rows: NDArray[Any]) -> NDArray[Any]:
+    """A shard's rows as numbers: themselves, or float32 [n, D] where they are stored in eight bits."""
+    return int8_shards.unpack(rows) if rows.dtype == int8_shards.DTYPE else rows
+
+
+def _scale_rows(dtype: str) -> int:
+    """Rows of a shard beside its features."""
+    return int8_shards.SCALE_ROWS if dtype == int8_shards.DTYPE else 0

@@ -42,7 +42,7 @@ class SuiteOptions(_Strict):
     align: str | None = None
     limit: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
-    dtype: Literal["float32", "float16"] = "float32"
+    dtype: Literal["float32", "float16", "int8"] = "float32"
 
 
 def _task(value: object) -> object:

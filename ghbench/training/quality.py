@@ -17,7 +17,7 @@ from ghbench.errors import DataError, UsageError
 from ghbench.extraction import ExtractionOptions, encode_images
 from ghbench.extractor import Encoder, Extractor
 from ghbench.metrics.distribution_report import DistributionReport, distribution_report
-from ghbench.store.arrays_from_files import map_array
+from ghbench.store.arrays_from_files import map_array, write_array
 
 Make = Callable[[int], NDArray[np.uint8]]
 """Makes n images in one call: uint8 [n, C, H, W]."""
@@ -138,7 +138,7 @@ class GeneratorQuality:
         except DataError:
             kept = self._encode(images)
             stream = io.BytesIO()
-            np.save(stream, kept)
+            write_array(stream, kept)
             write_bytes(path, stream.getvalue())
         return kept
 

@@ -129,5 +129,5 @@ def _read(path: Path) -> dict[str, float]:
     try:
         found = json.loads(read_text(path))
         return {str(name): float(scale) for name, scale in found.items()}
-    except (OSError, ValueError, AttributeError, TypeError, DataError):
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError, DataError):
         return {}

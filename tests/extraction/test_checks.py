@@ -84,7 +84,9 @@ def test_near_duplicates_are_named_and_not_refused():
 def test_features_that_float16_made_identical_say_what_to_do():
     pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 4), dtype=np.uint8)
     with pytest.raises(FeatureError, match="identical features") as caught:
-        check_distinct(np.array([[4096.1], [4096.2]], dtype=np.float16), ArrayImages(pixels, "coarse"), "e", "l")
+        check_distinct(
+            np.array([[4096.1], [4096.2]], dtype=np.float16), ArrayImages(pixels, "coarse"), "e", "l", "float16"
+        )
     assert "float32" in caught.value.fix
 
 

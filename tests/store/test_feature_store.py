@@ -377,3 +377,27 @@ def test_what_was_read_last_goes_last(tmp_path):
     assert chosen_for_removal(both, keep=2 * size) == []
     assert chosen_for_removal(both, keep=0) == [old["folder"], "read"]
     assert chosen_for_removal(both) == [old["folder"], "read"]
+
+
+def test_int8_keeps_a_hundredth_of_each_column_and_survives_damage_and_merging(tmp_path):
+    rng = np.random.default_rng(0)
+    features = (rng.normal(size=(20, 6)) * [1e-6, 1, 1e3, 0, 1e30, 5]).astype(np.float32)
+    stored = FeatureStore(tmp_path).open(key(dtype="int8"), [str(row) for row in range(20)], shard_rows=8)
+    with stored.writing():
+        for start, end in stored.missing_rows("a"):
+            stored.write_shard("a", start, features[start:end])
+        before = np.array(stored.read("a"))  # from shards
+        stored.complete("a")
+    again = FeatureStore(tmp_path).open(key(dtype="int8"), [str(row) for row in range(20)])
+    found = again.read("a")  # from one file
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, before)
+    assert (np.abs(found - features).max(axis=0) <= np.abs(features).max(axis=0) / 250).all()
+    path = again.folder / "a" / "features.npy"
+    assert np.load(path).shape == (20 + 3 * 4, 6)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # of a scale
+    path.write_bytes(content)
+    assert FeatureStore(tmp_path).open(key(dtype="int8"), [str(row) for row in range(20)]).missing_rows("a") == [
+        (16, 20)
+    ]

@@ -28,7 +28,7 @@ from ghbench.generators.rendering import from_uint8, to_uint8
 from ghbench.ghfeat.network.decoding import decode_codes
 from ghbench.ghfeat.network.layout import CodeLayout, layout_of
 from ghbench.ghfeat.network.statistics import layout_statistics
-from ghbench.store.arrays_from_files import map_array
+from ghbench.store.arrays_from_files import map_array, write_array
 
 Images = NDArray[np.uint8]
 Synthesis = Callable[[dict[str, Tensor]], Tensor]
@@ -173,7 +173,7 @@ class Inversions:
                 made = to_uint8(decode_codes(generator, layout, unstandardise(units, statistics)))
             for row, image in zip(batch, made, strict=False):
                 stream = io.BytesIO()
-                np.save(stream, image, allow_pickle=False)
+                write_array(stream, image)
                 write_bytes(self._file(images[row]), stream.getvalue())
             report(start + len(batch), len(rows))
 
