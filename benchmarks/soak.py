@@ -44,8 +44,9 @@ def main() -> None:
     warm = [one for one in measured if one[0] >= WARM]
     growth = (warm[-1][1] - warm[0][1]) / (warm[-1][0] - warm[0][0])
     text = f"""
-`{EXTRACTOR}` on `{TASK}`, {RUNS} runs in one process, each scored with its bootstrap. From run {WARM} on, resident memory
-changed by {1024 * growth:+.0f} KB a run, and open files by {warm[-1][2] - warm[0][2]:+d}. The score had {len(values)} value.
+`{EXTRACTOR}` on `{TASK}`, {RUNS} runs in one process, each scored with its bootstrap. From run {WARM} on, resident
+memory changed by {1024 * growth:+.0f} KB a run, and open files by {warm[-1][2] - warm[0][2]:+d}. The score had
+{len(values)} value.
 """
     rows = [[str(number), f"{memory:.0f} MB", str(files), str(threads)] for number, memory, files, threads in measured]
     write(

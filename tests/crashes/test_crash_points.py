@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-
 POINTS = 2
 """A path; `benchmarks/crashes.py` kills at random moments, and `end_everywhere.py FOLDER 0` ends at every point."""
 
