@@ -15,7 +15,7 @@ from ghbench.errors import UsageError
 from ghbench.extras import require
 from ghbench.results.display import cell, one_line
 from ghbench.results.schema import Result
-from ghbench.site.gallery import gallery
+from ghbench.site.gallery import Picture, gallery
 from ghbench.site.pages import (
     Line,
     System,
@@ -127,7 +127,8 @@ def _breakable(name: str) -> Any:
 
 def _gallery() -> tuple[tuple[str, dict[str, Any]], dict[str, bytes]]:
     """Template and values of the gallery, and its pictures by path."""
-    sections, files = {}, {}
+    sections: dict[str, list[tuple[Picture, str]]] = {}
+    files: dict[str, bytes] = {}
     for name, pictures in gallery().items():
         drawn = [(picture, picture.content()) for picture in pictures]
         sections[name] = [(picture, path) for picture, (path, _) in drawn]

@@ -168,9 +168,9 @@ class _NotDrawnError(Exception):
     """Images would have to be drawn."""
 
 
-def _stop(done: int, total: int, label: str) -> None:
+def _stop(done: int, total: int | None, label: str) -> None:
     """Progress of a drawing: called as soon as an image is missing."""
-    raise _NotDrawnError(f"{label}: {total - done}")
+    raise _NotDrawnError(f"{label}: {done} of {total}")
 
 
 def _shown(dataset: Dataset | None, row: int, *, shows: bool) -> Shown:

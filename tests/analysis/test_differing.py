@@ -7,10 +7,12 @@ from typer.testing import CliRunner
 
 from ghbench.analysis.differing import Differing, differing
 from ghbench.cli.main import app
+from ghbench.data.array_images import ArrayImages
 from ghbench.errors import UsageError
 from ghbench.running import runner
 from ghbench.running.request import load_task
-from ghbench.task_errors import ErrorList
+from ghbench.task import Role
+from ghbench.task_errors import ErrorList, of_whole
 
 TASK = load_task("knn:dataset=digits")
 
@@ -37,6 +39,15 @@ def test_errors_on_scales_of_their_own_are_shares_of_the_largest():
 def test_the_same_errors_leave_nothing_to_draw():
     with pytest.raises(UsageError, match="as much"):
         differing(TASK, wrong([1], [1.0]), wrong([1], [1.0]), 2)
+
+
+def test_rows_of_the_judged_split_are_rows_of_its_dataset():
+    images = ArrayImages(np.zeros((6, 1, 4, 4), np.uint8), "black")
+    images.splits = {"train": np.arange(3), "test": np.array([5, 3, 4])}
+    roles = {"train": Role(images, "train", judged=False), "test": Role(images, "test")}
+    found = of_whole(ErrorList("wrong classes", "votes lost", None, np.array([[1], [0]]), np.ones(2), {}), roles)
+    assert (found.role, found.images.tolist()) == ("test", [[3], [5]])
+    assert of_whole(found, roles) is found
 
 
 def test_the_command_draws_them_with_ids_and_errors(tmp_path, monkeypatch):

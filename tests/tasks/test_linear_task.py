@@ -111,3 +111,11 @@ def test_the_kit_accepts_the_task(folder_of_classes):
     check_task(linear(parse(f"imagefolder:path={folder_of_classes(('train', 'test'))}")))
     with pytest.raises(UsageError, match="pca"):
         linear(pca=-1)
+
+
+def test_wrong_images_are_listed_with_the_confidence_in_the_wrong_class():
+    records = pd.DataFrame({"image": [0, 1, 2], "rank": [1, 2, 3], "confidence": [0.9, 0.8, 0.6]})
+    records["probability"] = [0.9, 0.1, 0.2]
+    (found,) = linear(parse("digits")).errors(records)
+    assert (found.role, found.images.tolist(), found.error.tolist()) == (None, [[1], [2]], [0.8, 0.6])
+    assert linear(parse("digits")).errors(records[:1]) == []
