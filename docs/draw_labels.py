@@ -1,0 +1,65 @@
+"""Draw how much labels add: the published accuracy of a linear classifier against its number of training images.
+
+python docs/draw_labels.py docs/figures/labels.svg
+"""
+# ruff: noqa: INP001 - a script beside the pages, no package
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ghbench.figures import save_figure
+from ghbench.figures.style import line_styles, styled_figure
+from ghbench.running.request import load_task
+from ghbench.tables.select import Choice, chosen_table
+
+if TYPE_CHECKING:
+    from ghbench.tables import Row
+
+DATA = {"mnist-10k": (100, 1_000, 8_000)}
+"""Numbers of training images by dataset; the last is all of them."""
+METRIC = "top1"
+
+
+def main(path: str) -> None:
+    """Draw a panel for each dataset."""
+    with styled_figure(7.6, 4.4) as figure:
+        panels = figure.subplots(1, len(DATA), squeeze=False)[0]
+        for axes, (data, counts) in zip(panels, DATA.items(), strict=True):
+            _draw(axes, data, counts)
+    save_figure(figure, Path(path))
+
+
+def _draw(axes: Any, data: str, counts: tuple[int, ...]) -> None:
+    found = [
+        _rows(f"linear:dataset={data}" + ("" if count == counts[-1] else f",training={count}")) for count in counts
+    ]
+    shown = [name for name in found[-1] if all(name in rows for rows in found)]
+    floors = [found[-1][name].standing == "floor" for name in shown]
+    for name, (colour, dashes) in zip(shown, line_styles(floors), strict=True):
+        values = [rows[name].metric(METRIC) for rows in found]
+        axes.plot(counts, [one.value for one in values], color=colour, linestyle=dashes, linewidth=1.4, label=name)
+        ends = [one.interval for one in values]
+        axes.fill_between(
+            counts, [low for low, _ in ends], [high for _, high in ends], color=colour, alpha=0.12, linewidth=0
+        )
+    axes.set_xscale("log")
+    axes.set_xticks(counts, [f"{count:,}" for count in counts])
+    axes.minorticks_off()
+    axes.set_xlabel("training images")
+    axes.set_ylabel(f"{METRIC}, 95 % over test images")
+    axes.set_title(data)
+    axes.grid(axis="y")
+    axes.legend(loc="lower right", fontsize=7)
+
+
+def _rows(task: str) -> dict[str, Row]:
+    """Published rows of whole codes."""
+    table = chosen_table(load_task(task), Choice(published=True))
+    return {row.system: row for row in table.rows if row.level is None}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
