@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from ghbench.digests import digest_json
 
-
 StorageDtype = Literal["float32", "float16", "int8"]
 """How features are stored; `int8` is read as float32, see `ghbench.store.int8_shards`."""
 

@@ -49,6 +49,7 @@ def _json(content: Any) -> Callable[[Path], object]:
 
 
 def _data() -> dict[str, Reader]:
+    from ghbench_tasks.discovery import moved
     from scipy.io import savemat
 
     from ghbench.data.celeba import _words
@@ -61,7 +62,6 @@ def _data() -> dict[str, Reader]:
     from ghbench.data.mafl import _read_points
     from ghbench.data.mnist_10k import read_digits
     from ghbench.data.pair_files import read_pairs
-    from ghbench_tasks.discovery import moved
 
     def cars(path: Path) -> object:
         with path.open("rb") as stream:
@@ -211,6 +211,8 @@ def _results() -> dict[str, Reader]:
 def _weights() -> dict[str, Reader]:
     import checkpoint_files
     import torch
+    from ghbench_baselines.hub_files import shards
+    from ghbench_baselines.weight_files import read_weights
 
     from ghbench import checkpoints
     from ghbench.contrafeat import files as navigators
@@ -227,8 +229,6 @@ def _weights() -> dict[str, Reader]:
     from ghbench.ghfeat.network.encoder import Encoder
     from ghbench.ghfeat.network.layout import layout_of
     from ghbench.training.run_folder import RunFolder
-    from ghbench_baselines.hub_files import shards
-    from ghbench_baselines.weight_files import read_weights
 
     record = TrainingRecord((), None, ("0",), "self-supervised", "in-generator")
     about = {"generator": "tiny", "generator_digest": "0"}
