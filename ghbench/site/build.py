@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,12 +79,14 @@ def build_site(out: Path, choice: Choice | None = None) -> Path:
         texts[path] = environment.get_template(template).render(root=root, **common, **values)
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / MARK, "")
-    for part in PARTS:
-        if (out / part).is_dir() and not (out / part).is_symlink():
-            shutil.rmtree(out / part)
     for path, text in texts.items():
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         write_text(out / path, text)
+    # Old pages go last: until then the site is whole, and another process may be writing the same one.
+    for part in PARTS:
+        for page in (out / part).rglob("[!.]*"):
+            if page.is_file() and page.relative_to(out).as_posix() not in texts:
+                page.unlink(missing_ok=True)
     return out / "index.html"
 
 
