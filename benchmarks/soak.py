@@ -43,20 +43,14 @@ def main() -> None:
     shutil.rmtree(folder)
     warm = [one for one in measured if one[0] >= WARM]
     growth = (warm[-1][1] - warm[0][1]) / (warm[-1][0] - warm[0][0])
+    opened = warm[-1][2] - warm[0][2]
     text = f"""
 `{EXTRACTOR}` on `{TASK}`, {RUNS} runs in one process, each scored with its bootstrap. From run {WARM} on, resident
-memory changed by {1024 * growth:+.0f} KB a run, and open files by {warm[-1][2] - warm[0][2]:+d}. The score had
-{len(values)} value.
+memory changed by {1024 * growth:+.0f} KB a run, open files by {opened:+d}. Different scores: {len(values)}.
 """
     rows = [[str(number), f"{memory:.0f} MB", str(files), str(threads)] for number, memory, files, threads in measured]
-    write(
-        "soak",
-        "Many runs in one process",
-        text,
-        ["runs", "resident memory", "open files", "threads"],
-        rows,
-        measured=measured,
-    )
+    head = ["runs", "resident memory", "open files", "threads"]
+    write("soak", "Many runs in one process", text, head, rows, measured=measured)
 
 
 if __name__ == "__main__":

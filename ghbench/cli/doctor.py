@@ -31,14 +31,29 @@ def doctor(
         str | None,
         typer.Option(metavar="EXTRACTOR", help="Compare its fast ways with float32, image by image, on ORL's faces."),
     ] = None,
+    licences: Annotated[bool, typer.Option("--licences", help="List the licences of the packages in use.")] = False,
     images: Annotated[int, typer.Option(min=2, max=400, help="With --precision: on how many images.")] = 32,
 ) -> None:
     """Check versions, extras, folders, assets and plugins; exit code 1 if something is broken, not just missing."""
+    if licences:
+        sys.exit(_licences(as_json=as_json))
     if precision is not None:
         sys.exit(_precision(precision, images, as_json=as_json))
     if as_json:
         sys.exit(_as_json())
     sys.exit(_check())
+
+
+def _licences(*, as_json: bool) -> int:
+    """Print them; 1 if a package states none."""
+    from ghbench.cli.licences import licences
+
+    found = licences()
+    if as_json:
+        print_json({name: {"version": version, "licence": licence} for name, (version, licence) in found.items()})
+    else:
+        print_columns(["package", "version", "licence"], [[name, *about] for name, about in found.items()])
+    return 1 if any(licence == "not stated" for _, licence in found.values()) else 0
 
 
 def _precision(extractor: str, images: int, *, as_json: bool) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,12 +84,17 @@ def build_site(out: Path, choice: Choice | None = None) -> Path:
         texts[path] = environment.get_template(template).render(root=root, **common, **values)
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / MARK, "")
-    for part in PARTS:
-        if (out / part).is_dir() and not (out / part).is_symlink():
-            shutil.rmtree(out / part)
-    for path, content in {**{path: text.encode() for path, text in texts.items()}, **pictures}.items():
+    contents = {path: text.encode() for path, text in texts.items()} | pictures
+    for path, content in contents.items():
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         write_bytes(out / path, content)
+    # Old pages go last: until then the site is whole, and another process may be writing the same one.
+    for part in PARTS:
+        if (out / part).is_symlink():
+            continue
+        for page in (out / part).rglob("[!.]*"):
+            if page.is_file() and page.relative_to(out).as_posix() not in contents:
+                page.unlink(missing_ok=True)
     return out / "index.html"
 
 

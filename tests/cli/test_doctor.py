@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ghbench.cli import doctor
+from ghbench.cli.licences import licences
 from ghbench.data.array_images import ArrayImages
 from ghbench.errors import MissingError
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecord
@@ -75,3 +76,10 @@ def test_precision_asks_for_real_faces_and_exits_with_the_verdict(orl, monkeypat
     monkeypatch.setattr("ghbench.registry.build", missing)
     with pytest.raises(MissingError):
         doctor.doctor(precision="thumbnail", images=4)
+
+
+def test_licences_are_those_that_packages_state():
+    found = licences()
+    assert {"numpy", "torch", "requests", "urllib3"} <= {name.lower() for name in found}
+    assert "BSD" in found["numpy"][1]
+    assert "Apache" in found["requests"][1]

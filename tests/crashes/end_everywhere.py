@@ -72,7 +72,7 @@ def ended_everywhere(name, path, base, points):
 
 
 def main(folder, points, names):
-    os.environ["GHBENCH_CACHE"] = str(folder / "cache")
+    os.environ.update(GHBENCH_CACHE=str(folder / "cache"), GHBENCH_HOME=str(folder / "home"))
     prepare()
     sys.addaudithook(_audit)
     counts = {}

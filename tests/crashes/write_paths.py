@@ -220,8 +220,7 @@ def _site(folder: Path) -> None:
     from ghbench.tables import published_folder
     from ghbench.tables.select import Choice
 
-    os.environ["GHBENCH_HOME"] = str(folder.parent / "home-of-site")
-    results = folder.parent / "home-of-site" / "results" / "orl"
+    results = Path(os.environ["GHBENCH_HOME"]) / "results" / "orl"
     if not results.exists():
         results.mkdir(parents=True)
         for path in (published_folder() / "orl").glob("pixels-*"):
