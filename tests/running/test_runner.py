@@ -217,7 +217,7 @@ def test_wrong_usage_is_found_before_anything_runs(task, options):
     assert not options.results.exists()
 
 
-@pytest.mark.parametrize("change", [{"limit": 0}, {"limit": -3}, {"seed": -1}, {"dtype": "int8"}, {"align": "left"}])
+@pytest.mark.parametrize("change", [{"limit": 0}, {"limit": -3}, {"seed": -1}, {"dtype": "int4"}, {"align": "left"}])
 def test_impossible_options_are_refused(change):
     with pytest.raises(UsageError):
         runner.RunOptions(**change)
