@@ -12,7 +12,7 @@ from ghbench.errors import DataError
 from ghbench.probes.rows import of_unit_length
 
 Features = NDArray[np.floating[Any]]
-_BLOCK, _QUERIES, _FIRST = 16_000_000, 1_000, 2_000  # similarities and queries at once, rows of the first block
+_BLOCK, _QUERIES, _FIRST = 4_000_000, 1_000, 2_000  # similarities and queries at once, rows of the first block
 
 
 def nearest(
@@ -39,13 +39,14 @@ def nearest(
         raise DataError(f"{k} neighbours among {left} rows of {features.shape[1:]} for {queries.shape[1:]}")
     common = common_part(features, kind)
     rows, similarities = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
+    memory = np.empty(_BLOCK, np.float32)
     for block in _blocks(len(queries), _BLOCK // _QUERIES):
         # The best so far, in the order of their rows: of equally similar ones the first stays.
         asked, lengths = prepared(queries[block], common)
         best = np.empty((len(asked), 0), np.int64)
         values = np.empty(best.shape, np.float32)
         for part in _growing(len(features), max(len(best), features.shape[1])):
-            found = _scores(asked, prepared(features[part], common), common)
+            found = _scores(asked, prepared(features[part], common), common, memory)
             if excluded is not None:
                 own = excluded[block] - part.start
                 inside = np.flatnonzero((own >= 0) & (own < found.shape[1]))
@@ -141,7 +142,7 @@ def _candidates(
         Columns int64 [m, c] and values float32 [m, c]; rows with fewer are filled up with values of -inf.
     """
     if best.shape[1] == k:
-        rows, columns = np.nonzero(found > best.min(axis=1)[:, None])
+        rows, columns = _few(found > best.min(axis=1)[:, None])
         each = np.bincount(rows, minlength=len(found))
         most = int(each.max(initial=0))
         if most <= 4 * k + 16:
@@ -152,6 +153,15 @@ def _candidates(
             return chosen, values
     chosen = np.sort(_largest(found, min(k, found.shape[1])), axis=1)
     return chosen, np.take_along_axis(found, chosen, axis=1)
+
+
+def _few(chosen: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of the few true values, as `numpy.nonzero` has them: eight values are looked at at once."""
+    flat = chosen.ravel()
+    end = len(flat) // 8 * 8
+    words = np.flatnonzero(flat[:end].view(np.uint64))
+    places = np.append((8 * words[:, None] + np.arange(8)).ravel(), np.arange(end, len(flat)))
+    return np.divmod(places[flat[places]], chosen.shape[1])
 
 
 def _largest(values: NDArray[np.float32], k: int) -> NDArray[np.int64]:
@@ -174,9 +184,15 @@ def _scores(
     asked: NDArray[np.float32],
     known: tuple[NDArray[np.float32], NDArray[np.float32]],
     common: NDArray[np.float32] | None,
+    memory: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """What ranks prepared rows for prepared queries, [m, n]: the cosine; x y - |y|^2 / 2 for distances."""
-    found: NDArray[np.float32] = asked @ known[0].T
+    """What ranks prepared rows for prepared queries, [m, n]: the cosine; x y - |y|^2 / 2 for distances.
+
+    They are written into `memory` [at least m n], so that it is not mapped anew for each block.
+    """
+    shape = len(asked), len(known[0])
+    found = None if memory is None else memory[: shape[0] * shape[1]].reshape(shape)
+    found = np.matmul(asked, known[0].T, out=found)
     if common is not None:
         found -= known[1] / 2
     return found
