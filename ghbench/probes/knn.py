@@ -39,7 +39,7 @@ def nearest(
         raise DataError(f"{k} neighbours among {left} rows of {features.shape[1:]} for {queries.shape[1:]}")
     common = common_part(features, kind)
     rows, similarities = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-    memory = np.empty(_BLOCK, np.float32)
+    memory = np.empty(max(_BLOCK, _QUERIES * _FIRST), np.float32)
     for block in _blocks(len(queries), _BLOCK // _QUERIES):
         # The best so far, in the order of their rows: of equally similar ones the first stays.
         asked, lengths = prepared(queries[block], common)
@@ -191,8 +191,8 @@ def _scores(
     They are written into `memory` [at least m n], so that it is not mapped anew for each block.
     """
     shape = len(asked), len(known[0])
-    found = None if memory is None else memory[: shape[0] * shape[1]].reshape(shape)
-    found = np.matmul(asked, known[0].T, out=found)
+    place = None if memory is None else memory[: shape[0] * shape[1]].reshape(shape)
+    found: NDArray[np.float32] = np.matmul(asked, known[0].T, out=place)
     if common is not None:
         found -= known[1] / 2
     return found
