@@ -103,6 +103,7 @@ class _Crew:
         self._left = deque(plan.shards)
         self._starting: dict[Any, Any] = {}
         self._working: dict[Any, tuple[Any, Shard]] = {}
+        self._idle: list[Any] = []
         self._lost: Counter[int] = Counter()
         self._failed_starts = 0
         for _ in range(max(1, min(options.actors or int(room), len(plan.shards)))):
@@ -136,7 +137,7 @@ class _Crew:
 
     def end(self) -> None:
         """End all actors."""
-        for actor in {*self._starting.values(), *(actor for actor, _ in self._working.values())}:
+        for actor in {*self._starting.values(), *(actor for actor, _ in self._working.values()), *self._idle}:
             self._ray.kill(actor)
 
     def _start_actor(self) -> None:
@@ -147,6 +148,8 @@ class _Crew:
         if self._left:
             shard = self._left.popleft()
             self._working[actor.encode.remote(shard)] = (actor, shard)
+        else:
+            self._idle.append(actor)
 
     def _replace_actor(self, answer: Any, error: Exception) -> None:
         """Take back what a dead actor had in hand, and start another one."""
@@ -169,6 +172,11 @@ class _Crew:
                 ) from error
             for reference in [reference for reference, (actor, _) in self._working.items() if actor == dead]:
                 self._left.appendleft(self._working.pop(reference)[1])
+            # Those without work take it over: there may be no room for another actor while they live.
+            idle, self._idle = self._idle, []
+            for actor in idle:
+                if actor != dead:
+                    self._hand_out(actor)
         self._start_actor()
 
     def _as_ours(self, error: Any) -> Exception:
