@@ -30,7 +30,7 @@ def random_shifts() -> tuple[np.ndarray, np.ndarray]:
 
 def shifts_of_code(seed: int) -> np.ndarray:
     """Shifts [directions, attributes] of one code, kept in the cache."""
-    scale, predictor = float(evaluated(ROW, discovery())[1]["scale"].max()), FaceAttributes()
+    scale, predictor = _scale(), FaceAttributes()
     made_by = digest_json([SYSTEM, scale, predictor.networks])
     path = locations.cache() / "benchmarks" / f"random-null-{made_by[:16]}" / f"{seed}.npy"
     if not path.is_file():
@@ -39,6 +39,11 @@ def shifts_of_code(seed: int) -> np.ndarray:
         np.save(path, (after - before).astype(np.float32))
         print(f"random directions: code {seed}", flush=True)
     return np.load(path)
+
+
+@cache
+def _scale() -> float:
+    return float(evaluated(ROW, discovery())[1]["scale"].max())
 
 
 @cache
