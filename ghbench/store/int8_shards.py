@@ -1,6 +1,7 @@
 """Features in eight bits: whole numbers from -127 to 127, and for each column of a shard a float32 to multiply them by.
 
-A scale a row would lose columns that are small in all images, of which networks have many. The scales are a shard's own, so that shards are written one by one; they are its last four rows.
+A scale a row would lose columns that are small in all images, of which networks have many. The scales are a shard's
+own, so that shards are written one by one; they are its last four rows.
 """
 
 from __future__ import annotations
