@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ghbench.cores import one_core_left_over
 from ghbench.dataset import Dataset, Drawn
 from ghbench.errors import UsageError, UserError
-from ghbench.extraction.cores import one_core_left_over
 from ghbench.extraction.finish import finish_level
 from ghbench.extraction.loader import Batch, batches
 from ghbench.extraction.plan import EncodedShard, Plan, Shard, ShardEncoder, commit_shard, plan_extraction

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ghbench.cores import usable_cores
 from ghbench.dataset import Dataset
 from ghbench.errors import UserError
-from ghbench.extraction.cores import usable_cores
 from ghbench.extractor import Preprocessing
 from ghbench.imaging import prepare
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
+from ghbench.cores import usable_cores
 from ghbench.errors import DataError
 from ghbench.probes.rows import of_unit_length
 
 Features = NDArray[np.floating[Any]]
-_BLOCK, _QUERIES, _FIRST = 4_000_000, 1_000, 2_000  # similarities and queries at once, rows of the first block
+_BLOCK, _QUERIES = 4_000_000, 1_000  # similarities and queries at once
+_FIRST, _MOST = 500, 4_000  # rows of the first and of the largest block
 
 
 def nearest(
@@ -39,27 +43,49 @@ def nearest(
         raise DataError(f"{k} neighbours among {left} rows of {features.shape[1:]} for {queries.shape[1:]}")
     common = common_part(features, kind)
     rows, similarities = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-    memory = np.empty(max(_BLOCK, _QUERIES * _FIRST), np.float32)
-    for block in _blocks(len(queries), _BLOCK // _QUERIES):
-        # The best so far, in the order of their rows: of equally similar ones the first stays.
-        asked, lengths = prepared(queries[block], common)
-        best = np.empty((len(asked), 0), np.int64)
-        values = np.empty(best.shape, np.float32)
-        for part in _growing(len(features), max(len(best), features.shape[1])):
-            found = _scores(asked, prepared(features[part], common), common, memory)
-            if excluded is not None:
-                own = excluded[block] - part.start
-                inside = np.flatnonzero((own >= 0) & (own < found.shape[1]))
-                found[inside, own[inside]] = -np.inf
-            chosen, alike = _candidates(found, values, k)
-            best = np.concatenate([best, chosen + part.start], axis=1)
-            values = np.concatenate([values, alike], axis=1)
-            kept = np.sort(_largest(values, min(k, values.shape[1])), axis=1)
-            best, values = np.take_along_axis(best, kept, axis=1), np.take_along_axis(values, kept, axis=1)
-        order = np.argsort(-values, axis=1, kind="stable")
-        rows[block] = np.take_along_axis(best, order, axis=1)
-        similarities[block] = _as_similarities(np.take_along_axis(values, order, axis=1), lengths, common)
+
+    def search(block: slice) -> None:
+        own = None if excluded is None else excluded[block]
+        rows[block], similarities[block] = _nearest_of_block(queries[block], features, k, common, own)
+
+    # Products use all cores by themselves, the choice among them does not: so each core has queries of its own.
+    workers = usable_cores()
+    asked = list(_blocks(len(queries), _BLOCK // max(1, min(_QUERIES, -(-len(queries) // workers)))))
+    if len(asked) < workers:
+        list(map(search, asked))
+    else:
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
+            list(pool.map(search, asked))
     return rows, similarities
+
+
+def _nearest_of_block(
+    queries: Features,
+    features: Features,
+    k: int,
+    common: NDArray[np.float32] | None,
+    excluded: NDArray[np.int64] | None,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """`nearest` of a few queries."""
+    asked, lengths = prepared(queries, common)
+    # The best so far, in the order of their rows: of equally similar ones the first stays.
+    best = np.empty((len(asked), 0), np.int64)
+    values = np.empty(best.shape, np.float32)
+    memory = np.empty(len(asked) * min(_MOST, len(features)), np.float32)
+    for part in _growing(len(features)):
+        found = _scores(asked, prepared(features[part], common), common, memory)
+        if excluded is not None:
+            own = excluded - part.start
+            inside = np.flatnonzero((own >= 0) & (own < found.shape[1]))
+            found[inside, own[inside]] = -np.inf
+        chosen, alike = _candidates(found, values, k)
+        best = np.concatenate([best, chosen + part.start], axis=1)
+        values = np.concatenate([values, alike], axis=1)
+        kept = np.sort(_largest(values, min(k, values.shape[1])), axis=1)
+        best, values = np.take_along_axis(best, kept, axis=1), np.take_along_axis(values, kept, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    scores = np.take_along_axis(values, order, axis=1)
+    return np.take_along_axis(best, order, axis=1), _as_similarities(scores, lengths, common)
 
 
 def similarities_of(queries: Features, features: Features, kind: str) -> Iterator[tuple[slice, NDArray[np.float32]]]:
@@ -190,11 +216,12 @@ def _scores(
 
     They are written into `memory` [at least m n], so that it is not mapped anew for each block.
     """
-    shape = len(asked), len(known[0])
+    rows = known[0]
+    if common is not None:  # as one more number, which costs less than another pass over all scores
+        asked, rows = np.column_stack([asked, np.ones_like(asked[:, :1])]), np.column_stack([rows, known[1] / -2])
+    shape = len(asked), len(rows)
     place = None if memory is None else memory[: shape[0] * shape[1]].reshape(shape)
-    found: NDArray[np.float32] = np.matmul(asked, known[0].T, out=place)
-    if common is not None:
-        found -= known[1] / 2
+    found: NDArray[np.float32] = np.matmul(asked, rows.T, out=place)
     return found
 
 
@@ -222,9 +249,10 @@ def _blocks(queries: int, rows: int) -> Iterator[slice]:
         yield slice(start, min(start + size, queries))
 
 
-def _growing(rows: int, width: int) -> Iterator[slice]:
-    """Blocks of rows of which the first is small: what is found there keeps most of the others out."""
-    first = min(_FIRST, rows)
-    yield slice(0, first)
-    for part in _blocks(rows - first, width):
-        yield slice(first + part.start, first + part.stop)
+def _growing(rows: int) -> Iterator[slice]:
+    """Blocks of rows, each as large as all before it: what is found in them keeps most of the others out."""
+    start, size = 0, _FIRST
+    while start < rows:
+        yield slice(start, min(start + size, rows))
+        start += size
+        size = min(start, _MOST)

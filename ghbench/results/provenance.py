@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from ghbench.cores import usable_cores
 from ghbench.results.schema import Provenance
 from ghbench.version import __version__
 
@@ -87,7 +87,7 @@ def _hardware() -> dict[str, str | int | float | None]:
         "machine": platform.machine(),
         "system": platform.system(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "gpu": _gpu(),
     }

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ghbench.cores import usable_cores
 from ghbench.dataset import Dataset
 from ghbench.errors import UsageError
 from ghbench.extraction import ExtractionOptions, encode_images, resolve_device
-from ghbench.extraction.cores import usable_cores
 from ghbench.extractor import Encoder, ExtractorSpec, OnDevice, Subject
 from ghbench.store import int8_shards
 from ghbench.training.machine import native_bf16

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from tiny_encoder import PROBED, ROWS, SIDE, Encoder, open_features, pictures, run
 
+from ghbench.cores import one_core_left_over, usable_cores
 from ghbench.errors import DataError, FeatureError, PluginError, UsageError
 from ghbench.extraction import ExtractionOptions, ShardEncoder, commit_shard, encode_images, plan_extraction
-from ghbench.extraction.cores import one_core_left_over, usable_cores
 from ghbench.extraction.finish import finish_level
 
 
@@ -224,7 +224,7 @@ def test_a_device_that_is_not_there_is_a_usage_error(tmp_path, dataset):
 
 def test_torch_leaves_one_core_over_and_gets_it_back(monkeypatch):
     torch = pytest.importorskip("torch")
-    from ghbench.extraction import cores
+    from ghbench import cores
 
     before = torch.get_num_threads()
     monkeypatch.setattr(cores, "usable_cores", lambda: 8)
