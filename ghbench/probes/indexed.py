@@ -5,6 +5,7 @@ An index that has to be trained is kept in the cache; it is derived from the fea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,19 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ghbench import atomic
-from ghbench.digests import digest_array, digest_bytes, digest_json
+from ghbench.digests import digest_array, digest_file, digest_json
 from ghbench.errors import DataError, UsageError, UserError
 from ghbench.extras import require
-from ghbench.files import open_regular, read_text
+from ghbench.files import read_text
 from ghbench.probes.knn import Features, common_part, nearest, prepared
 
 FLAT = "Flat"
 """The index that looks at every row."""
 _SPARE = 8  # rows found beyond k: equally similar ones may be ranked otherwise by FAISS
 _CLOSE = 1e-5  # similarities that float32 may exchange, as a share of the largest
-_GATHERED = 16_000_000  # numbers at once
+_GATHERED = 16_000_000  # numbers of found rows at once
+_ADDED = 64_000_000  # numbers that an index takes at once
+_TRAINED = 300_000  # rows that an index is trained on, at most
 
 
 class _Kept(BaseModel):
@@ -53,7 +56,8 @@ def indexed_nearest(
         kind: `cosine`, or `l2` for the negated Euclidean distance.
         folder: Where trained indices are kept.
         excluded: int64 [M] row of `features` that is left out for each query: itself. None: none is.
-        factory: What FAISS's `index_factory` understands: `Flat`, `HNSW32`, `IVF256,Flat`.
+        factory: What FAISS's `index_factory` understands, `Flat`, `HNSW32`, `IVF256,Flat`; behind an @ how it searches:
+            `IVF256,Flat@nprobe=16`.
 
     Returns:
         Rows int64 [M, k] and their similarities float32 [M, k].
@@ -68,13 +72,16 @@ def indexed_nearest(
     if queries.shape[1:] != features.shape[1:] or not 1 <= k <= left:
         raise DataError(f"{k} neighbours among {left} rows of {features.shape[1:]} for {queries.shape[1:]}")
     common = common_part(features, kind)
-    asked, known = (prepared(rows, common)[0] for rows in (queries, features))
-    index = _index(faiss, known, kind, factory, folder)
+    asked = np.ascontiguousarray(prepared(queries, common)[0])
+    made, _, search = factory.partition("@")
+    index = _index(faiss, features, common, kind, made, folder)
+    if search:
+        _set(faiss, index, search)
     if factory == FLAT and hasattr(faiss, "get_num_gpus") and faiss.get_num_gpus():
         index = faiss.index_cpu_to_all_gpus(index)
     wanted = min(k + _SPARE, len(features))
-    found = index.search(np.ascontiguousarray(asked), wanted)[1].astype(np.int64)
-    values = _similarities(asked, known, found, kind)
+    found = index.search(asked, wanted)[1].astype(np.int64)
+    values = _similarities(asked, features, common, found)
     if excluded is not None:
         values[found == excluded[:, None]] = -np.inf
     rows, similarities = _ranked(found, values, k)
@@ -101,15 +108,15 @@ def _ranked(
 
 
 def _similarities(
-    asked: NDArray[np.float32], known: NDArray[np.float32], found: NDArray[np.int64], kind: str
+    asked: NDArray[np.float32], features: Features, common: NDArray[np.float32] | None, found: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Similarities of queries [M, D] to the rows found for them [M, c]: float32 [M, c], -inf for none."""
+    """Similarities of prepared queries [M, D] to the rows found for them [M, c]: float32 [M, c], -inf for none."""
     values = np.empty(found.shape, np.float32)
     size = max(1, _GATHERED // max(found.shape[1] * asked.shape[1], 1))
     for start in range(0, len(asked), size):
         block = slice(start, start + size)
-        rows = known[found[block]]
-        if kind == "cosine":
+        rows = prepared(features[found[block].ravel()], common)[0].reshape(*found[block].shape, -1)
+        if common is None:
             values[block] = np.einsum("md,mcd->mc", asked[block], rows)
         else:
             rows -= asked[block, None]
@@ -118,41 +125,65 @@ def _similarities(
     return values
 
 
-def _index(faiss: Any, known: NDArray[np.float32], kind: str, factory: str, folder: Path) -> Any:
+def _index(
+    faiss: Any, features: Features, common: NDArray[np.float32] | None, kind: str, factory: str, folder: Path
+) -> Any:
+    """An index of all rows, which are read in blocks; kept unless it is flat."""
     metric = faiss.METRIC_INNER_PRODUCT if kind == "cosine" else faiss.METRIC_L2
     try:
-        index = faiss.index_factory(known.shape[1], factory, metric)
+        index = faiss.index_factory(features.shape[1], factory, metric)
     except RuntimeError as error:
-        why = str(error).strip().splitlines()[-1]
-        raise UsageError(f"FAISS knows no index {factory!r}: {why}", fix="for instance Flat or HNSW32") from error
+        raise UsageError(f"FAISS knows no index {factory!r}: {_last_line(error)}", fix="Flat or HNSW32") from error
     if factory == FLAT:
-        index.add(known)
+        for block in _blocks(features):
+            index.add(prepared(features[block], common)[0])
         return index
-    path = folder / f"{digest_json([digest_array(known), kind, factory, faiss.__version__])[:32]}.faiss"
+    content = [digest_array(np.asarray(features[block])) for block in _blocks(features)]
+    path = folder / f"{digest_json([content, kind, factory, faiss.__version__])[:32]}.faiss"
     kept = _read(faiss, path)
     if kept is not None:
         return kept
     try:
-        index.train(known)
-        index.add(known)
+        if not index.is_trained:
+            some = np.random.default_rng(0).choice(len(features), min(len(features), _TRAINED), replace=False)
+            index.train(prepared(features[np.sort(some)], common)[0])
+        for block in _blocks(features):
+            index.add(prepared(features[block], common)[0])
     except RuntimeError as error:
-        why = str(error).strip().splitlines()[-1]
-        raise UsageError(f"FAISS makes no index {factory!r} of {known.shape}: {why}") from error
-    content = faiss.serialize_index(index).tobytes()
+        raise UsageError(f"FAISS makes no index {factory!r} of {features.shape}: {_last_line(error)}") from error
     # Another process may do the same: both write whole files.
-    atomic.write_bytes(path, content)
-    atomic.write_text(path.with_suffix(".json"), _Kept(sha256=digest_bytes(content)).model_dump_json())
+    with atomic.atomic_file(path) as stream:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(stream.write))
+    atomic.write_text(path.with_suffix(".json"), _Kept(sha256=digest_file(path)).model_dump_json())
     return index
+
+
+def _set(faiss: Any, index: Any, search: str) -> None:
+    """How an index searches, such as `nprobe=16`."""
+    try:
+        faiss.ParameterSpace().set_index_parameters(index, search)
+    except RuntimeError as error:
+        raise UsageError(
+            f"FAISS cannot search by {search!r}: {_last_line(error)}", fix="for instance nprobe=16"
+        ) from error
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1]
+
+
+def _blocks(features: Features) -> Iterator[slice]:
+    size = max(1, _ADDED // max(features.shape[1], 1))
+    for start in range(0, len(features), size):
+        yield slice(start, start + size)
 
 
 def _read(faiss: Any, path: Path) -> Any | None:
     """A kept index; None where there is none, or where it is not what was written: FAISS does not check its input."""
     try:
         kept = _Kept.model_validate_json(read_text(path.with_suffix(".json")))
-        with open_regular(path) as stream:
-            content = stream.read()
-    except (UserError, OSError, ValidationError, ValueError):
+        if digest_file(path) != kept.sha256:
+            return None
+        return faiss.read_index(str(path))
+    except (UserError, OSError, ValidationError, ValueError, RuntimeError):
         return None
-    if digest_bytes(content) != kept.sha256:
-        return None
-    return faiss.deserialize_index(np.frombuffer(content, dtype=np.uint8))

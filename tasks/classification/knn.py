@@ -35,7 +35,8 @@ def knn(dataset: SpecString | None = None, training: int = 0, test: int = 0, ind
         dataset: A dataset with labels.
         training: Training images, drawn with a fixed seed; 0 for all.
         test: Test images, likewise; 0 for all.
-        index: A FAISS index that may be approximate, `+` for its commas: `HNSW32`, `IVF256+Flat`; none: exact.
+        index: A FAISS index that may be approximate, `+` for its commas: `HNSW32`, `IVF256+Flat@nprobe=16`; none:
+            exact.
     """
     return Knn(dataset or DEFAULT, training, test, index)
 

@@ -9,6 +9,7 @@ from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.probes.knn import nearest
 
 pytest.importorskip("faiss")
+from ghbench.probes import indexed
 from ghbench.probes.indexed import indexed_nearest
 
 KINDS = ("cosine", "l2")
@@ -77,8 +78,32 @@ def test_a_trained_index_is_kept_and_made_again_when_damaged(tmp_path, damage):
     assert len(list(tmp_path.glob("*.faiss"))) == 2, "other features, another index"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_are_read_in_blocks_and_some_of_them_train(tmp_path, kind, monkeypatch):
+    known, asked = features(400), features(30, seed=1)
+    monkeypatch.setattr(indexed, "_ADDED", 6 * 70)
+    monkeypatch.setattr(indexed, "_TRAINED", 200)
+    expected, _ = nearest(asked, known, 3, kind)
+    for factory in ("Flat", "IVF4,Flat@nprobe=4"):
+        rows, _ = indexed_nearest(asked, known, 3, kind, tmp_path, factory=factory)
+        assert np.array_equal(rows, expected)
+
+
+def test_how_an_index_searches_can_be_said(tmp_path):
+    known, asked = features(400), features(60, seed=1)
+    expected, _ = nearest(asked, known, 3, "l2")
+    found = [
+        (indexed_nearest(asked, known, 3, "l2", tmp_path, factory=f"IVF16,Flat@nprobe={lists}")[0] == expected).mean()
+        for lists in (2, 16)
+    ]
+    assert found[0] < found[1] == 1
+    assert len(list(tmp_path.glob("*.faiss"))) == 1, "one index, searched in two ways"
+
+
 def test_what_cannot_be_is_refused(tmp_path):
     known = features(20)
+    with pytest.raises(UsageError, match="cannot search by 'nprobes=3'"):
+        indexed_nearest(features(400), features(400), 1, "l2", tmp_path, factory="IVF4,Flat@nprobes=3")
     with pytest.raises(UsageError, match="no index 'Flatt'"):
         indexed_nearest(known, known, 1, "l2", tmp_path, factory="Flatt")
     with pytest.raises(UsageError, match=r"no index 'IVF100,Flat' of \(20, 6\)"):
