@@ -1,4 +1,4 @@
-"""Arrays that take a while to work out, kept in the cache in blocks of rows."""
+"""Arrays that take a while to work out, kept in the cache, whole or in blocks of rows."""
 
 from __future__ import annotations
 
@@ -15,6 +15,27 @@ from ghbench.atomic import write_bytes
 from ghbench.digests import digest_json
 from ghbench.errors import DataError
 from ghbench.store.arrays_from_files import read_arrays
+
+
+def kept_arrays(
+    folder: str, key: object, make: Callable[[], Mapping[str, NDArray[Any]]], rows: int | None = None
+) -> Mapping[str, NDArray[Any]]:
+    """Arrays that are read from the cache, or made and written there; a damaged file is made again.
+
+    Args:
+        folder: Below the cache.
+        key: JSON values that decide the arrays.
+        make: Works them out.
+        rows: How many rows each has; None where they differ.
+    """
+    path = locations.cache() / folder / f"{digest_json(key)[:32]}.npz"
+    kept = _read(path)
+    if not kept or (rows is not None and any(len(values) != rows for values in kept.values())):
+        kept = dict(make())
+        stream = io.BytesIO()
+        np.savez(stream, **kept)  # type: ignore[arg-type]
+        write_bytes(path, stream.getvalue())
+    return kept
 
 
 def kept_rows(
@@ -43,14 +64,7 @@ def kept_rows(
     parts: dict[int, Mapping[str, NDArray[Any]]] = {}
     for start in np.unique(rows // block * block).tolist():
         own = range(start, min(start + block, total))
-        path = locations.cache() / folder / f"{digest_json([key, start])[:32]}.npz"
-        kept = _read(path)
-        if not kept or any(len(values) != len(own) for values in kept.values()):
-            kept = dict(make(own))
-            stream = io.BytesIO()
-            np.savez(stream, **kept)  # type: ignore[arg-type]
-            write_bytes(path, stream.getvalue())
-        parts[start] = kept
+        parts[start] = kept_arrays(folder, [key, start], lambda own=own: make(own), len(own))  # type: ignore[misc]
     names = next(iter(parts.values()))
     return {name: np.stack([parts[row // block * block][name][row % block] for row in rows.tolist()]) for name in names}
 

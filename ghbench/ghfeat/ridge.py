@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ghbench.data.kept_arrays import kept_arrays
 from ghbench.digests import digest_json
 from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import ExtractorSpec, TrainingRecord
@@ -91,6 +92,10 @@ class RidgeGhfeat(Ghfeat):
 
     @cached_property
     def _fit(self) -> _Fit:
+        """Kept in the cache, since drawing the renders takes minutes."""
+        return _Fit(**kept_arrays("ridge", self.spec().weights_digest, self._fitted))
+
+    def _fitted(self) -> dict[str, NDArray[np.float32]]:
         from ghbench.generators.rendering import to_uint8
         from ghbench.ghfeat.training.lessons import renders_of_seeds
         from ghbench.seeds import seeds_for
@@ -103,7 +108,8 @@ class RidgeGhfeat(Ghfeat):
         x, y = np.concatenate(seen), np.concatenate(true)
         path = fit_ridge(x[:FITTED], y[:FITTED])
         strength = choose_strength(path, x[FITTED:], y[FITTED:], STRENGTHS).strength
-        return _Fit(*(part.astype(np.float32) for part in (path.mean, path.weights(strength), path.offset)))
+        parts = {"mean": path.mean, "weights": path.weights(strength), "offset": path.offset}
+        return {name: part.astype(np.float32) for name, part in parts.items()}
 
 
 def _joined(codes: Mapping[str, Any]) -> NDArray[np.float32]:

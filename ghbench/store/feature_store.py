@@ -35,6 +35,8 @@ from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import KeyManifest, LevelManifest, ShardEntry
 
 SHARD_ROWS = 512
+MOST_SHARDS = 2_000
+"""More rows make larger shards: a level's manifest has a line for each, and is written anew with each."""
 MANIFEST = "manifest.json"
 """The key in clear; its time of modification is when the features were last read."""
 _LEVEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
@@ -67,15 +69,16 @@ class FeatureStore:
 
     root: Path
 
-    def open(self, key: FeatureKey, row_ids: Sequence[str], shard_rows: int = SHARD_ROWS) -> StoredFeatures:
+    def open(self, key: FeatureKey, row_ids: Sequence[str], shard_rows: int = 0) -> StoredFeatures:
         """The features of a key, which may not exist yet.
 
         Args:
             key: The content key.
             row_ids: The dataset's ids, in order.
-            shard_rows: Rows a shard, for new keys.
+            shard_rows: Rows a shard, for new keys; 0 for 512, or as many times that as make at most 2,000 shards.
         """
-        stored = StoredFeatures(self.root / key.folder, key, tuple(row_ids), shard_rows)
+        times = max(1, -(-len(row_ids) // (SHARD_ROWS * MOST_SHARDS)))
+        stored = StoredFeatures(self.root / key.folder, key, tuple(row_ids), shard_rows or times * SHARD_ROWS)
         stored.adopt_shard_rows()
         return stored
 

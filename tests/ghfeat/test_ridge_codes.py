@@ -46,3 +46,19 @@ def test_nothing_finer_than_the_thumbnail_counts(encoder_file):
         np.testing.assert_allclose(code, other[level], atol=1e-4)
     with pytest.raises(UsageError, match="divide"):
         RidgeGhfeat(str(encoder_file), size=12)
+
+
+def test_its_fit_is_kept_and_made_again_where_the_file_is_damaged(encoder_file, tmp_path, monkeypatch):
+    images = Renders("tiny", count=2, size=32).pixels()
+
+    def found():
+        return RidgeGhfeat(str(encoder_file), size=8).extract(images)
+
+    first = found()
+    (path,) = (tmp_path / "ridge").iterdir()
+    path.write_bytes(path.read_bytes()[:100])
+    again = found()
+    monkeypatch.setattr(RidgeGhfeat, "_fitted", None)
+    for level, codes in found().items():
+        np.testing.assert_array_equal(codes, again[level])
+        np.testing.assert_allclose(codes, first[level], atol=1e-5)
