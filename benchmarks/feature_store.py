@@ -16,8 +16,8 @@ ROWS, DIM = 13_000, 2_048
 REPEATS = 5
 
 
-def key() -> FeatureKey:
-    """A content key; what stands in it does not matter here."""
+def key(dtype: str = "float32") -> FeatureKey:
+    """A content key; what else stands in it does not matter here."""
     return FeatureKey(
         extractor="benchmark",
         extractor_version="1",
@@ -27,7 +27,7 @@ def key() -> FeatureKey:
         align={},
         view="plain",
         backend="numpy-float32",
-        dtype="float32",
+        dtype=dtype,
         dataset="benchmark",
         dataset_digest="0" * 64,
         decode_version=1,

@@ -1,16 +1,20 @@
-"""`ghbench cache`: stored features: list, verify, clear, import."""
+"""`ghbench cache`: stored features: list, verify, clear, push, pull, import."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ghbench.cli.terminal import complain, print_columns, print_json, say
 
 app = typer.Typer(no_args_is_help=True)
+_Url = Annotated[str, typer.Argument(help="A folder, or what fsspec knows: s3://BUCKET/PATH.")]
+_Extractor = Annotated[str | None, typer.Option(help="Only features of this extractor.")]
+_Dataset = Annotated[str | None, typer.Option(help="Only features of this dataset.")]
 
 
 @app.command("list")
@@ -73,8 +77,8 @@ def verify() -> None:
 
 @app.command("clear")
 def clear(
-    extractor: Annotated[str | None, typer.Option(help="Only features of this extractor.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Only features of this dataset.")] = None,
+    extractor: _Extractor = None,
+    dataset: _Dataset = None,
     everything: Annotated[bool, typer.Option("--all", help="All features of all extractors.")] = False,
     unused: Annotated[
         float | None, typer.Option(min=0, max=36_500, help="Only what was not read for so many days.")
@@ -118,6 +122,37 @@ def clear(
         complain("no stored features match; `ghbench cache list` lists them")
     if kept:
         raise UserError("\n".join(kept), fix="wait until the other run ends, or stop it, and run this command again")
+
+
+@app.command("push")
+def push(url: _Url, extractor: _Extractor = None, dataset: _Dataset = None) -> None:
+    """Copy complete features to a store elsewhere, where others find them.
+
+    ghbench cache push s3://bucket/features --extractor mobilenet-v2
+    """
+    from ghbench.store import remote
+
+    _copy(remote.push, url, extractor, dataset)
+
+
+@app.command("pull")
+def pull(url: _Url, extractor: _Extractor = None, dataset: _Dataset = None) -> None:
+    """Copy features from a store elsewhere that are not here yet; each row is checked against its digest."""
+    from ghbench.store import remote
+
+    _copy(remote.pull, url, extractor, dataset)
+
+
+def _copy(copy: Callable[..., Iterator[Any]], url: str, extractor: str | None, dataset: str | None) -> None:
+    from ghbench.store import default_store
+
+    found = 0
+    for one in copy(
+        default_store(), url, lambda key: extractor in {None, key.extractor} and dataset in {None, key.dataset}
+    ):
+        say(f"{one.folder}  {one.level}  {one.bytes / 1e6:.1f} MB")
+        found += 1
+    say(f"{found} levels copied", err=True)
 
 
 @app.command("import")

@@ -111,10 +111,14 @@ def plan_extraction(
     shards = []
     for start, end in sorted({rows for ranges in missing.values() for rows in ranges}):
         first: dict[str, int] = {}
-        place = [first.setdefault(identities[row], len(first)) for row in range(start, end)]
-        rows = tuple(start + place.index(number) for number in range(len(first)))
+        place: list[int] = []
+        rows: list[int] = []
+        for row in range(start, end):
+            place.append(first.setdefault(identities[row], len(first)))
+            if len(first) > len(rows):
+                rows.append(row)
         needed = tuple(level for level, ranges in missing.items() if (start, end) in ranges)
-        shards.append(Shard(start, rows, np.asarray(place, dtype=np.int64), needed))
+        shards.append(Shard(start, tuple(rows), np.asarray(place, dtype=np.int64), needed))
     return Plan(dataset, spec, align, stored.key.view == "flipped", batch_size, tuple(missing), tuple(shards))
 
 

@@ -58,6 +58,11 @@ class ShardNote:
     seconds: float = 0.0
 
 
+def is_level_name(name: str) -> bool:
+    """Whether a level may be called so: the name becomes a folder's."""
+    return _LEVEL_NAME.fullmatch(name) is not None and name not in _TAKEN
+
+
 def default_store() -> FeatureStore:
     """The store in `GHBENCH_CACHE`."""
     return FeatureStore(locations.cache() / "features")
@@ -195,7 +200,7 @@ class StoredFeatures:
             FeatureError: A number is NaN or Inf, or too large for the storage dtype.
             UserError: The disk is full; the shards so far are kept.
         """
-        if not _LEVEL_NAME.fullmatch(level) or level in _TAKEN:
+        if not is_level_name(level):
             raise DataError(
                 f"invalid level name {level!r}; expected letters, digits and . _ + -, "
                 f"and none of {', '.join(sorted(_TAKEN))}"

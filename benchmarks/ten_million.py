@@ -1,0 +1,157 @@
+"""Ten million codes of a generator: through the store, then nearest neighbours by indices that do not look at all rows.
+
+Takes about an hour of two cores and 25 GB of disk below GHBENCH_CACHE.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from feature_store import key
+from record import write
+
+from ghbench import locations
+from ghbench.generators.loading import generator_plugin
+from ghbench.probes.indexed import indexed_nearest
+from ghbench.probes.knn import nearest
+from ghbench.store import FeatureStore
+
+GENERATOR, LEVEL = "mobile-stylegan-ffhq", "w"
+ROWS, FEWER, K = 10_000_000, 1_000_000, 10
+QUERIES, ASKED = 300, 5_000
+"""Queries that the exact search answers too, and those that are timed."""
+INDICES = {
+    ROWS: ("IVF4096,PQ64@nprobe=16", "IVF4096,PQ64@nprobe=64"),
+    FEWER: ("HNSW32@efSearch=64", "HNSW32@efSearch=256"),
+}
+KIND = "l2"
+
+
+def main() -> None:
+    """Draw, store, read, search, and write the table."""
+    folder = locations.cache() / "ten-million"
+    store = FeatureStore(folder)
+    try:
+        stored, rows = _stored(store)
+        codes, queries = stored.read(LEVEL), _codes(ASKED, seed=-1)
+        searched, numbers = _searched(codes, queries, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    text = f"""
+{ROWS:,} codes w of `{GENERATOR}`, 512 numbers each, float16, written into the store in shards and read again.
+*Memory* is the largest growth of what the process holds itself, without pages of files, over what it held before, the
+rows' ids among it.
+
+Then the {K} nearest by Euclidean distance for {ASKED:,} other codes. *Recall*: share of the exact {K} that are found,
+for the first {QUERIES} codes. *Making* is done once, and kept. The exact search reads all rows in blocks and is
+`ghbench.probes.knn.nearest`.
+
+| rows | search | making | a query | times as fast as exact | recall |
+|---|---|---|---|---|---|
+{chr(10).join("| " + " | ".join(row) + " |" for row in searched)}
+"""
+    head = ["work", "seconds", "GB a second", "memory"]
+    write("ten_million", "Ten million rows", text, head, rows, searched=numbers)
+
+
+def _codes(count: int, seed: int) -> np.ndarray:
+    """Codes w of random z, float16 [count, 512]."""
+    z = torch.randn(count, 512, generator=torch.Generator().manual_seed(seed))
+    with torch.inference_mode():
+        return _generator().mapping(z)[:, 0].half().numpy()
+
+
+def _generator() -> Any:
+    if not _made:
+        _made.append(generator_plugin(GENERATOR).load().eval())
+    return _made[0]
+
+
+_made: list[Any] = []
+
+
+def _stored(store: FeatureStore) -> tuple[Any, list[list[str]]]:
+    """Write and read all rows, and tell how long it took."""
+    before = _held()
+    stored = store.open(key("float16"), [str(row) for row in range(ROWS)])
+    most, drawn = 0.0, 0.0
+    began = time.perf_counter()
+    with stored.writing():
+        for start, end in stored.missing_rows(LEVEL):
+            at = time.perf_counter()
+            rows = _codes(end - start, seed=start)
+            drawn += time.perf_counter() - at
+            stored.write_shard(LEVEL, start, rows)
+            most = max(most, _held() - before)
+        stored.complete(LEVEL)
+    writing = time.perf_counter() - began - drawn
+    size = ROWS * 512 * 2 / 1e9
+    told = [["write, in shards, then as one file", f"{writing:.0f}", f"{size / writing:.2f}", f"{most:.2f} GB"]]
+    again = store.open(key("float16"), stored.row_ids)
+    before = _held()
+    seconds, most = _timed(lambda: _read(again))
+    told.append(
+        ["read, each shard checked by its sha256", f"{seconds:.0f}", f"{size / seconds:.2f}", f"{most - before:.2f} GB"]
+    )
+    return again, told
+
+
+def _read(stored: Any) -> float:
+    """Sum of all numbers, in blocks; returns what is held at most."""
+    whole, most = stored.read(LEVEL), 0.0
+    for start in range(0, len(whole), 100_000):
+        whole[start : start + 100_000].astype(np.float32).sum()
+        most = max(most, _held())
+    return most
+
+
+def _held() -> float:
+    """GB that this process holds itself, without pages of files."""
+    info = psutil.Process().memory_info()
+    return (info.rss - info.shared) / 1e9
+
+
+def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    began = time.perf_counter()
+    found = call()
+    return time.perf_counter() - began, found
+
+
+def _searched(codes: np.ndarray, queries: np.ndarray, folder: Path) -> tuple[list[list[str]], dict[str, Any]]:
+    """Rows of the table of searches."""
+    told, numbers = [], {}
+    for rows, factories in INDICES.items():
+        known = codes[:rows]
+        exact, (expected, _) = _timed(lambda known=known: nearest(queries[:QUERIES], known, K, KIND))
+        told.append([f"{rows:,}", "exact", "", f"{1e3 * exact / QUERIES:.1f} ms", "1.0", "1.000"])
+        for factory in factories:
+            first, _ = _timed(lambda known=known, factory=factory: _find(queries[:1], known, folder, factory))
+            # The index is kept: what the second call takes beyond the queries is reading and checking it.
+            opening, _ = _timed(lambda known=known, factory=factory: _find(queries[:1], known, folder, factory))
+            whole, found = _timed(lambda known=known, factory=factory: _find(queries, known, folder, factory))
+            seconds = max(whole - opening, 1e-9) * QUERIES / ASKED
+            pairs = zip(found[:QUERIES].tolist(), expected.tolist(), strict=True)
+            recall = np.mean([len({*one} & {*other}) / K for one, other in pairs])
+            numbers[f"{rows}, {factory}"] = {"making": first, "opening": opening, "queries": seconds, "recall": recall}
+            made = f"{first:.0f} s" if first > 2 * opening else "the same index"
+            told.append([
+                f"{rows:,}", f"`{factory}`", made, f"{1e3 * seconds / QUERIES:.2f} ms", f"{exact / seconds:.0f}",
+                f"{recall:.3f}",
+            ])  # fmt: skip
+        numbers[f"{rows}, exact"] = exact
+    return told, numbers
+
+
+def _find(queries: np.ndarray, known: np.ndarray, folder: Path, factory: str) -> np.ndarray:
+    return indexed_nearest(queries, known, K, KIND, folder / "indices", factory=factory)[0]
+
+
+if __name__ == "__main__":
+    main()

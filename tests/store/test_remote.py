@@ -1,0 +1,146 @@
+"""Features elsewhere: what was pushed comes back equal; what is damaged, half or misnamed takes no place here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import fsspec
+import numpy as np
+import pytest
+
+from ghbench.errors import DataError, UsageError, UserError
+from ghbench.store import FeatureKey, FeatureStore, remote
+
+KEY = FeatureKey("net", "1", "", "0" * 64, {}, {}, "plain", "numpy", "float32", "faces", "1" * 64, 1)
+IDS = [str(row) for row in range(1200)]
+ROWS = np.random.default_rng(0).normal(size=(1200, 4)).astype(np.float32)
+
+
+def every(key):
+    return True
+
+
+def fill(store, key=KEY, level="a", complete=True):
+    stored = store.open(key, IDS)
+    with stored.writing():
+        for start, end in stored.missing_rows(level):
+            stored.write_shard(level, start, ROWS[start:end])
+        if complete:
+            stored.complete(level)
+    return stored
+
+
+@pytest.fixture(params=["memory", "folder"])
+def url(request, tmp_path):
+    system = fsspec.filesystem("memory")
+    system.store.clear()
+    return "memory://bucket/features" if request.param == "memory" else str(tmp_path / "elsewhere")
+
+
+@pytest.fixture
+def stores(tmp_path):
+    return FeatureStore(tmp_path / "one"), FeatureStore(tmp_path / "other")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+def test_what_was_pushed_comes_back_once(url, stores, dtype):
+    key, (mine, theirs) = replace(KEY, dtype=dtype), stores
+    fill(mine, key)
+    fill(mine, key, "b")
+    (first, second), again = list(remote.push(mine, url, every)), list(remote.push(mine, url, every))
+    assert [first.level, second.level, again] == ["a", "b", []]
+    assert len(list(remote.pull(theirs, url, every))) == 2
+    assert not list(remote.pull(theirs, url, every))
+    found = theirs.open(key, IDS)
+    assert found.is_ready("a")
+    np.testing.assert_array_equal(found.read("a"), mine.open(key, IDS).read("a"))
+    assert not [path for path in theirs.root.rglob(".*") if "making" in path.name and path.is_dir()]
+
+
+def test_keys_are_chosen_and_half_levels_stay(url, stores):
+    mine, theirs = stores
+    fill(mine)
+    fill(mine, replace(KEY, extractor="other"))
+    fill(mine, replace(KEY, extractor="third"), complete=False)
+    assert len(list(remote.push(mine, url, every))) == 2
+    (one,) = remote.pull(theirs, url, lambda key: key.extractor == "other")
+    assert one.folder.startswith("other-faces-plain")
+
+
+def test_a_half_level_here_is_replaced_and_a_whole_one_is_not(url, stores):
+    mine, theirs = stores
+    fill(mine)
+    list(remote.push(mine, url, every))
+    stored = theirs.open(KEY, IDS)
+    with stored.writing():
+        stored.write_shard("a", 0, -ROWS[:512])
+    assert len(list(remote.pull(theirs, url, every))) == 1
+    np.testing.assert_array_equal(theirs.open(KEY, IDS).read("a"), ROWS)
+
+
+def test_a_copy_that_was_cut_short_is_not_seen_and_goes_on(url, stores, monkeypatch):
+    mine, theirs = stores
+    fill(mine)
+    system, _ = fsspec.core.url_to_fs(url)
+    monkeypatch.setattr(type(system), "pipe_file", lambda *_: (_ for _ in ()).throw(OSError("the network is gone")))
+    with pytest.raises(UserError, match="the network is gone"):
+        list(remote.push(mine, url, every))
+    assert not list(remote.pull(theirs, url, every))
+    monkeypatch.undo()
+    assert len(list(remote.push(mine, url, every))) == 1
+    assert len(list(remote.pull(theirs, url, every))) == 1
+
+
+@pytest.mark.parametrize("damage", ["data", "level", "key", "name", "gone"])
+def test_what_is_damaged_takes_no_place(url, stores, damage):
+    mine, theirs = stores
+    stored = fill(mine)
+    list(remote.push(mine, url, every))
+    system, root = fsspec.core.url_to_fs(url)
+    there = f"{root}/{stored.folder.name}"
+    if damage == "data":
+        content = bytearray(system.cat_file(f"{there}/a/features.npy"))
+        content[-1] ^= 1
+        system.pipe_file(f"{there}/a/features.npy", bytes(content))
+    elif damage == "gone":
+        system.rm_file(f"{there}/a/features.npy")
+    elif damage == "level":
+        system.pipe_file(f"{there}/a/level.json", b"{")
+    else:
+        file = f"{there}/manifest.json" if damage == "key" else f"{there}/a/level.json"
+        plain = json.loads(system.cat_file(file))
+        if damage == "key":
+            plain["key"]["extractor"] = "../../evil"
+        else:
+            plain["level"] = "../../evil"
+        system.pipe_file(file, json.dumps(plain).encode())
+    with pytest.raises(DataError):
+        list(remote.pull(theirs, url, every))
+    assert not list(theirs.root.rglob("*.npy"))
+    assert not theirs.open(KEY, IDS).is_complete("a")
+
+
+def test_other_images_under_one_key_are_refused(url, stores):
+    mine, theirs = stores
+    fill(mine)
+    list(remote.push(mine, url, every))
+    with theirs.open(KEY, [f"x{name}" for name in IDS]).writing():
+        pass
+    with pytest.raises(DataError, match="differ"):
+        list(remote.pull(theirs, url, every))
+
+
+def test_a_url_that_nobody_knows_is_refused(stores):
+    with pytest.raises(UsageError, match="nowhere://x cannot be reached"):
+        list(remote.push(stores[0], "nowhere://x", every))
+
+
+def test_the_command_copies(url, stores, monkeypatch, capsys):
+    from ghbench.cli.main import app
+
+    fill(stores[0])
+    for store, verb in zip(stores, ("push", "pull"), strict=True):
+        monkeypatch.setattr("ghbench.store.default_store", lambda store=store: store)
+        app(["cache", verb, url, "--dataset", "faces"], standalone_mode=False)
+        assert "1 levels copied" in capsys.readouterr().err
