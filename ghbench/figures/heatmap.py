@@ -29,13 +29,19 @@ class HeatMap:
     values: NDArray[np.float64]
 
 
-def heatmap_figure(maps: Sequence[HeatMap], rows: tuple[str, Sequence[str]], columns: tuple[str, Sequence[str]]) -> Any:
+def heatmap_figure(
+    maps: Sequence[HeatMap],
+    rows: tuple[str, Sequence[str]],
+    columns: tuple[str, Sequence[str]],
+    cell: float = _CELL,
+) -> Any:
     """Draw a heat map a measure, side by side, all on the scale from 0 to 1.
 
     Args:
         maps: The measures.
         rows: Name of the first encoder, and of its A levels.
         columns: Name of the second one, and of its B levels.
+        cell: Side of a cell in inches.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -44,8 +50,8 @@ def heatmap_figure(maps: Sequence[HeatMap], rows: tuple[str, Sequence[str]], col
         MissingError: matplotlib is not installed.
     """
     down, across = len(rows[1]), len(columns[1])
-    width = len(maps) * (max(1.6, _CELL * across) + 0.5) + _MARGIN
-    with styled_figure(width, max(1.2, _CELL * down) + _MARGIN) as figure:
+    width = len(maps) * (max(1.6, cell * across) + 0.5) + _MARGIN
+    with styled_figure(width, max(1.2, cell * down) + _MARGIN) as figure:
         places = figure.subplots(1, len(maps), squeeze=False, sharey=True)[0]
         for axes, one in zip(places, maps, strict=True):
             image = axes.imshow(one.values, vmin=0, vmax=1, cmap="viridis", aspect="auto")

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from ghbench import registry
 from ghbench.cli.main import app
+from ghbench.contrafeat.representation.extractor import representation_file
+from ghbench.contrafeat.representation.files import build_decoder, describe_representation
 from ghbench.contrafeat.representation.losses import fused, reconstruction
 from ghbench.contrafeat.representation.network import (
     RepresentationConfig,
@@ -114,6 +116,8 @@ def test_a_code_learns_from_pairs_and_is_an_extractor():
     spec = extractor.spec()
     assert (spec.name, spec.dim("codes"), spec.training.supervision) == ("contrafeat-codes", 7, "pairs")
     check_extractor(extractor)
+    described = describe_representation(representation_file("rep"))
+    assert build_decoder(described)(torch.zeros(2, 7)).shape == (2, 3, 64, 64)
     first = extractor.extract(np.zeros((2, 3, 64, 64), np.uint8))["codes"]
     trained("--data", "sprite-pairs:count=32", "--images", "256", "-o", "codes=7", "-o", "batch=16", run="again")
     again = registry.build("extractor", "contrafeat-codes:weights=again")

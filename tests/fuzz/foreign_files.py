@@ -219,7 +219,11 @@ def _weights() -> dict[str, Reader]:
     from ghbench.contrafeat.network.config import NavigatorConfig
     from ghbench.contrafeat.network.navigator import NavigatorNetwork
     from ghbench.contrafeat.representation import files as representations
-    from ghbench.contrafeat.representation.network import RepresentationConfig, RepresentationEncoder
+    from ghbench.contrafeat.representation.network import (
+        RepresentationConfig,
+        RepresentationDecoder,
+        RepresentationEncoder,
+    )
     from ghbench.extractor import TrainingRecord
     from ghbench.generators import native
     from ghbench.generators.loading import load_generator
@@ -242,8 +246,9 @@ def _weights() -> dict[str, Reader]:
         navigators.save_navigator(path, made, licence="ours", record=record, about=about)
 
     def representation(path: Path) -> None:
-        made = RepresentationEncoder(RepresentationConfig(2))
-        representations.save_representation(path, made, licence="ours", record=record, about=about)
+        config = RepresentationConfig(2)
+        made = RepresentationEncoder(config), RepresentationDecoder(config)
+        representations.save_representation(path, *made, licence="ours", record=record, about=about)
 
     def saved(name: str, *, old: bool = False) -> Callable[[Path], object]:
         value = checkpoint_files.torch_objects()[name]

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from ghbench import checkpoints
 from ghbench.checkpoints import Checkpoint, match_keys
-from ghbench.contrafeat.representation.network import RepresentationConfig, RepresentationEncoder
+from ghbench.contrafeat.representation.network import RepresentationConfig, RepresentationDecoder, RepresentationEncoder
 from ghbench.digests import digest_array, digest_json, digest_lines
 from ghbench.errors import DataError, MissingError
 from ghbench.extractor import TrainingRecord
 from ghbench.ghfeat.files.description import training_record
 
-FORMAT, NETWORK = "contrafeat-representation", "representation"
+FORMAT, NETWORK, DECODER = "contrafeat-representation", "representation", "decoder"
 TRAIN = "ghbench train representation"
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class RepresentationDescription:
         licence: Terms of the weights.
         record: Training record.
         about: Anything else, as JSON values: method, options, data, measurements.
-        digest: sha256 of architecture and arrays.
+        digest: sha256 of the encoder's architecture and arrays.
         checkpoint: The file's arrays.
     """
 
@@ -46,16 +48,23 @@ class RepresentationDescription:
 
 
 def save_representation(
-    path: Path, encoder: RepresentationEncoder, *, licence: str, record: TrainingRecord, about: Mapping[str, Any]
+    path: Path,
+    encoder: RepresentationEncoder,
+    decoder: RepresentationDecoder,
+    *,
+    licence: str,
+    record: TrainingRecord,
+    about: Mapping[str, Any],
 ) -> None:
-    """Write the encoder as safetensors, atomically.
+    """Write both networks as safetensors, atomically.
 
     Raises:
         DataError: A weight is not finite.
     """
     arrays = {
-        f"{NETWORK}/{name}": np.asarray(value.detach().cpu().float().contiguous().numpy())
-        for name, value in encoder.state_dict().items()
+        f"{network}/{name}": np.asarray(value.detach().cpu().float().contiguous().numpy())
+        for network, module in ((NETWORK, encoder), (DECODER, decoder))
+        for name, value in module.state_dict().items()
     }
     digest = digest_lines(f"{name} {digest_array(array)}" for name, array in arrays.items())
     stated = {"record": asdict(record), "about": dict(about)}
@@ -92,8 +101,20 @@ def build_representation(described: RepresentationDescription) -> Representation
     Raises:
         DataError: Its arrays do not fit the architecture.
     """
-    network = RepresentationEncoder(described.config)
-    tensors = described.checkpoint.network(NETWORK)
-    match_keys(tensors, {name: tuple(value.shape) for name, value in network.state_dict().items()})
-    network.load_state_dict({name: torch.from_numpy(np.array(array)).float() for name, array in tensors.items()})
+    return _built(RepresentationEncoder(described.config), described, NETWORK)
+
+
+def build_decoder(described: RepresentationDescription) -> RepresentationDecoder:
+    """The decoder that was trained with it, frozen, on the CPU; its answers are logits.
+
+    Raises:
+        DataError: The file has none, or its arrays do not fit the architecture.
+    """
+    return _built(RepresentationDecoder(described.config), described, DECODER)
+
+
+def _built(network: Network, described: RepresentationDescription, name: str) -> Network:
+    tensors = described.checkpoint.network(name)
+    match_keys(tensors, {key: tuple(value.shape) for key, value in network.state_dict().items()})
+    network.load_state_dict({key: torch.from_numpy(np.array(array)).float() for key, array in tensors.items()})
     return network.eval().requires_grad_(requires_grad=False)

@@ -138,7 +138,7 @@ class RepresentationRecipe(Recipe):
         card = self.images.dataset.card()
         method = "pair-vae" if self.changed is not None else "factor-vae" if self.options.gamma else "beta-vae"
         save_representation(
-            folder / "model.safetensors", self.encoder, licence=card.licence,
+            folder / "model.safetensors", self.encoder, self.decoder, licence=card.licence,
             record=TrainingRecord(
                 datasets=(record_name(data),), image_digests=None, networks=self._networks(),
                 supervision="unsupervised" if self.changed is None else "pairs",
