@@ -32,7 +32,7 @@ class Machine:
 
     Args:
         accelerator: `auto`, `cpu`, `cuda` or `mps`.
-        devices: Number of processes, or `auto`.
+        devices: Number of processes, or `auto`; under torchrun those that it has started, on all machines.
         precision: `auto` is bf16 where the processor supports it natively, else float32.
         compiled: Whether recipes compile their losses.
 
@@ -53,8 +53,14 @@ class Machine:
         chosen = precision if precision != "auto" else ("bf16-mixed" if native_bf16(accelerator) else "32-true")
         if accelerator == "auto" and not torch.cuda.is_available():
             accelerator, devices = "cpu", 1 if devices == "auto" else devices
+        nodes = 1
+        if "TORCHELASTIC_RUN_ID" in os.environ:
+            devices = int(os.environ["LOCAL_WORLD_SIZE"])
+            nodes = int(os.environ["WORLD_SIZE"]) // devices
         try:
-            self.fabric: Fabric = fabric_module.Fabric(accelerator=accelerator, devices=devices, precision=chosen)
+            self.fabric: Fabric = fabric_module.Fabric(
+                accelerator=accelerator, devices=devices, num_nodes=nodes, precision=chosen
+            )
         except Exception as error:
             raise UsageError(
                 f"cannot train on accelerator={accelerator}, devices={devices}: {error}", fix="--accelerator cpu"

@@ -1,4 +1,7 @@
-"""Two processes that share every batch: an interrupted run ends with the very weights of one that was not."""
+"""Two processes that share every batch: an interrupted run ends with the very weights of one that was not.
+
+So does one whose processes torchrun has started.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,13 @@ OPTIONS = (
 )  # fmt: skip
 
 
-def train(folder, run, images):
+def train(folder, run, images, *, torchrun=False):
+    scripts = Path(sys.executable).parent
+    started = [scripts / "torchrun", "--standalone", "--nproc-per-node", "2", "--no-python", "--"] if torchrun else []
     command = [
-        Path(sys.executable).parent / "ghbench", "train", "stylegan2", "--data", f"imagefolder:path={folder}",
-        "--size", "8", "--quality", "none", "--accelerator", "cpu", "--devices", "2", "--precision", "32-true",
+        *started, scripts / "ghbench", "train", "stylegan2", "--data", f"imagefolder:path={folder}",
+        "--size", "8", "--quality", "none", "--accelerator", "cpu", "--precision", "32-true",
+        *([] if torchrun else ["--devices", "2"]),
         "--run", run, "--images", str(images), *(part for option in OPTIONS for part in ("-o", option)),
     ]  # fmt: skip
     done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
@@ -36,7 +42,7 @@ def test_two_processes_resume_where_they_were(tmp_path):
         Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(folder / f"{number}.png")
     straight = train(folder, tmp_path / "straight", 24)
     train(folder, tmp_path / "resumed", 8)
-    resumed = train(folder, tmp_path / "resumed", 24)
+    resumed = train(folder, tmp_path / "resumed", 24, torchrun=True)
     assert straight.keys() == resumed.keys()
     for name, array in straight.items():
         np.testing.assert_array_equal(array, resumed[name], err_msg=name)
