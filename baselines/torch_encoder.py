@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
 
+    from ghbench.extractor import ExtractorSpec
+
     Levels = Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
 
 
@@ -33,6 +35,10 @@ class TorchEncoder(ABC):
     def __init__(self) -> None:
         self._device = "cpu"
         self._network: tuple[torch.nn.Module, Levels] | None = None
+
+    @abstractmethod
+    def spec(self) -> ExtractorSpec:
+        """Describe the extractor."""
 
     @abstractmethod
     def build(self) -> tuple[torch.nn.Module, Levels]:
@@ -80,7 +86,20 @@ class TorchEncoder(ABC):
             # torch's stubs lack this overload.
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._network = module, levels
+            self._fold(module, levels)
         return self._network
+
+    def _fold(self, module: torch.nn.Module, levels: Levels) -> None:
+        """Fold batch norms, judged by the features of two images of noise."""
+        import torch
+
+        from .folding import fold_batch_norms
+
+        height, width = self.spec().preprocessing.size
+        noise = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, height, width), np.uint8))
+        images = self.normalise(noise.to(self._device)).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            fold_batch_norms(module, lambda: levels(images))
 
 
 def normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> str:
