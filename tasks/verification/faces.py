@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from ghbench.dataset import labels
 from ghbench.files import user_path
 from ghbench.spec_string import SpecString
@@ -78,6 +80,28 @@ def lfw(
     )
 
 
+def johns(flip: bool = False, align: str | None = None) -> VerificationTask:
+    """Verify colour photographs of faces: five men, 11 each, from dlib's examples; too few people to rank by.
+
+    Args:
+        flip: Average features over the image and its mirror image.
+        align: One alignment for all extractors, instead of the one that each declares.
+    """
+    return VerificationTask(
+        name=_name("johns", align=align, flip=flip),
+        load_dataset=cache(_johns_dataset),
+        load_pairs=lambda images: every_pair(labels(images).values),
+        pairs_protocol={
+            "dataset": "real-faces-mini:sources=dlib, its people of several images",
+            "pairs": "all: 275 matched, 1,210 mismatched",
+            "folds": 0,
+            **({} if align is None else {"align": align}),
+        },
+        main="auc",
+        flip=flip,
+    )
+
+
 def pairs(path: Path, images: Path, flip: bool = False) -> VerificationTask:
     """Verify the pairs of any file in LFW's format, over images in LFW's layout.
 
@@ -125,6 +149,15 @@ def _orl_dataset() -> Dataset:
     from ghbench.data.orl import Orl
 
     return Orl()
+
+
+def _johns_dataset() -> Dataset:
+    from ghbench.data.real_faces_mini import RealFacesMini
+    from ghbench.data.subset import Subset
+
+    photographs = RealFacesMini("dlib")
+    people = labels(photographs).values
+    return Subset(photographs, np.flatnonzero(np.bincount(people)[people] > 1))
 
 
 def _orl_all(dataset: Dataset) -> PairSet:

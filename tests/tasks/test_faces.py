@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from ghbench_tasks.verification.faces import lfw, orl, pairs
+from ghbench_tasks.verification.faces import johns, lfw, orl, pairs
+from PIL import Image
 
+from ghbench import assets
 from ghbench.dataset import labels
 from ghbench.errors import MissingError
 from ghbench.running import runner
@@ -49,6 +51,19 @@ def test_orl_all_people_is_every_pair_without_folds(orl):
     assert (int(found.same.sum()), int((~found.same).sum()), found.draws) == (1800, 78000, ())
     assert Orl(pairs="all-people").metrics[0].name == "auc"
     assert Orl(pairs="all-people", flip=True).metrics[0].name == "auc-flip"
+
+
+def test_johns_is_every_pair_of_those_who_are_there_more_than_once(tmp_path, monkeypatch):
+    people = {"faces": ["a", "b"], "johns/John_A": ["1", "2", "3"], "johns/John_B": ["4", "5"]}
+    for folder, names in people.items():
+        (tmp_path / folder).mkdir(parents=True)
+        for name in names:
+            Image.new("RGB", (8, 8)).save(tmp_path / folder / f"{name}.jpg")
+    monkeypatch.setattr(assets, "path", lambda name: tmp_path)
+    task = johns(align="ffhq")
+    found = task.load_pairs(task.load_dataset())
+    assert (task.name, task.metrics[0].name) == ("johns:align=ffhq", "auc")
+    assert (int(found.same.sum()), int((~found.same).sum()), found.draws) == (4, 6, ())
 
 
 Orl = orl  # the fixture `orl` (the pictures) has the name of the task
