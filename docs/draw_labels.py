@@ -16,26 +16,30 @@ from ghbench.running.request import load_task
 from ghbench.tables.select import Choice, chosen_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ghbench.tables import Row
 
-DATA = {"mnist-10k": (100, 1_000, 8_000)}
-"""Numbers of training images by dataset; the last is all of them."""
+DATA = {
+    "mnist-10k": {100: ",training=100", 1_000: ",training=1000", 8_000: ""},
+    "fashion-mnist": {100: ",training=100", 1_000: ",training=1000", 10_000: ",training=10000"},
+}
+"""Numbers of training images and options of the task, by dataset."""
 METRIC = "top1"
 
 
 def main(path: str) -> None:
     """Draw a panel for each dataset."""
-    with styled_figure(7.6, 4.4) as figure:
+    with styled_figure(7.2 * len(DATA), 4.4) as figure:
         panels = figure.subplots(1, len(DATA), squeeze=False)[0]
-        for axes, (data, counts) in zip(panels, DATA.items(), strict=True):
-            _draw(axes, data, counts)
+        for axes, (data, options) in zip(panels, DATA.items(), strict=True):
+            _draw(axes, data, options)
     save_figure(figure, Path(path))
 
 
-def _draw(axes: Any, data: str, counts: tuple[int, ...]) -> None:
-    found = [
-        _rows(f"linear:dataset={data}" + ("" if count == counts[-1] else f",training={count}")) for count in counts
-    ]
+def _draw(axes: Any, data: str, options: Mapping[int, str]) -> None:
+    counts = list(options)
+    found = [_rows(f"linear:dataset={data}{option}") for option in options.values()]
     shown = [name for name in found[-1] if all(name in rows for rows in found)]
     floors = [found[-1][name].standing == "floor" for name in shown]
     for name, (colour, dashes) in zip(shown, line_styles(floors), strict=True):
