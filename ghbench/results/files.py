@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pandas as pd
-from pandas.api.types import is_float_dtype
+from pandas.api.types import is_float_dtype, is_integer_dtype
 from pydantic import ValidationError
 
 from ghbench import atomic, locations
@@ -81,11 +81,14 @@ def as_stored(records: pd.DataFrame, task: str) -> tuple[bytes, pd.DataFrame]:
         DataError: The records cannot be written.
     """
     content = io.BytesIO()
-    # Real numbers seldom repeat: their bytes compress better one place at a time, all else as numbers of a dictionary.
+    # Real numbers seldom repeat: their bytes compress better one place at a time. Numbers of rows never do, and are
+    # stored as differences; all else as numbers of a dictionary.
     split = [name for name in records if is_float_dtype(records[name])]
-    others = [str(name) for name in records if name not in split]
+    counted = [name for name in records if is_integer_dtype(records[name]) and records[name].is_unique]
+    encoded = dict.fromkeys(split, "BYTE_STREAM_SPLIT") | dict.fromkeys(counted, "DELTA_BINARY_PACKED")
+    others = [str(name) for name in records if name not in encoded]
     try:
-        records.to_parquet(content, compression="zstd", index=False, use_byte_stream_split=split, use_dictionary=others)
+        records.to_parquet(content, compression="zstd", index=False, use_dictionary=others, column_encoding=encoded)
     except (ValueError, TypeError, OverflowError) as error:  # what pyarrow raises derives from these
         raise DataError(f"the records of task {task!r} cannot be stored: {error}; expected plain columns") from error
     return content.getvalue(), pd.read_parquet(io.BytesIO(content.getvalue()))

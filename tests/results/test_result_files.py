@@ -102,3 +102,10 @@ def test_real_numbers_are_stored_in_less_than_their_own_bytes():
     content, back = files.as_stored(records, "orl")
     assert len(content) < 0.95 * numbers.nbytes
     pd.testing.assert_frame_equal(back, records)
+
+
+def test_numbers_of_rows_cost_next_to_nothing():
+    records = pd.DataFrame({"image": np.arange(20_000, dtype=np.int32), "class": np.int32(0)})
+    content, back = files.as_stored(records, "linear")
+    assert len(content) < 0.1 * records["image"].to_numpy().nbytes
+    pd.testing.assert_frame_equal(back, records)
