@@ -43,14 +43,17 @@ def fold_batch_norms(network: nn.Module, encode: Encode) -> int:
         return 0
     before = encode()
     weights = [(pair.convolution.weight, pair.convolution.bias) for pair in pairs]
-    for pair in pairs:
-        _fold(pair)
-    if _alike(before, encode()):
-        return len(pairs)
-    for pair, (weight, bias) in zip(pairs, weights, strict=True):
-        pair.convolution.weight, pair.convolution.bias = weight, bias
-        setattr(pair.parent, pair.name, pair.norm)
-    return 0
+    same = False
+    try:
+        for pair in pairs:
+            _fold(pair)
+        same = _alike(before, encode())
+    finally:
+        if not same:
+            for pair, (weight, bias) in zip(pairs, weights, strict=True):
+                pair.convolution.weight, pair.convolution.bias = weight, bias
+                setattr(pair.parent, pair.name, pair.norm)
+    return len(pairs) if same else 0
 
 
 def _pairs(network: nn.Module) -> Iterator[_Pair]:

@@ -85,8 +85,8 @@ class TorchEncoder(ABC):
             module.requires_grad_(requires_grad=False).eval().to(self._device)
             # torch's stubs lack this overload.
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self._network = module, levels
             self._fold(module, levels)
+            self._network = module, levels
         return self._network
 
     def _fold(self, module: torch.nn.Module, levels: Levels) -> None:
@@ -98,7 +98,7 @@ class TorchEncoder(ABC):
         height, width = self.spec().preprocessing.size
         noise = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, height, width), np.uint8))
         images = self.normalise(noise.to(self._device)).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode():
+        with torch.no_grad():
             fold_batch_norms(module, lambda: levels(images))
 
 

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 DATA = {
     "mnist-10k": {100: ",training=100", 1_000: ",training=1000", 8_000: ""},
-    "fashion-mnist": {100: ",training=100", 1_000: ",training=1000", 10_000: ",training=10000"},
+    "fashion-mnist": {
+        100: ",test=2000,training=100",
+        1_000: ",test=2000,training=1000",
+        10_000: ",test=2000,training=10000",
+    },
 }
 """Numbers of training images and options of the task, by dataset."""
 METRIC = "top1"

@@ -73,14 +73,17 @@ def indexed_nearest(
         raise DataError(f"{k} neighbours among {left} rows of {features.shape[1:]} for {queries.shape[1:]}")
     common = common_part(features, kind)
     asked = np.ascontiguousarray(prepared(queries, common)[0])
-    made, _, search = factory.partition("@")
+    made, at, search = factory.partition("@")
     index = _index(faiss, features, common, kind, made, folder)
-    if search:
-        _set(faiss, index, search)
     if factory == FLAT and hasattr(faiss, "get_num_gpus") and faiss.get_num_gpus():
         index = faiss.index_cpu_to_all_gpus(index)
     wanted = min(k + _SPARE, len(features))
-    found = index.search(asked, wanted)[1].astype(np.int64)
+    try:
+        if at:
+            faiss.ParameterSpace().set_index_parameters(index, search)
+        found = index.search(asked, wanted)[1].astype(np.int64)
+    except RuntimeError as error:
+        raise UsageError(f"FAISS cannot search by {search!r}: {_last_line(error)}", fix=f"{made}@nprobe=16") from error
     values = _similarities(asked, features, common, found)
     if excluded is not None:
         values[found == excluded[:, None]] = -np.inf
@@ -156,16 +159,6 @@ def _index(
         faiss.write_index(index, faiss.PyCallbackIOWriter(stream.write))
     atomic.write_text(path.with_suffix(".json"), _Kept(sha256=digest_file(path)).model_dump_json())
     return index
-
-
-def _set(faiss: Any, index: Any, search: str) -> None:
-    """How an index searches, such as `nprobe=16`."""
-    try:
-        faiss.ParameterSpace().set_index_parameters(index, search)
-    except RuntimeError as error:
-        raise UsageError(
-            f"FAISS cannot search by {search!r}: {_last_line(error)}", fix="for instance nprobe=16"
-        ) from error
 
 
 def _last_line(error: Exception) -> str:

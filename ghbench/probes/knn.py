@@ -15,8 +15,9 @@ from ghbench.errors import DataError
 from ghbench.probes.rows import of_unit_length
 
 Features = NDArray[np.floating[Any]]
-_BLOCK, _QUERIES = 4_000_000, 1_000  # similarities and queries at once
-_FIRST, _MOST = 500, 4_000  # rows of the first and of the largest block
+_BLOCK, _QUERIES = 4_000_000, 500  # similarities at once, and queries that one core searches for at once
+_FIRST, _MOST, _NUMBERS = 500, 4_000, 2_000_000  # rows of the first and of the largest block, and its numbers at most
+_REST = 64  # so few rows join the block before them, for products of few rows are rounded otherwise
 
 
 def nearest(
@@ -48,9 +49,10 @@ def nearest(
         own = None if excluded is None else excluded[block]
         rows[block], similarities[block] = _nearest_of_block(queries[block], features, k, common, own)
 
-    # Products use all cores by themselves, the choice among them does not: so each core has queries of its own.
+    # Products use all cores by themselves, the choice among them does not: so each core has queries of its own. How
+    # many does not depend on the cores, nor then do the last digits.
     workers = usable_cores()
-    asked = list(_blocks(len(queries), _BLOCK // max(1, min(_QUERIES, -(-len(queries) // workers)))))
+    asked = list(_blocks(len(queries), _BLOCK // _QUERIES))
     if len(asked) < workers:
         list(map(search, asked))
     else:
@@ -71,9 +73,9 @@ def _nearest_of_block(
     # The best so far, in the order of their rows: of equally similar ones the first stays.
     best = np.empty((len(asked), 0), np.int64)
     values = np.empty(best.shape, np.float32)
-    memory = np.empty(len(asked) * min(_MOST, len(features)), np.float32)
-    for part in _growing(len(features)):
-        found = _scores(asked, prepared(features[part], common), common, memory)
+    facing, memory = _facing(asked, common), np.empty(len(asked) * min(_MOST + _REST, len(features)), np.float32)
+    for part in _growing(len(features), features.shape[1]):
+        found = _scores(facing, _faced(prepared(features[part], common), common), memory)
         if excluded is not None:
             own = excluded - part.start
             inside = np.flatnonzero((own >= 0) & (own < found.shape[1]))
@@ -103,10 +105,10 @@ def similarities_of(queries: Features, features: Features, kind: str) -> Iterato
         ValueError: An unknown kind.
     """
     common = common_part(features, kind)
-    known = prepared(features, common)
+    known = _faced(prepared(features, common), common)
     for block in _blocks(len(queries), len(features)):
         asked, lengths = prepared(queries[block], common)
-        yield block, _as_similarities(_scores(asked, known, common), lengths, common)
+        yield block, _as_similarities(_scores(_facing(asked, common), known), lengths, common)
 
 
 def majority(classes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -206,22 +208,29 @@ def common_part(features: Features, kind: str) -> NDArray[np.float32] | None:
     return features.mean(axis=0, dtype=np.float64).astype(np.float32) if kind == "l2" else None
 
 
-def _scores(
-    asked: NDArray[np.float32],
-    known: tuple[NDArray[np.float32], NDArray[np.float32]],
-    common: NDArray[np.float32] | None,
-    memory: NDArray[np.float32] | None = None,
+def _facing(asked: NDArray[np.float32], common: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """Prepared queries whose product with `_faced` rows is a score."""
+    return asked if common is None else np.column_stack([asked, np.ones_like(asked[:, :1])])
+
+
+def _faced(
+    known: tuple[NDArray[np.float32], NDArray[np.float32]], common: NDArray[np.float32] | None
 ) -> NDArray[np.float32]:
-    """What ranks prepared rows for prepared queries, [m, n]: the cosine; x y - |y|^2 / 2 for distances.
+    """Prepared rows; for distances with -|y|^2 / 2 as one more number, which costs less than a pass over all scores."""
+    rows, lengths = known
+    return rows if common is None else np.column_stack([rows, lengths / -2])
+
+
+def _scores(
+    asked: NDArray[np.float32], known: NDArray[np.float32], memory: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """What ranks rows for queries, [m, n]: the cosine; x y - |y|^2 / 2 for distances.
 
     They are written into `memory` [at least m n], so that it is not mapped anew for each block.
     """
-    rows = known[0]
-    if common is not None:  # as one more number, which costs less than another pass over all scores
-        asked, rows = np.column_stack([asked, np.ones_like(asked[:, :1])]), np.column_stack([rows, known[1] / -2])
-    shape = len(asked), len(rows)
+    shape = len(asked), len(known)
     place = None if memory is None else memory[: shape[0] * shape[1]].reshape(shape)
-    found: NDArray[np.float32] = np.matmul(asked, rows.T, out=place)
+    found: NDArray[np.float32] = np.matmul(asked, known.T, out=place)
     return found
 
 
@@ -249,10 +258,11 @@ def _blocks(queries: int, rows: int) -> Iterator[slice]:
         yield slice(start, min(start + size, queries))
 
 
-def _growing(rows: int) -> Iterator[slice]:
+def _growing(rows: int, width: int) -> Iterator[slice]:
     """Blocks of rows, each as large as all before it: what is found in them keeps most of the others out."""
-    start, size = 0, _FIRST
+    most = max(_REST, min(_MOST, _NUMBERS // max(width, 1)))
+    start, size = 0, min(_FIRST, most)
     while start < rows:
-        yield slice(start, min(start + size, rows))
-        start += size
-        size = min(start, _MOST)
+        end = rows if start + size + _REST > rows else start + size
+        yield slice(start, end)
+        start, size = end, min(end, most)

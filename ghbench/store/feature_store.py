@@ -58,6 +58,11 @@ class ShardNote:
     seconds: float = 0.0
 
 
+def shard_ranges(rows: int, shard_rows: int) -> list[tuple[int, int]]:
+    """First row of each shard, and the row behind its last."""
+    return [(start, min(start + shard_rows, rows)) for start in range(0, rows, shard_rows)]
+
+
 def is_level_name(name: str) -> bool:
     """Whether a level may be called so: the name becomes a folder's."""
     return _LEVEL_NAME.fullmatch(name) is not None and name not in _TAKEN
@@ -279,8 +284,7 @@ class StoredFeatures:
         return sorted(path.parent.name for path in self.folder.glob("*/level.json"))
 
     def _ranges(self) -> list[tuple[int, int]]:
-        count = len(self.row_ids)
-        return [(start, min(start + self.shard_rows, count)) for start in range(0, count, self.shard_rows)]
+        return shard_ranges(len(self.row_ids), self.shard_rows)
 
     def _is_intact(self, note: LevelManifest, number: int) -> bool:
         if (note.level, number) in self._verified:

@@ -1,12 +1,13 @@
 """Features that lie elsewhere: copied to and from any file system that fsspec knows, S3 and its like among them.
 
-Elsewhere a key has the folder and the files that it has here. Its data are written before the manifests that name them,
-so what an interrupted copy leaves is either whole or not seen; what comes back is checked before it takes its place.
+Elsewhere a key has the folder and the files that it has here. A level's manifest is taken away before its data are
+replaced and comes back after them, so what an interrupted copy leaves is either whole or not seen. Rows are checked
+against their digests before they leave and before they take a place here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,11 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from ghbench import atomic
-from ghbench.errors import DataError, UsageError, UserError
+from ghbench.errors import DataError, MissingError, UsageError, UserError
 from ghbench.store import level_files, manifest
-from ghbench.store.feature_store import MANIFEST, FeatureStore, is_level_name
+from ghbench.store.feature_store import MANIFEST, FeatureStore, is_level_name, shard_ranges
 from ghbench.store.key import FeatureKey
-from ghbench.store.manifest import KeyManifest, LevelManifest
+from ghbench.store.manifest import SCHEMA_VERSION, KeyManifest, LevelManifest
 
 LEVEL = "level.json"
 Chosen = Callable[[FeatureKey], bool]
@@ -43,7 +44,7 @@ class Copied:
 
 
 def push(store: FeatureStore, url: str, chosen: Chosen) -> Iterator[Copied]:
-    """Copy complete levels that are not there yet, or are there otherwise.
+    """Copy complete levels that are not there yet, or not with the same rows.
 
     Args:
         store: Where they are.
@@ -56,27 +57,24 @@ def push(store: FeatureStore, url: str, chosen: Chosen) -> Iterator[Copied]:
     Raises:
         UsageError: fsspec does not know such a URL, or lacks a package for it.
         UserError: It cannot be written to.
+        DataError: A level here is damaged, or a key there is of other images or other shards.
     """
     with _reached(url) as (system, root):
         for folder in store.folders():
-            key = _key(folder.name, (folder / MANIFEST).read_bytes())
-            if key is None or not chosen(key):
+            content = (folder / MANIFEST).read_bytes()
+            key = _manifest_of(folder.name, content)
+            if key is None or not chosen(FeatureKey(**key.key)):
                 continue
             there = f"{root}/{folder.name}"
+            known = _content(system, f"{there}/{MANIFEST}")
+            if known is not None and _manifest_of(folder.name, known) not in (None, key):
+                raise DataError(f"{folder} and {there} differ in their images, or in how they are divided into shards")
             for path in sorted(folder.glob(f"*/{LEVEL}")):
-                note = manifest.read(LevelManifest, path)
-                if note is None or note.state != "complete":
-                    continue
-                if _content(system, f"{there}/{note.level}/{LEVEL}") == path.read_bytes():
-                    continue
-                size = 0
-                system.makedirs(f"{there}/{note.level}", exist_ok=True)
-                for file in _data(path.parent, note):
-                    system.put_file(str(file), f"{there}/{note.level}/{file.name}")
-                    size += file.stat().st_size
-                system.pipe_file(f"{there}/{note.level}/{LEVEL}", path.read_bytes())
-                system.pipe_file(f"{there}/{MANIFEST}", (folder / MANIFEST).read_bytes())
-                yield Copied(folder.name, note.level, size)
+                if is_level_name(path.parent.name):
+                    copied = _push_level(system, path, f"{there}/{path.parent.name}", key)
+                    if copied is not None:
+                        system.pipe_file(f"{there}/{MANIFEST}", content)
+                        yield copied
 
 
 def pull(store: FeatureStore, url: str, chosen: Chosen) -> Iterator[Copied]:
@@ -91,62 +89,128 @@ def pull(store: FeatureStore, url: str, chosen: Chosen) -> Iterator[Copied]:
         Each level, after it was copied.
 
     Raises:
+        MissingError: There is nothing at the URL.
         UsageError: fsspec does not know such a URL, or lacks a package for it.
         UserError: It cannot be read.
         DataError: Something there is damaged, or is not what its name says; what came before it is kept.
     """
     with _reached(url) as (system, root):
-        for entry in sorted(system.glob(f"{root}/*/{MANIFEST}")):
+        found = sorted(system.glob(f"{root}/*/{MANIFEST}"))
+        if not found and not system.exists(root):
+            raise MissingError(f"there is nothing at {url}", fix=f"ghbench cache push {url}")
+        for entry in found:
             there, content = entry.rpartition("/")[0], system.cat_file(entry)
             name = there.rpartition("/")[2]
-            key = _key(name, content)
+            key = _manifest_of(name, content)
             if key is None:
-                raise DataError(f"{url}/{name} is not the folder of the key that its {MANIFEST} names")
-            if chosen(key):
-                for found in sorted(system.glob(f"{there}/*/{LEVEL}")):
-                    copied = _pull_level(store, system, name, content, found)
+                raise DataError(f"{there} is not the folder of the key that its {MANIFEST} names")
+            if chosen(FeatureKey(**key.key)):
+                for level in sorted(system.glob(f"{there}/*/{LEVEL}")):
+                    copied = _pull_level(store.root / name, system, level.rpartition("/")[0], key)
                     if copied is not None:
                         yield copied
 
 
-def _pull_level(store: FeatureStore, system: Any, name: str, key: bytes, found: str) -> Copied | None:
+def _push_level(system: Any, path: Path, there: str, key: KeyManifest) -> Copied | None:
+    """Send one level; None where it is not complete, or is there."""
+    note = manifest.read(LevelManifest, path)
+    if note is None or note.state != "complete" or not _fits(note, key):
+        return None
+    files = _data(path.parent, note)
+    known = _content(system, f"{there}/{LEVEL}")
+    if (
+        known is not None
+        and _same_rows(known, note)
+        and all(
+            system.exists(f"{there}/{name}") and system.size(f"{there}/{name}") == file.stat().st_size
+            for name, file in files.items()
+        )
+    ):
+        return None
+    if not all(level_files.is_intact(path.parent, number, note) for number in note.shards):
+        raise DataError(f"{path.parent} is damaged", fix="ghbench cache verify, and extract it again")
+    if known is not None:
+        system.rm_file(f"{there}/{LEVEL}")
+    system.makedirs(there, exist_ok=True)
+    for name in {level_files.WHOLE, *_shard_names(note)} - files.keys():
+        if system.exists(f"{there}/{name}"):
+            system.rm_file(f"{there}/{name}")
+    for name, file in files.items():
+        system.put_file(str(file), f"{there}/{name}")
+    system.pipe_file(f"{there}/{LEVEL}", path.read_bytes())
+    return Copied(path.parent.parent.name, note.level, sum(file.stat().st_size for file in files.values()))
+
+
+def _pull_level(folder: Path, system: Any, there: str, key: KeyManifest) -> Copied | None:
     """Fetch one level; None where it is here, or not complete there."""
-    there, _, _ = found.rpartition("/")
-    content = system.cat_file(found)
-    try:
-        note = LevelManifest.model_validate_json(content)
-    except ValidationError as error:
-        raise DataError(f"{found} is no manifest of a level") from error
-    if note.level != there.rpartition("/")[2] or not is_level_name(note.level):
-        raise DataError(f"{found} is the manifest of level {note.level!r}")
-    folder = store.root / name
+    content, note = _level_there(system, there, key)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         known = manifest.read(KeyManifest, folder / MANIFEST)
-        here = manifest.read(LevelManifest, folder / note.level / LEVEL)
-        if note.state != "complete" or (here is not None and here.state == "complete"):
-            return None
-        if known is not None and known != KeyManifest.model_validate_json(key):
+        if known is None:
+            manifest.write(key, folder / MANIFEST)
+        elif known != key:
             raise DataError(f"{folder} and {there} differ in their images, or in how they are divided into shards")
+        here = manifest.read(LevelManifest, folder / there.rpartition("/")[2] / LEVEL)
+        if note is None or (here is not None and here.state == "complete"):
+            return None
         size = 0
         with atomic.atomic_folder(folder / note.level, replace=True) as place:
-            for source in system.ls(there, detail=False):
-                if source.endswith(".npy"):
-                    target = place / source.rpartition("/")[2]
-                    system.get_file(source, str(target))
-                    size += target.stat().st_size
+            for name in (level_files.WHOLE, *_shard_names(note)):
+                if system.isfile(f"{there}/{name}"):
+                    system.get_file(f"{there}/{name}", str(place / name))
+                    size += (place / name).stat().st_size
             if not all(level_files.is_intact(place, number, note) for number in note.shards):
                 raise DataError(f"{there} is damaged: its rows do not have the digests that it names")
             (place / LEVEL).write_bytes(content)
-        if known is None:
-            atomic.write_bytes(folder / MANIFEST, key)
-    return Copied(name, note.level, size)
+    return Copied(folder.name, note.level, size)
 
 
-def _data(folder: Path, note: LevelManifest) -> Sequence[Path]:
-    """Files of a complete level that hold its rows."""
-    shards = [level_files.shard_path(folder, number) for number in sorted(note.shards)]
-    return [path for path in (folder / level_files.WHOLE, *shards) if path.is_file()]
+def _level_there(system: Any, there: str, key: KeyManifest) -> tuple[bytes, LevelManifest | None]:
+    """A level's manifest; None where the level is not complete, or of a version that is not known here.
+
+    Raises:
+        DataError: It is none, or not of this level and of all rows of its key.
+    """
+    content = system.cat_file(f"{there}/{LEVEL}")
+    try:
+        note = LevelManifest.model_validate_json(content)
+    except ValidationError as error:
+        raise DataError(f"{there}/{LEVEL} is no manifest of a level") from error
+    if note.level != there.rpartition("/")[2] or not is_level_name(note.level):
+        raise DataError(f"{there}/{LEVEL} is the manifest of level {note.level!r}")
+    if note.schema_version != SCHEMA_VERSION or note.state != "complete":
+        return content, None
+    if not _fits(note, key):
+        raise DataError(f"{there}/{LEVEL} does not name the rows of its key")
+    return content, note
+
+
+def _shard_names(note: LevelManifest) -> list[str]:
+    return [level_files.shard_path(Path(), number).name for number in sorted(note.shards)]
+
+
+def _data(folder: Path, note: LevelManifest) -> Mapping[str, Path]:
+    """Files of a complete level that hold its rows, by name."""
+    paths = [folder / name for name in (level_files.WHOLE, *_shard_names(note))]
+    return {path.name: path for path in paths if path.is_file()}
+
+
+def _fits(note: LevelManifest, key: KeyManifest) -> bool:
+    """Whether a level's shards hold all rows of its key, once each, and are stored as it says."""
+    ranges = dict(enumerate(shard_ranges(key.rows, key.shard_rows)))
+    stored = note.shape[0] == key.rows and note.dtype == key.key.get("dtype")
+    return stored and {number: entry.rows for number, entry in note.shards.items()} == ranges
+
+
+def _same_rows(content: bytes, note: LevelManifest) -> bool:
+    """Whether a manifest there names the same rows as one here; when they were made does not count."""
+    try:
+        other = LevelManifest.model_validate_json(content)
+    except ValidationError:
+        return False
+    digests = [{number: entry.sha256 for number, entry in one.shards.items()} for one in (other, note)]
+    return (other.state, other.shape, other.dtype) == (note.state, note.shape, note.dtype) and digests[0] == digests[1]
 
 
 def _content(system: Any, path: str) -> bytes | None:
@@ -157,24 +221,27 @@ def _content(system: Any, path: str) -> bytes | None:
     return content
 
 
-def _key(folder: str, content: bytes) -> FeatureKey | None:
-    """The key that a manifest names; None unless it is the one whose folder this is."""
+def _manifest_of(folder: str, content: bytes) -> KeyManifest | None:
+    """A key's manifest; None unless it names the key whose folder this is."""
     try:
-        key = FeatureKey(**KeyManifest.model_validate_json(content).key)
-        named = key.folder
+        found = KeyManifest.model_validate_json(content)
+        named = FeatureKey(**found.key).folder
     except (ValidationError, TypeError, AttributeError):
         return None
-    return key if named == folder else None
+    return found if named == folder and found.schema_version == SCHEMA_VERSION else None
 
 
 @contextmanager
 def _reached(url: str) -> Iterator[tuple[Any, str]]:
-    """The file system of a URL, and the path in it."""
+    """The file system of a URL, and the path in it; whatever its package raises is told in one sentence."""
     try:
         system, root = fsspec.core.url_to_fs(url)
-    except (ValueError, ImportError) as error:
-        raise UsageError(f"{url} cannot be reached: {error}", fix="a folder, or s3://BUCKET/PATH with s3fs") from error
+    except Exception as error:
+        fix = "a folder, or s3://BUCKET/PATH with s3fs"
+        raise UsageError(f"{url} cannot be reached: {type(error).__name__}: {error}", fix=fix) from error
     try:
         yield system, root.rstrip("/")
-    except OSError as error:
+    except (UserError, GeneratorExit):
+        raise
+    except Exception as error:
         raise UserError(f"{url}: {type(error).__name__}: {error}; what was copied is kept") from error

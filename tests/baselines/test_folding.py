@@ -70,6 +70,13 @@ def test_what_would_change_is_put_back(network, place):
     assert all(torch.equal(value, network.state_dict()[key]) for key, value in state.items())
 
 
+def test_what_an_error_interrupts_is_put_back():
+    network, answers = settled(plain()), iter([{"level": torch.ones(2, 4)}])
+    with pytest.raises(StopIteration):
+        fold_batch_norms(network, lambda: next(answers))
+    assert isinstance(network[1], nn.BatchNorm2d)
+
+
 def test_timms_norms_keep_their_activation():
     network = settled(import_timm().create_model("efficientnet_lite0", pretrained=False, num_classes=0))
     images = torch.rand(2, 3, 64, 64)

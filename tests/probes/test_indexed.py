@@ -102,8 +102,9 @@ def test_how_an_index_searches_can_be_said(tmp_path):
 
 def test_what_cannot_be_is_refused(tmp_path):
     known = features(20)
-    with pytest.raises(UsageError, match="cannot search by 'nprobes=3'"):
-        indexed_nearest(features(400), features(400), 1, "l2", tmp_path, factory="IVF4,Flat@nprobes=3")
+    for search in ("nprobes=3", "nprobe=0", "nprobe=nan", "x"):
+        with pytest.raises(UsageError, match=f"cannot search by '{search}'"):
+            indexed_nearest(features(400), features(400), 1, "l2", tmp_path, factory=f"IVF4,Flat@{search}")
     with pytest.raises(UsageError, match="no index 'Flatt'"):
         indexed_nearest(known, known, 1, "l2", tmp_path, factory="Flatt")
     with pytest.raises(UsageError, match=r"no index 'IVF100,Flat' of \(20, 6\)"):

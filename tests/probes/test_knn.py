@@ -17,10 +17,10 @@ def rng():
 
 
 @pytest.mark.parametrize(("kind", "metric"), [("cosine", "cosine"), ("l2", "euclidean")])
-@pytest.mark.parametrize("block", [100, 10**9])
-def test_neighbours_are_scikit_learns(rng, monkeypatch, kind, metric, block):
-    monkeypatch.setattr(knn, "_BLOCK", block)
-    monkeypatch.setattr(knn, "_FIRST", 20)
+@pytest.mark.parametrize("sizes", [{}, {"_QUERIES": 4, "_FIRST": 20, "_MOST": 50, "_REST": 8}])
+def test_neighbours_are_scikit_learns(rng, monkeypatch, kind, metric, sizes):
+    for name, size in sizes.items():
+        monkeypatch.setattr(knn, name, size)
     queries, features = rng.normal(size=(30, 8)) + 5, rng.normal(size=(200, 8)) + 5
     rows, similarities = nearest(queries, features, 7, kind)
     distances, expected = NearestNeighbors(n_neighbors=7, metric=metric).fit(features).kneighbors(queries)
@@ -38,6 +38,22 @@ def test_of_equally_similar_rows_the_first_ones_are_taken():
     rows, similarities = nearest(np.ones((1, 3)), np.ones((5, 3)), 2)
     assert rows[0].tolist() == [0, 1]
     np.testing.assert_allclose(similarities, 1)
+
+
+@pytest.mark.parametrize("kind", ["cosine", "l2"])
+@pytest.mark.parametrize("rows", [1_003, 1_010, 1_033])
+def test_of_equal_rows_the_first_comes_first_on_any_number_of_cores(rng, monkeypatch, kind, rows):
+    features = np.repeat(rng.normal(size=(rows // 2 + 1, 65)), 2, axis=0)[:rows].astype(np.float32)
+    features = features[rng.permutation(rows)]
+    found = []
+    for cores in (1, 8):
+        monkeypatch.setattr(knn, "usable_cores", lambda cores=cores: cores)
+        found.append(nearest(features[:1_100], features, 4, kind)[0])
+    np.testing.assert_array_equal(*found)
+    first, second = found[0][:, 0], found[0][:, 1]
+    twins = (features[first] == features[second]).all(axis=1)
+    assert twins.mean() > 0.9
+    assert (first < second)[twins].all()
 
 
 def test_a_majority_wins_and_ties_go_to_the_nearest():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 
 import fsspec
 import numpy as np
 import pytest
 
-from ghbench.errors import DataError, UsageError, UserError
+from ghbench.errors import DataError, MissingError, UsageError, UserError
 from ghbench.store import FeatureKey, FeatureStore, remote
 
 KEY = FeatureKey("net", "1", "", "0" * 64, {}, {}, "plain", "numpy", "float32", "faces", "1" * 64, 1)
@@ -21,8 +22,8 @@ def every(key):
     return True
 
 
-def fill(store, key=KEY, level="a", complete=True):
-    stored = store.open(key, IDS)
+def fill(store, key=KEY, level="a", complete=True, shard_rows=0):
+    stored = store.open(key, IDS, shard_rows)
     with stored.writing():
         for start, end in stored.missing_rows(level):
             stored.write_shard(level, start, ROWS[start:end])
@@ -79,20 +80,92 @@ def test_a_half_level_here_is_replaced_and_a_whole_one_is_not(url, stores):
     np.testing.assert_array_equal(theirs.open(KEY, IDS).read("a"), ROWS)
 
 
+def refuse(*_):
+    raise OSError("the network is gone")
+
+
 def test_a_copy_that_was_cut_short_is_not_seen_and_goes_on(url, stores, monkeypatch):
     mine, theirs = stores
     fill(mine)
     system, _ = fsspec.core.url_to_fs(url)
-    monkeypatch.setattr(type(system), "pipe_file", lambda *_: (_ for _ in ()).throw(OSError("the network is gone")))
+    monkeypatch.setattr(type(system), "pipe_file", refuse)
     with pytest.raises(UserError, match="the network is gone"):
         list(remote.push(mine, url, every))
-    assert not list(remote.pull(theirs, url, every))
     monkeypatch.undo()
+    with suppress(MissingError):
+        assert not list(remote.pull(theirs, url, every))
     assert len(list(remote.push(mine, url, every))) == 1
     assert len(list(remote.pull(theirs, url, every))) == 1
 
 
-@pytest.mark.parametrize("damage", ["data", "level", "key", "name", "gone"])
+def test_a_copy_over_other_rows_that_was_cut_short_hides_the_level(url, stores, tmp_path, monkeypatch):
+    mine, theirs = stores
+    fill(mine)
+    list(remote.push(mine, url, every))
+    other = FeatureStore(tmp_path / "third")
+    stored = other.open(KEY, IDS)
+    with stored.writing():
+        for start, end in stored.missing_rows("a"):
+            stored.write_shard("a", start, -ROWS[start:end])
+        stored.complete("a")
+    system, _ = fsspec.core.url_to_fs(url)
+    monkeypatch.setattr(type(system), "pipe_file", refuse)
+    with pytest.raises(UserError):
+        list(remote.push(other, url, every))
+    monkeypatch.undo()
+    assert not list(remote.pull(theirs, url, every))
+    assert len(list(remote.push(mine, url, every))) == 1, "and whoever has the rows repairs it"
+    list(remote.pull(theirs, url, every))
+    np.testing.assert_array_equal(theirs.open(KEY, IDS).read("a"), ROWS)
+
+
+def test_what_is_damaged_here_is_not_sent_and_what_is_cut_short_there_is_sent_again(url, stores):
+    mine, _ = stores
+    stored = fill(mine)
+    list(remote.push(mine, url, every))
+    system, root = fsspec.core.url_to_fs(url)
+    path = f"{root}/{stored.folder.name}/a/features.npy"
+    system.pipe_file(path, system.cat_file(path)[:-4])
+    assert len(list(remote.push(mine, url, every))) == 1
+    whole = stored.folder / "a" / "features.npy"
+    whole.write_bytes(whole.read_bytes()[:-1] + b"x")
+    system.rm_file(path)
+    with pytest.raises(DataError, match="is damaged"):
+        list(remote.push(mine, url, every))
+
+
+def test_other_shards_under_one_key_are_refused(url, stores):
+    mine, theirs = stores
+    fill(mine)
+    list(remote.push(mine, url, every))
+    fill(theirs, level="b", shard_rows=600)
+    for verb in (remote.push, remote.pull):
+        with pytest.raises(DataError, match="differ"):
+            list(verb(theirs, url, every))
+
+
+def test_a_lost_manifest_is_brought_back(url, stores):
+    mine, theirs = stores
+    fill(mine)
+    list(remote.push(mine, url, every))
+    list(remote.pull(theirs, url, every))
+    (folder,) = theirs.folders()
+    (folder / "manifest.json").unlink()
+    list(remote.pull(theirs, url, every))
+    assert theirs.folders() == [folder]
+
+
+def test_only_what_a_manifest_names_is_fetched(url, stores):
+    mine, theirs = stores
+    stored = fill(mine)
+    list(remote.push(mine, url, every))
+    system, root = fsspec.core.url_to_fs(url)
+    system.pipe_file(f"{root}/{stored.folder.name}/a/more.npy", b"x")
+    list(remote.pull(theirs, url, every))
+    assert sorted(path.name for path in (theirs.folders()[0] / "a").iterdir()) == ["features.npy", "level.json"]
+
+
+@pytest.mark.parametrize("damage", ["data", "level", "key", "name", "gone", "shards", "dtype"])
 def test_what_is_damaged_takes_no_place(url, stores, damage):
     mine, theirs = stores
     stored = fill(mine)
@@ -112,6 +185,10 @@ def test_what_is_damaged_takes_no_place(url, stores, damage):
         plain = json.loads(system.cat_file(file))
         if damage == "key":
             plain["key"]["extractor"] = "../../evil"
+        elif damage == "shards":
+            plain["shards"] = {}
+        elif damage == "dtype":
+            plain["dtype"] = "float16"
         else:
             plain["level"] = "../../evil"
         system.pipe_file(file, json.dumps(plain).encode())
@@ -132,8 +209,11 @@ def test_other_images_under_one_key_are_refused(url, stores):
 
 
 def test_a_url_that_nobody_knows_is_refused(stores):
-    with pytest.raises(UsageError, match="nowhere://x cannot be reached"):
-        list(remote.push(stores[0], "nowhere://x", every))
+    for url in ("nowhere://x", "github://x", "ftp://localhost:1/x"):
+        with pytest.raises(UsageError, match=f"{url} cannot be reached"):
+            list(remote.push(stores[0], url, every))
+    with pytest.raises(MissingError, match="nothing"):
+        list(remote.pull(stores[0], str(stores[1].root / "nowhere"), every))
 
 
 def test_the_command_copies(url, stores, monkeypatch, capsys):
