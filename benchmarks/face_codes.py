@@ -58,22 +58,22 @@ def main() -> None:
         network = build_representation(describe_representation(_file(arm)))
         codes = _means(network, small)
         kept = codes.std(axis=0) > 0.05 * codes.std(axis=0).max()
-        maps[arm] = np.where(kept[:, None], correlations(codes, attributes), 0)
-        drawn = _drawn(codes, attributes, kept)
-        names = ("clear", "selectivity", "held")
-        found = dict(zip(names, summary(maps[arm][kept]), strict=True))
-        ends = dict(zip(names, np.nanpercentile(drawn, (2.5, 97.5), axis=0).T, strict=True))
-        numbers[arm] = {"numbers": int(kept.sum()), **found, "intervals": {key: list(ends[key]) for key in names}}
-        told = [f"{found[key]:.{2 * (key != 'clear')}f} [{ends[key][0]:.2f}, {ends[key][1]:.2f}]" for key in names]
+        maps[arm] = np.where(kept[:, None], np.abs(correlations(codes, attributes)), 0)
+        found = _judged(codes[:, kept], attributes)
+        numbers[arm] = {"numbers": int(kept.sum()), **found}
+        told = [f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+                for (value, low, high), digits in zip(found.values(), (0, 2, 2), strict=True)]  # fmt: skip
         rows.append([what, f"{kept.sum()} of {CODES}", *told])
     _draw(maps[MAIN], predictor.names)
     text = f"""
 Spearman's correlation of each number of a code with {len(predictor.names)} attributes of {FACES:,} faces of
 `{GENERATOR}` at psi {PSI} (test seeds; the attributes are those of the task `discovery`). *Used*: numbers whose
-deviation is a twentieth of the largest one's, or more. *Clear*: numbers whose largest correlation is {CLEAR} or more.
-*Selectivity*: of those, largest less second largest correlation, over the largest, mean. *Held*: largest correlation of
-an attribute with any number, mean over attributes. Brackets: 95 % of {DRAWS:,} bootstrap draws of the faces; one
-training each, and another seed may give something else.
+deviation is a twentieth of the largest one's, or more. Half of the faces choose each number's attribute and the second
+one, and each attribute's number, by the largest correlation; the other half measure these. *Clear*: numbers whose
+attribute correlates by {CLEAR} or more. *Selectivity*: of the numbers that were clear when chosen, correlation with the
+attribute less that with the second one, over the former, of their means. *Held*: correlation of an attribute with its
+number, mean over attributes. Brackets: 95 % of {DRAWS:,} bootstrap draws of the measuring half; one training each, and
+another seed may give something else.
 
 Trained by:
 
@@ -103,31 +103,41 @@ def _means(network: torch.nn.Module, pictures: np.ndarray) -> np.ndarray:
 
 
 def correlations(codes: np.ndarray, attributes: np.ndarray) -> np.ndarray:
-    """Absolute rank correlations, [codes, attributes]; 0 for what never varies."""
+    """Rank correlations, [codes, attributes]; 0 for what never varies."""
     one, other = (rankdata(values, axis=0) for values in (codes, attributes))
     one, other = (values - values.mean(axis=0) for values in (one, other))
     lengths = np.linalg.norm(one, axis=0)[:, None] * np.linalg.norm(other, axis=0)
-    return np.abs(one.T @ other) / np.maximum(lengths, 1e-9)
+    return (one.T @ other) / np.maximum(lengths, 1e-9)
 
 
-def summary(found: np.ndarray) -> tuple[float, float, float]:
-    """Numbers with a clear attribute, their selectivity, and how well attributes are held."""
-    second, largest = np.sort(found, axis=1)[:, -2:].T
-    clear = largest >= CLEAR
-    selectivity = ((largest - second) / largest)[clear]
-    return float(clear.sum()), float(selectivity.mean()) if clear.any() else np.nan, float(found.max(axis=0).mean())
+def _judged(codes: np.ndarray, attributes: np.ndarray) -> dict[str, tuple[float, float, float]]:
+    """Clear numbers, selectivity and how well attributes are held, each with the ends of its interval.
 
+    What is the largest is chosen on the first half of the faces and measured on the second: the largest of many
+    correlations is large by chance, and larger still in bootstrap draws.
+    """
+    half = len(codes) // 2
+    chosen = correlations(codes[:half], attributes[:half])
+    order, sign = np.argsort(-np.abs(chosen), axis=1), np.sign(chosen)
+    each, clear = np.arange(len(chosen)), np.abs(chosen).max(axis=1) >= CLEAR
+    holder = np.abs(chosen).argmax(axis=0)
 
-def _drawn(codes: np.ndarray, attributes: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """`summary` of bootstrap draws of the faces, [DRAWS, 3]."""
-    rng = np.random.default_rng(0)
-    draws = rng.integers(len(codes), size=(DRAWS, len(codes)))
-    return np.array([summary(correlations(codes[rows][:, kept], attributes[rows])) for rows in draws])
+    def summary(rows: np.ndarray) -> tuple[float, float, float]:
+        found = sign * correlations(codes[half:][rows], attributes[half:][rows])
+        largest, second = found[each, order[:, 0]], found[each, order[:, 1]]
+        gap = (largest - second)[clear].sum() / largest[clear].sum() if clear.any() else np.nan
+        return float((largest >= CLEAR).sum()), float(gap), float(found[holder, np.arange(found.shape[1])].mean())
+
+    rng, rows = np.random.default_rng(0), np.arange(len(codes) - half)
+    draws = np.array([summary(rng.choice(rows, len(rows))) for _ in range(DRAWS)])
+    low, high = np.nanpercentile(draws, (2.5, 97.5), axis=0)
+    names = ("clear", "selectivity", "held")
+    return dict(zip(names, zip(summary(rows), low.tolist(), high.tolist(), strict=True), strict=True))
 
 
 def _draw(found: np.ndarray, names: tuple[str, ...]) -> None:
     """The heat map, numbers ordered by their attribute, and faces decoded along the clearest numbers."""
-    order = sorted(range(len(found)), key=lambda number: (-(found[number].max() >= CLEAR), found[number].argmax()))
+    order = sorted(range(len(found)), key=lambda number: (found[number].max() < CLEAR, found[number].argmax()))
     figure = heatmap_figure(
         [HeatMap("rank correlation, absolute", found[order].T)],
         ("attribute", names), ("number of the code", [str(number) for number in order]), cell=0.24,

@@ -100,6 +100,22 @@ def indexed_nearest(
     return rows, similarities
 
 
+def open_index(features: Features, kind: str, factory: str, folder: Path) -> Any:
+    """The index of FAISS that `indexed_nearest` searches, of rows as `ghbench.probes.knn.prepared` makes them.
+
+    Args:
+        features: [N, D].
+        kind: `cosine`, or `l2` for the negated Euclidean distance.
+        factory: What FAISS's `index_factory` understands.
+        folder: Where trained indices are kept.
+
+    Raises:
+        MissingError: FAISS is not installed.
+        UsageError: FAISS cannot make such an index of these features.
+    """
+    return _index(require("faiss", "cpu"), features, common_part(features, kind), kind, factory, folder)
+
+
 def _ranked(
     found: NDArray[np.int64], values: NDArray[np.float32], k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -167,6 +167,12 @@ class _Session:
         state = self.folder.load()
         if state is not None:
             self._restore(state)
+        shown = torch.tensor(float(self.shown), device=machine.device, dtype=torch.float64)
+        if machine.any(machine.mean(shown.clone()).item() != shown.item()):
+            raise UsageError(
+                f"not all processes find the same checkpoint in {self.folder.path}",
+                fix="--run FOLDER, a folder that all machines share",
+            )
         if self.schedule.until and self.shown >= self.schedule.until + recipe.batch:
             raise UsageError(
                 f"{self.folder.path} has already seen {self.shown:,} images, more than {self.schedule.until:,}",
