@@ -85,6 +85,7 @@ bench-generators: $(VENV)/.test
 
 figures: $(VENV)/.test edits
 	$(BIN)/ghbench figures --task orl --published --out docs/figures
+	$(BIN)/ghbench figures --task interventions --published --out docs/figures
 	$(BIN)/python docs/draw_layouts.py docs/figures/layouts.jpg
 	$(BIN)/ghbench levels ghfeat -t orl -t landmarks -t pose --published -o docs/figures/levels-ghfeat.svg
 

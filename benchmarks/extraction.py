@@ -1,4 +1,4 @@
-"""Extraction from JPEG files beside the loops that people write: 600 generated faces of 512 px, two backbones.
+"""Extraction from JPEG files beside the loops that people write: 300 faces of 512 px, two backbones.
 
 Draws the faces first, which takes some minutes; the networks have random weights, which are as fast as others.
 """
@@ -28,7 +28,7 @@ from ghbench.generators.pictures import stream_of_seeds
 from ghbench.imaging import prepare
 from ghbench.seeds import seeds_for
 
-GENERATOR, FACES, SIDE, REPEATS = "mobile-stylegan-ffhq", 300, 512, 3
+GENERATOR, FACES, SIDE, REPEATS = "mobile-stylegan-ffhq", 150, 512, 3
 NETWORKS = {"mobilenet_v2": "MobileNetV2", "resnet50": "ResNet-50"}
 LOOPS = {"plain": ("a plain loop: one worker, batches of 32", 1, 32), "more": ("four workers, batches of 64", 4, 64)}
 MEAN, STD = (np.array(values, np.float32) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))

@@ -10,7 +10,6 @@ from ghbench_leaderboards.publish import FOLDER
 from record import write
 from scipy import stats
 
-from ghbench.running.request import load_task
 from ghbench.tables import collect
 
 PERMUTATIONS, SEED = 10_000, 0
@@ -38,7 +37,7 @@ Found over {len(both)} extractors: {rho:+.2f}, p {p:.2g} by permutation, one-sid
 
 def _published(task: str, metric: str) -> dict[str, float]:
     """A metric of the default levels by spec string."""
-    entries, _ = collect(load_task(task), FOLDER, published=False)
+    entries, _ = collect(task, FOLDER, published=False)
     found = {}
     for entry in entries:
         for value in entry.result.metrics:
