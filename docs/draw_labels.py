@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 
 DATA = {
     "mnist-10k": {100: ",training=100", 1_000: ",training=1000", 8_000: ""},
-    "fashion-mnist": {
-        100: ",test=2000,training=100",
-        1_000: ",test=2000,training=1000",
-        10_000: ",test=2000,training=10000",
-    },
+    "fashion-mnist": {100: ",test=2000,training=100", 1_000: ",test=2000,training=1000"},
 }
 """Numbers of training images and options of the task, by dataset."""
 METRIC = "top1"
@@ -34,8 +30,8 @@ METRIC = "top1"
 
 def main(path: str) -> None:
     """Draw a panel for each dataset."""
-    with styled_figure(7.2 * len(DATA), 4.4) as figure:
-        panels = figure.subplots(1, len(DATA), squeeze=False)[0]
+    with styled_figure(8.6, 4.2 * len(DATA)) as figure:
+        panels = figure.subplots(len(DATA), 1, squeeze=False)[:, 0]
         for axes, (data, options) in zip(panels, DATA.items(), strict=True):
             _draw(axes, data, options)
     save_figure(figure, Path(path))
@@ -60,7 +56,7 @@ def _draw(axes: Any, data: str, options: Mapping[int, str]) -> None:
     axes.set_ylabel(f"{METRIC}, 95 % over test images")
     axes.set_title(data)
     axes.grid(axis="y")
-    axes.legend(loc="lower right", fontsize=7)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=7)
 
 
 def _rows(task: str) -> dict[str, Row]:
