@@ -15,8 +15,9 @@ from ghbench.errors import DataError
 from ghbench.probes.rows import of_unit_length
 
 Features = NDArray[np.floating[Any]]
-_BLOCK, _QUERIES = 4_000_000, 500  # similarities at once, and queries that one core searches for at once
-_FIRST, _MOST, _NUMBERS = 500, 4_000, 2_000_000  # rows of the first and of the largest block, and its numbers at most
+_BLOCK = 4_000_000  # similarities at once
+_QUERIES = 500  # queries that a core searches for at once
+_FIRST, _MOST, _NUMBERS = 500, 4_000, 2_000_000  # rows of the first and of the largest block, and numbers of a block
 _REST = 64  # so few rows join the block before them, for products of few rows are rounded otherwise
 
 
@@ -52,7 +53,7 @@ def nearest(
     # Products use all cores by themselves, the choice among them does not: so each core has queries of its own. How
     # many does not depend on the cores, nor then do the last digits.
     workers = usable_cores()
-    asked = list(_blocks(len(queries), _BLOCK // _QUERIES))
+    asked = [slice(start, start + _QUERIES) for start in range(0, len(queries), _QUERIES)]
     if len(asked) < workers:
         list(map(search, asked))
     else:
