@@ -3,10 +3,12 @@
 from ghbench.extraction.engine import ExtractionOptions, encode_images, extract_features, move, resolve_device
 from ghbench.extraction.plan import EncodedShard, Plan, Shard, ShardEncoder, commit_shard, plan_extraction
 from ghbench.extraction.precomputed import Precomputed, store_precomputed
+from ghbench.extraction.target import FeatureTarget
 
 __all__ = [
     "EncodedShard",
     "ExtractionOptions",
+    "FeatureTarget",
     "Plan",
     "Precomputed",
     "Shard",

@@ -1,8 +1,9 @@
-"""Shards encoded by actors of Ray, on one machine or many; only the process that asked for them writes to the store.
+"""Shards encoded by actors of Ray, on one machine or many.
 
-An actor that dies costs the shards it had in hand: others encode them, and a new actor starts where there is room. The
-store, the plan and the checks are those of the local engine, and so are the bytes: actors make the same batches, and
-compute them with as many threads as this process.
+Into a store on disk only the process that asked for them writes; into one that all machines reach, the actors write
+themselves. An actor that dies costs the shards it had in hand: others encode them, and a new actor starts where there
+is room. The store, the plan and the checks are those of the local engine, and so are the bytes: actors make the same
+batches, and compute them with as many threads as this process.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ghbench.errors import PluginError, UsageError, UserError
-from ghbench.extraction.plan import EncodedShard, Plan, Shard, ShardEncoder
+from ghbench.extraction.plan import EncodedShard, Plan, Shard, ShardEncoder, commit_shard
 from ghbench.extraction.precision import full_float32
+from ghbench.extraction.target import FeatureTarget
 from ghbench.extractor import Encoder
 from ghbench.extras import require
 
@@ -34,9 +36,10 @@ class ShardActor:
         plan: What to encode; shards come one by one.
         device: Where.
         threads: Of torch; 0 where the extractor does without.
+        target: Where it stores shards itself; None: it sends their features back.
     """
 
-    def __init__(self, extractor: Encoder, plan: Plan, device: str, threads: int) -> None:
+    def __init__(self, extractor: Encoder, plan: Plan, device: str, threads: int, target: FeatureTarget | None) -> None:
         from ghbench.extraction.engine import move
 
         if threads:
@@ -44,20 +47,24 @@ class ShardActor:
 
             torch.set_num_threads(threads)
         move(extractor, plan.spec.name, device)
-        self._encoder = ShardEncoder(extractor, plan)
+        self._encoder, self._target = ShardEncoder(extractor, plan), target
 
     def ready(self) -> bool:
         """Answer once the extractor is loaded."""
         return True
 
     def encode(self, shard: Shard) -> EncodedShard:
-        """Encode a shard."""
+        """Encode a shard, and store it where that is its part."""
         with full_float32():
-            return self._encoder.encode(shard)
+            made = self._encoder.encode(shard)
+        if self._target is None:
+            return made
+        commit_shard(self._target, made)
+        return replace(made, features={})
 
 
 def shards_by_actors(
-    extractor: Encoder, plan: Plan, options: ExtractionOptions, threads: int
+    extractor: Encoder, plan: Plan, options: ExtractionOptions, threads: int, target: FeatureTarget | None = None
 ) -> Generator[EncodedShard, None, None]:
     """Shards as they come from actors, in any order.
 
@@ -66,6 +73,7 @@ def shards_by_actors(
         plan: What to encode.
         options: Address of the cluster, number of actors, device, progress.
         threads: Of torch in each actor; 0 where the extractor does without.
+        target: Where actors store shards themselves, whose features then do not come along; None: nowhere.
 
     Raises:
         UserError: What the extractor or the checks raised, as from the local engine.
@@ -80,7 +88,7 @@ def shards_by_actors(
             ray.init(address=options.address or None, log_to_driver=False)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise UsageError(f"no Ray cluster at {options.address!r}: {error}", fix="ray start --head") from error
-    crew = _Crew(ray, extractor, plan, options, threads)
+    crew = _Crew(ray, extractor, plan, options, threads, target)
     try:
         yield from crew.encoded()
     finally:
@@ -92,14 +100,22 @@ def shards_by_actors(
 class _Crew:
     """Actors, what they are doing, and what is left."""
 
-    def __init__(self, ray: Any, extractor: Encoder, plan: Plan, options: ExtractionOptions, threads: int) -> None:
+    def __init__(
+        self,
+        ray: Any,
+        extractor: Encoder,
+        plan: Plan,
+        options: ExtractionOptions,
+        threads: int,
+        target: FeatureTarget | None,
+    ) -> None:
         self._ray, self._plan, self._options = ray, plan, options
         there = ray.cluster_resources()
         on_gpu = options.device.startswith("cuda") or (options.device == "auto" and there.get("GPU", 0) >= 1)
         self._needs = {"num_cpus": 1, "num_gpus": 1} if on_gpu else {"num_cpus": max(1, threads)}
         room = there.get("GPU", 0) if on_gpu else there.get("CPU", 1) // self._needs["num_cpus"]
         device = "cuda" if on_gpu else options.device
-        self._made_from = [ray.put(extractor), ray.put(replace(plan, shards=())), device, threads]
+        self._made_from = [ray.put(extractor), ray.put(replace(plan, shards=())), device, threads, target]
         self._left = deque(plan.shards)
         self._starting: dict[Any, Any] = {}
         self._working: dict[Any, tuple[Any, Shard]] = {}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ghbench.dataset import Dataset
 from ghbench.errors import FeatureError
+from ghbench.extraction.target import Rows
 from ghbench.extractor import ExtractorSpec
 
 _REPEAT_TOLERANCE = 1e-2
@@ -96,9 +97,7 @@ def check_repeatable(
             )
 
 
-def check_distinct(
-    features: NDArray[Any], dataset: Dataset, extractor: str, level: str, dtype: str = "float32"
-) -> list[str]:
+def check_distinct(features: Rows, dataset: Dataset, extractor: str, level: str, dtype: str = "float32") -> list[str]:
     """Refuse identical features for different images: a sign of dead weights, or of images that were never read.
 
     Args:
@@ -185,7 +184,7 @@ def effective_rank(features: NDArray[Any]) -> float:
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
-def rank_warning(features: NDArray[Any], extractor: str, level: str) -> str | None:
+def rank_warning(features: Rows, extractor: str, level: str) -> str | None:
     """A warning where the features of many images lie on little more than a line, else None."""
     if len(features) < _RANK_NEEDS:
         return None

@@ -17,9 +17,9 @@ from ghbench.extraction.finish import finish_level
 from ghbench.extraction.loader import Batch, batches
 from ghbench.extraction.plan import EncodedShard, Plan, Shard, ShardEncoder, commit_shard, plan_extraction
 from ghbench.extraction.precision import full_float32
+from ghbench.extraction.target import FeatureTarget
 from ghbench.extractor import Encoder, ExtractorSpec, OnDevice
 from ghbench.progress import Progress, silent
-from ghbench.store import StoredFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def extract_features(
     extractor: Encoder,
     spec: ExtractorSpec,
     dataset: Dataset,
-    stored: StoredFeatures,
+    stored: FeatureTarget,
     levels: Sequence[str],
     align: str,
     options: ExtractionOptions | None = None,
@@ -82,7 +82,7 @@ def extract_features(
             if isinstance(dataset, Drawn):
                 # Before there are workers, which could only draw the same images several times.
                 dataset.draw([row for shard in plan.shards for row in shard.rows], options.progress)
-            with closing(_encoded(extractor, plan, options)) as shards:
+            with closing(_encoded(extractor, plan, stored, options)) as shards:
                 for made in shards:
                     commit_shard(stored, made)
                     encoded += made.encoded
@@ -91,12 +91,15 @@ def extract_features(
         return encoded
 
 
-def _encoded(extractor: Encoder, plan: Plan, options: ExtractionOptions) -> Generator[EncodedShard, None, None]:
-    """Shards of a plan, encoded here or by actors."""
+def _encoded(
+    extractor: Encoder, plan: Plan, stored: FeatureTarget, options: ExtractionOptions
+) -> Generator[EncodedShard, None, None]:
+    """Shards of a plan, encoded here or by actors; those that actors have stored themselves come without features."""
     if options.engine == "ray":
         from ghbench.extraction.actors import shards_by_actors
 
-        yield from shards_by_actors(extractor, plan, options, _threads() if isinstance(extractor, OnDevice) else 0)
+        threads = _threads() if isinstance(extractor, OnDevice) else 0
+        yield from shards_by_actors(extractor, plan, options, threads, stored if stored.everywhere else None)
         return
     move(extractor, plan.spec.name, options.device)
     encoder = ShardEncoder(extractor, plan)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from ghbench.dataset import Dataset
 from ghbench.errors import FeatureError
 from ghbench.extraction.checks import check_distinct, rank_warning
-from ghbench.store import StoredFeatures
+from ghbench.extraction.target import FeatureTarget
 
 
-def finish_level(stored: StoredFeatures, level: str, extractor: str, dataset: Dataset) -> None:
+def finish_level(stored: FeatureTarget, level: str, extractor: str, dataset: Dataset) -> None:
     """Check a level whose shards are all there, and mark it complete; call inside `writing()`.
 
     Args:

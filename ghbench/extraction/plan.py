@@ -18,8 +18,9 @@ from ghbench.dataset import Dataset
 from ghbench.errors import PluginError, UserError
 from ghbench.extraction.checks import check_batch, check_repeatable
 from ghbench.extraction.loader import Batch, batches
+from ghbench.extraction.target import FeatureTarget
 from ghbench.extractor import Encoder, ExtractorSpec
-from ghbench.store import ShardNote, StoredFeatures
+from ghbench.store import ShardNote
 from ghbench.user_code import known_fix, user_frame
 
 _PROBED_IMAGES = 3
@@ -94,7 +95,7 @@ class EncodedShard:
 
 
 def plan_extraction(
-    spec: ExtractorSpec, dataset: Dataset, stored: StoredFeatures, levels: Sequence[str], align: str, batch_size: int
+    spec: ExtractorSpec, dataset: Dataset, stored: FeatureTarget, levels: Sequence[str], align: str, batch_size: int
 ) -> Plan:
     """Find out which shards of which levels are missing; call inside `stored.writing()`.
 
@@ -210,7 +211,7 @@ class ShardEncoder:
         check_repeatable(expected, again, self._plan.spec.name, rows)
 
 
-def commit_shard(stored: StoredFeatures, shard: EncodedShard) -> None:
+def commit_shard(stored: FeatureTarget, shard: EncodedShard) -> None:
     """Put the features of a shard into the store; call inside `stored.writing()`.
 
     Raises:

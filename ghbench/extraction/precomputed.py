@@ -12,8 +12,8 @@ from ghbench.data.subset import Subset
 from ghbench.dataset import Dataset
 from ghbench.extraction.checks import check_batch
 from ghbench.extraction.finish import finish_level
+from ghbench.extraction.target import FeatureTarget
 from ghbench.extractor import ExtractorSpec
-from ghbench.store import StoredFeatures
 
 
 @runtime_checkable
@@ -26,7 +26,7 @@ class Precomputed(Protocol):
 
 
 def store_precomputed(
-    extractor: Precomputed, spec: ExtractorSpec, dataset: Dataset, stored: StoredFeatures, levels: Sequence[str]
+    extractor: Precomputed, spec: ExtractorSpec, dataset: Dataset, stored: FeatureTarget, levels: Sequence[str]
 ) -> None:
     """Check precomputed features and put them into the store.
 

@@ -1,4 +1,4 @@
-"""Features of a dataset for other programs: from the store, or extracted into it."""
+"""Features of a dataset for other programs, from the store or extracted into it, and for a store elsewhere."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from ghbench.data.subset import first_rows
 from ghbench.dataset import Dataset
-from ghbench.running.features import stored_features
+from ghbench.running.features import features_elsewhere, stored_features
 from ghbench.running.options import RunOptions
-from ghbench.running.request import subject_request, without_similarity
+from ghbench.running.request import SubjectRequest, subject_request, without_similarity
 from ghbench.store.feature_files import check_target, write_features
 from ghbench.version import __version__
 
@@ -36,10 +36,7 @@ def extract_to_file(
         UsageError: The file exists, or a level or option does not.
     """
     check_target(target, force=force)
-    request = without_similarity(subject_request(extractor))
-    request.check_options()
-    if options.limit is not None:
-        dataset = first_rows(dataset, options.limit)
+    request, dataset = _asked(extractor, dataset, options)
     spec, levels, _, stored = stored_features(request, dataset, options, level)
     key = stored.key
     found = {name: stored.read(name) for name in levels}
@@ -58,3 +55,32 @@ def extract_to_file(
     }
     write_features(target, found, list(dataset.ids), about, force=force)
     return {name: int(values.shape[1]) for name, values in found.items()}
+
+
+def extract_elsewhere(
+    extractor: object, dataset: Dataset, url: str, options: RunOptions, *, level: str | None
+) -> tuple[str, dict[str, int]]:
+    """Write the features of a dataset straight to a store elsewhere; nothing of them stays on this machine.
+
+    Args:
+        extractor: Spec string or object.
+        dataset: The images.
+        url: Of the store: a folder, or what fsspec knows.
+        options: Alignment, limit, dtype and how to extract.
+        level: Levels wanted, as in a spec string; None for what `extractor` says.
+
+    Returns:
+        Where they are, and the numbers of each level.
+
+    Raises:
+        UsageError: A level or option does not exist, or there is no such place.
+    """
+    request, dataset = _asked(extractor, dataset, options)
+    levels, stored = features_elsewhere(request, dataset, options, url, level)
+    return f"{url.rstrip('/')}/{stored.key.folder}", {name: stored.width(name) for name in levels}
+
+
+def _asked(extractor: object, dataset: Dataset, options: RunOptions) -> tuple[SubjectRequest, Dataset]:
+    request = without_similarity(subject_request(extractor))
+    request.check_options()
+    return request, dataset if options.limit is None else first_rows(dataset, options.limit)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ghbench.dataset import Dataset, content_digest
 from ghbench.errors import UsageError
-from ghbench.extraction import Precomputed, extract_features, store_precomputed
+from ghbench.extraction import FeatureTarget, Precomputed, extract_features, store_precomputed
 from ghbench.extractor import Encoder, ExtractorSpec, Subject
 from ghbench.imaging import Alignment, alignment
 from ghbench.levels import select_levels
 from ghbench.running.keys import feature_key, identity_of_extractor
 from ghbench.running.options import RunOptions
 from ghbench.running.request import SubjectRequest
-from ghbench.store import StoredFeatures, default_store
+from ghbench.store import FeatureKey, RemoteFeatures, RemoteStore, StoredFeatures, default_store
 
 
 def identity_of_subject(request: SubjectRequest) -> str:
@@ -20,11 +22,11 @@ def identity_of_subject(request: SubjectRequest) -> str:
 
 
 def fill(
-    stored: StoredFeatures,
+    stored: FeatureTarget,
     subject: Subject,
     spec: ExtractorSpec,
     dataset: Dataset,
-    levels: tuple[str, ...],
+    levels: Sequence[str],
     align: Alignment,
     options: RunOptions,
 ) -> int:
@@ -63,13 +65,58 @@ def stored_features(
     Raises:
         UsageError: It has no features, or no such level.
     """
-    subject = request.build(options.seed) if subject is None else subject
-    spec = subject.spec()
-    if not isinstance(spec, ExtractorSpec):
-        raise UsageError(f"{spec.name!r} has no features")
-    levels, align = select_levels(spec, level or request.level), alignment(options.align or spec.preprocessing.align)
-    key = feature_key(spec, identity_of_subject(request), dataset, content_digest(dataset), align, dtype=options.dtype)
-    stored = (options.store or default_store()).open(key, dataset.ids)
-    if not all(map(stored.is_ready, levels)):
-        fill(stored, subject, spec, dataset, levels, align, options)
-    return spec, levels, align, stored
+    wanted = _Wanted(request, dataset, options, level, subject)
+    stored = (options.store or default_store()).open(wanted.key, dataset.ids)
+    wanted.bring_into(stored)
+    return wanted.spec, wanted.levels, wanted.align, stored
+
+
+def features_elsewhere(
+    request: SubjectRequest, dataset: Dataset, options: RunOptions, url: str, level: str | None = None
+) -> tuple[tuple[str, ...], RemoteFeatures]:
+    """The same features, written straight to a store elsewhere.
+
+    Args:
+        request: The extractor.
+        dataset: The images.
+        options: Alignment, dtype and extraction are used.
+        url: Of the store, for instance `s3://bucket/features`.
+        level: Levels wanted, as in a spec string; None for what the request says.
+
+    Returns:
+        The levels, and where they are, complete.
+
+    Raises:
+        UsageError: It has no features, or no such level, or there is no such place.
+    """
+    wanted = _Wanted(request, dataset, options, level)
+    stored = RemoteStore(url).open(wanted.key, dataset.ids)
+    wanted.bring_into(stored)
+    return wanted.levels, stored
+
+
+class _Wanted:
+    """Features that somebody asks for, wherever they are to lie."""
+
+    def __init__(
+        self,
+        request: SubjectRequest,
+        dataset: Dataset,
+        options: RunOptions,
+        level: str | None,
+        subject: Subject | None = None,
+    ) -> None:
+        self._subject = request.build(options.seed) if subject is None else subject
+        self._dataset, self._options = dataset, options
+        spec = self._subject.spec()
+        if not isinstance(spec, ExtractorSpec):
+            raise UsageError(f"{spec.name!r} has no features")
+        self.spec, self.levels = spec, select_levels(spec, level or request.level)
+        self.align = alignment(options.align or spec.preprocessing.align)
+        of = identity_of_subject(request)
+        self.key: FeatureKey = feature_key(spec, of, dataset, content_digest(dataset), self.align, dtype=options.dtype)
+
+    def bring_into(self, stored: FeatureTarget) -> None:
+        """Extract what is missing there."""
+        if not all(map(stored.is_ready, self.levels)):
+            fill(stored, self._subject, self.spec, self._dataset, self.levels, self.align, self._options)

@@ -13,7 +13,6 @@ A shard is used only if it has the recorded sha256; a damaged one is moved to `q
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
 import time
@@ -21,51 +20,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from ghbench import atomic, locations
-from ghbench.digests import digest_bytes, digest_json, digest_lines
-from ghbench.errors import DataError, FeatureError, UserError
-from ghbench.store import int8_shards, level_files, manifest
+from ghbench.digests import digest_json, digest_lines
+from ghbench.errors import DataError, UserError
+from ghbench.store import level_files, manifest
 from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import KeyManifest, LevelManifest, ShardEntry
-
-SHARD_ROWS = 512
-MOST_SHARDS = 2_000
-"""More rows make larger shards: a level's manifest has a line for each, and is written anew with each."""
-MANIFEST = "manifest.json"
-"""The key in clear; its time of modification is when the features were last read."""
-_LEVEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-_TAKEN = frozenset({"lock", MANIFEST, "quarantine"})
-
-
-@dataclass(frozen=True, slots=True)
-class ShardNote:
-    """How a shard was made.
-
-    Args:
-        fallbacks: Images whose face was not detected.
-        padded: Sum over images of the fraction of pixels outside the image.
-        seconds: Time it took.
-    """
-
-    fallbacks: int = 0
-    padded: float = 0.0
-    seconds: float = 0.0
-
-
-def shard_ranges(rows: int, shard_rows: int) -> list[tuple[int, int]]:
-    """First row of each shard, and the row behind its last."""
-    return [(start, min(start + shard_rows, rows)) for start in range(0, rows, shard_rows)]
-
-
-def is_level_name(name: str) -> bool:
-    """Whether a level may be called so: the name becomes a folder's."""
-    return _LEVEL_NAME.fullmatch(name) is not None and name not in _TAKEN
+from ghbench.store.shards import (
+    LEVEL,
+    MANIFEST,
+    SHARD_ROWS,
+    ShardNote,
+    check_width,
+    encoded_shard,
+    level_manifest,
+    shard_ranges,
+    usual_shard_rows,
+)
 
 
 def default_store() -> FeatureStore:
@@ -87,8 +63,8 @@ class FeatureStore:
             row_ids: The dataset's ids, in order.
             shard_rows: Rows a shard, for new keys; 0 for 512, or as many times that as make at most 2,000 shards.
         """
-        times = max(1, -(-len(row_ids) // (SHARD_ROWS * MOST_SHARDS)))
-        stored = StoredFeatures(self.root / key.folder, key, tuple(row_ids), shard_rows or times * SHARD_ROWS)
+        rows = shard_rows or usual_shard_rows(len(row_ids))
+        stored = StoredFeatures(self.root / key.folder, key, tuple(row_ids), rows)
         stored.adopt_shard_rows()
         return stored
 
@@ -130,6 +106,7 @@ class StoredFeatures:
     key: FeatureKey
     row_ids: tuple[str, ...]
     shard_rows: int = SHARD_ROWS
+    everywhere: ClassVar[bool] = False
     _verified: set[tuple[str, int]] = field(default_factory=set, repr=False)
     _locked: bool = field(default=False, repr=False)
 
@@ -205,30 +182,10 @@ class StoredFeatures:
             FeatureError: A number is NaN or Inf, or too large for the storage dtype.
             UserError: The disk is full; the shards so far are kept.
         """
-        if not is_level_name(level):
-            raise DataError(
-                f"invalid level name {level!r}; expected letters, digits and . _ + -, "
-                f"and none of {', '.join(sorted(_TAKEN))}"
-            )
-        number = start // self.shard_rows
-        if (start, start + len(rows)) not in self._ranges():
-            raise DataError(f"rows {start} to {start + len(rows) - 1} are not a shard of {self.folder.name}")
-        content = level_files.shard_bytes(self._to_storage(rows, level, start))
-        note = note or ShardNote()
-        entry = ShardEntry(
-            rows=(start, start + len(rows)),
-            sha256=digest_bytes(content),
-            fallbacks=note.fallbacks,
-            padded=note.padded,
-            seconds=note.seconds,
-        )
+        number, content, entry = encoded_shard(self.key, self._ranges(), level, start, rows, note)
         known = self._level(level)
-        if known is not None and known.shape[1] != rows.shape[1]:
-            raise FeatureError(
-                f"level {level!r} of {self.folder.name} had {known.shape[1]} dimensions, now it has {rows.shape[1]}, "
-                "under the same version",
-                fix="raise the version in the extractor's spec",
-            )
+        if known is not None:
+            check_width(self.key, level, known.shape[1], rows.shape[1])
         with self._disk_errors():
             atomic.write_bytes(level_files.shard_path(self.folder / level, number), content)
             self._write_level(level, "partial", rows.shape[1], {**(known.shards if known else {}), number: entry})
@@ -281,7 +238,7 @@ class StoredFeatures:
 
     def levels(self) -> list[str]:
         """Names of all levels, complete or not."""
-        return sorted(path.parent.name for path in self.folder.glob("*/level.json"))
+        return sorted(path.parent.name for path in self.folder.glob(f"*/{LEVEL}"))
 
     def _ranges(self) -> list[tuple[int, int]]:
         return shard_ranges(len(self.row_ids), self.shard_rows)
@@ -314,7 +271,7 @@ class StoredFeatures:
             self._write_level(level, "partial", note.shape[1], shards)
 
     def _level(self, level: str) -> LevelManifest | None:
-        note = manifest.read(LevelManifest, self.folder / level / "level.json")
+        note = manifest.read(LevelManifest, self.folder / level / LEVEL)
         if note is None or note.shape[0] != len(self.row_ids) or note.dtype != self.key.dtype:
             return None
         # Shards of another size, from before the key's manifest was lost, do not count.
@@ -335,20 +292,6 @@ class StoredFeatures:
         for path in (*self.folder.glob(".*.tmp"), *self.folder.glob("*/.*.tmp")):
             path.unlink(missing_ok=True)
 
-    def _to_storage(self, rows: NDArray[Any], level: str, start: int) -> NDArray[Any]:
-        with np.errstate(over="ignore"):
-            stored = rows.astype("float32" if self.key.dtype == int8_shards.DTYPE else self.key.dtype, copy=False)
-        bad = np.flatnonzero(~np.isfinite(stored).all(axis=1))
-        if len(bad):
-            row = np.asarray(rows[bad[0]])
-            finite = bool(np.isfinite(row).all())
-            held = f"{np.abs(row).max():g}, too large for {self.key.dtype}" if finite else "NaN or Inf"
-            raise FeatureError(
-                f"extractor {self.key.extractor!r}, level {level!r}: row {start + int(bad[0])} holds {held}",
-                fix="--dtype float32" if finite and self.key.dtype == "float16" else None,
-            )
-        return int8_shards.pack(stored) if self.key.dtype == int8_shards.DTYPE else stored
-
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
         try:
@@ -363,14 +306,6 @@ class StoredFeatures:
     def _write_level(
         self, level: str, state: str, dim: int, shards: dict[int, ShardEntry], warnings: list[str] | None = None
     ) -> None:
-        note = LevelManifest.model_validate(
-            {
-                "level": level,
-                "state": state,
-                "dtype": self.key.dtype,
-                "shape": (len(self.row_ids), dim),
-                "shards": shards,
-                "warnings": warnings or [],
-            }
-        )
-        manifest.write(note, self.folder / level / "level.json")
+        shape = (len(self.row_ids), dim)
+        note = level_manifest(self.key, level, shape, shards, state=state, warnings=warnings)
+        manifest.write(note, self.folder / level / LEVEL)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ghbench.store import level_files, manifest
-from ghbench.store.feature_store import MANIFEST
 from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import KeyManifest, LevelManifest
+from ghbench.store.shards import LEVEL, MANIFEST
 
 
 def describe_folder(folder: Path) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def describe_folder(folder: Path) -> dict[str, Any]:
         Key parts, levels with their state, bytes, and when it was made and last read, as ISO 8601.
     """
     known = manifest.read(KeyManifest, folder / MANIFEST)
-    levels, notes = {}, sorted(folder.glob("*/level.json"))
+    levels, notes = {}, sorted(folder.glob(f"*/{LEVEL}"))
     for path in notes:
         note = manifest.read(LevelManifest, path)
         levels[path.parent.name] = "unreadable" if note is None else note.state
@@ -91,7 +91,7 @@ def _size(path: Path) -> int:
 def damaged_shards(folder: Path) -> list[Path]:
     """Shards of a key that are missing or lack the recorded sha256."""
     damaged = []
-    for path in sorted(folder.glob("*/level.json")):
+    for path in sorted(folder.glob(f"*/{LEVEL}")):
         note = manifest.read(LevelManifest, path)
         if note is not None:
             bad = (number for number in note.shards if not level_files.is_intact(path.parent, number, note))

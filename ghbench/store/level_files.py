@@ -32,6 +32,11 @@ def shard_bytes(rows: NDArray[Any]) -> bytes:
     return content.getvalue()
 
 
+def rows_of(content: bytes) -> NDArray[Any]:
+    """Rows of a shard as numbers, from what `shard_bytes` made."""
+    return _as_features(np.load(io.BytesIO(content), allow_pickle=False))
+
+
 def shard_digest(rows: NDArray[Any]) -> str:
     """sha256 of `shard_bytes`, without a copy of the rows."""
     whole = np.ascontiguousarray(rows)

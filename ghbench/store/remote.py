@@ -8,23 +8,22 @@ against their digests before they leave and before they take a place here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fsspec
 from filelock import FileLock
 from pydantic import ValidationError
 
 from ghbench import atomic
-from ghbench.errors import DataError, MissingError, UsageError, UserError
+from ghbench.errors import DataError, MissingError
 from ghbench.store import level_files, manifest
-from ghbench.store.feature_store import MANIFEST, FeatureStore, is_level_name, shard_ranges
+from ghbench.store.elsewhere import check_same_key, content_of, key_manifest, reached
+from ghbench.store.feature_store import FeatureStore
 from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import SCHEMA_VERSION, KeyManifest, LevelManifest
+from ghbench.store.shards import LEVEL, MANIFEST, fits, is_level_name
 
-LEVEL = "level.json"
 Chosen = Callable[[FeatureKey], bool]
 
 
@@ -59,16 +58,15 @@ def push(store: FeatureStore, url: str, chosen: Chosen) -> Iterator[Copied]:
         UserError: It cannot be written to.
         DataError: A level here is damaged, or a key there is of other images or other shards.
     """
-    with _reached(url) as (system, root):
+    with reached(url) as (system, root):
         for folder in store.folders():
             content = (folder / MANIFEST).read_bytes()
-            key = _manifest_of(folder.name, content)
+            key = key_manifest(folder.name, content)
             if key is None or not chosen(FeatureKey(**key.key)):
                 continue
             there = f"{root}/{folder.name}"
-            known = _content(system, f"{there}/{MANIFEST}")
-            if known is not None and _manifest_of(folder.name, known) not in (None, key):
-                raise DataError(f"{folder} and {there} differ in their images, or in how they are divided into shards")
+            known = content_of(system, f"{there}/{MANIFEST}")
+            check_same_key(folder, there, None if known is None else key_manifest(folder.name, known), key)
             for path in sorted(folder.glob(f"*/{LEVEL}")):
                 if is_level_name(path.parent.name):
                     copied = _push_level(system, path, f"{there}/{path.parent.name}", key)
@@ -94,14 +92,14 @@ def pull(store: FeatureStore, url: str, chosen: Chosen) -> Iterator[Copied]:
         UserError: It cannot be read.
         DataError: Something there is damaged, or is not what its name says; what came before it is kept.
     """
-    with _reached(url) as (system, root):
+    with reached(url) as (system, root):
         found = sorted(system.glob(f"{root}/*/{MANIFEST}"))
         if not found and not system.exists(root):
             raise MissingError(f"there is nothing at {url}", fix=f"ghbench cache push {url}")
         for entry in found:
             there, content = entry.rpartition("/")[0], system.cat_file(entry)
             name = there.rpartition("/")[2]
-            key = _manifest_of(name, content)
+            key = key_manifest(name, content)
             if key is None:
                 raise DataError(f"{there} is not the folder of the key that its {MANIFEST} names")
             if chosen(FeatureKey(**key.key)):
@@ -114,10 +112,10 @@ def pull(store: FeatureStore, url: str, chosen: Chosen) -> Iterator[Copied]:
 def _push_level(system: Any, path: Path, there: str, key: KeyManifest) -> Copied | None:
     """Send one level; None where it is not complete, or is there."""
     note = manifest.read(LevelManifest, path)
-    if note is None or note.state != "complete" or not _fits(note, key):
+    if note is None or note.state != "complete" or not fits(note, key):
         return None
     files = _data(path.parent, note)
-    known = _content(system, f"{there}/{LEVEL}")
+    known = content_of(system, f"{there}/{LEVEL}")
     if (
         known is not None
         and _same_rows(known, note)
@@ -147,10 +145,9 @@ def _pull_level(folder: Path, system: Any, there: str, key: KeyManifest) -> Copi
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         known = manifest.read(KeyManifest, folder / MANIFEST)
+        check_same_key(folder, there, known, key)
         if known is None:
             manifest.write(key, folder / MANIFEST)
-        elif known != key:
-            raise DataError(f"{folder} and {there} differ in their images, or in how they are divided into shards")
         here = manifest.read(LevelManifest, folder / there.rpartition("/")[2] / LEVEL)
         if note is None or (here is not None and here.state == "complete"):
             return None
@@ -162,6 +159,7 @@ def _pull_level(folder: Path, system: Any, there: str, key: KeyManifest) -> Copi
                     size += (place / name).stat().st_size
             if not all(level_files.is_intact(place, number, note) for number in note.shards):
                 raise DataError(f"{there} is damaged: its rows do not have the digests that it names")
+            level_files.merge(place, note)
             (place / LEVEL).write_bytes(content)
     return Copied(folder.name, note.level, size)
 
@@ -181,7 +179,7 @@ def _level_there(system: Any, there: str, key: KeyManifest) -> tuple[bytes, Leve
         raise DataError(f"{there}/{LEVEL} is the manifest of level {note.level!r}")
     if note.schema_version != SCHEMA_VERSION or note.state != "complete":
         return content, None
-    if not _fits(note, key):
+    if not fits(note, key):
         raise DataError(f"{there}/{LEVEL} does not name the rows of its key")
     return content, note
 
@@ -196,13 +194,6 @@ def _data(folder: Path, note: LevelManifest) -> Mapping[str, Path]:
     return {path.name: path for path in paths if path.is_file()}
 
 
-def _fits(note: LevelManifest, key: KeyManifest) -> bool:
-    """Whether a level's shards hold all rows of its key, once each, and are stored as it says."""
-    ranges = dict(enumerate(shard_ranges(key.rows, key.shard_rows)))
-    stored = note.shape[0] == key.rows and note.dtype == key.key.get("dtype")
-    return stored and {number: entry.rows for number, entry in note.shards.items()} == ranges
-
-
 def _same_rows(content: bytes, note: LevelManifest) -> bool:
     """Whether a manifest there names the same rows as one here; when they were made does not count."""
     try:
@@ -211,37 +202,3 @@ def _same_rows(content: bytes, note: LevelManifest) -> bool:
         return False
     digests = [{number: entry.sha256 for number, entry in one.shards.items()} for one in (other, note)]
     return (other.state, other.shape, other.dtype) == (note.state, note.shape, note.dtype) and digests[0] == digests[1]
-
-
-def _content(system: Any, path: str) -> bytes | None:
-    try:
-        content: bytes = system.cat_file(path)
-    except FileNotFoundError:
-        return None
-    return content
-
-
-def _manifest_of(folder: str, content: bytes) -> KeyManifest | None:
-    """A key's manifest; None unless it names the key whose folder this is."""
-    try:
-        found = KeyManifest.model_validate_json(content)
-        named = FeatureKey(**found.key).folder
-    except (ValidationError, TypeError, AttributeError):
-        return None
-    return found if named == folder and found.schema_version == SCHEMA_VERSION else None
-
-
-@contextmanager
-def _reached(url: str) -> Iterator[tuple[Any, str]]:
-    """The file system of a URL, and the path in it; whatever its package raises is told in one sentence."""
-    try:
-        system, root = fsspec.core.url_to_fs(url)
-    except Exception as error:
-        fix = "a folder, or s3://BUCKET/PATH with s3fs"
-        raise UsageError(f"{url} cannot be reached: {type(error).__name__}: {error}", fix=fix) from error
-    try:
-        yield system, root.rstrip("/")
-    except (UserError, GeneratorExit):
-        raise
-    except Exception as error:
-        raise UserError(f"{url}: {type(error).__name__}: {error}; what was copied is kept") from error

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_encoder import ROWS, Encoder, open_features, pictures, run
+from tiny_encoder import ROWS, Encoder, key_of, open_features, pictures, run
 
 from ghbench.errors import FeatureError, PluginError, UsageError
 from ghbench.extraction.actors import ATTEMPTS
+from ghbench.store import FeatureStore, RemoteStore, remote
 
 ray = pytest.importorskip("ray")
 
@@ -123,6 +124,23 @@ def test_what_the_checks_refuse_is_told_as_it_is_here(tmp_path, dataset):
 
     with pytest.raises(FeatureError, match="NaN or Inf in rows"):
         run(Encoder(change=spoil), dataset, open_features(tmp_path / "ray", dataset), engine="ray")
+
+
+@pytest.mark.usefixtures("cluster")
+def test_actors_write_to_a_store_elsewhere_themselves(tmp_path, dataset, local):
+    stored = RemoteStore(str(tmp_path / "elsewhere")).open(key_of(dataset), dataset.ids, 8)
+    encoder = mortal(tmp_path, dataset, times=100)
+    with pytest.raises(PluginError, match="have ended"):
+        run(encoder, dataset, stored, engine="ray")
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "elsewhere").rglob("low/shard-*.npy")}
+    encoder.times = 0
+    run(encoder, dataset, stored, engine="ray")
+    there = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "elsewhere").rglob("low/shard-*.npy")}
+    assert len(there) == ROWS / 8
+    assert kept.items() <= there.items(), "what was finished is not made again"
+    theirs = FeatureStore(tmp_path / "theirs")
+    assert len(list(remote.pull(theirs, str(tmp_path / "elsewhere"), lambda key: True))) == 2
+    assert shards_of(theirs.open(key_of(dataset), dataset.ids)) == shards_of(local)
 
 
 def test_a_node_that_is_removed_loses_nothing_even_when_the_others_are_done(tmp_path, dataset, local, cluster):

@@ -59,9 +59,12 @@ class Encoder:
         return features if self.change is None else self.change(features, images)
 
 
+def key_of(dataset, view="plain", dtype="float32"):
+    return FeatureKey("tiny", "1", "", "w", {}, {}, view, "numpy", dtype, "d", content_digest(dataset), 1)
+
+
 def open_features(root, dataset, *, view="plain", dtype="float32", shard_rows=8):
-    key = FeatureKey("tiny", "1", "", "w", {}, {}, view, "numpy", dtype, "d", content_digest(dataset), 1)
-    return FeatureStore(root / "store").open(key, dataset.ids, shard_rows)
+    return FeatureStore(root / "store").open(key_of(dataset, view, dtype), dataset.ids, shard_rows)
 
 
 def run(encoder, dataset, stored, levels=("low", "high"), align="none", **options):

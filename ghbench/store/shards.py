@@ -1,0 +1,138 @@
+"""What a shard is, wherever it lies: which rows, under which level's name, as which bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghbench.digests import digest_bytes
+from ghbench.errors import DataError, FeatureError
+from ghbench.store import int8_shards, level_files
+from ghbench.store.key import FeatureKey
+from ghbench.store.manifest import KeyManifest, LevelManifest, ShardEntry
+
+SHARD_ROWS = 512
+MOST_SHARDS = 2_000
+"""More rows make larger shards: a level's manifest has a line for each, and is written anew with each."""
+MANIFEST, LEVEL = "manifest.json", "level.json"
+"""The key in clear, whose time of modification is when the features were last read; a level's shards."""
+TAKEN = frozenset({"lock", MANIFEST, "quarantine"})
+"""What no level may be called."""
+_LEVEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class ShardNote:
+    """How a shard was made.
+
+    Args:
+        fallbacks: Images whose face was not detected.
+        padded: Sum over images of the fraction of pixels outside the image.
+        seconds: Time it took.
+    """
+
+    fallbacks: int = 0
+    padded: float = 0.0
+    seconds: float = 0.0
+
+
+def usual_shard_rows(rows: int) -> int:
+    """Rows a shard for so many rows: 512, or as many times that as make at most 2,000 shards."""
+    return max(1, -(-rows // (SHARD_ROWS * MOST_SHARDS))) * SHARD_ROWS
+
+
+def shard_ranges(rows: int, shard_rows: int) -> list[tuple[int, int]]:
+    """First row of each shard, and the row behind its last."""
+    return [(start, min(start + shard_rows, rows)) for start in range(0, rows, shard_rows)]
+
+
+def is_level_name(name: str) -> bool:
+    """Whether a level may be called so: the name becomes a folder's."""
+    return _LEVEL_NAME.fullmatch(name) is not None and name not in TAKEN
+
+
+def fits(note: LevelManifest, key: KeyManifest) -> bool:
+    """Whether a level's shards hold all rows of its key, once each, and are stored as it says."""
+    ranges = dict(enumerate(shard_ranges(key.rows, key.shard_rows)))
+    stored = note.shape[0] == key.rows and note.dtype == key.key.get("dtype")
+    return stored and {number: entry.rows for number, entry in note.shards.items()} == ranges
+
+
+def encoded_shard(
+    key: FeatureKey, ranges: list[tuple[int, int]], level: str, start: int, rows: NDArray[Any], note: ShardNote | None
+) -> tuple[int, bytes, ShardEntry]:
+    """A shard as it is stored: its number, its bytes, and what the level's manifest says of it.
+
+    Args:
+        key: Whose features they are; names the dtype.
+        ranges: Of all shards of the level.
+        level: Level name.
+        start: Its first row.
+        rows: float [n, dim].
+        note: How it was made.
+
+    Raises:
+        DataError: The level's name is not a valid folder name, or the rows are not a shard.
+        FeatureError: A number is NaN or Inf, or too large for the storage dtype.
+    """
+    if not is_level_name(level):
+        taken = ", ".join(sorted(TAKEN))
+        raise DataError(f"invalid level name {level!r}; expected letters, digits and . _ + -, and none of {taken}")
+    span = (start, start + len(rows))
+    if span not in ranges:
+        raise DataError(f"rows {start} to {span[1] - 1} are not a shard of {key.folder}")
+    content = level_files.shard_bytes(_in_storage_dtype(rows, key, level, start))
+    entry = ShardEntry(rows=span, sha256=digest_bytes(content), **asdict(note or ShardNote()))
+    return ranges.index(span), content, entry
+
+
+def level_manifest(
+    key: FeatureKey,
+    level: str,
+    shape: tuple[int, int],
+    shards: Mapping[int, ShardEntry],
+    *,
+    state: str = "partial",
+    warnings: list[str] | None = None,
+) -> LevelManifest:
+    """What stands in a level's manifest.
+
+    Args:
+        key: Whose features they are.
+        level: Level name.
+        shape: Rows of the key, and numbers a row.
+        shards: Those that are there.
+        state: `partial` or `complete`.
+        warnings: Recorded with a complete level.
+    """
+    parts = {"level": level, "state": state, "dtype": key.dtype, "shape": shape, "shards": shards}
+    return LevelManifest.model_validate(parts | {"warnings": warnings or []})
+
+
+def check_width(key: FeatureKey, level: str, known: int, found: int) -> None:
+    """Raise FeatureError where a level's rows differ in their numbers."""
+    if known != found:
+        raise FeatureError(
+            f"level {level!r} of {key.folder} had {known} dimensions, now it has {found}, under the same version",
+            fix="raise the version in the extractor's spec",
+        )
+
+
+def _in_storage_dtype(rows: NDArray[Any], key: FeatureKey, level: str, start: int) -> NDArray[Any]:
+    with np.errstate(over="ignore"):
+        stored = rows.astype("float32" if key.dtype == int8_shards.DTYPE else key.dtype, copy=False)
+    bad = np.flatnonzero(~np.isfinite(stored).all(axis=1))
+    if len(bad):
+        row = np.asarray(rows[bad[0]])
+        finite = bool(np.isfinite(row).all())
+        held = f"{np.abs(row).max():g}, too large for {key.dtype}" if finite else "NaN or Inf"
+        raise FeatureError(
+            f"extractor {key.extractor!r}, level {level!r}: row {start + int(bad[0])} holds {held}",
+            fix="--dtype float32" if finite and key.dtype == "float16" else None,
+        )
+    return int8_shards.pack(stored) if key.dtype == int8_shards.DTYPE else stored
