@@ -6,6 +6,6 @@ from typing import Annotated, Literal
 
 import typer
 
-Engine = Annotated[Literal["local", "ray"], typer.Option(help="What encodes images; ray is in ghbench[cluster].")]
+Engine = Annotated[Literal["local", "ray"], typer.Option(help="What encodes images; ray needs the extra cluster.")]
 Address = Annotated[str, typer.Option(help="Of a Ray cluster; by default one on this machine.")]
 Actors = Annotated[int | None, typer.Option(min=1, help="Of Ray; default: as many as there is room for.")]

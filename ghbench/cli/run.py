@@ -54,7 +54,7 @@ def run(
     dtype: Annotated[Literal["float32", "float16", "int8"], typer.Option(help="How features are stored.")] = "float32",
     store: Annotated[
         Literal["numpy", "faiss"],
-        typer.Option(help="How neighbours are found; faiss is faster, in ghbench[cpu]."),
+        typer.Option(help="How neighbours are found; faiss needs the extra cpu."),
     ] = "numpy",
     seed: Annotated[int, typer.Option(min=0, help="From which all randomness is spawned.")] = 0,
     results: Annotated[Path | None, typer.Option(help="Folder of results; default: in GHBENCH_HOME.")] = None,

@@ -27,8 +27,7 @@ class RunOptions:
         extraction: Batch size, workers, device, progress.
         store: Feature store; None: the one in `GHBENCH_CACHE`.
         results: Folder of results; None: the one in `GHBENCH_HOME`.
-        search: How neighbours are found: by NumPy, or by an exact index of FAISS, which is faster. What is found is the
-            same.
+        search: How neighbours are found: by NumPy, or by an exact index of FAISS. What is found is the same.
     """
 
     align: str | None = None
