@@ -80,6 +80,8 @@ def indexed_nearest(
     wanted = min(k + _SPARE, len(features))
     try:
         if at:
+            if "efConstruction" in search:  # FAISS takes it, and nothing changes any more
+                raise RuntimeError("it is for making an index")
             faiss.ParameterSpace().set_index_parameters(index, search)
         found = index.search(asked, wanted)[1].astype(np.int64)
     except RuntimeError as error:

@@ -102,7 +102,7 @@ def test_how_an_index_searches_can_be_said(tmp_path):
 
 def test_what_cannot_be_is_refused(tmp_path):
     known = features(20)
-    for search in ("nprobes=3", "nprobe=0", "nprobe=nan", "x"):
+    for search in ("nprobes=3", "nprobe=0", "nprobe=nan", "x", "efConstruction=40"):
         with pytest.raises(UsageError, match=f"cannot search by '{search}'"):
             indexed_nearest(features(400), features(400), 1, "l2", tmp_path, factory=f"IVF4,Flat@{search}")
     with pytest.raises(UsageError, match="no index 'Flatt'"):
