@@ -32,7 +32,7 @@ def verify(
 ) -> None:
     """Check that every number follows from its records, by the task's protocol, and that every result is what it says.
 
-    Exit code 1 where something differs, 3 where there is no result.
+    Exit code 1 where something differs, 3 where there is no result, or one whose task has to be named.
 
     ghbench verify leaderboards/orl
     """
@@ -46,18 +46,19 @@ def verify(
     found = list(verify_results(results_below(paths or _folder(loaded, task, published)), loaded, images=images))
     if not found:
         raise MissingError(f"there are no results in {', '.join(map(str, paths or ()))}", fix="ghbench verify")
-    bad = any(one.differences for one in found)
+    code = 1 if any(one.differences for one in found) else 3 if any(one.skipped for one in found) else 0
     if as_json:
-        print_json({"results": [{**asdict(one), "agrees": not one.differences} for one in found]})
-        sys.exit(1 if bad else 0)
+        agree = [not one.differences and one.skipped is None for one in found]
+        print_json({"results": [{**asdict(one), "agrees": fine} for one, fine in zip(found, agree, strict=True)]})
+        sys.exit(code)
     for one in found:
-        say(f"{'differs' if one.differences else 'agrees '}  {one.file}")
-        for line in one.differences:
+        say(f"{'differs' if one.differences else 'skipped' if one.skipped else 'agrees '}  {one.file}")
+        for line in (*one.differences, *([one.skipped] if one.skipped else ())):
             say(f"         {line}")
     unchecked = [f"{one.file} ({one.unchecked})" for one in found if one.unchecked]
     if unchecked:
-        say(f"numbers only, subject not compared with an installed plugin: {'; '.join(unchecked)}")
-    sys.exit(1 if bad else 0)
+        say(f"numbers only, the rest not compared: {'; '.join(unchecked)}")
+    sys.exit(code)
 
 
 def _folder(loaded: Task | None, task: str | None, published: bool) -> list[Path]:
@@ -68,10 +69,11 @@ def _folder(loaded: Task | None, task: str | None, published: bool) -> list[Path
     """
     from ghbench.results import files
     from ghbench.tables import published_folder
+    from ghbench.tables.verified import results_below
 
     whole = published_folder() if published else files.results_folder()
     folder = whole if loaded is None else whole / files.task_folder(loaded.name)
-    if any(folder.rglob("*.json")):
+    if folder.is_dir() and results_below([folder]):
         return [folder]
     what = f"{'published' if published else 'own'} result{f' of {loaded.name}' if loaded else ''}"
     # Of what ships with ghbench the user can make nothing; of one's own results, the first.

@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from ghbench.errors import UserError
+from ghbench.errors import MissingError, UserError
 from ghbench.results import files, scoring
 from ghbench.results.schema import MetricValue, Result
 from ghbench.running.record import task_record
@@ -25,17 +25,28 @@ def check(entry: Entry, task: Task, *, images: bool = False) -> Identity:
         images: Whether to ask this machine's images too, which may have to be fetched or drawn: are they the same, do
             they overlap with the training images, and does the result's own digest follow?
     """
+    unchecked = None
     try:
         numbers = differences(entry, task)
     except Exception as error:  # noqa: BLE001 - whoever wrote the records chose what the task's code meets in them
-        numbers = [error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"]
+        numbers = [_in_a_line(error)]
+    try:
+        protocol = protocol_differences(entry.result, task)
+    except MissingError as error:  # how the task divides its images is seen in them
+        protocol, unchecked = [], f"protocol: {_in_a_line(error)}"
+    except Exception as error:  # noqa: BLE001 - the same
+        protocol = [_in_a_line(error)]
     subject = identity_of(entry.result, task, images=images)
-    found = (*seal_differences(entry.result), *_place(entry), *numbers, *subject.differences)
-    return Identity(found, subject.unchecked)
+    found = (*seal_differences(entry.result), *_place(entry), *protocol, *numbers, *subject.differences)
+    return Identity(found, subject.unchecked or unchecked)
+
+
+def _in_a_line(error: Exception) -> str:
+    return error.message.partition("\n")[0] if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
 def differences(entry: Entry, task: Task, tolerance: float = 1e-9) -> list[str]:
-    """What differs between a result's task, counts and metrics, and those of the task and the records, scored now.
+    """What differs between a result's counts and metrics, and those of the records, scored now.
 
     Args:
         entry: A result and its records.
@@ -53,9 +64,8 @@ def differences(entry: Entry, task: Task, tolerance: float = 1e-9) -> list[str]:
         return [f"the file says that it is a result of {result.task.name!r}, not of {task.name!r}"]
     if task.version != result.task.version:
         return [f"made with version {result.task.version} of the task, this is version {task.version}"]
-    lines = _protocol_differences(result, task)
     records = files.load_records(entry.path, result)
-    lines += _count_differences(result, task, records)
+    lines = _count_differences(result, task, records)
     draws = scoring.replicates(task, records, seed=result.provenance.seed, stream=result.digest)
     again = scoring.metric_values(task, records, draws)
     now = {(metric.metric, metric.level): metric for metric in again}
@@ -78,7 +88,14 @@ def _place(entry: Entry) -> list[str]:
     return [f"the file is {here}; what it says belongs into {there}"]
 
 
-def _protocol_differences(result: Result, task: Task) -> list[str]:
+def protocol_differences(result: Result, task: Task) -> list[str]:
+    """What differs between a result's protocol and metrics, and those of the task.
+
+    Raises:
+        MissingError: The protocol depends on images that are not on this machine.
+    """
+    if task.version != result.task.version:
+        return []  # said once, by `differences`
     now = task_record(task)
     metrics = {"metrics": (result.task.metrics, now.metrics)}
     names = dict.fromkeys([*result.task.protocol, *now.protocol])

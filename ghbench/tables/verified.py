@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from ghbench import registry
-from ghbench.errors import DataError, UserError
+from ghbench.errors import DataError, UsageError, UserError
 from ghbench.results import files
 from ghbench.results.schema import Result
+from ghbench.spec_string import parse_recorded
 from ghbench.tables.collect import DIGESTS, Entry, check_origin, published_seals
 from ghbench.tables.rescore import check
 from ghbench.task import Task
@@ -25,12 +27,14 @@ class Verified:
         subject: Spec string of its subject, empty where it cannot be read.
         differences: Why it is refused, a line each; empty where it agrees.
         unchecked: What could not be compared; None where all was.
+        skipped: Why nothing was compared; None where something was.
     """
 
     file: str
     subject: str
     differences: tuple[str, ...] = ()
     unchecked: str | None = None
+    skipped: str | None = None
 
 
 def results_below(places: Sequence[Path]) -> list[Path]:
@@ -71,8 +75,11 @@ def verify(paths: Sequence[Path], task: Task | None = None, *, images: bool = Fa
             result = files.load(path)
             subject = result.subject.spec_string
             there.setdefault(path.parent, set()).add((result.task.name, result.digest))
-            own = task or _task_of(result, known)
             seals = published_seals(path.parent.parent)
+            own = task or _task_of(result, known)
+            if own is None:
+                yield _without_task(file, result, published=seals is not None)
+                continue
             check_origin(result, own.name, seals)
             if result.status == "partial" and seals is not None:
                 raise DataError("it is of the first images only, and enters no table")
@@ -81,27 +88,38 @@ def verify(paths: Sequence[Path], task: Task | None = None, *, images: bool = Fa
             continue
         found = check(Entry(result, path, published=False), own, images=images)
         yield Verified(file, subject, found.differences, found.unchecked)
-    for folder, seen in there.items():
-        for name, listed in (published_seals(folder.parent) or {}).items():
-            if files.task_folder(name) == folder.name:
-                for digest in sorted(set(listed) - {one for _, one in seen} if _whole(folder, paths) else ()):
-                    yield Verified(
-                        f"{folder.name}/*-{digest[:8]}.json",
-                        "",
-                        (f"listed in {DIGESTS}, but no result is of this digest",),
-                    )
+    for root in {folder.parent: None for folder in there}:
+        whole = set(results_below([root])) <= set(paths)
+        for name, listed in (published_seals(root) or {}).items():
+            folder = root / files.task_folder(name)
+            if not (whole or (folder in there and _whole(folder, paths))):
+                continue  # only some of its results were asked for
+            for digest in sorted(set(listed) - {one for _, one in there.get(folder, ())}):
+                gone = f"listed in {DIGESTS}, but no result is of this digest"
+                yield Verified(f"{folder.name}/*-{digest[:8]}.json", "", (gone,))
 
 
-def _task_of(result: Result, known: dict[str, Task]) -> Task:
-    """The task that a file names; registered names only are reached, never a module or a path.
+def _task_of(result: Result, known: dict[str, Task]) -> Task | None:
+    """The task that a file names; None where that is a module, or has a path among its options: neither is reached.
 
     Raises:
-        UserError: There is none, or it does not start here.
+        UserError: There is none of that name, or it does not start here.
     """
     name = result.task.name
     if name not in known:
+        try:
+            parse_recorded(name)
+        except UsageError:
+            return None
         known[name] = cast("Task", registry.build_recorded("task", name))
     return known[name]
+
+
+def _without_task(file: str, result: Result, *, published: bool) -> Verified:
+    """What is said of a result whose task the user has to name; what is published never needs that."""
+    why = f"its task names files or code, which verify takes from you only: -t {shlex.quote(result.task.name)}"
+    subject = result.subject.spec_string
+    return Verified(file, subject, (why,)) if published else Verified(file, subject, skipped=why)
 
 
 def _whole(folder: Path, paths: Sequence[Path]) -> bool:

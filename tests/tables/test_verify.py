@@ -123,7 +123,7 @@ CAREFUL = {
     "a metric's direction": (put("task", "metrics", 0, "higher_is_better", value=False), "metrics: "),
     "the task's version": (put("task", "version", value=2), "made with version 2 of the task, this is version 3"),
     "another task": (put("task", "name", value="knn:dataset=digits"), "the file is knn-dataset=orl"),
-    "no task of ours": (put("task", "name", value="../evil.py:task"), "not a registered name"),
+    "no task of ours": (put("task", "name", value="../evil.py:task"), "its task names files or code"),
     "the weights": (put("subject", "weights_digest", value="0" * 64), "weights digest: '000"),
     "what it learned from": (put("subject", "training", "supervision", value="people"), "training record: "),
     "another system": (put("subject", "spec_string", value="thumbnail"), "name: 'pixels' in the file, 'thumbnail'"),
@@ -227,7 +227,14 @@ def test_the_command_names_what_differs_and_exits_with_1(row, monkeypatch, tmp_p
     told = CliRunner().invoke(app, ["verify", str(row), "--json"])
     assert told.exit_code == 0, told.output
     assert json.loads(told.stdout)["results"] == [
-        {"file": ROW, "subject": "pixels:size=32", "agrees": True, "differences": [], "unchecked": None}
+        {
+            "file": ROW,
+            "subject": "pixels:size=32",
+            "agrees": True,
+            "differences": [],
+            "unchecked": None,
+            "skipped": None,
+        }
     ]
     put("metrics", 0, "value", value=0.99)(row)
     seal(row)
@@ -238,3 +245,31 @@ def test_the_command_names_what_differs_and_exits_with_1(row, monkeypatch, tmp_p
     assert CliRunner().invoke(app, ["verify", str(row), "--task", "orl"]).exit_code == 1
     assert isinstance(CliRunner().invoke(app, ["verify", "--own"]).exception, MissingError)
     assert CliRunner().invoke(app, ["verify", str(tmp_path / "nothing.json")]).exit_code == 1
+
+
+def test_a_folder_that_is_gone_is_missed_where_all_is_verified(row):
+    digests = row.parent.parent / "digests.toml"
+    digests.write_text(f'{digests.read_text()}\n[pose]\n{"0" * 64} = "{"1" * 64}"\n')
+    (_, gone) = verify(results_below([row.parent.parent]))
+    assert gone.file == "pose/*-00000000.json"
+    assert "no result is of this digest" in gone.differences[0]
+
+
+def test_images_that_are_not_here_leave_numbers_that_agree(row, monkeypatch):
+    def lacking(_):
+        raise MissingError("asset 'orl-faces' is not on this machine")
+
+    monkeypatch.setattr("ghbench_tasks.classification.knn.Knn.protocol", lacking)
+    (found,) = verify(results_below([row]))
+    assert found.differences == ()
+    assert "protocol: asset 'orl-faces'" in found.unchecked
+
+
+def test_an_own_result_on_a_folder_asks_for_its_task(row, tmp_path):
+    (row.parent.parent / "digests.toml").unlink()
+    put("task", "name", value="knn:dataset=imagefolder,dataset.path=/photos")(row)
+    files.save_sealed(files.load(row, sealed=False), row)
+    (found,) = verify(results_below([row]))
+    assert found.differences == ()
+    assert "-t knn:dataset=imagefolder,dataset.path=/photos" in found.skipped
+    assert CliRunner().invoke(app, ["verify", str(row)]).exit_code == 3
