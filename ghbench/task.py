@@ -52,19 +52,19 @@ class Metric:
     Args:
         name: In the field's terms.
         unit: `fraction`, `pixels`, `dB`...
-        higher_is_better: Direction.
+        higher_is_better: Direction; None for a number that describes, of which neither more nor less is better.
         uncertainty: Where it comes from: `units`, a bootstrap over the task's units; `runs`, the same where the units
             are independent runs (training seeds), which cannot be paired between systems; `error`, a standard error
             that the task computes; `none`. Only `units` and `runs` are ranked.
-        bounds: Smallest and largest possible value, None for a metric without bounds.
+        bounds: Smallest and largest possible value, either of them None where there is none; None without any.
         error: What the standard error is, for `error`: `over folds, by the LFW convention`.
     """
 
     name: str
     unit: str = "fraction"
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
     uncertainty: Uncertainty = "units"
-    bounds: tuple[float, float] | None = (0.0, 1.0)
+    bounds: tuple[float | None, float | None] | None = (0.0, 1.0)
     error: str = ""
 
 
@@ -77,12 +77,14 @@ class Score:
         value: The point value; NaN where the records do not define it.
         level: The level of features or codes that it is about, None for all together.
         standard_error: For metrics whose uncertainty is `error`.
+        units: How many units the metric is defined on, where these are not all of them.
     """
 
     metric: str
     value: float
     level: str | None = None
     standard_error: float | None = None
+    units: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,13 +104,15 @@ def evaluate(page: Page, task: Task, folder: Path, *, keep: bool) -> None:
 def score_again(task: Task, folder: Path) -> None:
     """Score the stored records of a task's results as this version of ghbench does, and seal them anew."""
     from ghbench.results import files, scoring
+    from ghbench.running.record import task_record
 
     for path in files.result_files(files.task_folder(task.name), folder):
         result = files.load(path, sealed=False)
         records = files.load_records(path, result)
         draws = scoring.replicates(task, records, seed=result.provenance.seed, stream=result.digest)
         metrics = scoring.metric_values(task, records, draws)
-        files.save_sealed(result.model_copy(update={"metrics": metrics}), path)
+        described = result.task.model_copy(update={"metrics": task_record(task).metrics})
+        files.save_sealed(result.model_copy(update={"metrics": metrics, "task": described}), path)
 
 
 def list_seals(folder: Path = FOLDER) -> None:

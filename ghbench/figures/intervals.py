@@ -40,7 +40,7 @@ class IntervalRow:
 
 
 def interval_figure(
-    rows: Sequence[IntervalRow], metric: str, title: str, unit: str = "", *, higher_is_better: bool = True
+    rows: Sequence[IntervalRow], metric: str, title: str, unit: str = "", *, higher_is_better: bool | None = True
 ) -> Any:
     """Draw a forest plot with the rows from top to bottom.
 
@@ -72,17 +72,17 @@ def interval_figure(
         axes.grid(axis="x")
         axes.set_axisbelow(True)
         over = f" over the {unit}" if unit else ""
-        better = "higher" if higher_is_better else "lower"
-        axes.set_xlabel(f"{metric} ({better} is better)\n95 % bootstrap interval{over}")
+        better = {True: " (higher is better)", False: " (lower is better)", None: ""}[higher_is_better]
+        axes.set_xlabel(f"{metric}{better}\n95 % bootstrap interval{over}")
         _numbers_beside(text, rows)
         figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
         _legend(figure, axes, rows)
     return figure
 
 
-def _band(axes: Any, rows: Sequence[IntervalRow], *, higher_is_better: bool) -> None:
+def _band(axes: Any, rows: Sequence[IntervalRow], *, higher_is_better: bool | None) -> None:
     floor = [row for row in rows if row.standing == "floor"]
-    if floor:
+    if floor and higher_is_better is not None:
         best = (max if higher_is_better else min)(floor, key=lambda row: row.value)
         axes.axvspan(best.low, best.high, color=BAND, linewidth=0, zorder=0, label="interval of the best row to beat")
         axes.axvline(best.value, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)), zorder=1)

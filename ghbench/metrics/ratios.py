@@ -78,6 +78,17 @@ def ratios(records: pd.DataFrame, weight: Floats | None = None) -> dict[Key, tup
     return found
 
 
+def units_behind(records: pd.DataFrame) -> dict[Key, int]:
+    """How many units each metric is defined on: those with a record of it whose `below` is not 0.
+
+    Args:
+        records: What `merged` returned.
+    """
+    unit, below = unit_codes(records)[0], records["below"].to_numpy()
+    counted = (unit >= 0) & (below != 0)
+    return {key: len(np.unique(unit[rows][counted[rows]])) for key, rows in _groups(records)}
+
+
 def ratio_replicates(
     records: pd.DataFrame, multiplicity: Floats, metrics: Collection[str] | None = None
 ) -> Mapping[Key, Floats]:

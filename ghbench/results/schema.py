@@ -26,9 +26,9 @@ class MetricRecord(_Part):
 
     name: str
     unit: str
-    higher_is_better: bool
+    higher_is_better: bool | None
     uncertainty: Literal["units", "runs", "error", "none"]
-    bounds: tuple[float, float] | None
+    bounds: tuple[float | None, float | None] | None
     error: str = Field(default="", description="what the standard error is")
 
 

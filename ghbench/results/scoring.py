@@ -73,6 +73,14 @@ def units_of(task: Task, records: pd.DataFrame) -> Units | None:
     return units
 
 
+def units_behind(task: Task, records: pd.DataFrame, metric: str, level: str | None = None) -> int:
+    """How many units a metric is defined on: all of them, unless the task says that it is fewer; 0 without units."""
+    units = units_of(task, records)
+    found = next((one for one in scores(task, records) if (one.metric, one.level) == (metric, level)), None)
+    fewer = None if found is None else found.units
+    return 0 if units is None else units.count if fewer is None else fewer
+
+
 def replicates(
     task: Task,
     records: pd.DataFrame,
@@ -135,7 +143,8 @@ def metric_values(task: Task, records: pd.DataFrame, draws: Replicates) -> list[
         own_units = units.get(score.level, together)
         ends = None
         if replicate is not None and own_units is not None and math.isfinite(score.value):
-            ends = statistics.interval(score.value, replicate, own_units.count, metric.bounds)
+            count = own_units.count if score.units is None else score.units
+            ends = statistics.interval(score.value, replicate, count, metric.bounds)
         values.append(
             MetricValue(
                 metric=score.metric,

@@ -65,11 +65,14 @@ def multiplicities(units: int, draws: int = DRAWS, seed: int = 0) -> Floats:
     return np.concatenate(list(multiplicity_chunks(units, draws, seed)))
 
 
-def interval(value: float, draws: Floats, units: int, bounds: tuple[float, float] | None) -> tuple[float, float]:
+def interval(
+    value: float, draws: Floats, units: int, bounds: tuple[float | None, float | None] | None
+) -> tuple[float, float]:
     """95 % interval: Student's t with units - 1 degrees of freedom, longer on the side of the long tail.
 
-    A bounded metric is taken to the logit scale, so the interval stays within the bounds. The limit of the long tail
-    (away from the nearer bound; without bounds, where the draws are skewed to) is moved out, never in, by the leading
+    A metric with two bounds is taken to the logit scale, so the interval stays within them; beyond a single bound it is
+    cut. The limit of the long tail
+    (away from the nearer bound; without two, where the draws are skewed to) is moved out, never in, by the leading
     term of Edgeworth's expansion of a studentized mean, skewness / 6 * (2 t^2 + 1): a few hard units carry most of the
     error, and a sample without them has a small standard error too. That sample shows too little skewness as well, so
     from 17 units on the term counts 2 - 4 / sqrt(n) times, a factor that was calibrated on simulations. The bootstrap
@@ -77,7 +80,7 @@ def interval(value: float, draws: Floats, units: int, bounds: tuple[float, float
     "The Bootstrap and Edgeworth Expansion" (1992), chapter 2; Johnson, "Modified t tests and confidence intervals for
     asymmetrical populations", JASA 73 (1978).
 
-    A bounded metric without error (all draws equal, or a value at a bound) gets the exact binomial limits of
+    With two bounds and without error (all draws equal, or a value at a bound) it gets the exact binomial limits of
     value * units successes among the units: 3 of 3 people without an error give [.292, 1]. Source: Clopper and Pearson,
     Biometrika 26 (1934).
 
@@ -85,10 +88,10 @@ def interval(value: float, draws: Floats, units: int, bounds: tuple[float, float
         value: Point value.
         draws: float64 [B] bootstrap replicates; those that leave the metric undefined (NaN) are left out.
         units: Number of units that were resampled.
-        bounds: Smallest and largest possible value, None for metrics without bounds (squared error, dB).
+        bounds: Smallest and largest possible value, None for what has no such bound (squared error, dB).
 
     Returns:
-        Lower and upper end. NaN with one unit, without a number, and where an unbounded metric shows no error.
+        Lower and upper end. NaN with one unit, without a number, and where a metric without two bounds shows no error.
     """
     from scipy import special
 
@@ -97,11 +100,12 @@ def interval(value: float, draws: Floats, units: int, bounds: tuple[float, float
         return _NO_INTERVAL
     t = float(special.stdtrit(units - 1, (1 + CONFIDENCE) / 2))
     shift = max(1.0, 2 - 4 / math.sqrt(units)) * skewness / 6 * (2 * t**2 + 1)
-    if bounds is None:
+    low, high = bounds or (None, None)
+    if low is None or high is None:
         if error == 0:
             return _NO_INTERVAL
-        return value - error * (t + max(0.0, -shift)), value + error * (t + max(0.0, shift))
-    low, high = bounds
+        least, most = -math.inf if low is None else low, math.inf if high is None else high
+        return max(least, value - error * (t + max(0.0, -shift))), min(most, value + error * (t + max(0.0, shift)))
     fraction = min(max((value - low) / (high - low), 0.0), 1.0)
     if error == 0 or fraction in {0.0, 1.0}:
         ends = _binomial_limits(fraction, units)

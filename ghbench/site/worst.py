@@ -138,6 +138,8 @@ def _best_level(task: Task, result: Result) -> str | None:
     if result.features is None or result.features.policy != "each":
         return None
     main = task.metrics[0]
+    if main.higher_is_better is None:
+        return None
     found = [(find_value(result.metrics, main.name, level), level) for level in result.features.levels]
     known = [(value.value, level) for value, level in found if value is not None and value.value is not None]
     return (max if main.higher_is_better else min)(known)[1] if known else None

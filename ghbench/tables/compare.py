@@ -36,7 +36,7 @@ class Comparison:
     values: tuple[float, float]
     difference: Difference | None
     unit: str | None
-    higher_is_better: bool
+    higher_is_better: bool | None
     damage: tuple[str, ...] = ()
 
 
@@ -86,8 +86,8 @@ def compare(
             draws.append(found[metric, level])
         units = scoring.units_of(loaded, records)
         if units is not None:
-            unit = f"{units.count:,} {units.kind}"
-            counts.append(units.count)
+            counts.append(scoring.units_behind(loaded, records, metric, level))
+            unit = f"{min(counts):,} {units.kind}"
             which.add(units.digest)
     kind = scoring.declared(loaded, metric)
     difference = None
@@ -95,7 +95,7 @@ def compare(
         if kind.uncertainty == "units":
             if len(which) > 1:
                 raise UsageError("the two results are over different units, so they cannot be paired", fix="run both")
-            difference = statistics.paired_difference(values[0], values[1], draws[0], draws[1], counts[0])
+            difference = statistics.paired_difference(values[0], values[1], draws[0], draws[1], min(counts))
         else:
             difference = statistics.independent_difference(values[0], values[1], draws[0], draws[1], *counts)
     names = [system_name(entry.result, level) for entry, level in chosen]

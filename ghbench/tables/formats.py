@@ -31,7 +31,8 @@ def latex(table: Table) -> str:
     rows, names = table.rows, render.columns(table, table.rows)
     extra = [name for name in ("numbers", "supervision") if table.shows(name)]
     head = ["rank", table.called, *extra[:1], *names, *extra[1:]]
-    better = {metric.name: r" $\uparrow$" if metric.higher_is_better else r" $\downarrow$" for metric in table.metrics}
+    arrows = {True: r" $\uparrow$", False: r" $\downarrow$", None: ""}
+    better = {metric.name: arrows[metric.higher_is_better] for metric in table.metrics}
     aligned = "".join("r" if name in {"rank", "numbers"} else "l" for name in head)
     lines = [
         f"% {one_line(table.task)}; needs \\usepackage{{booktabs}}",

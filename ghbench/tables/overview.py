@@ -40,8 +40,9 @@ class Overview:
             value = first.metric(table.main.name)
             shared = sum(row.rank is not None and row.rank == first.rank for row in table.rows) - 1
             tied = "not ranked" if first.rank is None else f"{shared} more" if shared else "alone"
-            text = "-" if value is None else cell(value)
-            rows.append([table.task, table.main.name, str(len(table.rows)), first.system, text, tied])
+            told = [first.system, "-" if value is None else cell(value)]
+            told = ["-", "-"] if table.main.higher_is_better is None else told
+            rows.append([table.task, table.main.name, str(len(table.rows)), *told, tied])
         return rows
 
     def ranks(self) -> list[list[str]]:

@@ -110,7 +110,8 @@ def explanation(table: Table) -> list[str]:
     if table.unranked is None:
         sentences.append(
             f"Rank: 1 + the number of systems that are significantly better by `{table.main.name}` at the 5 % level "
-            "(paired differences, Holm over all pairs of the table); two systems of different rank need not differ "
+            f"({'paired differences' if table.main.uncertainty == 'units' else 'differences of independent runs'}, "
+            "Holm over all pairs of the table); two systems of different rank need not differ "
             "significantly from each other."
         )
     else:

@@ -168,7 +168,8 @@ def rank_table(task: str | Task, entries: Sequence[Entry], notes: Sequence[str] 
     ranked, others = _apart(systems)
     others += [system for system in ranked if not math.isfinite(system.value)]
     ranked = [system for system in ranked if math.isfinite(system.value)]
-    sign = -1 if task.metrics[0].higher_is_better else 1
+    direction = task.metrics[0].higher_is_better
+    sign = 1 if direction is False else -1
     unranked = _reason_not_to_rank(task, ranked)
     better = np.zeros((len(ranked), len(ranked)), dtype=np.bool_)
     if unranked is None:
@@ -176,7 +177,7 @@ def rank_table(task: str | Task, entries: Sequence[Entry], notes: Sequence[str] 
             [system.value for system in ranked],
             [system.draws for system in ranked],
             [system.units for system in ranked],
-            higher_is_better=task.metrics[0].higher_is_better,
+            higher_is_better=direction is not False,
             paired=task.metrics[0].uncertainty == "units",
         )
     floor = [index for index, system in enumerate(ranked) if system.floor]
@@ -243,9 +244,11 @@ def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
     result, main = entry.result, task.metrics[0]
     _check_bounds(task, result)
     records = files.load_records(entry.path, result)
+    fewer: dict[str | None, int | None] = {}
     for score in scoring.scores(task, records):
         if score.metric == main.name:
             _check_value(score.value, scoring.find_value(result.metrics, main.name, score.level), main.name)
+            fewer[score.level] = score.units
     draws: scoring.Replicates = {}
     if main.uncertainty in scoring.RESAMPLED:
         draws = scoring.main_draws(task, records, result.records_sha256, seed, result.digest)
@@ -270,7 +273,7 @@ def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
                 metrics=metrics,
                 value=float("nan") if value is None or value.value is None else value.value,
                 draws=draws.get((main.name, level), np.empty(0)),
-                units=0 if units is None else units.count,
+                units=0 if units is None else fewer.get(level) or units.count,
                 units_digest=None if units is None else units.digest,
                 floor=reference is not None and reference.floor,
                 what="" if reference is None else reference.what,
@@ -282,10 +285,11 @@ def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
 def _check_bounds(task: Task, result: Result) -> None:
     bounds = {metric.name: metric.bounds for metric in task.metrics}
     for value in result.metrics:
-        low, high = bounds.get(value.metric) or (-math.inf, math.inf)
+        low, high = bounds.get(value.metric) or (None, None)
+        least, most = -math.inf if low is None else low, math.inf if high is None else high
         for number in (value.value, *(value.interval or ())):
-            if number is not None and not low - 1e-9 <= number <= high + 1e-9:
-                raise DataError(f"its {value.metric} of {number:.6g} lies outside {low:g} to {high:g}")
+            if number is not None and not least - 1e-9 <= number <= most + 1e-9:
+                raise DataError(f"its {value.metric} of {number:.6g} lies outside {least:g} to {most:g}")
 
 
 def _check_value(now: float, then: MetricValue | None, metric: str) -> None:
@@ -308,8 +312,9 @@ def _apart(systems: Sequence[_System]) -> tuple[list[_System], list[_System]]:
 
 def _reason_not_to_rank(task: Task, systems: Sequence[_System]) -> str | None:
     main = task.metrics[0]
-    if main.uncertainty not in scoring.RESAMPLED:
-        return f"the task states no uncertainty of {main.name} that systems could be compared by"
+    if main.higher_is_better is None or main.uncertainty not in scoring.RESAMPLED:
+        unsure = f"the task states no uncertainty of {main.name} that systems could be compared by"
+        return f"neither more nor less of {main.name} is better" if main.higher_is_better is None else unsure
     if not systems:
         return "there are no results"
     if main.uncertainty == "units" and len({system.units_digest for system in systems}) > 1:

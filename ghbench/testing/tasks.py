@@ -161,8 +161,9 @@ def _value(task: Task, records: pd.DataFrame, weight: NDArray[np.float64]) -> fl
     return next(score.value for score in task.score(records, weight) if score.metric == task.metrics[0].name)
 
 
-def _within(value: float, bounds: tuple[float, float]) -> bool:
-    return math.isnan(value) or bounds[0] - 1e-9 <= value <= bounds[1] + 1e-9
+def _within(value: float, bounds: tuple[float | None, float | None]) -> bool:
+    low, high = bounds
+    return math.isnan(value) or ((low is None or low - 1e-9 <= value) and (high is None or value <= high + 1e-9))
 
 
 def _same(first: Sequence[Score], second: Sequence[Score]) -> bool:

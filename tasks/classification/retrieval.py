@@ -37,6 +37,7 @@ class Retrieval(LabelledTask):
     """See `retrieval`; satisfies `ghbench.task.Task`."""
 
     kind: ClassVar[str] = "retrieval"
+    version: int = field(default=3, init=False)
     compares: bool = field(default=True, init=False)
     metrics: tuple[Metric, ...] = field(default=_METRICS, init=False)
 
@@ -74,7 +75,7 @@ class Retrieval(LabelledTask):
 
         H is the sum of 1 / i over i from 1 to N. Precision counts at hits only, so this is above R / N.
         """
-        others = int(records["image"].max())  # images that are no queries are in the gallery too
+        others = int(records["gallery"].iloc[0]) - 1
         harmonic = (1 / np.arange(1, others + 1)).sum()
         relevant = records.groupby("class")["class"].transform("size").to_numpy(np.float64) - 1
         expected = ((relevant - 1) / max(others - 1, 1) * (others - harmonic) + harmonic) / others
@@ -84,13 +85,14 @@ class Retrieval(LabelledTask):
         """Rank.
 
         Returns:
-            One record a query: `image`, `class`, `unit`, `ap` and `ap_r`, average precision over all ranks and over the
-            first R, and `first`, the rank of the first relevant image.
+            One record a query: `image`, `class`, `unit`, `gallery`, how many images there are, `ap` and `ap_r`, average
+            precision over all ranks and over the first R, and `first`, the rank of the first relevant image.
         """
         classes, _, _ = self.classes(inputs)
         features = self.joined(inputs, self.judged_role)
         found = rank_relevant(features, classes, inputs.extractor_spec.similarity, inputs.context.progress)
         records = self.records_of(inputs).iloc[found.queries].reset_index(drop=True)
+        records["gallery"] = np.int32(len(classes))  # images that are no queries are in it too
         records["ap"] = found.precision.astype(np.float32)
         records["ap_r"] = found.precision_at_r.astype(np.float32)
         records["first"] = found.first.astype(np.int32)

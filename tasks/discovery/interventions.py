@@ -58,6 +58,7 @@ class Interventions:
     def metrics(self) -> tuple[Metric, ...]:
         """The centre of the profile, and the share of each row; none is better for being large, so none is ranked."""
         told: dict[str, Any] = {"uncertainty": "error", "bounds": None, "error": "jackknife over pictures"}
+        told["higher_is_better"] = None
         return tuple(
             Metric(name, "row of W+" if name == CENTRE else "of the distance of two pictures", **told)
             for name in self._names

@@ -36,7 +36,7 @@ mean distance in pairs is that of two people."""
 METRICS = (
     Metric("selectivity"),
     Metric("selectivity-held"),
-    Metric("named", "attributes", bounds=None),
+    Metric("named", "attributes", bounds=(0.0, None)),
     Metric("effect", "standard deviations", bounds=None),
     Metric(
         "identity-loss",
@@ -48,7 +48,7 @@ METRICS = (
     ),
     Metric("disentanglement"),
     Metric("disentanglement-raw", "mixed units", bounds=None),
-    Metric("discovered", "attributes", bounds=None),
+    Metric("discovered", "attributes", bounds=(0.0, None)),
     Metric("rows", "rows of W+", higher_is_better=False, uncertainty="none", bounds=None),
     Metric("scale", "of the directions", uncertainty="none", bounds=None),
 )

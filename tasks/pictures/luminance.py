@@ -47,7 +47,9 @@ class LuminanceTask:
 
     source: Source
     version: int = field(default=2, init=False)
-    metrics: tuple[Metric, ...] = field(default=tuple(Metric(name, "R2", bounds=None) for name in TARGETS), init=False)
+    metrics: tuple[Metric, ...] = field(
+        default=tuple(Metric(name, "R2", bounds=(None, 1.0)) for name in TARGETS), init=False
+    )
     requires: tuple[type, ...] = field(default=(Encoder,), init=False)
     policies: tuple[Policy, ...] = field(default=("concat",), init=False)
     references: tuple[Reference, ...] = field(

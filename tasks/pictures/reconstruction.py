@@ -94,7 +94,7 @@ class ReconstructionTask(RatioScores):
         if self.source.known.faces:
             found.append(Metric("same-person"))
         if self.source.is_rendered:
-            found.append(Metric("code-r2", "explained variance", bounds=None))
+            found.append(Metric("code-r2", "explained variance", bounds=(None, 1.0)))
         if inverting_generator(self.source):
             found.append(Metric(FIRST, SQUARED, **lower))
         error = "over disjoint blocks of images"

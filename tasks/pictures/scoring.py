@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ghbench.metrics.image import psnr_of_mse
-from ghbench.metrics.ratios import ratio_replicates, ratios, unit_codes
+from ghbench.metrics.ratios import ratio_replicates, ratios, unit_codes, units_behind
 from ghbench.spec_string import SpecString
 from ghbench.task import Metric, Score, Units
 from ghbench.task_errors import ErrorList
@@ -52,11 +52,12 @@ class RatioScores:
 
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
         """All metrics, see `ghbench.task.Task`."""
-        found = []
-        for (metric, at), (value, error) in ratios(records, sample_weight).items():
-            found.append(Score(metric, value, at or None, error))
+        found, units = [], units_behind(records) if sample_weight is None else {}
+        for key, (value, error) in ratios(records, sample_weight).items():
+            metric, at = key
+            found.append(Score(metric, value, at or None, error, units.get(key)))
             if metric == "mse" and self._has_psnr:
-                found.append(Score("psnr", float(psnr_of_mse(np.asarray(value)))))
+                found.append(Score("psnr", float(psnr_of_mse(np.asarray(value))), units=units.get(key)))
         return found
 
     def score_replicates(

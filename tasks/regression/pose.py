@@ -90,8 +90,9 @@ class Pose(FacePointsTask):
         scores = [Score(name, float(np.average(records[name].to_numpy(np.float64), weights=weight))) for name in ANGLES]
         turned, yaw = np.abs(records["yaw-true"].to_numpy(np.float64)), records["yaw"].to_numpy(np.float64)
         for name, (low, high) in BINS.items():
-            inside = weight * ((turned >= low) & (turned < high))
-            scores.append(Score(name, float(np.average(yaw, weights=inside)) if inside.sum() else np.nan))
+            faces = (turned >= low) & (turned < high)
+            mean = float(np.average(yaw, weights=weight * faces)) if (weight * faces).sum() else np.nan
+            scores.append(Score(name, mean, units=int(faces.sum())))
         return scores
 
     def score_replicates(

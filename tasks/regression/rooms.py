@@ -170,7 +170,8 @@ class RoomsTask:
             values = records[list(COLUMNS.get(metric.name, (metric.name,)))].to_numpy(np.float64)
             weights = np.where(np.isnan(values), 0, weight[:, None])
             total, errors = weights.sum(), (weights * np.nan_to_num(values)).sum()
-            scores.append(Score(metric.name, float(errors / total) if total else np.nan))
+            seen = int((~np.isnan(values)).any(axis=1).sum())
+            scores.append(Score(metric.name, float(errors / total) if total else np.nan, units=seen))
         return scores
 
     def units(self, records: pd.DataFrame) -> Units:

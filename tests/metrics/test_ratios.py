@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ghbench.metrics.ratios import item_records, merged, ratio_replicates, ratios, set_record, unit_codes
+from ghbench.metrics.ratios import item_records, merged, ratio_replicates, ratios, set_record, unit_codes, units_behind
 
 
 @pytest.fixture
@@ -21,6 +21,7 @@ def records():
 def test_values_are_those_worked_out_by_hand(records):
     assert ratios(records) == {("mean", ""): (3.0, None), ("ratio", "r8"): (0.5, None), ("whole", ""): (0.5, 0.1)}
     assert len(records) == 3 + 4 + 1, "an item without a value has no record"
+    assert units_behind(records) == {("mean", ""): 2, ("ratio", "r8"): 2, ("whole", ""): 0}
     codes, count = unit_codes(records)
     assert (codes.tolist(), count) == ([1, 1, 2, 1, 1, 0, 2, -1], 3)
 

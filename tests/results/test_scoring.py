@@ -59,6 +59,23 @@ def test_every_value_has_the_uncertainty_that_its_metric_declares(records):
     assert (values["blocks"].interval, values["blocks"].standard_error) == (None, 0.1)
 
 
+def test_a_metric_of_few_units_has_the_interval_of_so_many():
+    class OfTheFirstFive(MeanOfPeople):
+        metrics = (Metric("mean", bounds=None),)
+
+        def score(self, records, sample_weight=None):
+            weight = (np.ones(40) if sample_weight is None else sample_weight) * (records["person"] < 5)
+            value = np.average(records["value"], weights=weight) if weight.sum() else np.nan
+            return [Score("mean", float(value), units=5)]
+
+    task = OfTheFirstFive()
+    records = pd.DataFrame({"person": np.arange(40), "value": np.random.default_rng(0).normal(size=40)})
+    draws = scoring.replicates(task, records)
+    (found,) = scoring.metric_values(task, records, draws)
+    assert found.interval == statistics.interval(found.value, draws["mean", None], 5, None)
+    assert scoring.units_behind(task, records, "mean") == 5
+
+
 def test_runs_of_two_systems_are_drawn_independently_and_units_together(records):
     def draws(task, stream):
         return scoring.replicates(task, records, draws=40, stream=stream)["mean", None]

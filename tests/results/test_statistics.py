@@ -128,6 +128,15 @@ def test_a_metric_without_an_error_has_the_exact_limit_of_so_many_units(value):
     assert statistics.interval(-1.0, -np.ones(9), 3, (-1.0, 1.0)) == pytest.approx((-1, 1 - 2 * 0.025 ** (1 / 3)))
 
 
+def test_an_interval_is_cut_at_a_single_bound():
+    draws = np.random.default_rng(0).normal(0.5, 0.4, 2000)
+    low, high = statistics.interval(0.5, draws, 30, None)
+    assert low < 0
+    assert high > 1
+    assert statistics.interval(0.5, draws, 30, (None, 1.0)) == (low, 1.0)
+    assert statistics.interval(0.5, draws, 30, (0.0, None)) == (0.0, high)
+
+
 def test_equal_draws_off_a_bound_have_the_binomial_interval_and_no_interval_without_bounds():
     # 5 of 10: the textbook's [.187, .813].
     assert statistics.interval(0.5, np.full(9, 0.5), 10, (0.0, 1.0)) == pytest.approx((0.187, 0.813), abs=5e-4)

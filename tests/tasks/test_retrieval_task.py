@@ -74,4 +74,8 @@ def test_chance_is_the_mean_average_precision_of_random_orders():
         for query in range(20):
             others = draw.permutation(np.delete(classes, query)) == classes[query]
             found.append((np.cumsum(others) / np.arange(1, 20))[others].mean())
-    assert retrieval().chance(records) == pytest.approx(np.mean(found), abs=0.005)
+    assert retrieval().chance(records.assign(gallery=20)) == pytest.approx(np.mean(found), abs=0.005)
+    among_more = retrieval().chance(records.assign(gallery=40))
+    assert among_more < retrieval().chance(records.assign(gallery=20)), (
+        "images that are no queries are among the others"
+    )
