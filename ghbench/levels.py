@@ -30,6 +30,8 @@ def select_levels(spec: ExtractorSpec, expression: str | None) -> tuple[str, ...
         return spec.default_levels
     if expression == "all":
         return tuple(names)
+    if expression in names:  # though it may hold a sign that means something between names
+        return (expression,)
     chosen: set[int] = set()
     for part in expression.split("+"):
         chosen.update(_rows_of(part, names, spec))

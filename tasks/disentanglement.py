@@ -137,7 +137,8 @@ class Disentanglement:
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
         """Refuse images whose factors are not known, see `ghbench.task_abilities.Checking`."""
         for dataset in datasets.values():
-            _factors(dataset)
+            if (np.ptp(_factors(dataset), axis=0) > 0).sum() < 2:
+                raise DataError(f"fewer than two factors of {dataset.card().name!r} vary, so none can be told apart")
 
     def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Put codes and factors side by side.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -60,6 +61,10 @@ def _print(found: Comparison, *, as_json: bool) -> None:
     say(f"{found.metric} on {found.task}: {found.first} {found.values[0]:.4f}, {found.second} {found.values[1]:.4f}")
     if difference is None:
         say(f"difference {found.values[0] - found.values[1]:+.4f}; the task states no uncertainty of {found.metric}")
+        return
+    if not math.isfinite(difference.low):
+        same = f"the same in every draw; {p_value_text(difference.p_value)}"
+        say(f"difference {difference.value:+.4f} over {found.unit}, {same}")
         return
     say(
         f"difference {difference.value:+.4f}, 95 % interval [{difference.low:+.4f}, {difference.high:+.4f}] "

@@ -146,7 +146,7 @@ def _of_records(table: Table, task: Task) -> dict[str, Any]:
     if {"similarity", "same", "draws"} <= columns:
         curves = _roc_curves(records)
         return {"roc": roc_figure(curves, f"{table.task}: ROC")} if curves else {}
-    if "error" in columns:
+    if "error" in columns and "metric" not in columns:  # where there is one, an error is that of a set's number
         errors = [
             CedCurve(row.system, found["error"].to_numpy("float64"), row.standing == "floor") for row, found in records
         ]
@@ -174,17 +174,23 @@ def _profiles(table: Table) -> Any:
 
 def _confusion(records: Records, task: Task) -> Any:
     """Confusion matrix of the best row, None for a task without classes or with too many."""
+    from ghbench.cli.terminal import complain
     from ghbench.dataset import labels
+    from ghbench.errors import MissingError
     from ghbench.figures.confusion import MOST_CLASSES, confusion_figure
 
     for row, found in records:
         column = next((name for name in ("predicted", "k5") if name in found.columns), None)
         if column is None or "class" not in found.columns:
             return None
-        names = labels(next(iter(task.roles().values())).dataset).names
+        truth, answers = (found[name].to_numpy("int64") for name in ("class", column))
+        try:
+            names = labels(next(iter(task.roles().values())).dataset).names
+        except MissingError as error:
+            complain(f"classes by their numbers: {error.message}")
+            names = tuple(map(str, range(int(max(truth.max(), answers.max())) + 1)))
         if len(names) > MOST_CLASSES:
             return None
-        truth, answers = (found[name].to_numpy("int64") for name in ("class", column))
         return confusion_figure(truth, answers, names, f"{task.name}: {row.system}")
     return None
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ghbench.cli.terminal import complain, print_columns, print_document, print_json, say
+from ghbench.cli.terminal import complain, print_columns, print_json, say
 
 app = typer.Typer(no_args_is_help=True)
 _Names = Annotated[list[str], typer.Argument(help="File, digest, spec string or name; patterns as 'ghfeat*'.")]
@@ -57,7 +57,7 @@ def show(
 
     path, result = find_one(name)
     if as_json:
-        print_document(result.model_dump_json(indent=1) + "\n")
+        print_json(result.model_dump(mode="json"))
         return
     say(str(result))
     made = result.provenance

@@ -157,6 +157,8 @@ def representation(
 
     if (navigator is None) == (data is None):
         raise UsageError("expected a navigator, or data", fix="--navigator NAME, or --data DATASET")
+    if data is not None and generator is not None:
+        raise UsageError("--generator is for pairs along a navigator's directions", fix="--navigator NAME")
     if navigator is not None:
         known = {plugin.name for plugin in plugins("extractor")}
         navigator = navigator if parse(navigator).name in known else f"contrafeat:weights={navigator}"

@@ -34,6 +34,9 @@ class ExtractionOptions:
         engine: `local`, or `ray` for actors on a cluster.
         address: Of the cluster, as `ray.init` knows it; empty for one on this machine that ends with the work.
         actors: Processes of the cluster; None: as many as there is room for.
+
+    Raises:
+        UsageError: The local engine was given what is of a cluster.
     """
 
     batch_size: int = 32
@@ -43,6 +46,10 @@ class ExtractionOptions:
     engine: Literal["local", "ray"] = "local"
     address: str = ""
     actors: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine == "local" and (self.address or self.actors is not None):
+            raise UsageError("the local engine has neither address nor actors", fix="--engine ray")
 
 
 def extract_features(

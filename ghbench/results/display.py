@@ -29,7 +29,7 @@ def short_number(value: float, digits: int = 3) -> str:
     if abs(value) >= 1e9:
         return f"{value:.{digits}g}"
     text = f"{value:.{digits}f}"
-    if value < 1 and float(text) == 1:
+    if value < 1 - 1e-12 and float(text) == 1:  # what lacks less is the rounding of a sum
         return f">.{'9' * digits}"
     return text[1:] if text.startswith("0.") else text
 

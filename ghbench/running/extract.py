@@ -9,6 +9,7 @@ import numpy as np
 
 from ghbench.data.subset import first_rows
 from ghbench.dataset import Dataset
+from ghbench.errors import UsageError
 from ghbench.running.features import features_elsewhere, stored_features
 from ghbench.running.options import RunOptions
 from ghbench.running.request import SubjectRequest, subject_request, without_similarity
@@ -83,4 +84,6 @@ def extract_elsewhere(
 def _asked(extractor: object, dataset: Dataset, options: RunOptions) -> tuple[SubjectRequest, Dataset]:
     request = without_similarity(subject_request(extractor))
     request.check_options()
+    if request.policy != "concat":
+        raise UsageError(f"policy={request.policy} means nothing here: levels are written one by one")
     return request, dataset if options.limit is None else first_rows(dataset, options.limit)

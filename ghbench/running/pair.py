@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -64,6 +65,8 @@ class Pair:
             self.comparison = self._chosen_comparison()
             self.align = self._chosen_alignment()
             self.roles = {name: role_data(name, role, options.limit) for name, role in task.roles().items()}
+            longest = max((len(role_rows(name, role)) for name, role in task.roles().items()), default=0)
+            self.limit = options.limit if options.limit is not None and options.limit < longest else None
             judged = [(data.dataset, data.role.split) for data in self.roles.values() if data.role.judged]
             self.overlap = check_overlap(self.spec, judged, task.protocol())
             self.context = RunContext(
@@ -83,8 +86,9 @@ class Pair:
         """Read the finished result back, or make it."""
         self.check_data()
         path = files.result_path(files.task_folder(self.task.name), self.spec.name, self.digest, self.options.results)
-        finished = None if self.options.overwrite else files.finished(path)
-        if finished is not None and finished.digest == self.digest and not self._can_be_completed(finished):
+        finished = files.finished(path)
+        finished = finished if finished is not None and finished.digest == self.digest else None
+        if finished is not None and not self.options.overwrite and not self._can_be_completed(finished):
             return self._as_named_now(finished)
         with self._phase("extract"):
             stored, encoded = self.features()
@@ -97,7 +101,8 @@ class Pair:
             metrics = scoring.metric_values(self.task, records, draws)
             units = scoring.units_of(self.task, records)
         result = self._describe(evaluation, stored, units, cached=encoded == 0)
-        saved = files.save(result.model_copy(update={"metrics": metrics}), content, path)
+        label = None if finished is None else finished.label
+        saved = files.save(result.model_copy(update={"metrics": metrics, "label": label}), content, path)
         scoring.keep_draws(self.task, saved.records_sha256, self.options.seed, self.digest, draws)
         return saved
 
@@ -118,7 +123,7 @@ class Pair:
                 "align": align_parts(self.align),
                 "data": {name: data.identity() for name, data in self.roles.items()},
                 "dtype": self.options.dtype if self.uses_features else None,
-                "limit": self.options.limit,
+                "limit": self.limit,
                 "seed": self.options.seed,
             }
         )
@@ -267,7 +272,7 @@ class Pair:
         foreseen = self._lacking_now() if evaluation.lacking else set()
         missing = [Missing(**asdict(lack), foreseen=lack.what in foreseen) for lack in evaluation.lacking]
         status: Literal["complete", "incomplete", "partial"] = (
-            "partial" if self.options.limit is not None else "incomplete" if missing else "complete"
+            "partial" if self.limit is not None else "incomplete" if missing else "complete"
         )
         align = align_parts(self.align)
         return Result(
@@ -289,7 +294,7 @@ class Pair:
                 units_digest=None if units is None else units.digest,
             ),
             warnings=[*self.notes(), *record.warnings(stored, self.levels), *evaluation.notes],
-            limit=self.options.limit,
+            limit=self.limit,
             timing=record.timing(self.phases, stored, level, cached=cached),
             provenance=provenance(self.command, self.options.seed),
         )
@@ -321,19 +326,35 @@ class _StoredLevels(Mapping[str, NDArray[Any]]):
         return len(self._levels)
 
 
-def role_data(name: str, role: Role, limit: int | None = None) -> RoleData:
-    """The rows of a role that are in use: of one split, or all; at most `limit` of them."""
+def role_rows(name: str, role: Role) -> NDArray[np.int64]:
+    """Rows of a role's dataset: of one split, or all.
+
+    Raises:
+        DataError: There is no such split.
+    """
     dataset = role.dataset
-    rows = np.arange(len(dataset))
-    if role.split is not None:
-        if role.split not in dataset.splits:
-            known = ", ".join(dataset.splits) or "none"
-            raise DataError(f"dataset {dataset.card().name!r} has no split {role.split!r}; it has {known}")
-        rows = dataset.splits[role.split]
+    if role.split is None:
+        return np.arange(len(dataset))
+    if role.split not in dataset.splits:
+        known = ", ".join(dataset.splits) or "none"
+        raise DataError(f"role {name!r}: dataset {dataset.card().name!r} has no split {role.split!r}; it has {known}")
+    return np.asarray(dataset.splits[role.split])
+
+
+def role_data(name: str, role: Role, limit: int | None = None) -> RoleData:
+    """The rows of a role that are in use: of one split, or all; at most `limit` of them.
+
+    Raises:
+        DataError: There are none, or two images have the same id.
+    """
+    dataset, rows = role.dataset, role_rows(name, role)
     if role.split is not None or (limit is not None and limit < len(rows)):
         dataset = Subset(dataset, rows[:limit])
     if not len(dataset):
         raise DataError(f"role {name!r} of the task holds no images of {dataset.card().name!r}")
+    if len(set(dataset.ids)) < len(dataset):
+        twice = next(one for one, count in Counter(dataset.ids).items() if count > 1)
+        raise DataError(f"several images of dataset {dataset.card().name!r} have the id {twice!r}; expected one each")
     return RoleData(role, dataset, content_digest(dataset))
 
 

@@ -120,11 +120,39 @@ def entries_of(results: Iterable[Result], own: Path | None = None) -> list[Entry
     return [Entry(result, files.path_of(result, own), published=False) for result in results]
 
 
-def reference_of(task: Task, entry: Entry) -> Reference | None:
-    """The reference row that a result is, run as the task names it: own alignment, usual seed."""
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `ghbench run` lets one change of all systems at once.
+
+    Args:
+        seed: Of evaluation.
+        dtype: Of stored features.
+        align: The alignment that was asked for; None: what each system declares.
+    """
+
+    seed: int = 0
+    dtype: str = "float32"
+    align: str | None = None
+
+    @classmethod
+    def of(cls, result: Result) -> Settings:
+        """Those that a result was made under."""
+        own = None if align(result) == usual_align(result) else align(result)
+        return cls(result.provenance.seed, result.features.dtype if result.features else "float32", own)
+
+    @classmethod
+    def common(cls, entries: Sequence[Entry]) -> Settings:
+        """Those under which reference rows count among some results: the usual ones, unless all share others."""
+        with_features = [entry for entry in entries if entry.result.features is not None]
+        found = {cls.of(entry.result) for entry in with_features or entries}
+        return found.pop() if len(found) == 1 else cls()
+
+
+def reference_of(task: Task, entry: Entry, like: Settings) -> Reference | None:
+    """The reference row that a result is, run under these settings as the task names it."""
     result = entry.result
-    dtype = result.features.dtype if result.features else "float32"
-    usual = align(result) == usual_align(result) and result.provenance.seed == 0 and dtype == "float32"
+    made = Settings.of(result)
+    usual = made.seed == like.seed if result.features is None else made == like
     # An object of the user's may have any name, and comes from no package; our own tasks mean our own plugins.
     package = result.subject.package
     ours = result.subject.constant or (package == OURS if is_ours(task) else bool(package))
@@ -164,13 +192,14 @@ def with_references(task: Task, entries: Sequence[Entry], own: Path | None = Non
     if not entries:
         return []
     here, conditions = {entry.result.digest for entry in entries}, _conditions(entries[0])
+    like = Settings.common(entries)
     finished, _ = collect(task.name, own, like=entries[0], version=entries[0].result.task.version)
     return [
         *entries,
         *(
             entry
             for entry in finished
-            if entry.result.digest not in here and reference_of(task, entry) and _conditions(entry) == conditions
+            if entry.result.digest not in here and reference_of(task, entry, like) and _conditions(entry) == conditions
         ),
     ]
 

@@ -29,8 +29,9 @@ def latex(table: Table) -> str:
     Needs `\usepackage{booktabs}` and, for names beyond ASCII, a Unicode engine or `\usepackage[T1]{fontenc}`.
     """
     rows, names = table.rows, render.columns(table, table.rows)
-    extra = [name for name in ("numbers", "supervision") if table.shows(name)]
-    head = ["rank", table.called, *extra[:1], *names, *extra[1:]]
+    beside = table.beside("numbers", "supervision")
+    counted, extra = beside[: "numbers" in beside], beside["numbers" in beside :]
+    head = ["rank", table.called, *counted, *names, *extra]
     arrows = {True: r" $\uparrow$", False: r" $\downarrow$", None: ""}
     better = {metric.name: arrows[metric.higher_is_better] for metric in table.metrics}
     aligned = "".join("r" if name in {"rank", "numbers"} else "l" for name in head)
@@ -43,8 +44,7 @@ def latex(table: Table) -> str:
     ]
     for row in rows:
         values = [_tex_cell(row.metric(name), best=name == table.main.name and row.rank == 1) for name in names]
-        before = [render.numbers(row)] if "numbers" in extra else []
-        after = [_tex(row.entry.result.subject.supervision)] if "supervision" in extra else []
+        before, after = ([_tex(render.about(row, table, name)) for name in part] for part in (counted, extra))
         lines.append(" & ".join([render.rank(row), _tex(row.system), *before, *values, *after]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
     bold = [f"Bold: no system is significantly better by {table.main.name}."] if table.unranked is None and rows else []
@@ -70,17 +70,12 @@ def frame(table: Table) -> pd.DataFrame:
 
 def _html_rows(table: Table, rows: Sequence[Row], *, ranked: bool) -> str:
     names = render.columns(table, rows)
-    extra = [name for name in ("numbers", "supervision", "remarks") if table.shows(name)]
+    extra = table.beside("numbers", "supervision", "remarks")
     head = [*(["rank"] if ranked else []), table.called, *names, *extra]
     lines = ["<table>", f"<thead><tr>{''.join(f'<th>{_html(name)}</th>' for name in head)}</tr></thead>", "<tbody>"]
     for row in rows:
-        found = {
-            "numbers": render.numbers(row),
-            "supervision": row.entry.result.subject.supervision,
-            "remarks": render.mark(row, table),
-        }
         cells = [*([render.rank(row)] if ranked else []), row.system]
-        cells += [cell(row.metric(name)) for name in names] + [found[name] for name in extra]
+        cells += [cell(row.metric(name)) for name in names] + [render.about(row, table, name) for name in extra]
         lines.append(f"<tr>{''.join(f'<td>{_html(text)}</td>' for text in cells)}</tr>")
     return "\n".join([*lines, "</tbody>", "</table>"])
 

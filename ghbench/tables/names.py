@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def find_system(
         UsageError: Several fit; the message lists them.
         MissingError: None fits.
     """
-    marks = _MARKS.search(text)
+    marks = None if any(entry.result.label == text for entry in entries) else _MARKS.search(text)
     wanted = text[: marks.start()] if marks else text
     published = marks is not None and marks[1] is not None
     if with_align is not None:
@@ -117,7 +118,7 @@ def find_system(
     option = f" --align {with_align}" if with_align else ""
     raise MissingError(
         f"there is no result of {canonical!r} on {task.name!r}",
-        fix=f"ghbench run --extractor {canonical} --task {task.name}{option}",
+        fix=f"ghbench run --extractor {shlex.quote(canonical)} --task {shlex.quote(task.name)}{option}",
     )
 
 

@@ -63,18 +63,27 @@ def markdown(table: Table) -> str:
 
 
 def _markdown_rows(table: Table, rows: Sequence[Row], *, ranked: bool) -> str:
-    names = columns(table, rows)
-    extra = [name for name in ("supervision", "remarks") if table.shows(name)]
-    counted = ["numbers"] if table.shows("numbers") else []
+    names, beside = columns(table, rows), table.beside("numbers", "supervision", "remarks")
+    counted, extra = beside[: "numbers" in beside], beside["numbers" in beside :]
     head = [*(["rank"] if ranked else []), table.called, *counted, *map(_escape, names), *extra]
     rule = [*(["---:"] if ranked else []), "---", *["---:"] * len(counted), *["---"] * (len(names) + len(extra))]
     lines = [f"| {' | '.join(head)} |", f"|{'|'.join(rule)}|"]
     for row in rows:
-        last = {"supervision": row.entry.result.subject.supervision, "remarks": mark(row, table)}
-        cells = [_code(row.system), *([numbers(row)] if counted else []), *(cell(row.metric(name)) for name in names)]
-        cells += [_escape(last[name]) for name in extra]
+        cells = [_code(row.system), *(about(row, table, name) for name in counted)]
+        cells += [cell(row.metric(name)) for name in names]
+        cells += [_escape(about(row, table, name)) for name in extra]
         lines.append("| " + " | ".join([*([rank(row)] if ranked else []), *cells]) + " |")
     return "\n".join(lines)
+
+
+def about(row: Row, table: Table, column: str) -> str:
+    """What stands in a column beside the metrics."""
+    if column == "remarks":
+        return mark(row, table)
+    if column == "images/s":
+        timing = row.entry.result.timing
+        return f"{timing.images_per_second:,.0f}" if timing and timing.images_per_second else "-"
+    return numbers(row) if column == "numbers" else row.entry.result.subject.supervision
 
 
 LEVELS_TITLE = "Not ranked: single levels, other levels and policies of a system above, rows without the main metric."
@@ -132,8 +141,10 @@ def values(table: Table) -> tuple[list[str], list[list[object]]]:
     """Names of columns, and unrounded values of ranked rows and levels: what CSV and data frames hold."""
     names = columns(table, (*table.rows, *table.levels))
     parts = ("", "_low", "_high", "_standard_error")
-    head = ["rank", table.called, "numbers", *(name + part for name in names for part in parts)]
-    head += ["published", "digest", "remarks"]
+    beside = table.beside("numbers", "supervision", "remarks")
+    counted, extra = beside[: "numbers" in beside], beside["numbers" in beside :]
+    head = ["rank", table.called, *counted, *(name + part for name in names for part in parts)]
+    head += ["published", "digest", *extra]
     rows: list[list[object]] = []
     for row in (*table.rows, *table.levels):
         found: list[object] = []
@@ -144,8 +155,9 @@ def values(table: Table) -> tuple[list[str], list[list[object]]]:
                 if metric is None
                 else [metric.value, *(metric.interval or (None, None)), metric.standard_error]
             )
-        about = [row.entry.published, row.entry.result.digest, remark(row, table.floor)]
-        rows.append([row.rank, row.system, row.numbers, *found, *about])
+        told = [remark(row, table.floor) if name == "remarks" else about(row, table, name) for name in extra]
+        identified = [row.entry.published, row.entry.result.digest]
+        rows.append([row.rank, row.system, *[row.numbers] * len(counted), *found, *identified, *told])
     return head, rows
 
 
@@ -158,7 +170,7 @@ def as_json(table: Table) -> str:
             "system": row.system,
             "level": row.level,
             "numbers": row.numbers,
-            "metrics": [metric.model_dump(mode="json") for metric in row.metrics],
+            "metrics": [metric.model_dump(mode="json") for metric in row.metrics if table.shows(metric.metric)],
             "against_floor": row.standing,
             "what": row.what,
             "published": row.entry.published,
@@ -167,7 +179,7 @@ def as_json(table: Table) -> str:
 
     whole = {
         "task": table.task,
-        "metrics": [asdict(metric) for metric in table.metrics],
+        "metrics": [asdict(metric) for metric in table.metrics if table.shows(metric.name)],
         "unit": table.unit,
         "unranked": table.unranked,
         "rows": [content(row) for row in table.rows],

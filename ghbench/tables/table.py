@@ -16,7 +16,7 @@ from ghbench.results import files, scoring, statistics
 from ghbench.results.display import cell, one_line
 from ghbench.results.schema import MetricValue, Result
 from ghbench.running.request import load_task
-from ghbench.tables.collect import Damage, Entry, entries_of, name_of, reference_of, with_references
+from ghbench.tables.collect import Damage, Entry, Settings, entries_of, name_of, reference_of, with_references
 from ghbench.tables.names import distinct_names, system_name, without_levels
 from ghbench.task import Metric, Task
 
@@ -121,6 +121,10 @@ class Table:
         """Whether a column was asked for."""
         return self.chosen is None or column in self.chosen
 
+    def beside(self, *usual: str) -> list[str]:
+        """Columns beside rank, name and metrics: a format's usual ones, or those that were asked for."""
+        return list(usual) if self.chosen is None else [name for name in _COLUMNS if name in self.chosen]
+
     def with_columns(self, names: Sequence[str]) -> Table:
         """The same table with these columns beside rank and name.
 
@@ -158,9 +162,10 @@ def rank_table(task: str | Task, entries: Sequence[Entry], notes: Sequence[str] 
     task = load_task(task)
     notes = list(notes)
     systems: list[_System] = []
+    like = Settings.common(entries)
     for entry in {entry.result.digest: entry for entry in reversed(entries)}.values():
         try:
-            systems += _systems(task, entry, seed)
+            systems += _systems(task, entry, seed, like)
         except Exception as error:  # noqa: BLE001 - whoever wrote the records chose what the task's code meets in them
             reason = error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             notes.append(Damage(f"{name_of(entry.result)} left out: {reason[:300]} ({entry.path.name})"))
@@ -240,7 +245,7 @@ class _System:
         return Row(rank, self.name, self.entry, self.level, self.metrics, standing, self.what)
 
 
-def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
+def _systems(task: Task, entry: Entry, seed: int, like: Settings) -> list[_System]:
     result, main = entry.result, task.metrics[0]
     _check_bounds(task, result)
     records = files.load_records(entry.path, result)
@@ -253,7 +258,7 @@ def _systems(task: Task, entry: Entry, seed: int) -> list[_System]:
     if main.uncertainty in scoring.RESAMPLED:
         draws = scoring.main_draws(task, records, result.records_sha256, seed, result.digest)
     units = scoring.units_of(task, records)
-    reference = reference_of(task, entry)
+    reference = reference_of(task, entry, like)
     each = result.features is not None and result.features.policy == "each"
     # Under other policies, too, a metric may be about one level: how well the code of that level is predicted.
     levels = dict.fromkeys(value.level for value in result.metrics)

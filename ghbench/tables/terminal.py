@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 
 from ghbench.results.display import cell, one_line
 from ghbench.tables.names import short_names
-from ghbench.tables.render import LEVELS_TITLE, columns, explanation, numbers, rank, remark
+from ghbench.tables.render import LEVELS_TITLE, about, columns, explanation, rank, remark
 from ghbench.tables.table import Row, Table
 
 _PIPE_WIDTH = 200
@@ -20,6 +20,7 @@ _SHORTEST = 16
 _NAME_SHARE = 0.35
 """Of the width, what a name may take before columns give way to it."""
 _RIGHT = frozenset({"numbers", "images/s"})
+_BESIDE = _RIGHT | {"supervision"}
 
 
 def print_table(table: Table) -> None:
@@ -53,13 +54,10 @@ def _print_rows(
     Long names are shortened first; then columns go, from the right, until only rank, name and main metric stand.
     """
     names = columns(table, rows)
-    shown = [
-        *(["numbers"] if table.shows("numbers") else []),
-        *names,
-        *(["images/s"] if table.shows("images/s") else []),
-    ]
+    beside = [name for name in table.beside("numbers", "images/s") if name != "remarks"]  # which are notes below
+    shown = [*beside[: "numbers" in beside], *names, *beside["numbers" in beside :]]
     kept = list(shown)
-    optional = [name for name in ("images/s", "numbers") if name in kept]
+    optional = [name for name in ("images/s", "supervision", "numbers") if name in kept]
     can_go: list[str] = [*optional[:1], *reversed(names[1:]), *optional[1:]]
     marks = [_marks(row, table, notes) for row in rows]
     full = [one_line(row.system) for row in rows]
@@ -101,8 +99,7 @@ def _rich_table(
     for name in kept:
         shown.add_column(escape(one_line(name)), justify="right" if name in _RIGHT else "left", no_wrap=True)
     for row, name, marked in zip(rows, called, marks, strict=True):
-        beside = {"numbers": numbers(row), "images/s": _speed(row)}
-        values = [beside[column] if column in beside else cell(row.metric(column)) for column in kept]
+        values = [about(row, table, name) if name in _BESIDE else cell(row.metric(name)) for name in kept]
         shown.add_row(*map(escape, [*([rank(row)] if ranked else []), f"{name}{marked}", *values]))
     return shown
 
@@ -112,8 +109,3 @@ def _marks(row: Row, table: Table, notes: dict[str, int]) -> str:
     text = remark(row, table.floor) if table.shows("remarks") else ""
     published = " (published)" if row.entry.published else ""
     return f"{published} ({notes.setdefault(text, len(notes) + 1)})" if text else published
-
-
-def _speed(row: Row) -> str:
-    timing = row.entry.result.timing
-    return f"{timing.images_per_second:,.0f}" if timing and timing.images_per_second else "-"

@@ -134,8 +134,12 @@ class Linear(LabelledTask):
         records["confidence"] = probabilities.max(axis=1).astype(np.float32)
         records["probability"] = own[:, 0].astype(np.float32)
         unseen = int((own == 0).sum())
-        notes = (f"{unseen} images are of classes that no training image shows",) if unseen else ()
-        return Evaluation(records, notes=(_described(choices), *notes))
+        notes = [_described(choices)]
+        if unseen:
+            notes.append(f"{unseen} images are of classes that no training image shows")
+        if self.pca >= features.shape[1]:
+            notes.append(f"pca={self.pca} leaves out none of {features.shape[1]} numbers")
+        return Evaluation(records, notes=tuple(notes))
 
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
         """Accuracy among 1 and 5, mean recall of the classes, calibration and cross-entropy.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ghbench_tasks.verification.faces import lfw
 
+from ghbench.data.subset import Subset
 from ghbench.dataset import DatasetCard
 from ghbench.errors import DataError, MissingError, PluginError, ProtocolError, UsageError
 from ghbench.extraction import ExtractionOptions
@@ -16,6 +17,7 @@ from ghbench.results import files
 from ghbench.results.schema import Failure, Result
 from ghbench.running import runner
 from ghbench.running.overlap import check_overlap
+from ghbench.running.pair import role_data
 from ghbench.store import FeatureStore
 
 
@@ -127,7 +129,7 @@ def test_whatever_changes_numbers_changes_the_name_of_the_result(task, options, 
     assert first.digest != second.digest
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"dtype": "float16"}, {"limit": 10}])
+@pytest.mark.parametrize("change", [{"seed": 1}, {"dtype": "float16"}, {"limit": 9}])
 def test_options_that_change_numbers_change_the_name_of_the_result(task, options, change):
     first, second = runner.run(Brightness(), task, options), runner.run(Brightness(), task, options, **change)
     assert first.digest != second.digest
@@ -154,8 +156,8 @@ def test_the_same_seed_gives_the_same_result(task, options, tmp_path):
 
 
 def test_a_result_tells_how_to_make_it_again(task, options):
-    named = runner.run("thumbnail:size=4", task, options, limit=10)
-    assert named.provenance.command == f"ghbench run --extractor thumbnail:size=4 --task {task.name} --limit 10"
+    named = runner.run("thumbnail:size=4", task, options, limit=9)
+    assert named.provenance.command == f"ghbench run --extractor thumbnail:size=4 --task {task.name} --limit 9"
     assert (named.subject.package, named.status) == ("ghbench", "partial")
     given = runner.run(Brightness(), task, options, dtype="float16")
     assert given.provenance.command == f"ghbench.run(Brightness(...) as brightness, {task.name!r}, dtype='float16')"
@@ -299,3 +301,25 @@ def test_eigenfaces_are_refused_on_what_they_were_fitted_on(orl, task, options):
 def test_missing_error_is_raised_by_a_single_run(options, tmp_path):
     with pytest.raises(MissingError):
         runner.run("thumbnail:size=4", lfw(root=tmp_path / "nowhere"), options)
+
+
+def test_a_limit_that_cuts_nothing_is_none(task, options):
+    whole = runner.run("thumbnail:size=4", task, options)
+    same = runner.run("thumbnail:size=4", task, replace(options, limit=10_000))
+    assert (same.digest, same.status, same.limit) == (whole.digest, "complete", None)
+
+
+def test_a_row_keeps_its_label_when_it_is_made_again(task, options):
+    made = runner.run("thumbnail:size=4", task, options)
+    path = files.path_of(made, options.results)
+    files.save_sealed(made.model_copy(update={"label": "Small (2)"}), path)
+    assert runner.run("thumbnail:size=4", task, replace(options, overwrite=True)).label == "Small (2)"
+
+
+def test_two_images_of_one_id_are_refused(task):
+    (name, role), *_ = task.roles().items()
+    first = Subset(role.dataset, np.arange(3))
+    doubled = replace(role, dataset=first, split=None)
+    first.ids = ("a", "b", "a")
+    with pytest.raises(DataError, match="have the id"):
+        role_data(name, doubled)

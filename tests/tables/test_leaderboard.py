@@ -28,7 +28,7 @@ from ghbench.results.schema import (
     SubjectRecord,
     TaskRecord,
 )
-from ghbench.tables import collect, compare, entries_of, rank_table, render, table_of_results, terminal
+from ghbench.tables import collect, compare, entries_of, formats, rank_table, render, table_of_results, terminal
 from ghbench.tables.rescore import differences
 from ghbench.tables.terminal import print_table
 from ghbench.task import Metric, Reference, Score, Units
@@ -309,9 +309,26 @@ def test_an_empty_table_says_so(task, home):
     assert "No results yet." in render.markdown(table_of(task))
 
 
+def test_reference_rows_count_under_the_settings_that_all_rows_share(keep, task):
+    made = provenance("ghbench run --seed 1", 1)
+    kept = [keep("net", 150, provenance=made), keep("blind", 120, provenance=made)]
+    assert rank_table(task, entries_of(kept)).floor == "untrained network"
+    mixed = [*kept, keep("net2", 130)]
+    assert rank_table(task, entries_of(mixed)).floor is None, "a reference of another seed is no reference of theirs"
+
+
 def test_the_same_result_twice_is_one_row(keep, task):
     once = keep("net", 150)
     assert len(rank_table(task, entries_of([once, once])).rows) == 1
+
+
+def test_columns_that_were_asked_for_stand_in_every_format(keep, task):
+    keep("net", 150)
+    table = table_of(task).with_columns(["supervision", "images/s"])
+    assert "| rank | extractor | images/s | supervision |" in render.markdown(table)
+    assert render.values(table)[0] == ["rank", "extractor", "published", "digest", "images/s", "supervision"]
+    assert "<th>images/s</th>" in formats.html(table)
+    assert "images/s & supervision" in formats.latex(table)
 
 
 def test_rescoring_notices_a_changed_number(keep, task):
