@@ -20,6 +20,7 @@ from training import train, trained
 GENERATOR, DIRECTIONS, IMAGES, SAMPLES = "mobile-stylegan-ffhq", 30, 40_000, 20
 METHODS = {
     "binary": ("contrasting pairs of samples", "binary", (), 8),
+    "binary-even": ("the same without attention: equal shares of all rows", "binary", ("attention=none",), 8),
     "prototype": ("contrasting samples with learned images", "prototype", (), 8),
     "binary-pca": ("the same on GANSpace's directions: attention alone is learned", "binary", ("source=pca",), 4),
     "binary-sefa": ("the same on SeFa's directions", "binary", ("source=sefa",), 4),

@@ -104,7 +104,7 @@ def clear(
     matching = [
         found
         for found in map(describe_folder, store.folders())
-        if extractor in {None, found["key"]["extractor"]} and dataset in {None, found["key"]["dataset"]}
+        if _is_meant(found["key"]["extractor"], found["key"]["dataset"], extractor, dataset)
     ]
     chosen = chosen_for_removal(
         matching,
@@ -147,12 +147,15 @@ def _copy(copy: Callable[..., Iterator[Any]], url: str, extractor: str | None, d
     from ghbench.store import default_store
 
     found = 0
-    for one in copy(
-        default_store(), url, lambda key: extractor in {None, key.extractor} and dataset in {None, key.dataset}
-    ):
+    for one in copy(default_store(), url, lambda key: _is_meant(key.extractor, key.dataset, extractor, dataset)):
         say(f"{one.folder}  {one.level}  {one.bytes / 1e6:.1f} MB")
         found += 1
     say(f"{found} levels copied", err=True)
+
+
+def _is_meant(of: str, on: str, extractor: str | None, dataset: str | None) -> bool:
+    """Whether features of an extractor on a dataset are among those asked for."""
+    return extractor in {None, of} and dataset in {None, on}
 
 
 @app.command("import")
