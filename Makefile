@@ -71,7 +71,7 @@ bench-controls: $(VENV)/.test
 bench-peers: $(VENV)/.test
 	$(BIN)/python benchmarks/peers.py
 
-# How much training a navigator again changes: 32 trainings of half an hour, kept one at a time.
+# How much training a navigator again changes: 40 trainings of half an hour, kept one at a time.
 bench-discovery: $(VENV)/.test
 	$(BIN)/python benchmarks/discovery_seeds.py
 
