@@ -59,6 +59,7 @@ class MobileNetV2(TorchEncoder):
             training=IMAGENET,
             licence="BSD-3-Clause (torchvision)",
             backend="torch-float32",
+            parameters=2_223_872,
             citation="Sandler et al. 2018, MobileNetV2: Inverted Residuals and Linear Bottlenecks",
         )
 
@@ -116,6 +117,7 @@ class EfficientNetLite0(TorchEncoder):
             training=IMAGENET,
             licence="Apache-2.0",
             backend="torch-float32",
+            parameters=3_371_008,
             citation="Tan and Le 2019, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
         )
 

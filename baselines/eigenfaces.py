@@ -93,6 +93,7 @@ class Eigenfaces:
             similarity="l2",
             centred=True,  # the mean face is subtracted before projecting
             citation="Turk and Pentland 1991, Eigenfaces for Recognition",
+            parameters=(self.components + 1) * self.size**2 * (3 if self.colour else 1),
         )
 
     def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

@@ -45,6 +45,7 @@ class Hog:
             licence="none needed: nothing was trained",
             similarity="l2",
             backend="scikit-image-float32",
+            parameters=0,
             citation="Dalal and Triggs 2005, Histograms of Oriented Gradients for Human Detection",
         )
 

@@ -134,6 +134,7 @@ def _untrained_spec(
         training=TrainingRecord(),
         licence="none needed: nothing was trained",
         similarity="l2",
+        parameters=0,
     )
 
 

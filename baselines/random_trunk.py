@@ -57,6 +57,7 @@ class RandomTrunk(TorchEncoder):
             training=TrainingRecord(),
             licence="none needed: nothing was trained",
             backend="torch-float32",
+            parameters=11_176_512,
             citation="He et al. 2016, Deep Residual Learning for Image Recognition",
         )
 

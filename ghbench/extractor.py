@@ -138,6 +138,8 @@ class ExtractorSpec(SubjectSpec):
         metric: Metric learned from generated pictures in which features are compared; None: they are compared as they
             are. Its digest is part of `weights_digest`.
         aliases: Other names of levels, each for one or several of them: GH-Feat's levels also have the paper's numbers.
+        parameters: Numbers that training sets, of all that encodes; 0 where nothing is trained, None where nobody
+            counted. A column of tables, and no part of any key.
     """
 
     levels: tuple[Level, ...]
@@ -149,6 +151,7 @@ class ExtractorSpec(SubjectSpec):
     mean: Mapping[str, NDArray[np.float32]] | None = field(default=None, compare=False)
     metric: OwnMetric | None = field(default=None, compare=False)
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+    parameters: int | None = field(default=None, compare=False)
 
     def dim(self, level: str) -> int:
         """Numbers that `level` holds for one image."""

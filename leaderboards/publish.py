@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ghbench.results.schema import Result
     from ghbench.task import Task
 
 FOLDER = Path(__file__).resolve().parent
@@ -112,7 +113,23 @@ def score_again(task: Task, folder: Path) -> None:
         draws = scoring.replicates(task, records, seed=result.provenance.seed, stream=result.digest)
         metrics = scoring.metric_values(task, records, draws)
         described = result.task.model_copy(update={"metrics": task_record(task).metrics})
-        files.save_sealed(result.model_copy(update={"metrics": metrics, "task": described}), path)
+        subject = result.subject.model_copy(update={"parameters": parameters_of(result)})
+        files.save_sealed(result.model_copy(update={"metrics": metrics, "task": described, "subject": subject}), path)
+
+
+def parameters_of(result: Result) -> int | None:
+    """What the installed plugin says of its size; where it does not start here, what the result says."""
+    from ghbench.errors import UserError
+    from ghbench.running.request import subject_request
+    from ghbench.tables.collect import name_of
+
+    if result.subject.constant or result.features is None:
+        return None
+    try:
+        spec = subject_request(name_of(result)).build(result.provenance.seed).spec()
+    except UserError:
+        return result.subject.parameters
+    return getattr(spec, "parameters", None)
 
 
 def list_seals(folder: Path = FOLDER) -> None:

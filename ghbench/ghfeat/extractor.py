@@ -68,6 +68,7 @@ class Ghfeat:
             metric=about.metric,
             citation=CITATION,
             aliases=layout.aliases,
+            parameters=about.parameters,
         )
 
     def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

@@ -65,9 +65,10 @@ class RidgeGhfeat(Ghfeat):
             domain="in-generator",
             image_digests=None,
         )
+        numbers = sum(level.dim for level in spec.levels)
         return replace(
             spec, name="ghfeat-ridge", weights_digest=digest_json(recipe), training=record, metric=None,
-            backend="numpy-float32",
+            backend="numpy-float32", parameters=(3 * self.size**2 + 1) * numbers,
         )  # fmt: skip
 
     def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

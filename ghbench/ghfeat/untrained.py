@@ -65,6 +65,7 @@ class UntrainedGhfeat:
             backend="torch-float32",
             citation=CITATION,
             aliases=about.config.layout.aliases,
+            parameters=about.parameters,
         )
 
     def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

@@ -54,6 +54,7 @@ class SubjectRecord(_Part):
     training: dict[str, Any]
     licence: str
     constant: bool = Field(default=False, description="one of the task's own reference rows")
+    parameters: int | None = Field(default=None, description="numbers that training sets, where somebody counted")
 
     @property
     def supervision(self) -> str:

@@ -143,6 +143,7 @@ class OwnModule:
             licence=licence,
             similarity=cast("Similarity", similarity),
             backend="torch-float32",
+            parameters=sum(weight.numel() for weight in module.parameters()),
         )
 
     @property

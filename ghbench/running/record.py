@@ -63,6 +63,7 @@ def subject_record(request: SubjectRequest, spec: SubjectSpec) -> SubjectRecord:
         training=training_record(spec),
         licence=spec.licence,
         constant=request.constant,
+        parameters=spec.parameters if isinstance(spec, ExtractorSpec) else None,
     )
 
 

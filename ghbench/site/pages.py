@@ -14,7 +14,7 @@ from ghbench.results.display import cell, short_number
 from ghbench.results.schema import MetricValue, Result
 from ghbench.tables.collect import name_of
 from ghbench.tables.names import without_levels
-from ghbench.tables.render import columns, explanation, mark, numbers, rank
+from ghbench.tables.render import columns, explanation, mark, numbers, parameters, rank
 from ghbench.tables.table import Row, Table
 
 LONGEST = 60
@@ -144,7 +144,8 @@ def command_of(task: str, result: Result | None = None) -> str:
 
 def head_of(table: Table) -> list[str]:
     """Names of the columns of a task's page after the system's."""
-    return ["rank", *columns(table, (*table.rows, *table.levels)), "numbers", "images/s", "memory", "remarks"]
+    cost = ["numbers", "parameters", "images/s", "memory"]
+    return ["rank", *columns(table, (*table.rows, *table.levels)), *cost, "remarks"]
 
 
 def lines_of(table: Table, rows: Sequence[Row]) -> list[Line]:
@@ -160,11 +161,12 @@ def lines_of(table: Table, rows: Sequence[Row]) -> list[Line]:
             value = None if metric is None else metric.value
             key = "" if value is None else repr(float(value))
             cells.append(Cell(cell(metric), key, drawn[place] if name == table.main.name else None))
-        timing = row.entry.result.timing
+        timing, learned = row.entry.result.timing, row.entry.result.subject.parameters
         speed = None if timing is None else timing.images_per_second
         memory = None if timing is None else timing.peak_memory_mb
         cells += [
             Cell(numbers(row), str(row.numbers or "")),
+            Cell(parameters(row), "" if learned is None else str(learned)),
             Cell("-" if speed is None else f"{speed:,.0f}", str(speed or "")),
             Cell("-" if memory is None else f"{memory:,.0f} MB", str(memory or "")),
             Cell(remarks := mark(row, table), remarks),

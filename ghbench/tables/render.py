@@ -83,6 +83,8 @@ def about(row: Row, table: Table, column: str) -> str:
     if column == "images/s":
         timing = row.entry.result.timing
         return f"{timing.images_per_second:,.0f}" if timing and timing.images_per_second else "-"
+    if column == "parameters":
+        return parameters(row)
     return numbers(row) if column == "numbers" else row.entry.result.subject.supervision
 
 
@@ -92,6 +94,14 @@ LEVELS_TITLE = "Not ranked: single levels, other levels and policies of a system
 def numbers(row: Row) -> str:
     """Numbers that the features of one image hold, as text."""
     return "-" if row.numbers is None else f"{row.numbers:,}"
+
+
+def parameters(row: Row) -> str:
+    """Numbers that training set, as text: `11.2 M`, `48 k`; a dash where nobody counted."""
+    count = row.entry.result.subject.parameters
+    if count is None or count < 1_000:
+        return "-" if count is None else str(count)
+    return f"{count / 1e6:,.1f} M" if count >= 1e6 else f"{count / 1e3:,.0f} k"
 
 
 def rank(row: Row) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Standing = Literal["better", "same", "worse", "floor"]
 _NAMED_REFERENCES = 4
 _SHOWN = 12
-_COLUMNS = ("numbers", "images/s", "supervision", "remarks")
+_COLUMNS = ("numbers", "parameters", "images/s", "supervision", "remarks")
 
 
 @dataclass(frozen=True, slots=True)

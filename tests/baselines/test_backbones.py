@@ -305,3 +305,20 @@ def test_timm_pools_as_it_is_told():
         assert extractors[how].spec().default_levels == (how,)
         np.testing.assert_allclose(extractors[how].extract(images)[how], expected, rtol=1e-3, atol=1e-4)
     assert len({extractor.spec().weights_digest for extractor in extractors.values()}) == 3
+
+
+def counted(module, head):
+    return sum(weight.numel() for name, weight in module.named_parameters() if not name.startswith(head))
+
+
+def test_an_untrained_trunk_has_as_many_parameters_as_it_says():
+    extractor = registry.build("extractor", "random-trunk")
+    assert extractor.spec().parameters == counted(extractor.build()[0], "fc")
+
+
+@pytest.mark.network
+@needs_network
+@pytest.mark.parametrize("name", ["mobilenet-v2", "efficientnet-lite0"])
+def test_backbones_have_as_many_parameters_as_they_say(name):
+    extractor = registry.build("extractor", name)
+    assert extractor.spec().parameters == counted(extractor.build()[0], "classifier")

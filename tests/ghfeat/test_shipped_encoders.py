@@ -36,6 +36,7 @@ def test_files_are_small_and_name_their_generator(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_unseen_images_and_their_codes_are_recovered(name):
     codec = Codec.load(name)
+    assert Ghfeat(name).spec().parameters == sum(weight.numel() for weight in codec.encoder.parameters())
     generator = codec.generator
     images = pictures_of_seeds(generator, UNSEEN, psi=0.7).transpose(0, 3, 1, 2)
     made = codec.decode(codec.encode(images))

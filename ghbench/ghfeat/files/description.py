@@ -40,6 +40,7 @@ class EncoderDescription:
         generator_digest: Digest of the generator's weights, None if it is unknown or the generator is in the file.
         standardised: Whether the file holds mean and standard deviation of the generator's codes.
         metric: In which its codes are compared; None: as they are.
+        parameters: Weights and biases of the encoder.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class EncoderDescription:
     generator_digest: str | None = None
     standardised: bool = False
     metric: OwnMetric | None = None
+    parameters: int | None = None
 
 
 def describe_encoder(path: Path) -> EncoderDescription:
@@ -88,7 +90,8 @@ def description_of(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
     if not isinstance(about, dict):
         raise DataError(f"{path} has an unreadable description", fix="get the weights again")
     config = EncoderConfig.from_json(architecture)
-    means = (array for name, array in checkpoint.tensors.items() if name.startswith(f"{NETWORK}/mean_"))
+    own = {name: array for name, array in checkpoint.tensors.items() if name.startswith(f"{NETWORK}/")}
+    means = (array for name, array in own.items() if name.startswith(f"{NETWORK}/mean_"))
     return EncoderDescription(
         path,
         config,
@@ -100,6 +103,7 @@ def description_of(path: Path, checkpoint: Checkpoint) -> EncoderDescription:
         generator_digest=_text(about.get("generator_digest")),
         standardised=any(bool(np.any(array)) for array in means),
         metric=read_metric(checkpoint.tensors, about, config.layout),
+        parameters=sum(array.size for name, array in own.items() if name.endswith((".weight", ".bias"))),
     )
 
 
