@@ -213,11 +213,13 @@ def _profile(
     chance = _number(_found(find, guessing, task)[0].metrics[0].value) if isinstance(guessing, str) else guessing
     drawn = scoring.main_draws(task, records, result.records_sha256, result.provenance.seed, result.digest)
     values = {(one.metric, one.level): one.value for one in result.metrics}
-    if metric.higher_is_better is None or not abs(chance - float(metric.higher_is_better)) > 0:
+    if metric.higher_is_better is None:
+        raise UsageError(f"neither more nor less of {metric.name} is better, so {task.name!r} has no scale for levels")
+    if not abs(chance - float(metric.higher_is_better)) > 0:
         raise UsageError(f"on these images of {task.name!r} who knows nothing is right; levels have no common scale")
 
     def scaled(values: Floats) -> Floats:
-        return normalised(values, chance, higher_is_better=bool(metric.higher_is_better))
+        return normalised(values, chance, higher_is_better=metric.higher_is_better is True)
 
     scores = scaled(np.array([_number(values[metric.name, level]) for level in levels]))
     draws = scaled(np.stack([drawn[metric.name, level] for level in levels], axis=1))

@@ -63,8 +63,7 @@ def _print(found: Comparison, *, as_json: bool) -> None:
         say(f"difference {found.values[0] - found.values[1]:+.4f}; the task states no uncertainty of {found.metric}")
         return
     if not math.isfinite(difference.low):
-        same = f"the same in every draw; {p_value_text(difference.p_value)}"
-        say(f"difference {difference.value:+.4f} over {found.unit}, {same}")
+        say(f"difference {difference.value:+.4f} over {found.unit}, no interval; {p_value_text(difference.p_value)}")
         return
     say(
         f"difference {difference.value:+.4f}, 95 % interval [{difference.low:+.4f}, {difference.high:+.4f}] "

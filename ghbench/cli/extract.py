@@ -24,7 +24,9 @@ def extract(
     align: Annotated[str | None, typer.Option(help="none, tight, ffhq, dlib-chip; default: as declared.")] = None,
     dtype: Annotated[Literal["float32", "float16", "int8"], typer.Option(help="Of the features.")] = "float32",
     limit: Annotated[int | None, typer.Option(min=1, help="First N images only.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that is there; with --into, make damaged shards again.")
+    ] = False,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     workers: Annotated[int | None, typer.Option(min=0, help="Decoding processes; default: as many as help.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
@@ -56,6 +58,6 @@ def extract(
         if out is not None:
             place, dims = str(out), extract_to_file(extractor, dataset, out, options, level=level, force=force)
         else:
-            place, dims = extract_elsewhere(extractor, dataset, str(into), options, level=level)
+            place, dims = extract_elsewhere(extractor, dataset, str(into), options, level=level, check=force)
     rows = len(dataset) if limit is None else min(limit, len(dataset))
     say(f"{place}: {rows:,} rows, {', '.join(f'{name} [{dim:,}]' for name, dim in dims.items())}")

@@ -11,7 +11,7 @@ import typer
 
 from ghbench.cli.completion import complete_tasks
 from ghbench.cli.first_run import command_for
-from ghbench.cli.terminal import print_json, say
+from ghbench.cli.terminal import complain, print_json, say
 from ghbench.errors import MissingError
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ def verify(
     unchecked = [f"{one.file} ({one.unchecked})" for one in found if one.unchecked]
     if unchecked:
         say(f"numbers only, the rest not compared: {'; '.join(unchecked)}")
+    if code == 1 and not published:
+        complain(
+            "what an older ghbench made: `ghbench run` with --overwrite scores it again, from features that are kept"
+        )
     sys.exit(code)
 
 

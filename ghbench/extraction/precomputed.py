@@ -41,7 +41,7 @@ def store_precomputed(
     checked = check_batch(extractor.precomputed(whole), spec, range(len(whole)))
     features = {level: values[rows] for level, values in checked.items()}
     with stored.writing():
-        for level in levels:
+        for level in [level for level in levels if not stored.is_ready(level)]:
             for start, end in stored.missing_rows(level):
                 stored.write_shard(level, start, np.asarray(features[level][start:end]))
             finish_level(stored, level, spec.name, dataset)

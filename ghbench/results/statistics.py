@@ -202,7 +202,7 @@ def significantly_better(
     Args:
         values: K point values.
         draws: K replicate arrays [B].
-        units: K numbers of units that were resampled; equal where draws are paired.
+        units: K numbers of units that a value rests on; a paired difference rests on the fewer.
         higher_is_better: Direction of the metric.
         paired: Whether the draws are the same for all systems; False for runs, which are each system's own.
         level: Family-wise error rate.
@@ -216,7 +216,7 @@ def significantly_better(
         return better
     pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
     differences = [
-        paired_difference(values[i], values[j], draws[i], draws[j], units[i])
+        paired_difference(values[i], values[j], draws[i], draws[j], min(units[i], units[j]))
         if paired
         else independent_difference(values[i], values[j], draws[i], draws[j], units[i], units[j])
         for i, j in pairs

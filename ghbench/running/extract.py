@@ -59,7 +59,7 @@ def extract_to_file(
 
 
 def extract_elsewhere(
-    extractor: object, dataset: Dataset, url: str, options: RunOptions, *, level: str | None
+    extractor: object, dataset: Dataset, url: str, options: RunOptions, *, level: str | None, check: bool = False
 ) -> tuple[str, dict[str, int]]:
     """Write the features of a dataset straight to a store elsewhere; nothing of them stays on this machine.
 
@@ -69,6 +69,7 @@ def extract_elsewhere(
         url: Of the store: a folder, or what fsspec knows.
         options: Alignment, limit, dtype and how to extract.
         level: Levels wanted, as in a spec string; None for what `extractor` says.
+        check: Whether what is there is compared with its digests first, and made again where it differs.
 
     Returns:
         Where they are, and the numbers of each level.
@@ -77,7 +78,7 @@ def extract_elsewhere(
         UsageError: A level or option does not exist, or there is no such place.
     """
     request, dataset = _asked(extractor, dataset, options)
-    levels, stored = features_elsewhere(request, dataset, options, url, level)
+    levels, stored = features_elsewhere(request, dataset, options, url, level, check=check)
     return f"{url.rstrip('/')}/{stored.key.folder}", {name: stored.width(name) for name in levels}
 
 

@@ -72,7 +72,7 @@ def stored_features(
 
 
 def features_elsewhere(
-    request: SubjectRequest, dataset: Dataset, options: RunOptions, url: str, level: str | None = None
+    request: SubjectRequest, dataset: Dataset, options: RunOptions, url: str, level: str | None = None, *, check: bool
 ) -> tuple[tuple[str, ...], RemoteFeatures]:
     """The same features, written straight to a store elsewhere.
 
@@ -82,6 +82,7 @@ def features_elsewhere(
         options: Alignment, dtype and extraction are used.
         url: Of the store, for instance `s3://bucket/features`.
         level: Levels wanted, as in a spec string; None for what the request says.
+        check: Whether what is there is compared with its digests first, and made again where it differs.
 
     Returns:
         The levels, and where they are, complete.
@@ -91,6 +92,8 @@ def features_elsewhere(
     """
     wanted = _Wanted(request, dataset, options, level)
     stored = RemoteStore(url).open(wanted.key, dataset.ids)
+    for name in wanted.levels if check else ():
+        stored.check(name)
     wanted.bring_into(stored)
     return wanted.levels, stored
 

@@ -193,7 +193,7 @@ def curves_of(rows: Iterable[tuple[Table, Row]]) -> list[Curve]:
             (100 * place / (len(values) - 1), 36 - 32 * (number - low) / reach, f"{value.level}: {cell(value)}")
             for place, (number, value) in enumerate(zip(numbers_of, values, strict=True))
         ]
-        better = "higher" if table.main.higher_is_better else "lower"
+        better = {True: "higher", False: "lower", None: "neither"}[table.main.higher_is_better]
         curves.append(Curve(table.task, table.main.name, better, short_number(low), short_number(high), points))
     return curves
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench import atomic
+from ghbench.digests import digest_bytes
 from ghbench.errors import DataError
 from ghbench.files import open_regular, read_as
 from ghbench.store import int8_shards
@@ -32,9 +33,36 @@ def shard_bytes(rows: NDArray[Any]) -> bytes:
     return content.getvalue()
 
 
-def rows_of(content: bytes) -> NDArray[Any]:
-    """Rows of a shard as numbers, from what `shard_bytes` made."""
-    return _as_features(np.load(io.BytesIO(content), allow_pickle=False))
+def checked_rows(content: bytes | None, shape: tuple[int, int], dtype: str, sha256: str) -> NDArray[Any] | None:
+    """Rows of a shard as numbers, from what `shard_bytes` made; None unless it is the shard that is meant.
+
+    Args:
+        content: Of its file, None where there is none.
+        shape: As it is stored, see `stored_shape`.
+        dtype: As it is stored.
+        sha256: Its digest.
+    """
+    if content is None or digest_bytes(content) != sha256:
+        return None
+    try:
+        stored = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError, OSError):
+        return None
+    rows = _as_features(stored) if stored.shape == shape and stored.dtype == dtype else None
+    return rows if rows is not None and np.isfinite(rows).all() else None
+
+
+def stored_shape(rows: int, dim: int, dtype: str, shards: int = 1) -> tuple[int, int]:
+    """Shape of rows as they are stored, in so many shards."""
+    return rows + shards * _scale_rows(dtype), dim
+
+
+def file_bytes(rows: int, dim: int, dtype: str, shards: int = 1) -> int:
+    """Size of a file of rows, a shard or several merged."""
+    shape, header = stored_shape(rows, dim, dtype, shards), io.BytesIO()
+    about = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, about)
+    return header.tell() + int(np.prod(shape)) * np.dtype(dtype).itemsize
 
 
 def shard_digest(rows: NDArray[Any]) -> str:

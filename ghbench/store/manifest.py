@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -33,7 +34,8 @@ class KeyManifest(_Part):
     @classmethod
     def _has_a_digest(cls, key: dict[str, Any]) -> dict[str, Any]:
         digest_json(key)  # NaN and numbers of thousands of digits have none: a ValueError
-        return key
+        found: dict[str, Any] = json.loads(json.dumps(key))  # as it is read back, with lists for tuples
+        return found
 
 
 class ShardEntry(_Part):

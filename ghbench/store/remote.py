@@ -58,7 +58,7 @@ def push(store: FeatureStore, url: str, chosen: Chosen) -> Iterator[Copied]:
         UserError: It cannot be written to.
         DataError: A level here is damaged, or a key there is of other images or other shards.
     """
-    with reached(url) as (system, root):
+    with reached(url, "what was copied is kept") as (system, root):
         for folder in store.folders():
             content = (folder / MANIFEST).read_bytes()
             key = key_manifest(folder.name, content)
@@ -66,7 +66,7 @@ def push(store: FeatureStore, url: str, chosen: Chosen) -> Iterator[Copied]:
                 continue
             there = f"{root}/{folder.name}"
             known = content_of(system, f"{there}/{MANIFEST}")
-            check_same_key(folder, there, None if known is None else key_manifest(folder.name, known), key)
+            check_same_key(folder, there, key_manifest(folder.name, known), key)
             for path in sorted(folder.glob(f"*/{LEVEL}")):
                 if is_level_name(path.parent.name):
                     copied = _push_level(system, path, f"{there}/{path.parent.name}", key)
@@ -90,9 +90,10 @@ def pull(store: FeatureStore, url: str, chosen: Chosen) -> Iterator[Copied]:
         MissingError: There is nothing at the URL.
         UsageError: fsspec does not know such a URL, or lacks a package for it.
         UserError: It cannot be read.
-        DataError: Something there is damaged, or is not what its name says; what came before it is kept.
+        DataError: Something there is damaged, or is not what its name says; whole levels beside it are copied.
     """
-    with reached(url) as (system, root):
+    damaged: list[DataError] = []
+    with reached(url, "what was copied is kept") as (system, root):
         found = sorted(system.glob(f"{root}/*/{MANIFEST}"))
         if not found and not system.exists(root):
             raise MissingError(f"there is nothing at {url}", fix=f"ghbench cache push {url}")
@@ -104,9 +105,15 @@ def pull(store: FeatureStore, url: str, chosen: Chosen) -> Iterator[Copied]:
                 raise DataError(f"{there} is not the folder of the key that its {MANIFEST} names")
             if chosen(FeatureKey(**key.key)):
                 for level in sorted(system.glob(f"{there}/*/{LEVEL}")):
-                    copied = _pull_level(store.root / name, system, level.rpartition("/")[0], key)
+                    try:
+                        copied = _pull_level(store.root / name, system, level.rpartition("/")[0], key)
+                    except DataError as error:
+                        damaged.append(error)
+                        continue
                     if copied is not None:
                         yield copied
+        if damaged:
+            raise DataError("\n".join(error.message for error in damaged), fix=damaged[0].fix)
 
 
 def _push_level(system: Any, path: Path, there: str, key: KeyManifest) -> Copied | None:
@@ -158,7 +165,10 @@ def _pull_level(folder: Path, system: Any, there: str, key: KeyManifest) -> Copi
                     system.get_file(f"{there}/{name}", str(place / name))
                     size += (place / name).stat().st_size
             if not all(level_files.is_intact(place, number, note) for number in note.shards):
-                raise DataError(f"{there} is damaged: its rows do not have the digests that it names")
+                raise DataError(
+                    f"{there} is damaged: its rows do not have the digests that it names",
+                    fix="make it again: ghbench extract --into, with --force",
+                )
             level_files.merge(place, note)
             (place / LEVEL).write_bytes(content)
     return Copied(folder.name, note.level, size)

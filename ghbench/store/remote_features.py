@@ -6,32 +6,35 @@
       stage4/shard-00000.json   written after its shard, with the digest
       stage4/level.json         once all shards are there, instead of their notes
 
-Object stores know no locks, and need none here: every shard has one place, and whoever writes it writes the same bytes.
+Object stores know no locks. So a shard has one place, nobody writes one that is there, and what a level's manifest or a
+note says of a shard counts as long as the file has its size; digests are checked before a level becomes complete.
 `ghbench cache pull` brings complete levels into the store of a machine that evaluates them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from ghbench.digests import digest_bytes, digest_lines
+from ghbench.digests import digest_lines
 from ghbench.errors import DataError
 from ghbench.store import level_files
-from ghbench.store.elsewhere import check_same_key, content_of, key_manifest, reached
+from ghbench.store.elsewhere import absolute, check_same_key, content_of, key_manifest, level_manifest_of, put, reached
 from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import KeyManifest, LevelManifest, ShardEntry
 from ghbench.store.shards import (
     LEVEL,
     MANIFEST,
     ShardNote,
+    check_level_name,
     check_width,
     encoded_shard,
     fits,
@@ -61,19 +64,19 @@ class RemoteStore:
             UsageError: There is no such place.
             DataError: What lies there is of other images.
         """
+        url = absolute(self.url)
         wanted = KeyManifest(
             key=key.parts(),
             rows=len(row_ids),
             row_ids_digest=digest_lines(row_ids),
             shard_rows=shard_rows or usual_shard_rows(len(row_ids)),
         )
-        with reached(self.url, KEPT) as (system, root):
-            content = content_of(system, f"{root}/{key.folder}/{MANIFEST}")
-        known = None if content is None else key_manifest(key.folder, content)
+        with reached(url) as (system, root):
+            known = key_manifest(key.folder, content_of(system, f"{root}/{key.folder}/{MANIFEST}"))
         if known is not None:
             wanted = wanted.model_copy(update={"shard_rows": known.shard_rows})
-            check_same_key("the dataset", f"{self.url}/{key.folder}", known, wanted)
-        return RemoteFeatures(self.url, key, wanted)
+            check_same_key("the dataset", f"{url}/{key.folder}", known, wanted)
+        return RemoteFeatures(url, key, wanted)
 
 
 @dataclass(frozen=True)
@@ -90,26 +93,32 @@ class RemoteFeatures:
     key: FeatureKey
     manifest: KeyManifest
     everywhere: ClassVar[bool] = True
+    _widths: dict[str, int] = field(default_factory=dict, compare=False)
+    """Numbers a row of levels that were there when they were last looked for."""
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Name the key there; others may write at the same time."""
         with reached(self.url, KEPT) as (system, root):
-            system.makedirs(f"{root}/{self.key.folder}", exist_ok=True)
-            system.pipe_file(f"{root}/{self.key.folder}/{MANIFEST}", _as_json(self.manifest))
+            if not self._is_named(system, root):
+                put(system, f"{root}/{self.key.folder}/{MANIFEST}", _as_json(self.manifest))
         yield
 
     def is_ready(self, level: str) -> bool:
-        """Whether a level is complete; its bytes are checked where they are pulled."""
-        return self._complete(level) is not None
+        """Whether a level is complete; digests are checked where it is pulled."""
+        with reached(self.url, KEPT) as (system, root):
+            if not self._is_named(system, root):
+                return False
+            note = self._found(system, root, level)
+        return note.state == "complete" and fits(note, self.manifest)
 
     def missing_rows(self, level: str) -> list[tuple[int, int]]:
         """Row ranges of shards that are not there."""
-        there = (self._complete(level) or self._partial(level)).shards
-        return [rows for number, rows in enumerate(self._ranges()) if number not in there]
+        shards = self._look(level).shards
+        return [rows for number, rows in enumerate(self._ranges()) if number not in shards]
 
     def write_shard(self, level: str, start: int, rows: NDArray[Any], note: ShardNote | None = None) -> None:
-        """Write one shard, and then the note that it is there; any machine may do so.
+        """Write one shard that is not there, and then the note that it is; any machine may do so.
 
         Args:
             level: Level name.
@@ -119,16 +128,21 @@ class RemoteFeatures:
 
         Raises:
             DataError: The level's name is not a valid folder name, or the rows are not a shard.
-            FeatureError: A number is NaN or Inf, or too large for the storage dtype.
+            FeatureError: A number is NaN or Inf, or too large for the storage dtype; or the level has other widths.
             UserError: It cannot be written; the shards so far are kept.
         """
+        if level in self._widths:
+            check_width(self.key, level, self._widths[level], rows.shape[1])
         number, content, entry = encoded_shard(self.key, self._ranges(), level, start, rows, note)
         written = level_manifest(self.key, level, (self.manifest.rows, rows.shape[1]), {number: entry})
         with reached(self.url, KEPT) as (system, root):
             there = self._place(root, level)
-            system.makedirs(there, exist_ok=True)
-            system.pipe_file(f"{there}/{_shard(number)}", content)
-            system.pipe_file(f"{there}/{_note(number)}", _as_json(written))
+            whole = level_manifest_of(level, content_of(system, f"{there}/{LEVEL}"))
+            said = [one for one in (whole, self._notes(system, there, level, [number]).get(number)) if one is not None]
+            if any(number in one.shards and self._is_there(one, number, _sizes(system, there)) for one in said):
+                return  # somebody was faster
+            put(system, f"{there}/{_shard(number)}", content)
+            put(system, f"{there}/{_note(number)}", _as_json(written))
 
     def read(self, level: str) -> RemoteRows:
         """All rows of a level whose shards are there, fetched and checked as they are asked for.
@@ -136,25 +150,41 @@ class RemoteFeatures:
         Raises:
             DataError: Shards are missing.
         """
-        note = self._complete(level) or self._partial(level)
+        note = self._look(level)
         if len(note.shards) < len(self._ranges()):
             raise DataError(f"level {level!r} of {self.key.folder} is not complete", fix="run the command again")
         return RemoteRows(self, note)
 
+    def check(self, level: str) -> int:
+        """Compare all shards of a level with their digests, forget those that differ, and return how many did."""
+        note, damaged = self._look(level), 0
+        for number in sorted(note.shards):
+            try:
+                self.shard(note, number)
+            except DataError:
+                damaged += 1
+        return damaged
+
     def shard(self, note: LevelManifest, number: int) -> NDArray[Any]:
         """The rows of one shard, as numbers.
+
+        Args:
+            note: What `read` found of the level.
+            number: Of the shard.
 
         Raises:
             DataError: It is not what its note says; it counts as missing from now on.
         """
+        entry, dim = note.shards[number], note.shape[1]
+        shape = level_files.stored_shape(entry.rows[1] - entry.rows[0], dim, note.dtype)
         with reached(self.url, KEPT) as (system, root):
             there = self._place(root, note.level)
-            content = system.cat_file(f"{there}/{_shard(number)}")
-            rows = level_files.rows_of(content) if digest_bytes(content) == note.shards[number].sha256 else None
-            if rows is None or rows.shape != (np.ptp(note.shards[number].rows), note.shape[1]):
-                for name in (LEVEL, _note(number)):
-                    if system.exists(f"{there}/{name}"):
-                        system.rm_file(f"{there}/{name}")
+            content = content_of(system, f"{there}/{_shard(number)}")
+            if content is None:
+                content = _part_of_whole(system, f"{there}/{level_files.WHOLE}", note, number, shape)
+            rows = level_files.checked_rows(content, shape, note.dtype, entry.sha256)
+            if rows is None:
+                self._forget(system, there, note.level, number)
                 raise DataError(f"{there}/{_shard(number)} is damaged", fix="run the command again")
         return rows
 
@@ -168,55 +198,85 @@ class RemoteFeatures:
         with reached(self.url, KEPT) as (system, root):
             there = self._place(root, level)
             whole = note.model_copy(update={"state": "complete", "warnings": list(warnings)})
-            system.pipe_file(f"{there}/{LEVEL}", _as_json(whole))
+            put(system, f"{there}/{LEVEL}", _as_json(whole))
             for number in note.shards:
-                if system.exists(f"{there}/{_note(number)}"):
-                    system.rm_file(f"{there}/{_note(number)}")
+                _remove(system, f"{there}/{_note(number)}")
 
     def discard(self, level: str) -> None:
         """Delete a level with unusable features."""
-        with reached(self.url, KEPT) as (system, root):
+        with reached(self.url, KEPT) as (system, root), suppress(FileNotFoundError):
             system.rm(self._place(root, level), recursive=True)
+        self._widths.pop(level, None)
 
     def width(self, level: str) -> int:
         """Numbers a row of a complete level."""
-        return self.read(level).note.shape[1]
+        return self._look(level).shape[1]
 
     def _ranges(self) -> list[tuple[int, int]]:
         return shard_ranges(self.manifest.rows, self.manifest.shard_rows)
 
     def _place(self, root: str, level: str) -> str:
+        check_level_name(level)
         return f"{root}/{self.key.folder}/{level}"
 
-    def _complete(self, level: str) -> LevelManifest | None:
-        """The manifest of a level that is complete, and all of whose files are there."""
-        with reached(self.url, KEPT) as (system, root):
-            content = content_of(system, f"{self._place(root, level)}/{LEVEL}")
-            note = None if content is None else _level(content)
-            if note is None or note.state != "complete" or not fits(note, self.manifest):
-                return None
-            files = _files(system, self._place(root, level))
-            whole = level_files.WHOLE in files or all(_shard(number) in files for number in note.shards)
-            return note if whole else None
+    def _is_named(self, system: Any, root: str) -> bool:
+        content = content_of(system, f"{root}/{self.key.folder}/{MANIFEST}")
+        return key_manifest(self.key.folder, content) == self.manifest
 
-    def _partial(self, level: str) -> LevelManifest:
-        """What the notes of single shards say together."""
+    def _look(self, level: str) -> LevelManifest:
+        with reached(self.url, KEPT) as (system, root):
+            return self._found(system, root, level)
+
+    def _found(self, system: Any, root: str, level: str) -> LevelManifest:
+        """What is there of a level, by its manifest and by notes of shards; `complete` if the former says so of all."""
+        there, ranges = self._place(root, level), dict(enumerate(self._ranges()))
+        sizes = _sizes(system, there)
+        whole = level_manifest_of(level, content_of(system, f"{there}/{LEVEL}")) if LEVEL in sizes else None
+        notes = self._notes(system, there, level, [number for number in ranges if _note(number) in sizes])
+        listed = dict.fromkeys(whole.shards, whole) | notes if whole is not None else notes
+        if sizes and whole is None and not notes:
+            # Between the two looks somebody may have made a manifest of all notes.
+            whole = level_manifest_of(level, content_of(system, f"{there}/{LEVEL}"))
+            listed = {} if whole is None else dict.fromkeys(whole.shards, whole)
         shards: dict[int, ShardEntry] = {}
         width = 0
-        with reached(self.url, KEPT) as (system, root):
-            there = self._place(root, level)
-            files = _files(system, there)
-            ranges = dict(enumerate(self._ranges()))
-            present = [number for number in ranges if {_shard(number), _note(number)} <= files]
-            found = system.cat([f"{there}/{_note(number)}" for number in present]) if present else {}
-        for content in found.values():
-            note = _level(content)
-            if note is None or (note.shape[0], note.dtype) != (self.manifest.rows, self.key.dtype):
-                continue
-            width = width or note.shape[1]
-            check_width(self.key, level, width, note.shape[1])
-            shards |= {number: entry for number, entry in note.shards.items() if entry.rows == ranges.get(number)}
-        return level_manifest(self.key, level, (self.manifest.rows, width), dict(sorted(shards.items())))
+        for number, note in sorted(listed.items()):
+            if ranges.get(number) == note.shards[number].rows and self._is_there(note, number, sizes):
+                width = width or note.shape[1]
+                check_width(self.key, level, width, note.shape[1])
+                shards[number] = note.shards[number]
+        if width:
+            self._widths[level] = width
+        state = whole.state if whole is not None and len(shards) == len(ranges) else "partial"
+        warnings = [] if whole is None else whole.warnings
+        return level_manifest(self.key, level, (self.manifest.rows, width), shards, state=state, warnings=warnings)
+
+    def _notes(self, system: Any, there: str, level: str, numbers: Sequence[int]) -> dict[int, LevelManifest]:
+        """Notes of single shards, less those that are cut short or were removed meanwhile."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            contents = pool.map(lambda number: content_of(system, f"{there}/{_note(number)}"), numbers)
+            notes = {number: level_manifest_of(level, one) for number, one in zip(numbers, contents, strict=True)}
+        return {number: note for number, note in notes.items() if note is not None and number in note.shards}
+
+    def _is_there(self, note: LevelManifest, number: int, sizes: Mapping[str, int]) -> bool:
+        """Whether a shard that is named has a file of its size, or lies in that of all rows."""
+        if (note.shape[0], note.dtype) != (self.manifest.rows, self.key.dtype):
+            return False
+        first, end = note.shards[number].rows
+        if _shard(number) in sizes:
+            return sizes[_shard(number)] == level_files.file_bytes(end - first, note.shape[1], note.dtype)
+        shards = len(self._ranges())
+        return sizes.get(level_files.WHOLE) == level_files.file_bytes(note.shape[0], note.shape[1], note.dtype, shards)
+
+    def _forget(self, system: Any, there: str, level: str, number: int) -> None:
+        """Take a shard out of the level's manifest, and its note away."""
+        whole = level_manifest_of(level, content_of(system, f"{there}/{LEVEL}"))
+        if whole is not None and number in whole.shards:
+            shards = {other: entry for other, entry in whole.shards.items() if other != number}
+            partial = whole.model_copy(update={"shards": shards, "state": "partial"})
+            put(system, f"{there}/{LEVEL}", _as_json(partial))
+        _remove(system, f"{there}/{_note(number)}")
+        _remove(system, f"{there}/{_shard(number)}")
 
 
 @dataclass(frozen=True)
@@ -248,6 +308,27 @@ class RemoteRows:
         return np.concatenate(parts)
 
 
+_AT_ONCE = 16
+"""Notes that are fetched together."""
+
+
+def _part_of_whole(system: Any, path: str, note: LevelManifest, number: int, shape: tuple[int, int]) -> bytes | None:
+    """A shard out of the file of all rows, as the file that it would be alone; None where there is none."""
+    try:
+        head = io.BytesIO(system.cat_file(path, 0, 4096))
+        np.lib.format.read_magic(head)
+        np.lib.format.read_array_header_1_0(head)
+        row = shape[1] * np.dtype(note.dtype).itemsize
+        more = shape[0] - (note.shards[number].rows[1] - note.shards[number].rows[0])
+        begin = head.tell() + (note.shards[number].rows[0] + number * more) * row
+        content = system.cat_file(path, begin, begin + shape[0] * row)
+    except (FileNotFoundError, ValueError):
+        return None
+    if len(content) != shape[0] * row:
+        return None
+    return level_files.shard_bytes(np.frombuffer(content, note.dtype).reshape(shape))
+
+
 def _shard(number: int) -> str:
     return level_files.shard_path(Path(), number).name
 
@@ -256,20 +337,20 @@ def _note(number: int) -> str:
     return f"shard-{number:05d}.json"
 
 
-def _files(system: Any, folder: str) -> set[str]:
-    """Names in a folder, as they are now and not as they were last listed."""
+def _sizes(system: Any, folder: str) -> dict[str, int]:
+    """Sizes of files in a folder by name, as they are now and not as they were last listed."""
     system.invalidate_cache()
     try:
-        return {path.rpartition("/")[2] for path in system.ls(folder, detail=False)}
+        found = system.ls(folder, detail=True)
     except FileNotFoundError:
-        return set()
+        return {}
+    return {str(one["name"]).rpartition("/")[2]: int(one["size"] or 0) for one in found if one["type"] == "file"}
 
 
-def _level(content: bytes) -> LevelManifest | None:
-    try:
-        return LevelManifest.model_validate_json(content)
-    except ValidationError:
-        return None
+def _remove(system: Any, path: str) -> None:
+    """Remove a file that somebody else may have removed."""
+    with suppress(FileNotFoundError):
+        system.rm_file(path)
 
 
 def _as_json(found: KeyManifest | LevelManifest) -> bytes:

@@ -56,6 +56,13 @@ def is_level_name(name: str) -> bool:
     return _LEVEL_NAME.fullmatch(name) is not None and name not in TAKEN
 
 
+def check_level_name(name: str) -> None:
+    """Raise DataError where a level may not be called so."""
+    if not is_level_name(name):
+        taken = ", ".join(sorted(TAKEN))
+        raise DataError(f"invalid level name {name!r}; expected letters, digits and . _ + -, and none of {taken}")
+
+
 def fits(note: LevelManifest, key: KeyManifest) -> bool:
     """Whether a level's shards hold all rows of its key, once each, and are stored as it says."""
     ranges = dict(enumerate(shard_ranges(key.rows, key.shard_rows)))
@@ -80,9 +87,7 @@ def encoded_shard(
         DataError: The level's name is not a valid folder name, or the rows are not a shard.
         FeatureError: A number is NaN or Inf, or too large for the storage dtype.
     """
-    if not is_level_name(level):
-        taken = ", ".join(sorted(TAKEN))
-        raise DataError(f"invalid level name {level!r}; expected letters, digits and . _ + -, and none of {taken}")
+    check_level_name(level)
     span = (start, start + len(rows))
     if span not in ranges:
         raise DataError(f"rows {start} to {span[1] - 1} are not a shard of {key.folder}")

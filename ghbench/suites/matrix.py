@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.digests import digest_json
+from ghbench.errors import UsageError
 from ghbench.results import files, scoring
 from ghbench.results.schema import Failure, Result
 from ghbench.results.statistics import DRAWS
@@ -116,7 +117,13 @@ def matrix_of(
         outcomes: By subject and task name.
         unfit: Why a subject cannot stand in a task.
         options: How they were run.
+
+    Raises:
+        UsageError: Ranks are asked for of numbers that have no direction.
     """
+    plain = [task.name for task in tasks if task.metrics[0].higher_is_better is None]
+    if suite.aggregate == "mean-rank" and plain:
+        raise UsageError(f"aggregate: mean-rank has nothing to rank in {', '.join(plain)}", fix="leave it out")
     found: dict[str, dict[str, Cell]] = {}
     draws: dict[tuple[str, str], Floats] = {}
     for subject in rows:

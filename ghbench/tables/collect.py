@@ -127,7 +127,7 @@ class Settings:
     Args:
         seed: Of evaluation.
         dtype: Of stored features.
-        align: The alignment that was asked for; None: what each system declares.
+        align: The alignment of all systems; None: each has its own.
     """
 
     seed: int = 0
@@ -135,29 +135,33 @@ class Settings:
     align: str | None = None
 
     @classmethod
-    def of(cls, result: Result) -> Settings:
-        """Those that a result was made under."""
-        own = None if align(result) == usual_align(result) else align(result)
-        return cls(result.provenance.seed, result.features.dtype if result.features else "float32", own)
-
-    @classmethod
     def common(cls, entries: Sequence[Entry]) -> Settings:
         """Those under which reference rows count among some results: the usual ones, unless all share others."""
-        with_features = [entry for entry in entries if entry.result.features is not None]
-        found = {cls.of(entry.result) for entry in with_features or entries}
-        return found.pop() if len(found) == 1 else cls()
+        results = [entry.result for entry in entries]
+        results = [result for result in results if result.features is not None] or results
+        made = {(one.provenance.seed, one.features.dtype if one.features else "float32") for one in results}
+        aligned = {align(result) for result in results}
+        own = all(align(result) == usual_align(result) for result in results)
+        if len(made) != 1 or (not own and len(aligned) != 1):
+            return cls()
+        return cls(*made.pop(), None if own else aligned.pop())
+
+    def are_those_of(self, result: Result) -> bool:
+        """Whether a result was made under them; a task's constants know the seed alone."""
+        if result.features is None:
+            return result.provenance.seed == self.seed
+        wanted = usual_align(result) if self.align is None else self.align
+        return (result.provenance.seed, result.features.dtype, align(result)) == (self.seed, self.dtype, wanted)
 
 
 def reference_of(task: Task, entry: Entry, like: Settings) -> Reference | None:
     """The reference row that a result is, run under these settings as the task names it."""
     result = entry.result
-    made = Settings.of(result)
-    usual = made.seed == like.seed if result.features is None else made == like
     # An object of the user's may have any name, and comes from no package; our own tasks mean our own plugins.
     package = result.subject.package
     ours = result.subject.constant or (package == OURS if is_ours(task) else bool(package))
     named = (row for row in task.references if row.name == name_of(result))
-    return next(named, None) if usual and ours else None
+    return next(named, None) if like.are_those_of(result) and ours else None
 
 
 def is_ours(task: object) -> bool:

@@ -85,7 +85,7 @@ def compare(
         if (metric, level) in found:
             draws.append(found[metric, level])
         units = scoring.units_of(loaded, records)
-        if units is not None:
+        if units is not None and (metric, level) in found:
             counts.append(scoring.units_behind(loaded, records, metric, level))
             unit = f"{min(counts):,} {units.kind}"
             which.add(units.digest)

@@ -29,8 +29,7 @@ def latex(table: Table) -> str:
     Needs `\usepackage{booktabs}` and, for names beyond ASCII, a Unicode engine or `\usepackage[T1]{fontenc}`.
     """
     rows, names = table.rows, render.columns(table, table.rows)
-    beside = table.beside("numbers", "supervision")
-    counted, extra = beside[: "numbers" in beside], beside["numbers" in beside :]
+    counted, extra = table.beside("numbers", "supervision")
     head = ["rank", table.called, *counted, *names, *extra]
     arrows = {True: r" $\uparrow$", False: r" $\downarrow$", None: ""}
     better = {metric.name: arrows[metric.higher_is_better] for metric in table.metrics}
@@ -70,7 +69,8 @@ def frame(table: Table) -> pd.DataFrame:
 
 def _html_rows(table: Table, rows: Sequence[Row], *, ranked: bool) -> str:
     names = render.columns(table, rows)
-    extra = table.beside("numbers", "supervision", "remarks")
+    counted, others = table.beside("numbers", "supervision", "remarks")
+    extra = [*counted, *others]
     head = [*(["rank"] if ranked else []), table.called, *names, *extra]
     lines = ["<table>", f"<thead><tr>{''.join(f'<th>{_html(name)}</th>' for name in head)}</tr></thead>", "<tbody>"]
     for row in rows:

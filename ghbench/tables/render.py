@@ -63,8 +63,7 @@ def markdown(table: Table) -> str:
 
 
 def _markdown_rows(table: Table, rows: Sequence[Row], *, ranked: bool) -> str:
-    names, beside = columns(table, rows), table.beside("numbers", "supervision", "remarks")
-    counted, extra = beside[: "numbers" in beside], beside["numbers" in beside :]
+    names, (counted, extra) = columns(table, rows), table.beside("numbers", "supervision", "remarks")
     head = [*(["rank"] if ranked else []), table.called, *counted, *map(_escape, names), *extra]
     rule = [*(["---:"] if ranked else []), "---", *["---:"] * len(counted), *["---"] * (len(names) + len(extra))]
     lines = [f"| {' | '.join(head)} |", f"|{'|'.join(rule)}|"]
@@ -151,8 +150,7 @@ def values(table: Table) -> tuple[list[str], list[list[object]]]:
     """Names of columns, and unrounded values of ranked rows and levels: what CSV and data frames hold."""
     names = columns(table, (*table.rows, *table.levels))
     parts = ("", "_low", "_high", "_standard_error")
-    beside = table.beside("numbers", "supervision", "remarks")
-    counted, extra = beside[: "numbers" in beside], beside["numbers" in beside :]
+    counted, extra = table.beside("numbers", "supervision", "remarks")
     head = ["rank", table.called, *counted, *(name + part for name in names for part in parts)]
     head += ["published", "digest", *extra]
     rows: list[list[object]] = []

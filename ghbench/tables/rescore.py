@@ -94,7 +94,7 @@ def protocol_differences(result: Result, task: Task) -> list[str]:
     Raises:
         MissingError: The protocol depends on images that are not on this machine.
     """
-    if task.version != result.task.version:
+    if task.version != result.task.version or at_any_path(task.name) != at_any_path(result.task.name):
         return []  # said once, by `differences`
     now = task_record(task)
     metrics = {"metrics": (result.task.metrics, now.metrics)}

@@ -121,9 +121,11 @@ class Table:
         """Whether a column was asked for."""
         return self.chosen is None or column in self.chosen
 
-    def beside(self, *usual: str) -> list[str]:
-        """Columns beside rank, name and metrics: a format's usual ones, or those that were asked for."""
-        return list(usual) if self.chosen is None else [name for name in _COLUMNS if name in self.chosen]
+    def beside(self, *usual: str) -> tuple[list[str], list[str]]:
+        """Columns before the metrics and behind them: a format's usual ones, or those that were asked for."""
+        wanted = usual if self.chosen is None else self.chosen
+        before, after = [name for name in wanted if name == "numbers"], [name for name in _COLUMNS if name != "numbers"]
+        return before, [name for name in after if name in wanted]
 
     def with_columns(self, names: Sequence[str]) -> Table:
         """The same table with these columns beside rank and name.

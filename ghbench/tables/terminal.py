@@ -54,8 +54,8 @@ def _print_rows(
     Long names are shortened first; then columns go, from the right, until only rank, name and main metric stand.
     """
     names = columns(table, rows)
-    beside = [name for name in table.beside("numbers", "images/s") if name != "remarks"]  # which are notes below
-    shown = [*beside[: "numbers" in beside], *names, *beside["numbers" in beside :]]
+    before, after = table.beside("numbers", "images/s")
+    shown = [*before, *names, *(name for name in after if name != "remarks")]  # which are notes below
     kept = list(shown)
     optional = [name for name in ("images/s", "supervision", "parameters", "numbers") if name in kept]
     can_go: list[str] = [*optional[:1], *reversed(names[1:]), *optional[1:]]
@@ -99,7 +99,7 @@ def _rich_table(
     for name in kept:
         shown.add_column(escape(one_line(name)), justify="right" if name in _RIGHT else "left", no_wrap=True)
     for row, name, marked in zip(rows, called, marks, strict=True):
-        values = [about(row, table, name) if name in _BESIDE else cell(row.metric(name)) for name in kept]
+        values = [about(row, table, one) if one in _BESIDE else cell(row.metric(one)) for one in kept]
         shown.add_row(*map(escape, [*([rank(row)] if ranked else []), f"{name}{marked}", *values]))
     return shown
 

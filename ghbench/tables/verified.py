@@ -89,8 +89,9 @@ def verify(paths: Sequence[Path], task: Task | None = None, *, images: bool = Fa
         found = check(Entry(result, path, published=False), own, images=images)
         yield Verified(file, subject, found.differences, found.unchecked)
     for root in {folder.parent: None for folder in there}:
-        whole = set(results_below([root])) <= set(paths)
-        for name, listed in (published_seals(root) or {}).items():
+        seals = published_seals(root)
+        whole = bool(seals) and set(results_below([root])) <= set(paths)
+        for name, listed in (seals or {}).items():
             folder = root / files.task_folder(name)
             if not (whole or (folder in there and _whole(folder, paths))):
                 continue  # only some of its results were asked for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 
@@ -32,6 +33,14 @@ def opened(url, dataset, dtype="float32", shard_rows=8):
 
 def pulled(url, folder):
     return list(remote.pull(FeatureStore(folder / "store"), url, lambda key: True))
+
+
+def flip(url, name):
+    """Change the last byte of a file."""
+    system, root = fsspec.core.url_to_fs(url)
+    (path,) = system.glob(f"{root}/*/low/{name}")
+    content = system.cat_file(path)
+    system.pipe_file(path, content[:-1] + bytes([content[-1] ^ 1]))
 
 
 def change(url, name, content):
@@ -92,32 +101,60 @@ def test_shards_of_another_shard_size_keep_it(url, dataset):
 def test_a_damaged_shard_is_found_before_the_level_is_whole(url, tmp_path, dataset):
     with pytest.raises(KeyboardInterrupt):
         run(Stops(), dataset, opened(url, dataset))
-    change(url, "shard-00000.npy", b"something else")
+    flip(url, "shard-00000.npy")
     with pytest.raises(DataError, match=r"shard-00000\.npy is damaged"):
         run(Encoder(), dataset, opened(url, dataset))
-    run(Encoder(), dataset, opened(url, dataset))
+    assert run(Encoder(), dataset, opened(url, dataset)) == 8
     assert len(pulled(url, tmp_path / "theirs")) == 2
 
 
-def test_a_file_that_is_gone_makes_the_level_incomplete(url, dataset):
+@pytest.mark.parametrize("content", [None, b"cut short"])
+def test_a_file_of_a_whole_level_that_is_gone_or_cut_short_is_made_again_alone(url, tmp_path, dataset, content):
     run(Encoder(), dataset, opened(url, dataset))
-    change(url, "shard-00003.npy", None)
+    change(url, "shard-00003.npy", content)
     stored = opened(url, dataset)
     assert not stored.is_ready("low")
-    assert run(Encoder(), dataset, stored) > 0
-    assert stored.is_ready("low")
+    assert stored.is_ready("high")
+    assert run(Encoder(), dataset, stored) == 8
+    assert len(pulled(url, tmp_path / "theirs")) == 2
 
 
-def test_two_that_write_at_once_make_one_level(url, tmp_path, dataset):
+def test_a_whole_level_that_differs_from_its_digests_is_made_again_when_it_is_checked(url, tmp_path, dataset):
+    run(Encoder(), dataset, opened(url, dataset))
+    flip(url, "shard-00003.npy")
+    with pytest.raises(DataError, match="is damaged"):
+        pulled(url, tmp_path / "theirs")
+    assert [path.name for path in (tmp_path / "theirs").rglob("level.json")] == ["level.json"], "the other one came"
+    stored = opened(url, dataset)
+    assert (stored.check("low"), stored.check("high")) == (1, 0)
+    assert run(Encoder(), dataset, stored) == 8
+    assert len(pulled(url, tmp_path / "theirs")) == 1
+
+
+def test_what_was_pushed_is_there_and_can_be_checked_and_completed(url, tmp_path, dataset):
+    local = open_features(tmp_path / "local", dataset)
+    run(Encoder(), dataset, local, ["low"])
+    list(remote.push(FeatureStore(local.folder.parent), url, lambda key: True))
+    stored = opened(url, dataset)
+    assert (stored.is_ready("low"), stored.check("low")) == (True, 0)
+    assert run(Encoder(), dataset, stored) == ROWS - 1, "for the other level"
+    flip(url, "features.npy")
+    assert stored.check("low") == 1
+    assert run(Encoder(), dataset, stored) == 8
+    assert len(pulled(url, tmp_path / "theirs")) == 2
+
+
+def test_two_that_write_at_once_make_one_level_and_nobody_writes_what_is_there(url, tmp_path, dataset):
     low, (one, other) = encoded_low(dataset), (opened(url, dataset), opened(url, dataset))
     with one.writing(), other.writing():
         for start, end in one.missing_rows("low"):
-            (one if start % 16 else other).write_shard("low", start, low[start:end])
-            if start == 16:
-                other.write_shard("low", start, low[start:end])
+            one.write_shard("low", start, low[start:end])
+            other.write_shard("low", start, -low[start:end])
         one.complete("low")
+        other.write_shard("low", 8, -low[8:16])
         other.complete("low")
     assert len(pulled(url, tmp_path / "theirs")) == 1
+    np.testing.assert_array_equal(open_features(tmp_path / "theirs", dataset).read("low"), low)
 
 
 def test_what_the_checks_refuse_does_not_become_a_level(url, tmp_path, dataset):
@@ -128,22 +165,35 @@ def test_what_the_checks_refuse_does_not_become_a_level(url, tmp_path, dataset):
     assert run(Encoder(), dataset, opened(url, dataset), ["low"]) == ROWS - 1
 
 
-def test_levels_and_images_that_differ_are_refused(url, dataset):
+def test_levels_and_images_that_differ_are_refused_before_anything_is_written(url, dataset):
     stored, low = opened(url, dataset), encoded_low(dataset)
     with stored.writing():
         stored.write_shard("low", 0, low[:8])
-        stored.write_shard("low", 8, low[8:16, :5])
-    with pytest.raises(FeatureError, match="192 dimensions, now it has 5"):
-        stored.missing_rows("low")
+        assert len(stored.missing_rows("low")) == ROWS / 8 - 1
+        with pytest.raises(FeatureError, match="192 dimensions, now it has 5"):
+            stored.write_shard("low", 8, low[8:16, :5])
+    assert len(opened(url, dataset).missing_rows("low")) == ROWS / 8 - 1
     with pytest.raises(DataError, match="differ in their images"):
         RemoteStore(url).open(key_of(dataset), [*dataset.ids[:-1], "another"])
     with pytest.raises(DataError, match="is not complete"):
         opened(url, dataset).read("high")
+    with pytest.raises(DataError, match="invalid level name"):
+        stored.is_ready("../high")
+
+
+@pytest.mark.parametrize("field", [{"level": "../../victim"}, {"schema_version": 2}])
+def test_manifests_of_other_levels_and_versions_count_for_nothing(url, dataset, field):
+    run(Encoder(), dataset, opened(url, dataset))
+    system, root = fsspec.core.url_to_fs(url)
+    (path,) = system.glob(f"{root}/*/low/level.json")
+    system.pipe_file(path, json.dumps(json.loads(system.cat_file(path)) | field).encode())
+    assert not opened(url, dataset).is_ready("low")
+    assert len(opened(url, dataset).missing_rows("low")) == ROWS / 8
 
 
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path, dataset):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(UserError, match="the shards so far are kept"):
+    with pytest.raises(UserError, match="NotADirectoryError"):
         run(Encoder(), dataset, opened(str(tmp_path / "file" / "store"), dataset))
 
 
@@ -155,9 +205,10 @@ def test_the_command_line_takes_one_place(url, tmp_path, dataset, monkeypatch, c
         return left.value.code or 0, capfd.readouterr()
 
     data = f"imagefolder:path={tmp_path / 'pictures'}"
-    code, told = ghbench("--into", url, "--device", "cpu")
-    assert code == 0, told.err
-    assert f"{len(dataset)} rows" in told.out
+    for more in ((), (), ("--force",)):
+        code, told = ghbench("--into", url, "--device", "cpu", *more)
+        assert code == 0, told.err
+        assert f"{len(dataset)} rows" in told.out
     assert len(pulled(url, tmp_path / "theirs")) == 1
     code, told = ghbench()
     assert code == 2

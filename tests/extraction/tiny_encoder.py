@@ -60,7 +60,8 @@ class Encoder:
 
 
 def key_of(dataset, view="plain", dtype="float32"):
-    return FeatureKey("tiny", "1", "", "w", {}, {}, view, "numpy", dtype, "d", content_digest(dataset), 1)
+    resize = {"size": (SIDE, SIDE), "resize": "squash"}
+    return FeatureKey("tiny", "1", "", "w", resize, {}, view, "numpy", dtype, "d", content_digest(dataset), 1)
 
 
 def open_features(root, dataset, *, view="plain", dtype="float32", shard_rows=8):

@@ -29,6 +29,7 @@ from ghbench.results.schema import (
     TaskRecord,
 )
 from ghbench.tables import collect, compare, entries_of, formats, rank_table, render, table_of_results, terminal
+from ghbench.tables.collect import Settings
 from ghbench.tables.rescore import differences
 from ghbench.tables.terminal import print_table
 from ghbench.task import Metric, Reference, Score, Units
@@ -315,6 +316,12 @@ def test_reference_rows_count_under_the_settings_that_all_rows_share(keep, task)
     assert rank_table(task, entries_of(kept)).floor == "untrained network"
     mixed = [*kept, keep("net2", 130)]
     assert rank_table(task, entries_of(mixed)).floor is None, "a reference of another seed is no reference of theirs"
+    aligned = [keep(name, count, align="ffhq") for name, count in (("net", 150), ("blind", 120))]
+    declared = keep("own", 140, align="ffhq")
+    own = declared.features.model_copy(update={"preprocessing": {"align": "ffhq"}})
+    found = Settings.common(entries_of([*aligned, declared.model_copy(update={"features": own})]))
+    assert found == Settings(align="ffhq")
+    assert all(map(found.are_those_of, [*aligned, declared.model_copy(update={"features": own})]))
 
 
 def test_the_same_result_twice_is_one_row(keep, task):
