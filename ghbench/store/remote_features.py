@@ -247,7 +247,9 @@ class RemoteFeatures:
                 shards[number] = note.shards[number]
         if width:
             self._widths[level] = width
-        state = whole.state if whole is not None and len(shards) == len(ranges) else "partial"
+        named = {} if whole is None else {number: entry.sha256 for number, entry in whole.shards.items()}
+        same = named == {number: entry.sha256 for number, entry in shards.items()}  # no note is newer than the manifest
+        state = whole.state if whole is not None and same else "partial"
         warnings = [] if whole is None else whole.warnings
         return level_manifest(self.key, level, (self.manifest.rows, width), shards, state=state, warnings=warnings)
 

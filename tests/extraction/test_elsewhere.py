@@ -131,6 +131,17 @@ def test_a_whole_level_that_differs_from_its_digests_is_made_again_when_it_is_ch
     assert len(pulled(url, tmp_path / "theirs")) == 1
 
 
+def test_a_shard_that_was_made_again_counts_once_the_level_names_it(url, tmp_path, dataset):
+    run(Encoder(), dataset, opened(url, dataset))
+    change(url, "shard-00003.npy", None)
+    stored = opened(url, dataset)
+    with stored.writing():
+        stored.write_shard("low", 24, 2 * encoded_low(dataset)[24:32])  # and its writer is killed
+    assert (stored.is_ready("low"), stored.missing_rows("low")) == (False, [])
+    assert run(Encoder(), dataset, opened(url, dataset)) == 0, "the last check was missing"
+    assert len(pulled(url, tmp_path / "theirs")) == 2
+
+
 def test_what_was_pushed_is_there_and_can_be_checked_and_completed(url, tmp_path, dataset):
     local = open_features(tmp_path / "local", dataset)
     run(Encoder(), dataset, local, ["low"])
