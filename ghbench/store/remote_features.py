@@ -13,12 +13,9 @@ note says of a shard counts as long as the file has its size; digests are checke
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,12 +23,11 @@ from numpy.typing import NDArray
 
 from ghbench.digests import digest_lines
 from ghbench.errors import DataError
-from ghbench.store import level_files
-from ghbench.store.elsewhere import absolute, check_same_key, content_of, key_manifest, level_manifest_of, put, reached
+from ghbench.store.elsewhere import absolute, check_same_key, content_of, key_manifest, put, reached
 from ghbench.store.key import FeatureKey
-from ghbench.store.manifest import KeyManifest, LevelManifest, ShardEntry
+from ghbench.store.manifest import KeyManifest, LevelManifest
+from ghbench.store.remote_level import RemoteLevel, as_json
 from ghbench.store.shards import (
-    LEVEL,
     MANIFEST,
     ShardNote,
     check_level_name,
@@ -101,7 +97,7 @@ class RemoteFeatures:
         """Name the key there; others may write at the same time."""
         with reached(self.url, KEPT) as (system, root):
             if not self._is_named(system, root):
-                put(system, f"{root}/{self.key.folder}/{MANIFEST}", _as_json(self.manifest))
+                put(system, f"{root}/{self.key.folder}/{MANIFEST}", as_json(self.manifest))
         yield
 
     def is_ready(self, level: str) -> bool:
@@ -109,7 +105,7 @@ class RemoteFeatures:
         with reached(self.url, KEPT) as (system, root):
             if not self._is_named(system, root):
                 return False
-            note = self._found(system, root, level)
+        note = self._look(level)
         return note.state == "complete" and fits(note, self.manifest)
 
     def missing_rows(self, level: str) -> list[tuple[int, int]]:
@@ -135,14 +131,9 @@ class RemoteFeatures:
             check_width(self.key, level, self._widths[level], rows.shape[1])
         number, content, entry = encoded_shard(self.key, self._ranges(), level, start, rows, note)
         written = level_manifest(self.key, level, (self.manifest.rows, rows.shape[1]), {number: entry})
-        with reached(self.url, KEPT) as (system, root):
-            there = self._place(root, level)
-            whole = level_manifest_of(level, content_of(system, f"{there}/{LEVEL}"))
-            said = [one for one in (whole, self._notes(system, there, level, [number]).get(number)) if one is not None]
-            if any(number in one.shards and self._is_there(one, number, _sizes(system, there)) for one in said):
-                return  # somebody was faster
-            put(system, f"{there}/{_shard(number)}", content)
-            put(system, f"{there}/{_note(number)}", _as_json(written))
+        with self._level(level) as there:
+            if not there.has(number):  # else somebody was faster
+                there.write(number, content, written)
 
     def read(self, level: str) -> RemoteRows:
         """All rows of a level whose shards are there, fetched and checked as they are asked for.
@@ -175,17 +166,11 @@ class RemoteFeatures:
         Raises:
             DataError: It is not what its note says; it counts as missing from now on.
         """
-        entry, dim = note.shards[number], note.shape[1]
-        shape = level_files.stored_shape(entry.rows[1] - entry.rows[0], dim, note.dtype)
-        with reached(self.url, KEPT) as (system, root):
-            there = self._place(root, note.level)
-            content = content_of(system, f"{there}/{_shard(number)}")
-            if content is None:
-                content = _part_of_whole(system, f"{there}/{level_files.WHOLE}", note, number, shape)
-            rows = level_files.checked_rows(content, shape, note.dtype, entry.sha256)
+        with self._level(note.level) as there:
+            rows = there.rows(note, number)
             if rows is None:
-                self._forget(system, there, note.level, number)
-                raise DataError(f"{there}/{_shard(number)} is damaged", fix="run the command again")
+                there.forget(number)
+                raise DataError(f"shard {number} of {there.folder} is damaged", fix="run the command again")
         return rows
 
     def complete(self, level: str, warnings: Sequence[str] = ()) -> None:
@@ -195,17 +180,13 @@ class RemoteFeatures:
             DataError: Shards are missing.
         """
         note = self.read(level).note
-        with reached(self.url, KEPT) as (system, root):
-            there = self._place(root, level)
-            whole = note.model_copy(update={"state": "complete", "warnings": list(warnings)})
-            put(system, f"{there}/{LEVEL}", _as_json(whole))
-            for number in note.shards:
-                _remove(system, f"{there}/{_note(number)}")
+        with self._level(level) as there:
+            there.complete(note, list(warnings))
 
     def discard(self, level: str) -> None:
         """Delete a level with unusable features."""
-        with reached(self.url, KEPT) as (system, root), suppress(FileNotFoundError):
-            system.rm(self._place(root, level), recursive=True)
+        with self._level(level) as there:
+            there.discard()
         self._widths.pop(level, None)
 
     def width(self, level: str) -> int:
@@ -215,70 +196,22 @@ class RemoteFeatures:
     def _ranges(self) -> list[tuple[int, int]]:
         return shard_ranges(self.manifest.rows, self.manifest.shard_rows)
 
-    def _place(self, root: str, level: str) -> str:
-        check_level_name(level)
-        return f"{root}/{self.key.folder}/{level}"
-
     def _is_named(self, system: Any, root: str) -> bool:
         content = content_of(system, f"{root}/{self.key.folder}/{MANIFEST}")
         return key_manifest(self.key.folder, content) == self.manifest
 
-    def _look(self, level: str) -> LevelManifest:
+    @contextmanager
+    def _level(self, level: str) -> Iterator[RemoteLevel]:
+        check_level_name(level)
         with reached(self.url, KEPT) as (system, root):
-            return self._found(system, root, level)
+            yield RemoteLevel(system, f"{root}/{self.key.folder}/{level}", level, self.key, self.manifest)
 
-    def _found(self, system: Any, root: str, level: str) -> LevelManifest:
-        """What is there of a level, by its manifest and by notes of shards; `complete` if the former says so of all."""
-        there, ranges = self._place(root, level), dict(enumerate(self._ranges()))
-        sizes = _sizes(system, there)
-        whole = level_manifest_of(level, content_of(system, f"{there}/{LEVEL}")) if LEVEL in sizes else None
-        notes = self._notes(system, there, level, [number for number in ranges if _note(number) in sizes])
-        listed = dict.fromkeys(whole.shards, whole) | notes if whole is not None else notes
-        if sizes and whole is None and not notes:
-            # Between the two looks somebody may have made a manifest of all notes.
-            whole = level_manifest_of(level, content_of(system, f"{there}/{LEVEL}"))
-            listed = {} if whole is None else dict.fromkeys(whole.shards, whole)
-        shards: dict[int, ShardEntry] = {}
-        width = 0
-        for number, note in sorted(listed.items()):
-            if ranges.get(number) == note.shards[number].rows and self._is_there(note, number, sizes):
-                width = width or note.shape[1]
-                check_width(self.key, level, width, note.shape[1])
-                shards[number] = note.shards[number]
-        if width:
-            self._widths[level] = width
-        named = {} if whole is None else {number: entry.sha256 for number, entry in whole.shards.items()}
-        same = named == {number: entry.sha256 for number, entry in shards.items()}  # no note is newer than the manifest
-        state = whole.state if whole is not None and same else "partial"
-        warnings = [] if whole is None else whole.warnings
-        return level_manifest(self.key, level, (self.manifest.rows, width), shards, state=state, warnings=warnings)
-
-    def _notes(self, system: Any, there: str, level: str, numbers: Sequence[int]) -> dict[int, LevelManifest]:
-        """Notes of single shards, less those that are cut short or were removed meanwhile."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            contents = pool.map(lambda number: content_of(system, f"{there}/{_note(number)}"), numbers)
-            notes = {number: level_manifest_of(level, one) for number, one in zip(numbers, contents, strict=True)}
-        return {number: note for number, note in notes.items() if note is not None and number in note.shards}
-
-    def _is_there(self, note: LevelManifest, number: int, sizes: Mapping[str, int]) -> bool:
-        """Whether a shard that is named has a file of its size, or lies in that of all rows."""
-        if (note.shape[0], note.dtype) != (self.manifest.rows, self.key.dtype):
-            return False
-        first, end = note.shards[number].rows
-        if _shard(number) in sizes:
-            return sizes[_shard(number)] == level_files.file_bytes(end - first, note.shape[1], note.dtype)
-        shards = len(self._ranges())
-        return sizes.get(level_files.WHOLE) == level_files.file_bytes(note.shape[0], note.shape[1], note.dtype, shards)
-
-    def _forget(self, system: Any, there: str, level: str, number: int) -> None:
-        """Take a shard out of the level's manifest, and its note away."""
-        whole = level_manifest_of(level, content_of(system, f"{there}/{LEVEL}"))
-        if whole is not None and number in whole.shards:
-            shards = {other: entry for other, entry in whole.shards.items() if other != number}
-            partial = whole.model_copy(update={"shards": shards, "state": "partial"})
-            put(system, f"{there}/{LEVEL}", _as_json(partial))
-        _remove(system, f"{there}/{_note(number)}")
-        _remove(system, f"{there}/{_shard(number)}")
+    def _look(self, level: str) -> LevelManifest:
+        with self._level(level) as there:
+            note = there.found()
+        if note.shards:
+            self._widths[level] = note.shape[1]
+        return note
 
 
 @dataclass(frozen=True)
@@ -308,52 +241,3 @@ class RemoteRows:
             if len(inside):
                 parts.append(self.features.shard(self.note, number)[inside - entry.rows[0]])
         return np.concatenate(parts)
-
-
-_AT_ONCE = 16
-"""Notes that are fetched together."""
-
-
-def _part_of_whole(system: Any, path: str, note: LevelManifest, number: int, shape: tuple[int, int]) -> bytes | None:
-    """A shard out of the file of all rows, as the file that it would be alone; None where there is none."""
-    try:
-        head = io.BytesIO(system.cat_file(path, 0, 4096))
-        np.lib.format.read_magic(head)
-        np.lib.format.read_array_header_1_0(head)
-        row = shape[1] * np.dtype(note.dtype).itemsize
-        more = shape[0] - (note.shards[number].rows[1] - note.shards[number].rows[0])
-        begin = head.tell() + (note.shards[number].rows[0] + number * more) * row
-        content = system.cat_file(path, begin, begin + shape[0] * row)
-    except (FileNotFoundError, ValueError):
-        return None
-    if len(content) != shape[0] * row:
-        return None
-    return level_files.shard_bytes(np.frombuffer(content, note.dtype).reshape(shape))
-
-
-def _shard(number: int) -> str:
-    return level_files.shard_path(Path(), number).name
-
-
-def _note(number: int) -> str:
-    return f"shard-{number:05d}.json"
-
-
-def _sizes(system: Any, folder: str) -> dict[str, int]:
-    """Sizes of files in a folder by name, as they are now and not as they were last listed."""
-    system.invalidate_cache()
-    try:
-        found = system.ls(folder, detail=True)
-    except FileNotFoundError:
-        return {}
-    return {str(one["name"]).rpartition("/")[2]: int(one["size"] or 0) for one in found if one["type"] == "file"}
-
-
-def _remove(system: Any, path: str) -> None:
-    """Remove a file that somebody else may have removed."""
-    with suppress(FileNotFoundError):
-        system.rm_file(path)
-
-
-def _as_json(found: KeyManifest | LevelManifest) -> bytes:
-    return found.model_dump_json(indent=1).encode() + b"\n"

@@ -102,7 +102,7 @@ def test_a_damaged_shard_is_found_before_the_level_is_whole(url, tmp_path, datas
     with pytest.raises(KeyboardInterrupt):
         run(Stops(), dataset, opened(url, dataset))
     flip(url, "shard-00000.npy")
-    with pytest.raises(DataError, match=r"shard-00000\.npy is damaged"):
+    with pytest.raises(DataError, match=r"shard 0 of .* is damaged"):
         run(Encoder(), dataset, opened(url, dataset))
     assert run(Encoder(), dataset, opened(url, dataset)) == 8
     assert len(pulled(url, tmp_path / "theirs")) == 2
