@@ -157,7 +157,7 @@ def representation(
 
     if (navigator is None) == (data is None):
         raise UsageError("expected a navigator, or data", fix="--navigator NAME, or --data DATASET")
-    if data is not None and generator is not None:
+    if data is not None and generator:
         raise UsageError("--generator is for pairs along a navigator's directions", fix="--navigator NAME")
     if navigator is not None:
         known = {plugin.name for plugin in plugins("extractor")}
