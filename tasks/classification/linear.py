@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -164,6 +164,31 @@ class Linear(LabelledTask):
             Score("calibration", calibration_error(records["confidence"].to_numpy(np.float64), right, weight)),
             Score("cross-entropy", float(np.average(-np.log(probability), weights=weight))),
         ]
+
+    def score_replicates(
+        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
+    ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
+        """What has units, of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
+        truth, rank, unit = records["class"].to_numpy(), records["rank"].to_numpy(), self.units(records).first
+        loss = -np.log(np.maximum(records["probability"].to_numpy(np.float64), LEAST))
+        count = multiplicity.shape[1]
+
+        def drawn(values: NDArray[Any]) -> NDArray[np.float64]:
+            """Sums of values [N] over each draw, [B]."""
+            return multiplicity @ np.bincount(unit, values, count)
+
+        whole = drawn(np.ones(len(truth)))
+        means = {"top1": rank == 1, "top5": rank <= 5, "cross-entropy": loss}
+        found = {name: drawn(values) / whole for name, values in means.items() if metrics is None or name in metrics}
+        if metrics is None or "balanced" in metrics:
+            total, weight = np.zeros(len(whole)), np.zeros(len(whole))
+            for one in np.unique(truth):
+                of_class, right = drawn(truth == one), drawn((truth == one) & (rank == 1))
+                times = of_class / (truth == one).sum() if records["person"].iloc[0] else of_class > 0
+                total += times * np.divide(right, of_class, out=np.zeros(len(whole)), where=of_class > 0)
+                weight += times
+            found["balanced"] = total / weight
+        return {(name, None): values for name, values in found.items()}
 
     def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
         """Images of which another class is more probable, by its probability, see `ghbench.task_errors.WithErrors`."""
