@@ -64,8 +64,9 @@ class Pair:
             self.levels = self._selected_levels()
             self.comparison = self._chosen_comparison()
             self.align = self._chosen_alignment()
-            self.roles = {name: role_data(name, role, options.limit) for name, role in task.roles().items()}
-            longest = max((len(role_rows(name, role)) for name, role in task.roles().items()), default=0)
+            roles = task.roles()
+            self.roles = {name: role_data(name, role, options.limit) for name, role in roles.items()}
+            longest = max((len(role_rows(name, role)) for name, role in roles.items()), default=0)
             self.limit = options.limit if options.limit is not None and options.limit < longest else None
             judged = [(data.dataset, data.role.split) for data in self.roles.values() if data.role.judged]
             self.overlap = check_overlap(self.spec, judged, task.protocol())

@@ -39,6 +39,7 @@ from ghbench.store.shards import (
     check_width,
     encoded_shard,
     level_manifest,
+    new_manifest,
     shard_ranges,
     usual_shard_rows,
 )
@@ -139,7 +140,7 @@ class StoredFeatures:
         try:
             if self.adopt_shard_rows() is None:
                 with self._disk_errors():
-                    manifest.write(self._new_manifest(), self.folder / MANIFEST)
+                    manifest.write(new_manifest(self.key, self.row_ids, self.shard_rows), self.folder / MANIFEST)
             self._sweep()
             self._locked = True
             yield
@@ -278,14 +279,6 @@ class StoredFeatures:
         ranges = dict(enumerate(self._ranges()))
         note.shards = {number: entry for number, entry in note.shards.items() if ranges.get(number) == entry.rows}
         return note
-
-    def _new_manifest(self) -> KeyManifest:
-        return KeyManifest(
-            key=self.key.parts(),
-            rows=len(self.row_ids),
-            row_ids_digest=digest_lines(self.row_ids),
-            shard_rows=self.shard_rows,
-        )
 
     def _sweep(self) -> None:
         """Delete temporary files of killed writers; under the lock there are no other writers."""

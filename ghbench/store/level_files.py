@@ -21,9 +21,14 @@ from ghbench.store.manifest import LevelManifest, ShardEntry
 WHOLE = "features.npy"
 
 
+def shard_name(number: int) -> str:
+    """What the file of a shard is called."""
+    return f"shard-{number:05d}.npy"
+
+
 def shard_path(folder: Path, number: int) -> Path:
     """The file of one shard of the level in `folder`."""
-    return folder / f"shard-{number:05d}.npy"
+    return folder / shard_name(number)
 
 
 def shard_bytes(rows: NDArray[Any]) -> bytes:

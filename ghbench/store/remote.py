@@ -195,7 +195,7 @@ def _level_there(system: Any, there: str, key: KeyManifest) -> tuple[bytes, Leve
 
 
 def _shard_names(note: LevelManifest) -> list[str]:
-    return [level_files.shard_path(Path(), number).name for number in sorted(note.shards)]
+    return [level_files.shard_name(number) for number in sorted(note.shards)]
 
 
 def _data(folder: Path, note: LevelManifest) -> Mapping[str, Path]:

@@ -21,7 +21,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.digests import digest_lines
 from ghbench.errors import DataError
 from ghbench.store.elsewhere import absolute, check_same_key, content_of, key_manifest, put, reached
 from ghbench.store.key import FeatureKey
@@ -35,6 +34,7 @@ from ghbench.store.shards import (
     encoded_shard,
     fits,
     level_manifest,
+    new_manifest,
     shard_ranges,
     usual_shard_rows,
 )
@@ -61,12 +61,7 @@ class RemoteStore:
             DataError: What lies there is of other images.
         """
         url = absolute(self.url)
-        wanted = KeyManifest(
-            key=key.parts(),
-            rows=len(row_ids),
-            row_ids_digest=digest_lines(row_ids),
-            shard_rows=shard_rows or usual_shard_rows(len(row_ids)),
-        )
+        wanted = new_manifest(key, row_ids, shard_rows or usual_shard_rows(len(row_ids)))
         with reached(url) as (system, root):
             known = key_manifest(key.folder, content_of(system, f"{root}/{key.folder}/{MANIFEST}"))
         if known is not None:

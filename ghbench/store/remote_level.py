@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,14 +73,14 @@ class RemoteLevel:
 
     def write(self, number: int, content: bytes, note: LevelManifest) -> None:
         """Write a shard, and then its note."""
-        put(self.system, f"{self.folder}/{_shard(number)}", content)
+        put(self.system, f"{self.folder}/{level_files.shard_name(number)}", content)
         put(self.system, f"{self.folder}/{_note(number)}", as_json(note))
 
     def rows(self, note: LevelManifest, number: int) -> NDArray[Any] | None:
         """The rows of one shard, as numbers; None unless it is what `note` says."""
         entry, dim = note.shards[number], note.shape[1]
         shape = level_files.stored_shape(entry.rows[1] - entry.rows[0], dim, note.dtype)
-        content = content_of(self.system, f"{self.folder}/{_shard(number)}")
+        content = content_of(self.system, f"{self.folder}/{level_files.shard_name(number)}")
         content = self._part_of_whole(note, number, shape) if content is None else content
         return level_files.checked_rows(content, shape, note.dtype, entry.sha256)
 
@@ -92,7 +91,7 @@ class RemoteLevel:
             shards = {other: entry for other, entry in whole.shards.items() if other != number}
             self._name(whole.model_copy(update={"shards": shards, "state": "partial"}))
         self._remove(_note(number))
-        self._remove(_shard(number))
+        self._remove(level_files.shard_name(number))
 
     def complete(self, note: LevelManifest, warnings: list[str]) -> None:
         """Name all shards in the level's manifest, and remove their notes."""
@@ -124,8 +123,10 @@ class RemoteLevel:
         if (note.shape[0], note.dtype) != (self.manifest.rows, self.key.dtype):
             return False
         first, end = note.shards[number].rows
-        if _shard(number) in sizes:
-            return sizes[_shard(number)] == level_files.file_bytes(end - first, note.shape[1], note.dtype)
+        if level_files.shard_name(number) in sizes:
+            return sizes[level_files.shard_name(number)] == level_files.file_bytes(
+                end - first, note.shape[1], note.dtype
+            )
         shards = len(shard_ranges(self.manifest.rows, self.manifest.shard_rows))
         return sizes.get(level_files.WHOLE) == level_files.file_bytes(note.shape[0], note.shape[1], note.dtype, shards)
 
@@ -163,10 +164,6 @@ class RemoteLevel:
 def as_json(found: KeyManifest | LevelManifest) -> bytes:
     """A manifest as its file."""
     return found.model_dump_json(indent=1).encode() + b"\n"
-
-
-def _shard(number: int) -> str:
-    return level_files.shard_path(Path(), number).name
 
 
 def _note(number: int) -> str:

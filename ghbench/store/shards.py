@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.digests import digest_bytes
+from ghbench.digests import digest_bytes, digest_lines
 from ghbench.errors import DataError, FeatureError
 from ghbench.store import int8_shards, level_files
 from ghbench.store.key import FeatureKey
@@ -44,6 +44,11 @@ class ShardNote:
 def usual_shard_rows(rows: int) -> int:
     """Rows a shard for so many rows: 512, or as many times that as make at most 2,000 shards."""
     return max(1, -(-rows // (SHARD_ROWS * MOST_SHARDS))) * SHARD_ROWS
+
+
+def new_manifest(key: FeatureKey, row_ids: Sequence[str], shard_rows: int) -> KeyManifest:
+    """What stands in a new key's manifest."""
+    return KeyManifest(key=key.parts(), rows=len(row_ids), row_ids_digest=digest_lines(row_ids), shard_rows=shard_rows)
 
 
 def shard_ranges(rows: int, shard_rows: int) -> list[tuple[int, int]]:
