@@ -2,12 +2,14 @@
 
 Trains the arms (hours; runs resume) and fits linear classifiers on their codes. What is found is kept in
 `results/peers.json` one training at a time, and the table says how many there are: a later call goes on from there.
+`python benchmarks/peers.py fashion-mnist` trains on one of the datasets only.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import sys
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -23,6 +25,7 @@ from ghbench.spec_string import parse
 
 SIZE, IMAGES, WIDTH = 32, 50_000, "width=0.5"
 GENERATORS = {"fashion-mnist": "stylegan1-fashion32", "mnist-10k": "stylegan2-mnist32"}
+CHOSEN = sys.argv[1:] or list(GENERATORS)
 SEEDS, SEEDS_OF_THE_CLAIM = 3, 8
 METRIC = "top1"
 
@@ -75,6 +78,11 @@ class Run:
         tail = ["--data", self.data, "--size", SIZE, "--images", IMAGES, "--seed", self.seed, "--run", self.name]
         return ["ghbench", "train", *head, *map(str, tail), *(part for one in settings for part in ("-o", one))]
 
+    @property
+    def made_by(self) -> str:
+        """The command as one line."""
+        return " ".join(self.command)
+
 
 def runs() -> list[Run]:
     """All trainings, in an order in which an early end leaves whole seeds."""
@@ -125,23 +133,27 @@ class Ledger:
 
 def main() -> None:
     """Train what is missing, classify, and write the table after each training."""
-    ledger = Ledger.read()
-    left = [run for run in runs() if not ledger.has(run.data, run.system, " ".join(run.command))]
+    if unknown := set(CHOSEN) - set(GENERATORS):
+        sys.exit(f"no dataset {', '.join(sorted(unknown))}; there are {', '.join(GENERATORS)}")
+    ledger, folder = Ledger.read(), locations.cache() / "runs"
+    left = [run for run in runs() if run.data in CHOSEN and not ledger.has(run.data, run.system, run.made_by)]
     for run in trained(left, lambda run: train(run.name, run.command)):
-        ledger.classify(run.data, run.system, f"trained:run={run.name}", " ".join(run.command))
+        ledger.classify(run.data, run.system, f"trained:run={run.name}", run.made_by)
         if run == Run(MAIN, run.data, 0):
             for system, spec in _untaught(run.data).items():
-                ledger.classify(run.data, system, spec, spec)
+                ledger.classify(run.data, system, spec.replace(run.name, str(folder / run.name)), spec)
         write_table(ledger)
     write_table(ledger)
 
 
 def _untaught(data: str) -> dict[str, str]:
-    """Spec strings of the systems that are not trained here; untrained encoders have the architecture of the arms."""
+    """Spec strings of the systems that are not trained here, with a run in place of its folder.
+
+    Untrained encoders have the architecture of the arms.
+    """
     run, generator = Run(MAIN, data, 0).name, GENERATORS[data]
-    weights = locations.cache() / "runs" / run
     return {
-        **{f"untrained {seed}": f"ghfeat-untrained:weights={weights},seed={seed}" for seed in range(SEEDS)},
+        **{f"untrained {seed}": f"ghfeat-untrained:weights={run},seed={seed}" for seed in range(SEEDS)},
         "discriminator 0": f"discriminator:generator={generator},level=all",
         "pixels 0": "pixels",
     }
@@ -180,7 +192,7 @@ with a learned decoder (paired by seed, and by image):
 Trained by:
 
 ```
-{chr(10).join(" ".join(one.command) for one in runs() if one.seed == 0)}
+{chr(10).join(one.made_by for one in runs() if one.seed == 0)}
 ```
 """
     head = ["images", "taught by", METRIC, "spread", "seeds"]
@@ -189,7 +201,7 @@ Trained by:
 
 def _seeds(ledger: Ledger, data: str, arm: str) -> dict[int, np.ndarray]:
     """Answers by seed, of the seeds that there are."""
-    made_by = _untaught(data) | {run.system: " ".join(run.command) for run in runs() if run.data == data}
+    made_by = _untaught(data) | {run.system: run.made_by for run in runs() if run.data == data}
     systems = {seed: f"{arm} {seed}" for seed in range(SEEDS_OF_THE_CLAIM)}
     return {
         seed: ledger.correct(data, system)

@@ -14,9 +14,10 @@ import numpy as np
 from scipy import stats
 
 from ghbench import locations
+from ghbench.cores import usable_cores
 
 Run = TypeVar("Run")
-AT_ONCE = os.cpu_count() or 1
+AT_ONCE = usable_cores()
 """Trainings at once: small networks gain nothing from more threads."""
 
 
