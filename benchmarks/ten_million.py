@@ -20,8 +20,9 @@ from record import write
 
 from ghbench import locations
 from ghbench.generators.loading import generator_plugin
+from ghbench.probes.comparison import Comparison
 from ghbench.probes.indexed import open_index
-from ghbench.probes.knn import common_part, nearest, prepared
+from ghbench.probes.knn import nearest
 from ghbench.store import FeatureStore
 
 GENERATOR, LEVEL = "mobile-stylegan-ffhq", "w"
@@ -132,7 +133,7 @@ def _searched(codes: np.ndarray, queries: np.ndarray, folder: Path) -> tuple[lis
     told, numbers = [], {}
     for rows, factories in INDICES.items():
         known = codes[:rows]
-        asked = np.ascontiguousarray(prepared(queries, common_part(known, KIND))[0])
+        asked = np.ascontiguousarray(Comparison.of(known, KIND).plain(queries))
         exact, (expected, _) = _timed(lambda known=known: nearest(queries[:QUERIES], known, K, KIND))
         told.append([f"{rows:,}", "exact", "", f"{1e3 * exact / QUERIES:.1f} ms", "1.0", "1.000"])
         for factory in factories:

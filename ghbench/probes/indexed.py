@@ -18,13 +18,13 @@ from ghbench.digests import digest_array, digest_file, digest_json
 from ghbench.errors import DataError, UsageError, UserError
 from ghbench.extras import require
 from ghbench.files import read_text
-from ghbench.probes.knn import Features, common_part, nearest, prepared
+from ghbench.probes.comparison import Comparison, Features
+from ghbench.probes.knn import nearest
 
 FLAT = "Flat"
 """The index that looks at every row."""
 _SPARE = 8  # rows found beyond k: equally similar ones may be ranked otherwise by FAISS
 _CLOSE = 1e-5  # similarities that float32 may exchange, as a share of the largest
-_GATHERED = 16_000_000  # numbers of found rows at once
 _ADDED = 64_000_000  # numbers that an index takes at once
 _TRAINED = 300_000  # rows that an index is trained on, at most
 
@@ -71,10 +71,10 @@ def indexed_nearest(
     left = len(features) - (excluded is not None)
     if queries.shape[1:] != features.shape[1:] or not 1 <= k <= left:
         raise DataError(f"{k} neighbours among {left} rows of {features.shape[1:]} for {queries.shape[1:]}")
-    common = common_part(features, kind)
-    asked = np.ascontiguousarray(prepared(queries, common)[0])
+    comparison = Comparison.of(features, kind)
+    asked = np.ascontiguousarray(comparison.plain(queries))
     made, at, search = factory.partition("@")
-    index = _index(faiss, features, common, kind, made, folder)
+    index = _index(faiss, features, comparison, made, folder)
     if factory == FLAT and hasattr(faiss, "get_num_gpus") and faiss.get_num_gpus():
         index = faiss.index_cpu_to_all_gpus(index)
     wanted = min(k + _SPARE, len(features))
@@ -86,16 +86,18 @@ def indexed_nearest(
         found = index.search(asked, wanted)[1].astype(np.int64)
     except RuntimeError as error:
         raise UsageError(f"FAISS cannot search by {search!r}: {_last_line(error)}", fix=f"{made}@nprobe=16") from error
-    values = _similarities(asked, features, common, found)
+    facing, offsets = comparison.asked(queries)
+    values = comparison.scores(facing, features, found)
     if excluded is not None:
         values[found == excluded[:, None]] = -np.inf
-    rows, similarities = _ranked(found, values, k)
-    if not np.isfinite(similarities).all():
+    rows, scores = _ranked(found, values, k)
+    if not np.isfinite(scores).all():
         raise DataError(f"the index {factory} finds fewer than {k} neighbours", fix="an index that searches further")
+    similarities = comparison.similarities(scores, offsets)
     if factory == FLAT and wanted < len(features):
         # Where what was not found may be as similar, all rows are looked at.
         edge = values.min(axis=1, where=np.isfinite(values), initial=np.inf)
-        close = np.flatnonzero(similarities[:, -1] - edge <= _CLOSE * np.abs(similarities).max(initial=1e-12))
+        close = np.flatnonzero(scores[:, -1] - edge <= _CLOSE * (1.0 if kind == "cosine" else offsets.max()))
         if len(close):
             own = None if excluded is None else excluded[close]
             rows[close], similarities[close] = nearest(queries[close], features, k, kind, excluded=own)
@@ -103,7 +105,7 @@ def indexed_nearest(
 
 
 def open_index(features: Features, kind: str, factory: str, folder: Path) -> Any:
-    """The index of FAISS that `indexed_nearest` searches, of rows as `ghbench.probes.knn.prepared` makes them.
+    """The index of FAISS that `indexed_nearest` searches, of rows as `Comparison.plain` makes them.
 
     Args:
         features: [N, D].
@@ -115,7 +117,7 @@ def open_index(features: Features, kind: str, factory: str, folder: Path) -> Any
         MissingError: FAISS is not installed.
         UsageError: FAISS cannot make such an index of these features.
     """
-    return _index(require("faiss", "cpu"), features, common_part(features, kind), kind, factory, folder)
+    return _index(require("faiss", "cpu"), features, Comparison.of(features, kind), factory, folder)
 
 
 def _ranked(
@@ -128,48 +130,28 @@ def _ranked(
     return np.take_along_axis(found, order, axis=1), np.take_along_axis(values, order, axis=1)
 
 
-def _similarities(
-    asked: NDArray[np.float32], features: Features, common: NDArray[np.float32] | None, found: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Similarities of prepared queries [M, D] to the rows found for them [M, c]: float32 [M, c], -inf for none."""
-    values = np.empty(found.shape, np.float32)
-    size = max(1, _GATHERED // max(found.shape[1] * asked.shape[1], 1))
-    for start in range(0, len(asked), size):
-        block = slice(start, start + size)
-        rows = prepared(features[found[block].ravel()], common)[0].reshape(*found[block].shape, -1)
-        if common is None:
-            values[block] = np.einsum("md,mcd->mc", asked[block], rows)
-        else:
-            rows -= asked[block, None]
-            values[block] = -np.sqrt(np.einsum("mcd,mcd->mc", rows, rows))
-    values[found < 0] = -np.inf
-    return values
-
-
-def _index(
-    faiss: Any, features: Features, common: NDArray[np.float32] | None, kind: str, factory: str, folder: Path
-) -> Any:
+def _index(faiss: Any, features: Features, comparison: Comparison, factory: str, folder: Path) -> Any:
     """An index of all rows, which are read in blocks; kept unless it is flat."""
-    metric = faiss.METRIC_INNER_PRODUCT if kind == "cosine" else faiss.METRIC_L2
+    metric = faiss.METRIC_INNER_PRODUCT if comparison.kind == "cosine" else faiss.METRIC_L2
     try:
         index = faiss.index_factory(features.shape[1], factory, metric)
     except RuntimeError as error:
         raise UsageError(f"FAISS knows no index {factory!r}: {_last_line(error)}", fix="Flat or HNSW32") from error
     if factory == FLAT:
         for block in _blocks(features):
-            index.add(prepared(features[block], common)[0])
+            index.add(comparison.plain(features[block]))
         return index
     content = [digest_array(np.asarray(features[block])) for block in _blocks(features)]
-    path = folder / f"{digest_json([content, kind, factory, faiss.__version__])[:32]}.faiss"
+    path = folder / f"{digest_json([content, comparison.kind, factory, faiss.__version__])[:32]}.faiss"
     kept = _read(faiss, path)
     if kept is not None:
         return kept
     try:
         if not index.is_trained:
             some = np.random.default_rng(0).choice(len(features), min(len(features), _TRAINED), replace=False)
-            index.train(prepared(features[np.sort(some)], common)[0])
+            index.train(comparison.plain(features[np.sort(some)]))
         for block in _blocks(features):
-            index.add(prepared(features[block], common)[0])
+            index.add(comparison.plain(features[block]))
     except RuntimeError as error:
         raise UsageError(f"FAISS makes no index {factory!r} of {features.shape}: {_last_line(error)}") from error
     # Another process may do the same: both write whole files.

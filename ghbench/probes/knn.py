@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +11,15 @@ from threadpoolctl import threadpool_limits
 
 from ghbench.cores import usable_cores
 from ghbench.errors import DataError
-from ghbench.probes.rows import of_unit_length
+from ghbench.probes.comparison import Comparison, Features
 
-Features = NDArray[np.floating[Any]]
 _BLOCK = 4_000_000  # similarities at once
 _QUERIES = 500  # queries that a core searches for at once
 _FIRST, _MOST, _NUMBERS = 500, 4_000, 2_000_000  # rows of the first and of the largest block, and numbers of a block
-_REST = 64  # so few rows join the block before them, for products of few rows are rounded otherwise
+_KEPT = 64_000_000  # numbers of rows that are prepared once, not anew for each block of queries
+_REST = 64  # so few rows join the block before them
+_SPARE = 8  # rows found beyond k
+_CLOSE = 1e-5  # scores that rounding may exchange, as a share of the largest
 
 
 def nearest(
@@ -43,15 +44,15 @@ def nearest(
     left = len(features) - (excluded is not None)
     if queries.shape[1:] != features.shape[1:] or not 1 <= k <= left:
         raise DataError(f"{k} neighbours among {left} rows of {features.shape[1:]} for {queries.shape[1:]}")
-    common = common_part(features, kind)
+    comparison = Comparison.of(features, kind)
+    known = comparison.known(features) if features.size <= _KEPT else None
     rows, similarities = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
 
     def search(block: slice) -> None:
         own = None if excluded is None else excluded[block]
-        rows[block], similarities[block] = _nearest_of_block(queries[block], features, k, common, own)
+        rows[block], similarities[block] = _nearest_of_block(queries[block], features, known, k, comparison, own, left)
 
-    # Products use all cores by themselves, the choice among them does not: so each core has queries of its own. How
-    # many does not depend on the cores, nor then do the last digits.
+    # Products use all cores by themselves, the choice among them does not: so each core has queries of its own.
     workers = usable_cores()
     asked = [slice(start, start + _QUERIES) for start in range(0, len(queries), _QUERIES)]
     if len(asked) < workers:
@@ -65,34 +66,52 @@ def nearest(
 def _nearest_of_block(
     queries: Features,
     features: Features,
+    known: NDArray[np.float32] | None,
     k: int,
-    common: NDArray[np.float32] | None,
+    comparison: Comparison,
     excluded: NDArray[np.int64] | None,
+    left: int,
+    spare: int = _SPARE,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """`nearest` of a few queries."""
-    asked, lengths = prepared(queries, common)
-    # The best so far, in the order of their rows: of equally similar ones the first stays.
+    """`nearest` of a few queries; rows are prepared here unless they are already `known`.
+
+    The last digits of a product depend on where in the matrix a row stands, so equal rows may have different scores.
+    Some rows more than k are therefore found and scored anew, one like the other; and more of them where what was not
+    found may be as similar.
+    """
+    asked, offsets = comparison.asked(queries)
+    wanted = min(k + spare, left)
+    # The best so far, in the order of their rows.
     best = np.empty((len(asked), 0), np.int64)
     values = np.empty(best.shape, np.float32)
-    facing, memory = _facing(asked, common), np.empty(len(asked) * min(_MOST + _REST, len(features)), np.float32)
+    memory = np.empty(len(asked) * min(_MOST + _REST, len(features)), np.float32)
     for part in _growing(len(features), features.shape[1]):
-        found = _scores(facing, _faced(prepared(features[part], common), common), memory)
+        found = _scores(asked, comparison.known(features[part]) if known is None else known[part], memory)
         if excluded is not None:
             own = excluded - part.start
             inside = np.flatnonzero((own >= 0) & (own < found.shape[1]))
             found[inside, own[inside]] = -np.inf
-        chosen, alike = _candidates(found, values, k)
+        chosen, alike = _candidates(found, values, wanted)
         best = np.concatenate([best, chosen + part.start], axis=1)
         values = np.concatenate([values, alike], axis=1)
-        kept = np.sort(_largest(values, min(k, values.shape[1])), axis=1)
+        kept = np.sort(_largest(values, min(wanted, values.shape[1])), axis=1)
         best, values = np.take_along_axis(best, kept, axis=1), np.take_along_axis(values, kept, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    scores = np.take_along_axis(values, order, axis=1)
-    return np.take_along_axis(best, order, axis=1), _as_similarities(scores, lengths, common)
+    values = comparison.scores(asked, features, best)
+    order = np.argsort(-values, axis=1, kind="stable")[:, :k]
+    rows, scores = np.take_along_axis(best, order, axis=1), np.take_along_axis(values, order, axis=1)
+    similarities = comparison.similarities(scores, offsets)
+    if wanted < left:
+        close = np.flatnonzero(scores[:, -1] - values.min(axis=1) <= _CLOSE * np.abs(values).max(axis=1))
+        if len(close):
+            own = None if excluded is None else excluded[close]
+            rows[close], similarities[close] = _nearest_of_block(
+                queries[close], features, known, k, comparison, own, left, 8 * spare
+            )
+    return rows, similarities
 
 
-def similarities_of(queries: Features, features: Features, kind: str) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Similarities of all queries to all rows, in blocks of bounded memory.
+def scores_of(queries: Features, features: Features, kind: str) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """What ranks all rows for each query, in blocks of bounded memory.
 
     Args:
         queries: [M, D].
@@ -100,16 +119,15 @@ def similarities_of(queries: Features, features: Features, kind: str) -> Iterato
         kind: `cosine`, or `l2` for the negated Euclidean distance.
 
     Yields:
-        Queries, and their similarities float32 [m, N]; a caller may change them.
+        Queries, and scores float32 [m, N], the larger the more similar; a caller may change them.
 
     Raises:
         ValueError: An unknown kind.
     """
-    common = common_part(features, kind)
-    known = _faced(prepared(features, common), common)
+    comparison = Comparison.of(features, kind)
+    known = comparison.known(features)
     for block in _blocks(len(queries), len(features)):
-        asked, lengths = prepared(queries[block], common)
-        yield block, _as_similarities(_scores(_facing(asked, common), known), lengths, common)
+        yield block, _scores(comparison.asked(queries[block])[0], known)
 
 
 def majority(classes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -202,30 +220,10 @@ def _largest(values: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     return best
 
 
-def common_part(features: Features, kind: str) -> NDArray[np.float32] | None:
-    """What all rows have in common, for distances: it is subtracted before squares cost them their digits."""
-    if kind not in {"cosine", "l2"}:
-        raise ValueError(f"similarity must be cosine or l2, not {kind!r}")
-    return features.mean(axis=0, dtype=np.float64).astype(np.float32) if kind == "l2" else None
-
-
-def _facing(asked: NDArray[np.float32], common: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """Prepared queries whose product with `_faced` rows is a score."""
-    return asked if common is None else np.column_stack([asked, np.ones_like(asked[:, :1])])
-
-
-def _faced(
-    known: tuple[NDArray[np.float32], NDArray[np.float32]], common: NDArray[np.float32] | None
-) -> NDArray[np.float32]:
-    """Prepared rows; for distances with -|y|^2 / 2 as one more number, which costs less than a pass over all scores."""
-    rows, lengths = known
-    return rows if common is None else np.column_stack([rows, lengths / -2])
-
-
 def _scores(
     asked: NDArray[np.float32], known: NDArray[np.float32], memory: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
-    """What ranks rows for queries, [m, n]: the cosine; x y - |y|^2 / 2 for distances.
+    """Scores [m, n], see `Comparison`.
 
     They are written into `memory` [at least m n], so that it is not mapped anew for each block.
     """
@@ -233,24 +231,6 @@ def _scores(
     place = None if memory is None else memory[: shape[0] * shape[1]].reshape(shape)
     found: NDArray[np.float32] = np.matmul(asked, known.T, out=place)
     return found
-
-
-def _as_similarities(
-    scores: NDArray[np.float32], lengths: NDArray[np.float32], common: NDArray[np.float32] | None
-) -> NDArray[np.float32]:
-    """Similarities of scores [m, n] and the queries' squared lengths [m]."""
-    if common is None:
-        return scores
-    distances: NDArray[np.float32] = np.sqrt(np.maximum(lengths[:, None] - 2 * scores, 0))
-    return -distances
-
-
-def prepared(rows: Features, common: NDArray[np.float32] | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Rows as they are compared, and their squared lengths."""
-    if common is not None:
-        moved = rows.astype(np.float32) - common
-        return moved, np.einsum("nd,nd->n", moved, moved)
-    return of_unit_length(rows), np.ones(len(rows), np.float32)
 
 
 def _blocks(queries: int, rows: int) -> Iterator[slice]:

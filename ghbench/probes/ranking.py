@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.probes.knn import similarities_of
+from ghbench.probes.knn import scores_of
 from ghbench.progress import Progress, silent
 
 
@@ -32,7 +32,10 @@ class Ranked:
 def rank_relevant(
     features: NDArray[np.floating[Any]], classes: NDArray[np.int64], kind: str = "cosine", report: Progress = silent
 ) -> Ranked:
-    """Rank all other rows for each row; rows of its class are relevant. Exact; of equally similar rows the first.
+    """Rank all other rows for each row; rows of its class are relevant. Exact.
+
+    Equally similar rows stand in one random order, the same for all: rows are often sorted by class, which would make a
+    tie of all rows look like a good ranking.
 
     Args:
         features: [N, D].
@@ -44,10 +47,11 @@ def rank_relevant(
     _, place_of, sizes = np.unique(classes, return_inverse=True, return_counts=True)
     others = sizes[place_of] - 1
     precision, precision_at_r, first = np.zeros(count), np.zeros(count), np.zeros(count, np.int64)
-    for block, found in similarities_of(features, features, kind):
+    shuffled = np.random.default_rng(0).permutation(count)
+    for block, found in scores_of(features, features, kind):
         own = np.arange(block.start, block.start + len(found))
         found[np.arange(len(found)), own] = -np.inf  # itself, the last one then
-        order = np.argsort(-found, axis=1, kind="stable")[:, :-1]
+        order = shuffled[np.argsort(-found[:, shuffled], axis=1, kind="stable")[:, :-1]]
         for place, row in enumerate(own):
             ranks = 1 + np.flatnonzero(classes[order[place]] == classes[row])
             if len(ranks):

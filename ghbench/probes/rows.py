@@ -148,6 +148,11 @@ def side_by_side(views: Mapping[str, NDArray[Any]], levels: Sequence[str]) -> Fl
 def of_unit_length(rows: NDArray[np.floating[Any]]) -> Floats:
     """A copy of rows [N, D], each divided by its length; zeros stay."""
     exact = rows.astype(np.float32)
-    lengths = np.linalg.norm(exact, axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        lengths = np.linalg.norm(exact, axis=1, keepdims=True)
+    if not np.all((lengths > 1e-15) & (lengths < 1e15)):  # squares that float32 has no room for
+        largest = np.abs(exact).max(axis=1, keepdims=True)
+        np.divide(exact, largest, out=exact, where=largest > 0)
+        lengths = np.linalg.norm(exact, axis=1, keepdims=True)
     np.divide(exact, lengths, out=exact, where=lengths > 0)
     return exact

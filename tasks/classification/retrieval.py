@@ -37,7 +37,7 @@ class Retrieval(LabelledTask):
     """See `retrieval`; satisfies `ghbench.task.Task`."""
 
     kind: ClassVar[str] = "retrieval"
-    version: int = field(default=3, init=False)
+    version: int = field(default=4, init=False)
     compares: bool = field(default=True, init=False)
     metrics: tuple[Metric, ...] = field(default=_METRICS, init=False)
 
@@ -50,7 +50,7 @@ class Retrieval(LabelledTask):
             "map": "mean over queries of the mean precision at each relevant image",
             "map-at-r": "the same over the first R ranks, R relevant images (Musgrave et al. 2020)",
             "recall-k": "share of queries with a relevant image among the first k",
-            "ties": "in the dataset's order",
+            "ties": "in one random order, the same for all systems",
             "similarity": "as the extractor declares, or in a metric learned from generated pictures",
             "tuned": "nothing",
         }

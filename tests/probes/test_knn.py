@@ -28,6 +28,25 @@ def test_neighbours_are_scikit_learns(rng, monkeypatch, kind, metric, sizes):
     np.testing.assert_allclose(similarities, 1 - distances if kind == "cosine" else -distances, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["cosine", "l2"])
+def test_a_large_common_part_hides_no_neighbour(rng, kind):
+    features = (rng.normal(size=(400, 20)) + 2_000 * rng.normal(size=20)).astype(np.float32)
+    rows, _ = nearest(features[:50], features, 5, kind, excluded=np.arange(50))
+    exact = features.astype(np.float64)
+    if kind == "cosine":
+        exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    distances = np.linalg.norm(exact[:50, None] - exact[None], axis=2)  # of unit rows: ranks as the cosine does
+    distances[np.arange(50), np.arange(50)] = np.inf
+    assert (rows == np.argsort(distances, axis=1)[:, :5]).mean() > 0.98
+
+
+def test_rows_of_zeros_are_like_no_row():
+    features = np.array([[0.0, 0], [1, 0], [-1, 0.1], [0, 0]])
+    rows, similarities = nearest(np.array([[2.0, 0], [0, 0]]), features, 4)
+    assert rows.tolist() == [[1, 0, 3, 2], [0, 1, 2, 3]]
+    np.testing.assert_allclose(similarities, [[1, 0, 0, -1 / np.sqrt(1.01)], [0, 0, 0, 0]], atol=1e-6)
+
+
 def test_an_image_is_not_its_own_neighbour(rng):
     features = rng.normal(size=(20, 4))
     rows, _ = nearest(features, features, 19, excluded=np.arange(20))

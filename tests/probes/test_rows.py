@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 from ghbench.errors import DataError
 from ghbench.probes import rows
 from ghbench.probes.linear import held_out
-from ghbench.probes.rows import Chosen, Transformed, moments, scatter_axes, standardised
+from ghbench.probes.rows import Chosen, Transformed, moments, of_unit_length, scatter_axes, standardised
 
 
 @pytest.fixture
@@ -56,3 +56,8 @@ def test_a_fifth_of_each_class_is_held_out():
     fitted, held = held_out(classes)
     assert np.bincount(classes[held], minlength=3).tolist() == [2, 4, 0]
     assert sorted([*fitted, *held]) == list(range(31))
+
+
+def test_rows_of_any_size_get_unit_length():
+    rows = np.array([[3, 4], [3e30, 4e30], [3e-30, 4e-30], [0, 0]], np.float32)
+    np.testing.assert_allclose(of_unit_length(rows), [[0.6, 0.8]] * 3 + [[0, 0]], rtol=1e-6)

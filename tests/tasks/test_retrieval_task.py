@@ -40,6 +40,13 @@ def test_average_precision_is_scikit_learns(kind, monkeypatch):
         assert found.precision[place] == pytest.approx(expected)
 
 
+def test_features_that_are_all_equal_score_what_chance_does():
+    classes = np.repeat(np.arange(10), 30)
+    found = rank_relevant(np.ones((300, 4)), classes)
+    chance = retrieval().chance(pd.DataFrame({"class": classes, "gallery": 300}))
+    assert found.precision.mean() == pytest.approx(chance, abs=0.01)
+
+
 def test_images_without_another_of_their_class_are_no_queries():
     found = rank_relevant(np.eye(3), np.array([0, 0, 1]))
     assert found.queries.tolist() == [0, 1]
