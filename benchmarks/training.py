@@ -30,13 +30,18 @@ def train(name: str, command: Sequence[str]) -> None:
 
     Raises:
         CalledProcessError: The training failed; its messages say why.
+        SystemExit: It was trained by another command.
     """
-    runs = locations.cache() / "runs"
+    runs, line = locations.cache() / "runs", " ".join(command)
+    log = runs / f"{name}.log"
     if (runs / name / "model.safetensors").is_file():
-        return
+        if log.is_file() and log.read_text().startswith(f"{line}\n"):
+            return
+        raise SystemExit(f"{runs / name} was trained by another command; fix: rm -r {runs / name}")
     runs.mkdir(parents=True, exist_ok=True)
     executable = str(Path(sys.executable).with_name(command[0]))
-    with (runs / f"{name}.log").open("w") as stream:
+    with log.open("w") as stream:
+        print(line, file=stream, flush=True)
         subprocess.run(
             [executable, *command[1:]], check=True, stdout=stream, stderr=stream,
             env={**os.environ, "OMP_NUM_THREADS": "1"},

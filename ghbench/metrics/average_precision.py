@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+_CHUNK = 4_000_000  # numbers at once
+
 
 def average_precision(
     positive: NDArray[np.bool_], scores: NDArray[np.float64], sample_weight: NDArray[np.float64] | None = None
@@ -22,11 +24,31 @@ def average_precision(
         0 to 1; NaN without a positive.
     """
     weight = np.ones(len(scores)) if sample_weight is None else sample_weight
+    return float(average_precisions(positive, scores, weight[None])[0])
+
+
+def average_precisions(
+    positive: NDArray[np.bool_], scores: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """`average_precision` with each of several weights.
+
+    Args:
+        positive: bool [N].
+        scores: float64 [N].
+        weights: float64 [B, N].
+
+    Returns:
+        float64 [B]; NaN without a positive.
+    """
     order = np.argsort(-scores, kind="stable")
-    ranked, hits, mass = scores[order], weight[order] * positive[order], weight[order]
+    ranked, hit = scores[order], positive[order]
     last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-    true, seen = np.cumsum(hits)[last], np.cumsum(mass)[last]
-    if not true[-1] > 0:
-        return float("nan")
-    precision = np.divide(true, seen, out=np.zeros_like(true), where=seen > 0)
-    return float((np.diff(true, prepend=0) * precision).sum() / true[-1])
+    found = np.empty(len(weights))
+    step = max(1, _CHUNK // len(scores))
+    for start in range(0, len(weights), step):
+        mass = weights[start : start + step, order]
+        true, seen = (np.cumsum(part, axis=1)[:, last] for part in (mass * hit, mass))
+        precision = np.divide(true, seen, out=np.zeros_like(true), where=seen > 0)
+        with np.errstate(invalid="ignore"):
+            found[start : start + step] = (np.diff(true, axis=1, prepend=0) * precision).sum(axis=1) / true[:, -1]
+    return found

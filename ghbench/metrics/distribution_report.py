@@ -91,8 +91,9 @@ def distribution_report(
         features[stream.permutation(len(features))]
         for stream, features in zip(streams, (real, other_real, generated), strict=True)
     )
-    # As many as were generated: the bias of a Frechet distance is then the same beside its floor.
+    # Of equally many: the bias of a Frechet distance is then the same beside its floor.
     other_real = other_real[: len(generated)]
+    equal = len(other_real) if len(other_real) >= FEWEST_FOR_FD else len(generated)
     distances: dict[str, Estimate] = {}
     floors: dict[str, Estimate] = {}
     left_out: dict[str, str] = {}
@@ -102,7 +103,7 @@ def distribution_report(
             if min(counts) < fewest:
                 left_out[prefix + metric] = f"{counts[0]} and {counts[1]} images; it needs {fewest:,} in both sets"
             elif metric.startswith("fd"):
-                table[metric] = Estimate(frechet_distance(real, second), counts)
+                table[metric] = Estimate(frechet_distance(real, second[:equal]), (len(real), equal))
             else:
                 table[metric] = kernel_estimate(real, second)
     return DistributionReport(distances, floors, left_out)

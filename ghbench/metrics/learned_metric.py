@@ -25,6 +25,8 @@ Kind = Literal["centred", "whitened", "within"]
 COMPONENTS = (16, 32, 64, 128, 256, 512)
 RIDGES = (0.01, 0.03, 0.1, 0.3)
 """What `chosen_metric` chooses among."""
+_SMALL = 1 / 256
+"""Columns with smaller numbers than that, beside 1, need float32: float16 keeps fewer steps of numbers below 2^-14."""
 
 
 @dataclass(frozen=True)
@@ -166,9 +168,10 @@ def overall_decidability(metric: LearnedMetric, plain: Features, changed: Mappin
 
 
 def _metric(mean: Floats, matrix: Floats) -> LearnedMetric:
-    # Cosines do not change with the scale; this one suits float16.
+    # Cosines do not change with the scale; this one suits float16, unless some columns are far smaller than others.
     scaled = matrix / np.abs(matrix).max()
-    return LearnedMetric(mean.astype(np.float32), scaled.astype(np.float16))
+    small = np.abs(scaled).max(axis=0).min() < _SMALL
+    return LearnedMetric(mean.astype(np.float32), scaled.astype(np.float32 if small else np.float16))
 
 
 def _unit(rows: Features) -> Floats:

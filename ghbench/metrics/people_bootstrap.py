@@ -2,7 +2,7 @@
 
 Pairs share people, so pairs are not independent: a draw resamples people, a matched pair of person p weighs m_p and
 a mismatched pair of a and b weighs m_a * m_b. All pairs of one pair of people thus share a weight, and every weighted
-count becomes a matrix product over pairs of people. Between two neighbouring genuine similarities the ROC is
+count becomes a sparse matrix product over pairs of people. Between two neighbouring genuine similarities the ROC is
 horizontal, so its vertices at genuine similarities carry it whole.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from ghbench.metrics.verification import Floats
 
@@ -79,8 +80,8 @@ def roc_replicates(pairs: JudgedPairs, multiplicity: Floats, fars: Sequence[floa
     Returns:
         `auc`, `eer` and one entry a false accept rate, each float64 [B].
     """
-    counts = _count_at_genuine(pairs)
-    step = max(1, _CHUNK_NUMBERS // max(1, counts.above.shape[1]))
+    counts = _count_at_genuine(pairs, multiplicity.shape[1])
+    step = max(1, _CHUNK_NUMBERS // max(1, *counts.from_.shape))
     parts = [
         _roc_of_draws(counts, multiplicity[start : start + step], fars) for start in range(0, len(multiplicity), step)
     ]
@@ -91,40 +92,37 @@ def roc_replicates(pairs: JudgedPairs, multiplicity: Floats, fars: Sequence[floa
 class _Counts:
     """What the ROC of any draw is made of; T distinct genuine similarities from large to small, U pairs of people.
 
-    `above` and `tied` [U, T] count impostor pairs above each genuine similarity, and equal to it; `total` [U] all of
-    them; `genuine` [P, T] counts the genuine pairs of each person at each similarity.
+    Sparse, as most cells are empty. `from_` [T, U] counts impostor pairs at the first genuine similarity that they lie
+    above, and `tied` [T, U] those equal to it; `total` [U] all of them; `genuine` [T, P] counts the genuine pairs of
+    each person at each similarity.
     """
 
-    above: Floats
-    tied: Floats
+    from_: csr_array
+    tied: csr_array
     total: Floats
-    genuine: Floats
+    genuine: csr_array
     first: NDArray[np.int64]
     second: NDArray[np.int64]
 
 
-def _count_at_genuine(pairs: JudgedPairs) -> _Counts:
+def _count_at_genuine(pairs: JudgedPairs, people: int) -> _Counts:
     same = pairs.same
     ascending, rank = np.unique(pairs.similarity[same], return_inverse=True)
     width = len(ascending)
-    people = int(max(pairs.first.max(), pairs.second.max())) + 1
-    genuine = np.zeros((people, width))
-    np.add.at(genuine, (pairs.first[same], width - 1 - rank), pairs.decided[same])
-
     first, second, cell = _couples(pairs)
     impostor, weight = pairs.similarity[~same], pairs.decided[~same]
     # An impostor lies above the genuine similarities that are smaller: in descending order, from that place onward.
     smaller = np.searchsorted(ascending, impostor, side="left")
-    not_larger = np.searchsorted(ascending, impostor, side="right")
-    shape = (len(first), width + 1)
-    above = _weighted_counts(cell * (width + 1) + (width - smaller), weight, shape[0] * shape[1]).reshape(shape)
-    ties = not_larger > smaller
-    tied = _weighted_counts(cell[ties] * (width + 1) + (width - 1 - smaller[ties]), weight[ties], shape[0] * shape[1])
+    above, ties = smaller > 0, np.searchsorted(ascending, impostor, side="right") > smaller
+
+    def counts(chosen: NDArray[np.bool_], places: NDArray[np.int64]) -> csr_array:
+        return csr_array((weight[chosen], (places[chosen], cell[chosen])), shape=(width, len(first)))
+
     return _Counts(
-        above=np.cumsum(above, axis=1)[:, :width],
-        tied=tied.reshape(shape)[:, :width],
+        from_=counts(above, width - smaller),
+        tied=counts(ties, width - 1 - smaller),
         total=_weighted_counts(cell, weight, len(first)),
-        genuine=genuine,
+        genuine=csr_array((pairs.decided[same], (width - 1 - rank, pairs.first[same])), shape=(width, people)),
         first=first,
         second=second,
     )
@@ -134,11 +132,9 @@ def _roc_of_draws(counts: _Counts, multiplicity: Floats, fars: Sequence[float]) 
     weight = multiplicity[:, counts.first] * multiplicity[:, counts.second]
     with np.errstate(invalid="ignore", divide="ignore"):
         impostors = (weight @ counts.total)[:, None]
-        before = (weight @ counts.above) / impostors
-        after = before.copy()
-        ties = np.flatnonzero(counts.tied.any(axis=0))  # few: an impostor rarely equals a genuine pair exactly
-        after[:, ties] += (weight @ counts.tied[:, ties]) / impostors
-        tar = np.cumsum(multiplicity[:, : len(counts.genuine)] @ counts.genuine, axis=1)
+        before = np.cumsum((counts.from_ @ weight.T).T, axis=1) / impostors
+        after = before + (counts.tied @ weight.T).T / impostors
+        tar = np.cumsum((counts.genuine @ multiplicity.T).T, axis=1)
         tar /= tar[:, -1:]
     # The curve climbs to (after, tar) at each genuine similarity, from (before, the previous tar).
     previous = np.concatenate([np.zeros((len(tar), 1)), tar[:, :-1]], axis=1)

@@ -68,6 +68,8 @@ def ridge_answers(
     asked, predicted = standardised(queries, features)[:], np.empty((len(queries), targets.shape[1]))
     for name, columns in groups.items():
         predicted[:, columns] = _columns(path, columns).predict(asked, [choices[name].strength])[0]
+    if not np.isfinite(predicted).all():
+        raise DataError("rows to predict are not finite")
     return predicted * scale, choices
 
 

@@ -112,9 +112,14 @@ def choose_strength(path: RidgePath, features: Features, targets: Features, stre
         features: Validation rows [N, D].
         targets: Their targets [N, T].
         strengths: Those to try.
+
+    Raises:
+        DataError: A number is not finite.
     """
     tried = sorted(strengths, reverse=True)
     errors = [float(np.square(one - targets).mean()) for one in path.predict(features, tried)]
+    if not np.isfinite(errors).all():
+        raise DataError("validation rows are not finite")
     found = dict(zip(tried, errors, strict=True))
     best = min(tried, key=lambda strength: found[strength])
     return RidgeChoice(best, tuple(found[strength] for strength in strengths), best in {tried[0], tried[-1]})

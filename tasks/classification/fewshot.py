@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ghbench.dataset import Dataset, labels
 from ghbench.errors import DataError, UsageError
 from ghbench.probes.fewshot import classify_by_few
+from ghbench.probes.rows import of_unit_length
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Score, TaskInputs
 
@@ -58,7 +59,7 @@ class FewShot(LabelledTask):
         return {
             **self.described(),
             "shots": list(SHOTS),
-            "draws": f"{self.draws}, with numpy's generator of the draw's number; fewer shots are part of more",
+            "draws": f"{self.draws}, with numpy's generator of the seeds [draw, 2]; fewer shots are part of more",
             "judged": "images that are drawn for no shot" if self.alone else "test images",
             "classifier": "logistic regression on features of unit length, L2 strength 1 / N (after Tian et al. 2020)",
             "tuned": "nothing",
@@ -81,7 +82,8 @@ class FewShot(LabelledTask):
             judged it in which so many shots told its class; numbers of shots that no class has are left out.
         """
         known, truth, count = self.classes(inputs)
-        features, queries = self.features(inputs)
+        features = of_unit_length(self.joined(inputs, self.known_role))
+        queries = features if self.alone else of_unit_length(self.joined(inputs, self.judged_role))
         sizes = np.bincount(known)
         most = int(sizes[sizes > 0].min()) - self.alone
         shots = [number for number in SHOTS if number <= most]

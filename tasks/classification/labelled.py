@@ -100,7 +100,7 @@ class LabelledTask:
         return Units(kind, code.astype(np.int64), None, len(names), names.tolist())
 
     def chance(self, records: pd.DataFrame) -> float | str:
-        """Guessing is right once in as many times as there are classes."""
+        """Guessing is right once in as many times as there are classes among the judged images."""
         return 1 / int(records["class"].nunique())
 
     def records_of(self, inputs: TaskInputs) -> pd.DataFrame:

@@ -108,9 +108,16 @@ class Linear(LabelledTask):
         records = self.records_of(inputs)
         known, truth, count = self.classes(inputs)
         features, queries = self.features(inputs)
-        validation = None
+        validation, unknown = None, 0
         if VALIDATION in inputs.datasets:
-            validation = self.joined(inputs, VALIDATION), labels(inputs.datasets[VALIDATION]).values
+            classes = labels(inputs.datasets[VALIDATION]).values
+            kept = np.flatnonzero(np.isin(classes, known))
+            if not len(kept):
+                raise DataError("no validation image is of a class that a training image shows")
+            validation, unknown = (
+                (Chosen(self.joined(inputs, VALIDATION), kept), classes[kept]),
+                len(classes) - len(kept),
+            )
         logits, folds = np.zeros((len(truth), count), np.float32), np.zeros(len(truth), np.int32)
         choices = []
         for fold, (rows, judged) in enumerate(self._folds(known, truth)):
@@ -137,6 +144,8 @@ class Linear(LabelledTask):
         notes = [_described(choices)]
         if unseen:
             notes.append(f"{unseen} images are of classes that no training image shows")
+        if unknown:
+            notes.append(f"{unknown} validation images are left out: no training image shows their class")
         if self.pca >= features.shape[1]:
             notes.append(f"pca={self.pca} leaves out none of {features.shape[1]} numbers")
         return Evaluation(records, notes=tuple(notes))

@@ -68,7 +68,9 @@ class Composites:
         self.ids: Sequence[str] = clean.ids
         self.targets: Mapping[str, Target] = clean.targets
         self.splits: Mapping[str, NDArray[np.int64]] = clean.splits
-        self.recipe_digest: str | None = digest_json([clean.recipe_digest, "composites", VERSION])
+        self.recipe_digest: str | None = None
+        if clean.recipe_digest is not None:  # changed photographs are photographs still
+            self.recipe_digest = digest_json([clean.recipe_digest, "composites", VERSION])
 
     def card(self) -> DatasetCard:
         """Licence, citation and source of the untouched images."""

@@ -95,12 +95,17 @@ class Source:
     @cached_property
     def trains(self) -> bool:
         """Whether there are training images, so that rows can be made of them."""
-        if self.training == 0 or self.known.trains is not None:
-            return self.training != 0 and bool(self.known.trains)
-        try:
-            return "train" in self.dataset.splits
-        except UserError:  # the dataset cannot be had; `role` will say so
+        if self.training == 0:
             return False
+        found = self.known.trains
+        if found is None:
+            try:
+                found = "train" in self.dataset.splits
+            except UserError:  # the dataset cannot be had; `role` will say so
+                return False
+        if self.training and not found:
+            raise UsageError(f"{self.spec.name} has no training images for training={self.training}", fix="training=0")
+        return found
 
     def training_images(self) -> Dataset:
         """What means and neighbours are taken from where `trains`: training seeds, or the split `train`."""

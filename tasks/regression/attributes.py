@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -15,11 +15,23 @@ from ghbench import registry
 from ghbench.dataset import Dataset
 from ghbench.errors import DataError, UsageError
 from ghbench.extractor import Encoder, Subject
-from ghbench.metrics.average_precision import average_precision
+from ghbench.metrics.average_precision import average_precisions
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
 
-from .prediction import BASELINES, MEAN, NEAREST, TEST, TRAIN, VALIDATION, Constant, described, image_units, predict
+from .prediction import (
+    BASELINES,
+    MEAN,
+    NEAREST,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Constant,
+    described,
+    image_units,
+    predict,
+    taught,
+)
 
 GENERATED = SpecString("generated-faces", options={"attributes": "true"})
 
@@ -107,9 +119,8 @@ class AttributesTask:
         if min(map(len, rows.values())) < 2:
             raise DataError("expected at least two faces with attributes in each split")
         truth = {role: values.to_numpy(np.float64)[rows[role]] for role, values in known.items()}
-        taught = {role: values for role, values in truth.items() if role != TEST}
         groups = {name: slice(place, place + 1) for place, name in enumerate(names)}
-        predicted, notes = predict(inputs, taught, groups, rows)
+        predicted, notes = predict(inputs, taught(truth), groups, rows)
         records = pd.DataFrame({"image": rows[TEST].astype(np.int32)})
         for place, name in enumerate(names):
             records[name] = truth[TEST][:, place].astype(np.float32)
@@ -125,18 +136,29 @@ class AttributesTask:
             records: What `evaluate` returned.
             sample_weight: float64 [N], None for all ones.
         """
+        weight = np.ones(len(records)) if sample_weight is None else sample_weight
+        found = self.score_replicates(records, weight[None])
+        return [Score(metric, float(values[0])) for (metric, _), values in found.items()]
+
+    def score_replicates(
+        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
+    ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
+        """Score every draw, see `ghbench.task_abilities.Replicating`."""
         pairs = {
             name: (records[name].to_numpy(np.float64), records[f"{name}-predicted"].to_numpy(np.float64))
             for name in records.columns
             if f"{name}-predicted" in records.columns
         }
         age = pairs.pop("age", None)
-        precisions = [average_precision(truth > 0.5, found, sample_weight) for truth, found in pairs.values()]
-        defined = [value for value in precisions if not np.isnan(value)]
-        scores = [Score("ap", float(np.mean(defined)) if defined else np.nan)]
-        if age is not None:
-            scores.append(Score("age", float(np.average(np.abs(age[0] - age[1]), weights=sample_weight))))
-        return scores
+        found: dict[tuple[str, str | None], NDArray[np.float64]] = {}
+        if metrics is None or "ap" in metrics:
+            each = np.stack([average_precisions(known > 0.5, told, multiplicity) for known, told in pairs.values()])
+            defined = ~np.isnan(each)
+            with np.errstate(invalid="ignore"):
+                found["ap", None] = np.where(defined, each, 0).sum(axis=0) / defined.sum(axis=0)
+        if age is not None and (metrics is None or "age" in metrics):
+            found["age", None] = multiplicity @ np.abs(age[0] - age[1]) / multiplicity.sum(axis=1)
+        return found
 
     def units(self, records: pd.DataFrame) -> Units:
         """Images: each shows another face."""

@@ -17,7 +17,7 @@ from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Score, TaskInputs
 
 from .face_points import AGAIN, GENERATED, FacePointsTask, points_of
-from .prediction import TEST, TRAIN, Constant, joined, mean_replicates, predict
+from .prediction import TEST, TRAIN, Constant, joined, mean_replicates, predict, taught
 
 PROTOCOLS = ("ridge", "imm")
 FAILURE = 0.10
@@ -81,18 +81,18 @@ class Landmarks(FacePointsTask):
         if isinstance(inputs.subject, Constant) and inputs.subject.name == AGAIN:
             predicted = inputs.datasets[TEST].targets["again"].values[rows[TEST]]
         else:
-            found, told = self._predicted(inputs, shares[TRAIN], rows)
+            found, told = self._predicted(inputs, taught(shares), rows)
             predicted, notes = found.reshape(truth[TEST].shape) * sides[TEST], (*notes, *told)
         records = pd.DataFrame({"image": rows[TEST].astype(np.int32)})
         records["error"] = normalised_errors(predicted, truth[TEST]).astype(np.float32)
         return Evaluation(records, notes=notes)
 
     def _predicted(
-        self, inputs: TaskInputs, known: NDArray[np.float64], rows: dict[str, NDArray[np.int64]]
+        self, inputs: TaskInputs, known: dict[str, NDArray[np.float64]], rows: dict[str, NDArray[np.int64]]
     ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
         if self.regression == "ridge" or isinstance(inputs.subject, Constant):
-            return predict(inputs, {TRAIN: known}, {"points": slice(None)}, rows)
-        path = fit_ridge(joined(inputs, TRAIN)[rows[TRAIN]], known, intercept=False)
+            return predict(inputs, known, {"points": slice(None)}, rows)
+        path = fit_ridge(joined(inputs, TRAIN)[rows[TRAIN]], known[TRAIN], intercept=False)
         return path.predict(joined(inputs, TEST)[rows[TEST]], [0.0])[0], ()
 
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:

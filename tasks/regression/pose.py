@@ -17,7 +17,7 @@ from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Reference, Score, TaskInputs
 
 from .face_points import AGAIN, GENERATED, FacePointsTask, points_of
-from .prediction import TEST, TRAIN, mean_replicates, predict
+from .prediction import TEST, mean_replicates, predict, taught
 
 BINS = {"yaw-0-10": (0.0, 10.0), "yaw-10-20": (10.0, 20.0), "yaw-20-90": (20.0, 90.0)}
 """Ranges of the true yaw, in degrees to either side, whose faces are also averaged on their own."""
@@ -72,7 +72,7 @@ class Pose(FacePointsTask):
         rows, notes = self.usable(inputs)
         points = {role: points_of(dataset)[rows[role]] for role, dataset in inputs.datasets.items()}
         truth = {role: head_pose(values) for role, values in points.items()}
-        predicted, told = predict(inputs, {TRAIN: truth[TRAIN]}, {"angles": slice(None)}, rows)
+        predicted, told = predict(inputs, taught(truth), {"angles": slice(None)}, rows)
         records = pd.DataFrame({"image": rows[TEST].astype(np.int32)})
         records["yaw-true"] = truth[TEST][:, 0].astype(np.float32)
         for place, name in enumerate(ANGLES):

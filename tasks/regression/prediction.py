@@ -71,6 +71,11 @@ def described() -> dict[str, Any]:
     }
 
 
+def taught(truth: Mapping[str, Numbers]) -> dict[str, Numbers]:
+    """The answers of all roles but the one that is judged."""
+    return {role: values for role, values in truth.items() if role != TEST}
+
+
 def predict(
     inputs: TaskInputs,
     truth: Mapping[str, Numbers],

@@ -326,7 +326,7 @@ def _records(judged: tuple[Floats, NDArray[np.int64]], pairs: PairSet, people: N
 
 
 def _compact(similarity: Floats) -> NDArray[np.floating[Any]]:
-    """The same as float32, unless that makes pairs equal, as it does with cosines of features with a common part."""
+    """The same as float32, unless that makes many equal, as it does with cosines of features with a common part."""
     known = similarity[~np.isnan(similarity)]
     small = similarity.astype(np.float32)
     apart = len(np.unique(known.astype(np.float32))) >= KEPT * len(np.unique(known))

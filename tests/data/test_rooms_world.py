@@ -93,6 +93,15 @@ def test_surfaces_and_corners_are_those_of_the_pixels(yaw, pitch):
             assert len({tuple(pixel) for pixel in around.tolist() if tuple(pixel) in PURE}) == 3, "three sides meet"
 
 
+def test_corners_behind_the_camera_are_beyond_the_frame_on_their_side():
+    room = scene(yaw=0.9, size=(12.0, 3.0, 2.0), place=(11.5, 1.5, 0.3))
+    known = ground_truth(room)
+    assert np.isnan(room.camera.project(far_corners(room.size))).any()
+    assert np.isfinite(known.corners).all()
+    left = known.corners[[0, 2], 0]
+    assert (left == -0.5).all(), left
+
+
 PURE = {tuple(255 * channel for channel in colour) for colour in COLOURS}
 
 

@@ -27,6 +27,13 @@ def test_large_sets_have_both_distances_under_the_extractors_name_and_their_floo
     assert report.floors["fd[toy]"].images == (5000, 5000), "as many as were generated"
 
 
+def test_a_frechet_distance_and_its_floor_are_of_equally_many_images():
+    real, other, generated = normal(5000), normal(5000, seed=1), normal(8000, seed=2)
+    report = distribution_report("toy", real, other, generated)
+    assert report.distances["fd[toy]"].images == report.floors["fd[toy]"].images == (5000, 5000)
+    assert report.distances["kid[toy]"].images == (5000, 5000)
+
+
 @pytest.mark.parametrize(("real", "generated"), [(4999, 5000), (5000, 4999)])
 def test_a_frechet_distance_of_fewer_than_5000_images_is_left_out_and_says_why(real, generated):
     report = distribution_report("toy", normal(real), normal(5000, seed=1), normal(generated, seed=2))

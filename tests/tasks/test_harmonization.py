@@ -9,6 +9,7 @@ from ghbench_tasks.pictures.composites import Composites, composite, region
 from ghbench_tasks.pictures.decoding import at_size
 from ghbench_tasks.pictures.harmonization import harmonization
 from ghbench_tasks.pictures.harmonizers import blurred_seam, poisson, reinhard, seam_step, surroundings
+from PIL import Image
 
 from ghbench.data.framed import Framed
 from ghbench.data.renders import Renders
@@ -67,6 +68,13 @@ def test_composites_are_a_dataset_that_knows_its_rows_without_drawing(monkeypatc
     assert content_digest(again) == content_digest(dataset)
     monkeypatch.setattr(Renders, "pixels", lambda self, rows: np.full((len(rows), 3, 32, 32), 90, np.uint8))
     np.testing.assert_array_equal(again.image(1).transpose(2, 0, 1), composite(clean.framed(1).image, 1))
+
+
+def test_composites_of_photographs_are_photographs_still(tmp_path):
+    Image.fromarray(pictures((SIDE, SIDE), count=1)[0].transpose(1, 2, 0)).save(tmp_path / "one.png")
+    photographs = build("dataset", f"imagefolder:path={tmp_path}")
+    assert Composites(Framed(photographs, SIDE, "none")).recipe_digest is None
+    assert Composites(Framed(Renders("tiny", count=3, size=32), 32, "none")).recipe_digest is not None
 
 
 def test_colour_transfer_gives_a_region_the_look_of_its_surroundings():

@@ -94,6 +94,15 @@ def test_validation_images_choose_the_strength(folder_of_classes, options):
     assert next(metric.value for metric in result.metrics if metric.metric == "top1") == 1.0
 
 
+def test_validation_images_of_a_class_that_is_not_taught_are_left_out_and_told(folder_of_classes, options):
+    root = folder_of_classes(("train", "val", "test"))
+    (root / "val" / "other").mkdir()
+    for number, path in enumerate(sorted((root / "val" / "left").iterdir())[:2]):
+        (root / "val" / "other" / f"{number}.png").write_bytes(path.read_bytes())
+    result = runner.run("pixels:size=8", f"linear:dataset=imagefolder,dataset.path={root}", options)
+    assert any(note.startswith("2 validation images are left out") for note in result.warnings)
+
+
 @pytest.mark.parametrize(("task", "per_class"), [("linear", 1), ("fewshot", 4)])
 def test_too_few_images_are_refused_before_anything_is_encoded(folder_of_classes, options, task, per_class):
     root = folder_of_classes(("train", "test"), per_class)

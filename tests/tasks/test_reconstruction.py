@@ -381,6 +381,7 @@ def test_the_nearest_image_is_that_of_the_smallest_error():
         {"dataset": "imagefolder"},
         {"size": 8},
         {"training": -1},
+        {"dataset": "orl", "training": 500},
         {"align": "upside-down"},
         {"judge": "nobody"},
     ],

@@ -33,16 +33,19 @@ class Camera:
         cosine, up = np.cos(self.pitch), np.array([0.0, 1.0, 0.0])
         return np.array([[level[2], 0.0, -level[0]], cosine * up - sine * level, cosine * level + sine * up])
 
-    def project(self, points: Floats) -> Floats:
+    def project(self, points: Floats, *, beyond: bool = False) -> Floats:
         """Where points are seen, as shares of the frame from its left upper corner.
 
         Args:
             points: float64 [..., 3] in the room.
+            beyond: Whether points behind the camera are taken to lie far outside the frame, on their side of it.
 
         Returns:
-            float64 [..., 2] x and y; NaN behind the camera.
+            float64 [..., 2] x and y; NaN behind the camera unless `beyond`.
         """
         own = (points - self.place) @ self.axes.T
+        if beyond:
+            own[..., 2] = np.maximum(own[..., 2], 1e-5)
         ahead = own[..., 2:]
         with np.errstate(divide="ignore", invalid="ignore"):
             seen = 0.5 + 0.5 * self.focal * own[..., :2] * np.array([1, -1]) / ahead

@@ -57,7 +57,7 @@ def ground_truth(scene: Scene) -> GroundTruth:
     directions = np.stack([_direction(scene, first, second) for first, second in ends])
     way = camera.axes @ (scene.light - scene.size / 2)
     return GroundTruth(
-        corners=np.clip(camera.project(corners), -OUTSIDE, 1 + OUTSIDE),
+        corners=np.clip(camera.project(corners, beyond=True), -OUTSIDE, 1 + OUTSIDE),
         visible=_visible(scene, corners),
         lines=np.arctan2(-directions[:, 1], directions[:, 0]) % np.pi,
         lines_visible=np.any(_visible(scene, points.reshape(-1, 3)).reshape(points.shape[:2]), axis=1),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ghbench.cores import usable_cores
 
 from .scene import PLAIN, SURFACES, Boxes, Material, Scene
 from .textures import GAMMA, Textures
@@ -61,7 +62,7 @@ def rendered_in_parts(image: Callable[[int], NDArray[np.uint8]], numbers: range)
         image: Draws the image of a number, uint8 [size, size, 3].
         numbers: Numbers.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for first in range(numbers.start, numbers.stop, PART):
             part = range(first, min(first + PART, numbers.stop))
             yield np.stack([drawn.transpose(2, 0, 1) for drawn in pool.map(image, part)])
