@@ -35,7 +35,7 @@ def main() -> None:
         navigator = Contrafeat(run)
         mover = Mover(generator, navigator.directions, discovery.PSI)
         every, spreads = range(mover.count(0)), discovery.attribute_spreads(mover, predictor)
-        scale = discovery.search(judge).scale(mover, every)
+        scale = discovery.search(judge).scale(mover.pairs(every))
         shifts = []
         for seed in list(seeds_for("selection", discovery.CALIBRATION + CODES))[discovery.CALIBRATION :]:
             before, after = (predictor.measure(images) for images in mover.pair(seed, scale, every))

@@ -38,7 +38,7 @@ def main() -> None:
             mover = Mover(generator, navigator.directions, discovery.PSI)
             if spreads is None:
                 spreads = discovery.attribute_spreads(mover, predictor)[searched]
-            scale = discovery.search(judge).scale(mover, range(CALIBRATED))
+            scale = discovery.search(judge).scale(mover.pairs(range(CALIBRATED)))
             shifts = []
             for seed in list(seeds_for("selection", discovery.CALIBRATION + CODES))[discovery.CALIBRATION :]:
                 before, after = (predictor.measure(one) for one in mover.pair(seed, scale, range(DIRECTIONS)))

@@ -19,6 +19,7 @@ from ghbench.seeds import seeds_for
 DIRECTIONS, CODES = 600, 20
 ROW = "random-directions:seed=0"
 """The row of the task's table at whose scale they are tried: one of equal mean change of pictures."""
+FACES = "mobile-stylegan-ffhq:size=128"
 SYSTEM = f"random-directions:directions={DIRECTIONS},seed=1000"
 
 
@@ -31,7 +32,7 @@ def random_shifts() -> tuple[np.ndarray, np.ndarray]:
 def shifts_of_code(seed: int) -> np.ndarray:
     """Shifts [directions, attributes] of one code, kept in the cache."""
     scale, predictor = _scale(), FaceAttributes()
-    made_by = digest_json([SYSTEM, scale, predictor.networks])
+    made_by = digest_json([SYSTEM, scale, predictor.digest, FACES, PSI])
     path = locations.cache() / "benchmarks" / f"random-null-{made_by[:16]}" / f"{seed}.npy"
     if not path.is_file():
         before, after = (predictor.measure(part) for part in _mover().pair(seed, scale, range(DIRECTIONS)))
@@ -48,7 +49,7 @@ def _scale() -> float:
 
 @cache
 def _mover() -> Mover:
-    generator = load_generator("mobile-stylegan-ffhq:size=128")
+    generator = load_generator(FACES)
     return Mover(generator, registry.build("extractor", SYSTEM).directions, PSI)
 
 

@@ -29,6 +29,7 @@ from ghbench.data.sprites import FACTORS
 from ghbench.errors import UserError
 from ghbench.generators.loading import generator_plugin
 from ghbench.metrics.disentanglement.unsupervised import udr
+from ghbench.results.statistics import holm
 
 QUICK = "--quick" in sys.argv
 GENERATOR = "tiny" if QUICK else "stylegan2-sprites64"
@@ -260,9 +261,9 @@ autoencoder, {KEPT:,} different images ({KEPT // 2:,} pairs), {SEEN:,} in a trai
 Each is judged by `{TASK.name}` on test images of sprites. Strengths were chosen among three by UDR on {CHOOSING} seeds
 and {COMPARED:,} training images, which looks at no factor; {SEEDS} seeds were planned at the chosen one.
 
-`{SHOWN[0]}` of {ARMS[MINE].what} less that of the others (Welch):
+`{SHOWN[0]}` of {ARMS[MINE].what} less that of the others (Welch; p by Holm):
 
-{chr(10).join(filter(None, (_claim(ledger, rival) for rival in RIVALS))) or "not known yet"}
+{_claims(ledger)}
 
 UDR: {", ".join(f"{key}: {one['udr']:.3f}" for key, one in sorted(ledger.choices.items())) or "not known yet"}.
 
@@ -294,14 +295,18 @@ def _cell(values: np.ndarray) -> str:
     return f"{values.mean():.3f} ± {reach(values):.3f}"
 
 
-def _claim(ledger: Ledger, rival: str) -> str:
-    mine, other = (ledger.values(arm) for arm in (MINE, rival))
-    if min(len(mine), len(other)) < 2:
-        return ""
-    test = stats.ttest_ind(mine[:, 0], other[:, 0], equal_var=False)
-    low, high = test.confidence_interval()
-    gain = mine[:, 0].mean() - other[:, 0].mean()
-    return f"* {ARMS[rival].what}: {gain:+.3f} [{low:+.3f}, {high:+.3f}], p {test.pvalue:.2g}"
+def _claims(ledger: Ledger) -> str:
+    """Differences of the first metric to each rival, Welch's test, p by Holm."""
+    mine, found = ledger.values(MINE), {}
+    for rival in RIVALS:
+        other = ledger.values(rival)
+        if min(len(mine), len(other)) >= 2:
+            found[rival] = stats.ttest_ind(mine[:, 0], other[:, 0], equal_var=False), other[:, 0].mean()
+    lines = []
+    for (rival, (test, mean)), p in zip(found.items(), holm([test.pvalue for test, _ in found.values()]), strict=True):
+        low, high = test.confidence_interval()
+        lines.append(f"* {ARMS[rival].what}: {mine[:, 0].mean() - mean:+.3f} [{low:+.3f}, {high:+.3f}], p {p:.2g}")
+    return "\n".join(lines) or "not known yet"
 
 
 if __name__ == "__main__":

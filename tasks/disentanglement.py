@@ -88,7 +88,7 @@ class Disentanglement:
 
     source: SpecString = DEFAULT
     dci: bool | Literal["lgbm"] = False
-    version: int = field(default=2, init=False)
+    version: int = field(default=3, init=False)
     requires: tuple[type, ...] = field(default=(Encoder,), init=False)
     policies: tuple[Policy, ...] = field(default=("concat",), init=False)
     references: tuple[Reference, ...] = field(
@@ -136,9 +136,8 @@ class Disentanglement:
 
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
         """Refuse images whose factors are not known, see `ghbench.task_abilities.Checking`."""
-        for dataset in datasets.values():
-            if (np.ptp(_factors(dataset), axis=0) > 0).sum() < 2:
-                raise DataError(f"fewer than two factors of {dataset.card().name!r} vary, so none can be told apart")
+        if _varying([_factors(dataset) for dataset in datasets.values()]).sum() < 2:
+            raise DataError(f"fewer than two factors of {self.source.name!r} vary, so none can be told apart")
 
     def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Put codes and factors side by side.
@@ -150,9 +149,11 @@ class Disentanglement:
         Raises:
             UsageError: The code is too wide.
         """
-        parts = []
+        parts, known = [], {role: _factors(inputs.datasets[role]) for role in (TRAIN, TEST)}
+        varying = _varying(list(known.values()))
+        least = np.min([factors.min(axis=0) for factors in known.values()], axis=0)
         for stream, role in enumerate((TRAIN, TEST)):
-            factors = _factors(inputs.datasets[role])
+            factors = (known[role] - least)[:, varying]
             if isinstance(inputs.subject, KnownCode):
                 code = inputs.subject.codes(factors, inputs.context.rng(stream))
             else:
@@ -168,7 +169,9 @@ class Disentanglement:
             for number, column in enumerate(code.T):
                 frame[f"code-{number}"] = column
             parts.append(frame)
-        return Evaluation(pd.concat(parts, ignore_index=True))
+        constant = int((~varying).sum())
+        notes = (f"{constant} factors never vary, and are left out",) if constant else ()
+        return Evaluation(pd.concat(parts, ignore_index=True), notes=notes)
 
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
         """All metrics, of all test images, with the standard error of a mean over parts of them.
@@ -186,8 +189,8 @@ class Disentanglement:
         known, known_factors, codes, factors = tables
         learned = separation.Explicit.fit(known, known_factors)
         whole = all_scores(learned, codes, factors)
-        some = np.arange(len(codes)) % PARTS
-        each = [all_scores(learned, codes[some == part], factors[some == part]) for part in range(PARTS)]
+        some = np.random.default_rng(0).permutation(len(codes)) % PARTS  # rows may be in the order of their factors
+        each = [all_scores(learned, codes[some == part], factors[some == part], seed=part + 1) for part in range(PARTS)]
         with np.errstate(invalid="ignore"):  # codes that are functions of one another have no finite correlation
             spreads = {name: np.std([one[name] for one in each], ddof=1) / np.sqrt(PARTS) for name in whole}
         found = [Score(name, value, standard_error=float(spreads[name])) for name, value in whole.items()]
@@ -209,7 +212,7 @@ class Disentanglement:
 
 
 def _factors(dataset: Dataset) -> NDArray[np.int64]:
-    """Factors [N, K] as numbers from 0.
+    """Factors [N, K] as whole numbers.
 
     Raises:
         DataError: There are none, or they are not whole numbers.
@@ -217,12 +220,16 @@ def _factors(dataset: Dataset) -> NDArray[np.int64]:
     target = dataset.targets.get("factors")
     if target is None or target.values.ndim != 2 or not np.issubdtype(target.values.dtype, np.integer):
         raise DataError(f"{dataset.card().name} has no target `factors` of whole numbers [N, K]")
-    values: NDArray[np.int64] = target.values.astype(np.int64)
-    return np.asarray(values - values.min(axis=0))
+    return np.asarray(target.values, np.int64)
+
+
+def _varying(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.bool_]:
+    """Which factors vary in each of some images [N, K]: bool [K]."""
+    return np.asarray(np.all([np.ptp(factors, axis=0) > 0 for factors in parts], axis=0))
 
 
 def all_scores(
-    learned: separation.Explicit, codes: NDArray[np.float64], factors: NDArray[np.int64]
+    learned: separation.Explicit, codes: NDArray[np.float64], factors: NDArray[np.int64], seed: int = 0
 ) -> dict[str, float]:
     """All metrics but DCI, by name.
 
@@ -230,6 +237,7 @@ def all_scores(
         learned: What explicitness has learned from other images.
         codes: [N, d].
         factors: [N, K], numbers from 0.
+        seed: Of the votes.
     """
     varying = codes.std(axis=0) > 0
     known_of_factors = information.mutual_information(information.discretised(codes), factors)
@@ -238,8 +246,8 @@ def all_scores(
         "mig": information.information_gap(known_of_factors, factors),
         "modularity": information.modularity(known_of_factors),
         "sap": separation.sap_continuous(codes, factors),
-        "factor-vae": voting.factor_vae(codes, factors),
-        "beta-vae": voting.beta_vae(codes, factors),
+        "factor-vae": voting.factor_vae(codes, factors, seed=seed),
+        "beta-vae": voting.beta_vae(codes, factors, seed=seed),
         "explicitness": learned.area(codes, factors),
         "irs": robustness.irs(codes, factors),
         "total-correlation": correlation,

@@ -156,7 +156,7 @@ class Hessian(AlongAxes):
         """Eigenvectors in the subspace, the largest first."""
         import torch
 
-        from ghbench.contrafeat.subspace import principal_axes
+        from ghbench.contrafeat.subspace import principal_axes, turned
         from ghbench.generators.rendering import seeded_z
         from ghbench.ghfeat.training.perceptual import perceptual_network
         from ghbench.seeds import seeds_for
@@ -174,5 +174,5 @@ class Hessian(AlongAxes):
                 parts = [look(generator.synthesis(ws + part)) - start for part in torch.split(moves, PART)]
                 slopes = torch.cat(parts).double() / step
                 total += slopes @ slopes.T
-        vectors: Tensor = torch.linalg.eigh(total).eigenvectors.flip(1).T.float()
-        return vectors @ basis
+        vectors = torch.linalg.eigh(total).eigenvectors.flip(1).T.float()
+        return turned(vectors @ basis)

@@ -140,7 +140,9 @@ def representation(
     generator: Annotated[
         str, typer.Option("--generator", "-g", help="Draws the pairs; default: the navigator's.")
     ] = "",
-    pairs: Annotated[int, typer.Option(min=1, help="Pairs that are drawn; each is seen several times.")] = 20_000,
+    pairs: Annotated[
+        int | None, typer.Option(min=1, help="Pairs that are drawn, by default 20000; each is seen several times.")
+    ] = None,
     data: Annotated[str | None, typer.Option(help="Instead of a navigator: a dataset of images or of pairs.")] = None,
     images: Annotated[int, typer.Option(min=1, help="Pairs, or images, in total.")] = 100_000,
     until: Until = 0, seed: Seed = 0, option: Settings = None, precision: PrecisionOption = "auto",
@@ -157,12 +159,13 @@ def representation(
 
     if (navigator is None) == (data is None):
         raise UsageError("expected a navigator, or data", fix="--navigator NAME, or --data DATASET")
-    if data is not None and generator:
-        raise UsageError("--generator is for pairs along a navigator's directions", fix="--navigator NAME")
+    for option_name, given in (("--generator", generator), ("--pairs", pairs)):
+        if data is not None and given:
+            raise UsageError(f"{option_name} is for pairs along a navigator's directions", fix="--navigator NAME")
     if navigator is not None:
         known = {plugin.name for plugin in plugins("extractor")}
         navigator = navigator if parse(navigator).name in known else f"contrafeat:weights={navigator}"
-        own = {**parse(navigator).nested("navigator"), "count": str(pairs)} | (
+        own = {**parse(navigator).nested("navigator"), "count": str(pairs or 20_000)} | (
             {"generator": generator} if generator else {}
         )
         data = str(SpecString("generated-pairs", options=own))

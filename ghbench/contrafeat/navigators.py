@@ -114,7 +114,9 @@ class Contrafeat:
 
     @property
     def names(self) -> Mapping[str, tuple[int, float]]:
-        """Names of directions: number, and the sign that makes more of what the name says."""
+        """Names of directions: number, and the sign that makes more of what the name says. Controls have none."""
+        if self._attention != "learned":
+            return {}
         stated = self._described.about.get("names") or {}
         return {str(name): (int(number), float(sign)) for name, (number, sign) in stated.items()}
 

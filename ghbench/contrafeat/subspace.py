@@ -49,7 +49,7 @@ def principal_axes(generator: Generator, *, samples: int = SAMPLES, seed: int = 
         products += w.T @ w
     mean = total / samples
     values, vectors = torch.linalg.eigh(products / samples - torch.outer(mean, mean))
-    return PrincipalAxes(_turned(vectors.flip(1).T).float(), values.flip(0).clamp_min(0).sqrt().float())
+    return PrincipalAxes(turned(vectors.flip(1).T).float(), values.flip(0).clamp_min(0).sqrt().float())
 
 
 def sefa_axes(generator: Generator, levels: Collection[str] = ()) -> Tensor:
@@ -79,7 +79,7 @@ def sefa_axes(generator: Generator, levels: Collection[str] = ()) -> Tensor:
         slopes = code_slopes(generator, name)
         units = slopes / slopes.norm(dim=1, keepdim=True).clamp_min(1e-12)
         products += units.T @ units
-    return _turned(torch.linalg.eigh(products).eigenvectors.flip(1).T).float()
+    return turned(torch.linalg.eigh(products).eigenvectors.flip(1).T).float()
 
 
 def code_slopes(generator: Generator, level: str) -> Tensor:
@@ -93,7 +93,7 @@ def code_slopes(generator: Generator, level: str) -> Tensor:
     return slopes.double().cpu()
 
 
-def _turned(rows: Tensor) -> Tensor:
+def turned(rows: Tensor) -> Tensor:
     """Rows with their largest entry positive: eigenvectors have no sign of their own."""
     largest = rows.gather(1, rows.abs().argmax(dim=1, keepdim=True))
     return rows * largest.sign()

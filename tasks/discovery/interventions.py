@@ -100,8 +100,8 @@ class Interventions:
         missing = {"picture", "row"} - set(datasets[IMAGES].targets)
         if missing:
             raise DataError(f"{self.source.name} has no target {' and '.join(sorted(missing))}")
-        if not (datasets[IMAGES].targets["row"].values == OTHER).sum() > 1:
-            raise DataError("expected two whole pictures or more", fix="use no --limit, or a larger one")
+        if not (datasets[IMAGES].targets["row"].values == OTHER).sum() > 2:
+            raise DataError("expected three whole pictures or more", fix="use no --limit, or a larger one")
 
     def evaluate(self, inputs: TaskInputs) -> Evaluation:
         """Measure distances.
@@ -137,16 +137,23 @@ class Interventions:
             sample_weight: float64 [N], None for all ones.
         """
         weight, names = np.ones(len(records)) if sample_weight is None else sample_weight, self._names
-        row, picture = (records[name].to_numpy().astype(np.int64) for name in ("row", "picture"))
-        _, picture = np.unique(picture, return_inverse=True)
-        pictures, rows = int(picture.max()) + 1, len(names) + (CENTRE not in names)
-        cell = picture * rows + row + 1
+        row, picture, other = (records[name].to_numpy().astype(np.int64) for name in ("row", "picture", "other"))
+        known, both = np.unique([picture, other], return_inverse=True)
+        picture, other = both.reshape(2, -1)
+        pictures, rows = len(known), len(names) + (CENTRE not in names)
+        # Whole pictures are compared in pairs: without a picture there is neither of its two.
+        second = np.flatnonzero(row == OTHER)
+        cell = np.concatenate([picture, other[second]]) * rows + np.concatenate([row, row[second]]) + 1
+        distance = weight * records["distance"].to_numpy(np.float64)
         sums, counts = (
-            np.bincount(cell, values, pictures * rows).reshape(pictures, rows)
-            for values in (weight * records["distance"].to_numpy(np.float64), weight)
+            np.bincount(cell, np.append(values, values[second]), pictures * rows)
+            .reshape(pictures, rows)
+            .astype(np.float64)
+            for values in (distance, weight)
         )
-        whole = _profile(sums.sum(axis=0), counts.sum(axis=0))
-        without = _profile(sums.sum(axis=0) - sums, counts.sum(axis=0) - counts)
+        all_sums, all_counts = (np.bincount(row + 1, values, rows).astype(np.float64) for values in (distance, weight))
+        whole = _profile(all_sums, all_counts)
+        without = _profile(all_sums - sums, all_counts - counts)
         spread = np.sqrt((pictures - 1) / pictures * np.square(without - without.mean(axis=0)).sum(axis=0))
         found = zip(whole[-len(names) :], spread[-len(names) :], names, strict=True)
         return [Score(name, float(value), standard_error=float(error)) for value, error, name in found]

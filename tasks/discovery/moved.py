@@ -24,10 +24,10 @@ from ghbench.spec_string import SpecString
 from ghbench.store.image_shards import ImageShards
 
 from . import task
-from .pictures import Mover
+from .pictures import Images, Mover
 
 NAVIGATOR = SpecString("contrafeat-binary")
-VERSION = 1
+VERSION = 2
 """Grows when a seed may give another picture."""
 
 
@@ -102,8 +102,13 @@ class MovedFaces(DrawnByCode):
         kept = _read(path)
         if kept.keys() == self._names.keys():
             return kept
-        search = task.search(self._judge)
-        found = {name: search.scale(self._mover, [number]) for name, (number, _) in self._names.items()}
+        search, found = task.search(self._judge), {}
+        for name, (number, sign) in self._names.items():
+
+            def pair(seed: int, scale: float, number: int = number, sign: float = sign) -> tuple[Images, Images]:
+                return self._mover.moved(seed, number, 0), self._mover.moved(seed, number, sign * scale)
+
+            found[name] = search.scale(pair)
         write_text(path, json.dumps(found))
         return found
 
@@ -119,8 +124,7 @@ class MovedFaces(DrawnByCode):
             if name:
                 label = list(self._names)[name - 1]
                 number, sign = self._names[label]
-                # Pairs are moved apart by twice the scale.
-                distance = 2 * sign * scales[label] * self.step
+                distance = sign * scales[label] * self.step
             yield self._mover.moved(self._seeds[place], number, distance)
 
 

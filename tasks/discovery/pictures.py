@@ -18,6 +18,8 @@ from ghbench.progress import Progress, silent
 
 Directions = Callable[[NDArray[Any] | None], Any]
 Images = NDArray[np.uint8]
+Pairs = Callable[[int, float], tuple[Images, Images]]
+"""Draws pictures of a seed before and after moves of a scale, uint8 [K, 3, R, R] twice."""
 BATCH = 15
 
 
@@ -49,6 +51,10 @@ class Mover:
         ws = self._code(seed)
         moves = self._moves(ws)[list(numbers)]
         return self._drawn(ws - scale * moves), self._drawn(ws + scale * moves)
+
+    def pairs(self, numbers: Sequence[int]) -> Pairs:
+        """`pair` along some directions, as a function of seed and scale."""
+        return lambda seed, scale: self.pair(seed, scale, numbers)
 
     @torch.no_grad()
     def moved(self, seed: int, number: int, distance: float) -> Images:
@@ -107,12 +113,11 @@ class Search:
     seeds: Sequence[int]
     target: float
 
-    def scale(self, mover: Mover, numbers: Sequence[int], progress: Progress = silent) -> float:
-        """The scale at which some directions change pictures as much as wanted; see `scale_for`."""
+    def scale(self, pairs: Pairs, progress: Progress = silent) -> float:
+        """The scale at which pairs of pictures differ as much as wanted; see `scale_for`."""
         changes: list[float] = []
         for place, scale in enumerate(self.scales):
-            pairs = [mover.pair(seed, scale, numbers) for seed in self.seeds]
-            found = [change(self.judge, self.side, one, other).mean() for one, other in pairs]
+            found = [change(self.judge, self.side, *pairs(seed, scale)).mean() for seed in self.seeds]
             changes.append(float(np.mean(found)))
             progress(place + 1, len(self.scales), "scales")
             if changes[-1] > self.target:

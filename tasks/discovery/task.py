@@ -142,7 +142,7 @@ class Discovery:
             raise UsageError(f"discovery needs directions in w_plus; those of {spec.name} are elsewhere")
         mover = Mover(generator_of(spec, self.size, inputs.context.device), subject.directions, PSI)
         numbers = range(min(self.limit, mover.count(0)))
-        scale = search(self._judge).scale(mover, numbers, inputs.context.progress)
+        scale = search(self._judge).scale(mover.pairs(numbers), inputs.context.progress)
         spreads = attribute_spreads(mover, self._predictor)
         strangers = self._identity.distances(*np.split(images_of(mover, STRANGERS), 2)).mean()
         parts = []

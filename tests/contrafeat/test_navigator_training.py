@@ -9,6 +9,7 @@ import torch
 from ghbench.contrafeat.files import build_navigator, describe_navigator
 from ghbench.contrafeat.training.job import contrafeat_recipe
 from ghbench.contrafeat.training.losses import diversity
+from ghbench.contrafeat.training.options import ContrafeatOptions
 from ghbench.contrafeat.training.sensors import sensor_of
 from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.generators.first_party import TinyRandom
@@ -84,10 +85,22 @@ def test_every_kind_of_navigator_trains(more, machine, tmp_path):
     assert outcome.finished
 
 
-@pytest.mark.parametrize("wrong", ["batch=3", "rate", "blocks=2x", "attended=99", "sensor=nobody", "sensor=alexnet"])
+@pytest.mark.parametrize("wrong", [
+    "batch=3", "rate", "rate=-1", "rate=nan", "scale=inf", "blocks=2x", "blocks=10x0+20x4", "attended=99",
+    "sensor=nobody", "sensor=alexnet", "likeness=0.5", "copies=2", "temperature=2",
+])  # fmt: skip
 def test_options_that_cannot_be(wrong):
     with pytest.raises(UsageError):
         recipe("binary", *(["source=fixedES"] if "blocks" in wrong else []), wrong)
+
+
+def test_more_given_directions_than_w_has_numbers_are_refused():
+    with pytest.raises(UsageError, match="in w of 16"):
+        ContrafeatOptions(source="pca", directions=30).config(7, 16)
+
+
+def test_pairs_are_for_the_binary_variant_alone(machine):
+    recipe("prototype", "batch=3").prepare(machine)
 
 
 def test_a_file_that_is_no_navigator(tmp_path):

@@ -176,9 +176,11 @@ def test_what_cannot_be_trained():
         RepresentationRecipe("sprite-pairs:count=40", ["codes=5"])
     with pytest.raises(UsageError, match="single images"):
         RepresentationRecipe("sprite-pairs:count=40", ["gamma=1"])
-    for wrong in ("beta=-1", "codes=0", "likelihood=poisson", "encoder=resnet"):
+    for wrong in ("beta=-1", "codes=0", "codes=5000", "width=99", "rate=nan", "likelihood=poisson", "encoder=resnet"):
         with pytest.raises(UsageError):
             RepresentationRecipe("sprites:train=8,test=0", [wrong])
     with pytest.raises(MissingError, match="no representation nobody"):
         registry.build("extractor", "contrafeat-codes:weights=nobody").spec()
-    assert CliRunner().invoke(app, ["train", "representation", "--run", "x"]).exit_code != 0
+    given = ["train", "representation", "--run", "x"]
+    assert CliRunner().invoke(app, given).exit_code != 0
+    assert CliRunner().invoke(app, [*given, "--data", "sprites", "--pairs", "3"]).exit_code != 0

@@ -176,6 +176,14 @@ def test_perfect_duplicated_constant_and_rotated_codes():
     assert robustness.irs(perfect[:, :2] @ turn[:2, :2], TEN[:, :2]) == pytest.approx(0.5, abs=0.1)
 
 
+def test_what_rounding_makes_of_a_constant_code_is_no_information():
+    for seed in range(20):
+        factors = np.random.default_rng(seed).integers(0, [5, 8, 6], (700 + seed, 3))
+        found = information.mutual_information(np.zeros((len(factors), 2), np.int64), factors)
+        assert (found == 0).all()
+        assert information.modularity(found) == 0
+
+
 def test_fewer_codes_than_factors_and_factors_of_one_value():
     assert information.mig(TEN[:, :1].astype(float), TEN) == pytest.approx(1 / 3, abs=1e-9)
     with pytest.raises(DataError, match="factor 1 has one value"):
@@ -280,3 +288,12 @@ def test_udr_of_equal_trainings():
     assert unsupervised.udr([table, other], kind="lasso")[0] < 0.1
     off = [np.array([1.0, 1, 1, 0]), np.ones(4)]
     assert 0 < unsupervised.udr([table, table], off, "lasso")[0] < 0.95
+    three = [table, table @ np.array([[1, 0.5, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 2, 1]]), other]
+    kept = np.ones(4, bool)
+    into = [
+        np.median(
+            [unsupervised.matching(unsupervised.likeness(one, mine), kept, kept) for one in three if one is not mine]
+        )
+        for mine in three
+    ]
+    assert unsupervised.udr(three) == pytest.approx(into), "how well the others are found in a training"

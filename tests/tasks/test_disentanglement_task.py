@@ -1,11 +1,15 @@
 """The task on codes that are known: the factors themselves, turned, and noise."""
 
+from functools import partial
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from ghbench_tasks.disentanglement import WIDEST, disentanglement
 
 from ghbench import registry
+from ghbench.dataset import Target
 from ghbench.errors import DataError, UsageError
 from ghbench.running import runner
 from ghbench.running.options import RunOptions
@@ -20,7 +24,7 @@ def small(tmp_path, monkeypatch):
     few = {"train": 300, "test": 150, "batch": 16}
     for name in ("factor_vae", "beta_vae"):
         plain = getattr(module.voting, name)
-        monkeypatch.setattr(module.voting, name, lambda codes, factors, plain=plain: plain(codes, factors, **few))
+        monkeypatch.setattr(module.voting, name, partial(plain, **few))
 
 
 def records(codes, factors, test):
@@ -104,6 +108,32 @@ def test_dci_by_either_trees_has_names_of_its_own():
         assert found[f"dci-informativeness{ending}"] == 1
         assert registry.build("task", task.name).name == task.name
         assert {metric.name for metric in task.metrics} == set(found)
+
+
+def test_factors_count_from_the_smallest_of_both_splits_and_constant_ones_are_left_out():
+    factors = np.random.default_rng(0).integers(0, 3, (90, 3))
+    factors[:, 1], factors[40:, 2] = 1, np.maximum(factors[40:, 2], 1)
+    datasets = {
+        role: SimpleNamespace(
+            targets={"factors": Target("factors", part, "number")}, card=lambda: SimpleNamespace(name="some")
+        )
+        for role, part in (("train", factors[:40]), ("test", factors[40:]))
+    }
+    task = disentanglement()
+    task.check_datasets(datasets)
+    inputs = SimpleNamespace(
+        subject=task.constant("identity-code"), datasets=datasets, context=SimpleNamespace(rng=np.random.default_rng)
+    )
+    outcome = task.evaluate(inputs)
+    np.testing.assert_array_equal(outcome.records[["code-0", "code-1"]], factors[:, [0, 2]])
+    assert outcome.notes == ("1 factors never vary, and are left out",)
+
+
+def test_parts_do_not_follow_the_order_of_the_factors():
+    factors = np.stack(np.meshgrid(*[np.arange(5)] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
+    found = scored(factors.astype(float), factors)
+    assert found["mig"].value > 0.9
+    assert found["mig"].standard_error > 0
 
 
 def test_images_without_factors_are_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -16,6 +17,8 @@ IN_SUBSPACE = ("fixedE", "fixedES", "adaALLwE")
 """Directions that are combinations of principal components of w."""
 GIVEN = ("pca", "sefa")
 """Directions that are not learned."""
+SMOOTHED = ("fixed", "ada1w", "adaALLw")
+"""Attention that is smoothed along the rows."""
 LARGEST = 4096
 
 
@@ -71,12 +74,23 @@ class NavigatorConfig:
             raise UsageError("a navigator needs directions, rows and widths between 1 and 4096, and up to 16 layers")
         if self.attended < 0 or self.attended > self.rows:
             raise UsageError(f"attended={self.attended}; expected 0 to {self.rows}")
-        if self.smoothing and (self.smoothing % 2 == 0 or self.smoothing // 2 >= self.choices or self.smoothing < 0):
+        odd = self.smoothing % 2 == 1 and 0 < self.smoothing // 2 + 1 <= self.choices
+        if self.smoothing and self.attention in SMOOTHED and not odd:
             raise UsageError(
-                f"smoothing={self.smoothing}; expected 0, or an odd number below {2 * self.choices}", fix="smoothing=3"
+                f"smoothing={self.smoothing}; expected 0, or an odd number below {2 * self.choices}", fix="smoothing=0"
             )
-        if self.sigma <= 0 or self.temperature <= 0:
+        if not (0 < self.sigma < math.inf and 0 < self.temperature < math.inf):
             raise UsageError("sigma and temperature must be positive")
+        self._check_source()
+
+    def _check_source(self) -> None:
+        if any(min(block) < 1 for block in self.blocks):
+            raise UsageError(f"the blocks {self.blocks}; expected directions and components of 1 or more")
+        if self.source in GIVEN and self.directions // self.copies > self.w_dim:
+            raise UsageError(
+                f"{self.directions // self.copies} directions of {self.source} in w of {self.w_dim} numbers",
+                fix=f"directions={self.w_dim * self.copies}",
+            )
         if self.source in IN_SUBSPACE and not 1 <= self.spanning <= self.w_dim:
             raise UsageError(f"{self.spanning} principal components; expected 1 to {self.w_dim}")
         if self.source == "fixedES" and sum(count for count, _ in self.blocks) != self.directions:

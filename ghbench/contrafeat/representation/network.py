@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
 
-from ghbench.errors import DataError
+from ghbench.errors import DataError, UsageError
 from ghbench.ghfeat.network.config import compact
 from ghbench.ghfeat.network.encoder import Encoder
 from ghbench.ghfeat.network.layout import CodeLayout, CodeLevel
 
 EncoderKind = Literal["plain", "ghfeat"]
+MOST_CODES = 4096
 SIDE = 64
 CHANNELS, WIDTH = (32, 32, 64, 64), 256
 POSTERIOR = "w"
@@ -37,6 +38,19 @@ class RepresentationConfig:
     encoder: EncoderKind = "plain"
     width: float = 0.5
 
+    def __post_init__(self) -> None:
+        """Refuse what could not be built.
+
+        Raises:
+            UsageError: An option is out of bounds.
+        """
+        if not 1 <= self.codes <= MOST_CODES:
+            raise UsageError(f"codes={self.codes}; expected 1 to {MOST_CODES}")
+        if self.encoder not in get_args(EncoderKind) or not 0 < self.width <= 16:
+            raise UsageError(
+                f"encoder={self.encoder}, width={self.width}; expected {', '.join(get_args(EncoderKind))}, and 0 to 16"
+            )
+
     def to_json(self) -> dict[str, Any]:
         """As JSON values; what only GH-Feat's encoder has, only with it."""
         values = asdict(self)
@@ -52,14 +66,15 @@ class RepresentationConfig:
         if not isinstance(value, dict) or set(value) not in ({"codes", "colours"}, set(cls.__slots__)):
             raise DataError("this is no configuration of a representation")
         codes, colours = (value[name] for name in ("codes", "colours"))
-        if type(codes) is not int or not 1 <= codes <= 4096 or type(colours) is not int or colours != 3:
-            raise DataError(f"codes={codes!r}, colours={colours!r}; expected 1 to 4096 numbers, and 3 colours")
+        if type(codes) is not int or type(colours) is not int or colours != 3:
+            raise DataError(f"codes={codes!r}, colours={colours!r}; expected a whole number, and 3 colours")
         encoder, width = value.get("encoder", cls().encoder), value.get("width", cls().width)
-        if encoder not in get_args(EncoderKind) or type(width) is not float or not 0 < width <= 16:
-            raise DataError(
-                f"encoder={encoder!r}, width={width!r}; expected {', '.join(get_args(EncoderKind))}, and 0 to 16"
-            )
-        return cls(codes, colours, encoder, width)
+        if type(encoder) is not str or type(width) is not float:
+            raise DataError(f"encoder={encoder!r}, width={width!r}; expected a name and a number")
+        try:
+            return cls(codes, colours, cast("EncoderKind", encoder), width)
+        except UsageError as error:
+            raise DataError(error.message) from error
 
 
 class RepresentationEncoder(nn.Module):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ghbench.contrafeat.representation.network import EncoderKind
+from ghbench.contrafeat.representation.network import EncoderKind, RepresentationConfig
 from ghbench.errors import UsageError
 
 Likelihood = Literal["squares", "bernoulli"]
@@ -36,11 +37,12 @@ class RepresentationOptions:
     width: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.codes < 1 or self.batch < 2 or min(self.beta, self.gamma) < 0 or self.rate <= 0:
+        weights = 0 <= self.beta < math.inf and 0 <= self.gamma < math.inf
+        if self.batch < 2 or not weights or not 0 < self.rate < math.inf:
             raise UsageError(
-                f"codes={self.codes}, batch={self.batch}, beta={self.beta}, gamma={self.gamma}, rate={self.rate}; "
-                "expected a number of the code, two images, weights of at least 0 and a positive rate"
+                f"batch={self.batch}, beta={self.beta}, gamma={self.gamma}, rate={self.rate}; "
+                "expected two images, weights of at least 0 and a positive rate"
             )
-        for name, known in (("likelihood", Likelihood), ("encoder", EncoderKind)):
-            if getattr(self, name) not in get_args(known):
-                raise UsageError(f"{name}={getattr(self, name)}; expected {', '.join(get_args(known))}")
+        if self.likelihood not in get_args(Likelihood):
+            raise UsageError(f"likelihood={self.likelihood}; expected {', '.join(get_args(Likelihood))}")
+        RepresentationConfig(self.codes, encoder=self.encoder, width=self.width)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
-from ghbench.contrafeat.network.config import AttentionType, DirectionType, NavigatorConfig
+from ghbench.contrafeat.network.config import GIVEN, AttentionType, DirectionType, NavigatorConfig
 from ghbench.contrafeat.training.changes import Agreement
 from ghbench.contrafeat.training.losses import Weights
 from ghbench.errors import UsageError
 
 Variant = Literal["binary", "prototype", "latentclr", "recognition"]
+_CONTRAST = ("binary", "prototype")
+SERVES: Mapping[str, Sequence[str]] = {
+    "temperature": ("fixedT",), "blocks": ("fixedES",), "copies": GIVEN,
+    **dict.fromkeys(("likeness", "mirrored", "limited"), ("prototype",)),
+    **dict.fromkeys(("united", "joined", "size", "on_self"), ("binary",)),
+    **dict.fromkeys(
+        ("masked", "jointly", "norms", "weigh_squares", "absolute", "divided", "positive", "negative"), _CONTRAST,
+    ),
+}  # fmt: skip
+"""What options are for: variants, types of directions or of attention; with others they would do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +102,23 @@ class ContrafeatOptions:
     def __post_init__(self) -> None:
         if self.variant not in get_args(Variant):
             raise UsageError(f"variant={self.variant}; expected {', '.join(get_args(Variant))}")
-        if self.batch < 2 or (self.variant == "binary" and self.batch % 2):
-            raise UsageError(f"batch={self.batch}; expected an even number of samples, 2 or more")
-        if self.directions < 2 or self.scale <= 0 or self.parts < 1 or self.enlarged < 1:
-            raise UsageError("expected at least two directions, a positive scale, parts and enlarged of 1 or more")
+        if self.batch < 2 or self.batch % self.split:
+            even = "an even number of" if self.split == 2 else "a number of"
+            raise UsageError(f"batch={self.batch}; expected {even} samples, 2 or more")
+        if self.directions < 2 or self.parts < 1 or self.enlarged < 1:
+            raise UsageError("expected at least two directions, parts and enlarged of 1 or more")
+        for name in ("rate", "scale"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UsageError(f"{name}={getattr(self, name)}; expected a positive number")
+        usual = {one.name: one.default for one in fields(self)}
+        for name, served in SERVES.items():
+            if getattr(self, name) != usual[name] and not {self.variant, self.source, self.attention} & set(served):
+                raise UsageError(f"{name} does nothing here; it is for {', '.join(served)}")
+
+    @property
+    def split(self) -> int:
+        """Samples that go together."""
+        return 2 if self.variant == "binary" else 1
 
     @property
     def agreement(self) -> Agreement:

@@ -27,6 +27,7 @@ from ghbench.generator import GeneratorSpec
 from ghbench.generators.loading import shared_rows
 from ghbench.generators.protocol import Generator
 from ghbench.generators.rendering import seeded_z, to_uint8
+from ghbench.metrics.discovery import rows_in_use
 from ghbench.seeds import seeds_for
 from ghbench.training.averages import MovingAverage
 from ghbench.training.machine import Machine
@@ -89,10 +90,9 @@ class ContrafeatRecipe(Recipe):
         Raises:
             UsageError: The batch cannot be split over the processes.
         """
-        if self.options.batch % (2 * machine.world):
-            raise UsageError(
-                f"a batch of {self.options.batch} cannot be split over {machine.world} processes, in pairs"
-            )
+        if self.options.batch % (self.options.split * machine.world):
+            pairs = ", in pairs" if self.options.split == 2 else ""
+            raise UsageError(f"a batch of {self.options.batch} cannot be split over {machine.world} processes{pairs}")
         self.machine = machine
         cast("nn.Module", self.generator).to(machine.device)
         self.sensor.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -117,15 +117,14 @@ class ContrafeatRecipe(Recipe):
         return traversals(self.generator, self.navigator, range(min(SHOWN_DIRECTIONS, self.options.directions)))
 
     def evaluate(self, *, final: bool) -> Mapping[str, float]:  # noqa: ARG002 - cheap
-        """Diversity of the directions, and how many rows attention spreads over."""
+        """Diversity of the directions, and in how many rows they act."""
         ws = mixed_ws(self.generator, 2, 1, self.rows)
         with torch.no_grad():
-            weights = self.navigator.attention(ws[:, : self.navigator.config.rows]).mean(dim=0)
-            shares = weights / weights.sum(dim=1, keepdim=True)
-            spread = (-(shares * shares.clamp_min(1e-12).log()).sum(dim=1)).exp().mean()
+            directions = whole_rows(self.navigator, ws)
             count = self.options.directions
-            overlap = diversity(whole_rows(self.navigator, ws)) / (count * (count - 1))
-        return {"mean squared cosine of directions": float(overlap), "rows a direction": float(spread)}
+            overlap = diversity(directions) / (count * (count - 1))
+        rows = rows_in_use(directions[0].float().cpu().numpy()).mean()
+        return {"mean squared cosine of directions": float(overlap), "rows a direction": float(rows)}
 
     def export(self, folder: Path, history: Mapping[str, Any]) -> None:
         """Write `model.safetensors` and `card.md`."""

@@ -12,6 +12,8 @@ from ghbench.errors import DataError
 Floats = NDArray[np.float64]
 Integers = NDArray[np.integer[Any]]
 BINS = 20
+NOTHING = 1e-12
+"""Nats that rounding alone may make. A code that never varies tells nothing; `modularity` divides by what one tells."""
 
 
 def discretised(codes: NDArray[np.floating[Any]], bins: int = BINS) -> NDArray[np.int64]:
@@ -42,6 +44,7 @@ def mutual_information(one: Integers, other: Integers) -> Floats:
             product = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0)
             seen = joint > 0
             found[i, j] = (joint[seen] * np.log(joint[seen] / product[seen])).sum()
+    found[np.abs(found) < NOTHING] = 0
     return found
 
 

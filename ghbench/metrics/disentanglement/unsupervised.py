@@ -64,7 +64,7 @@ def udr(
         for j in range(count):
             if i != j:
                 agreement[i, j] = matching(likeness(tables[i], tables[j], kind), kept[i], kept[j])
-    return np.asarray(np.nanmedian(agreement, axis=1))
+    return np.asarray(np.nanmedian(agreement, axis=0))
 
 
 def likeness(one: NDArray[np.floating[Any]], other: NDArray[np.floating[Any]], kind: Kind = "lasso") -> Floats:
