@@ -79,6 +79,10 @@ class PluginError(UserError):
     """A plugin that cannot be imported, found or built."""
 
 
+class UnknownPluginError(PluginError, UsageError):
+    """A module, file or class that is not there (exit code 2)."""
+
+
 def disk_error(error: OSError) -> UserError | None:
     """The same error in the user's words.
 

@@ -8,8 +8,12 @@ from pathlib import Path
 from ghbench.errors import UsageError
 
 MADE_BY = "ghbench"
-"""What our PNG files name as their software, and the key of our metadata in safetensors files."""
-_MARKS = (b"tEXtSoftware\0" + MADE_BY.encode(), f'{{"__metadata__":{{"{MADE_BY}":'.encode())
+"""What our PNG files name as their software and our SVG files as their creator, and the key of our metadata in
+safetensors files."""
+_MARKS = (
+    b"tEXtSoftware\0" + MADE_BY.encode(), f'{{"__metadata__":{{"{MADE_BY}":'.encode(),
+    f"<dc:title>{MADE_BY}</dc:title>".encode(),
+)  # fmt: skip
 
 
 def check_output(path: Path, inputs: Iterable[str | Path] = (), *, force: bool = False) -> None:
@@ -37,9 +41,9 @@ def check_output(path: Path, inputs: Iterable[str | Path] = (), *, force: bool =
 
 
 def made_by_ghbench(path: Path) -> bool:
-    """Whether a PNG or safetensors file says that ghbench wrote it."""
+    """Whether a PNG, SVG or safetensors file says that ghbench wrote it."""
     if not path.is_file():
         return False
     with path.open("rb") as stream:
-        start = stream.read(1024)
+        start = stream.read(4096)
     return any(mark in start for mark in _MARKS)

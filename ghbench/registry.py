@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ghbench.digests import digest_bytes
-from ghbench.errors import PluginError, UsageError, UserError
+from ghbench.errors import PluginError, UnknownPluginError, UsageError, UserError
 from ghbench.files import regular_file, user_path
 from ghbench.foreign_output import to_stderr
 from ghbench.randomness import preserved_randomness
@@ -230,11 +230,13 @@ def load_attribute(spec: SpecString) -> Any:
         raise
     except Exception as error:
         message = f"{str(spec)!r} cannot be loaded: {type(error).__name__}: {error}{user_frame(error)}"
-        raise PluginError(message, fix=known_fix(error) or _mending(spec, error)) from error
+        mending = _mending(spec, error)
+        kind = PluginError if mending is None else UnknownPluginError
+        raise kind(message, fix=known_fix(error) or mending) from error
     value: Any = module
     for part in spec.attribute.split("."):
         if not hasattr(value, part):
-            raise PluginError(_no_attribute(spec, value, part))
+            raise UnknownPluginError(_no_attribute(spec, value, part))
         value = getattr(value, part)
     return value
 
@@ -305,8 +307,10 @@ def _no_attribute(spec: SpecString, value: object, part: str) -> str:
 def _mending(spec: SpecString, error: Exception) -> str | None:
     """What to do where the module itself is not there; about what it lacks inside, its author knows more."""
     if spec.name.endswith(".py") and not user_path(spec.name).is_file():
-        return f"name a file that is there; what is here: ls {Path(spec.name).parent}"
+        return f"the name of a file that exists: ls {Path(spec.name).parent}"
     if isinstance(error, ModuleNotFoundError) and error.name and f"{spec.name}.".startswith(f"{error.name}."):
+        if any(plugin.name == spec.name for plugin in plugins("extractor")):
+            return f"an option needs a value: {spec.name}:{spec.attribute}=VALUE"
         file = f"./{spec.name.replace('.', '/')}.py:{spec.attribute}"
         return f"install the package that holds {spec.name}, or name its file, for instance {file}"
     return None

@@ -26,16 +26,20 @@ def compare(
     align: Annotated[str | None, typer.Option(help="Alignment of both results.")] = None,
     images: Annotated[Path | None, typer.Option(help="PNG of the images on which the two differ most.")] = None,
     count: Annotated[int, typer.Option(min=1, help="Images or pairs in it, worse by each of the two.")] = 6,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that ghbench did not make.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print the difference of two finished results, first minus second, with its 95 % interval.
 
     ghbench compare mobilenet-v2 dlib-face --task orl --images differing.png
     """
+    from ghbench.outputs import check_output
     from ghbench.running.request import load_task
     from ghbench.tables import compare as compare_results
     from ghbench.tables.compare import two_systems
 
+    if images is not None:
+        check_output(images, force=force)
     loaded = load_task(task)
     found = compare_results(first, second, loaded, metric, align)
     if images is not None:

@@ -50,6 +50,8 @@ def extract(
     if (out is None) == (into is None):
         raise UsageError("expected one place for the features", fix="--out FILE, or --into URL")
     if out is not None:
+        if dtype == "int8":
+            raise UsageError("int8 is a format of stores, which files have not", fix="--dtype float16, or --into URL")
         check_target(out, force=force)
     dataset = registry.build("dataset", data)
     with progress_bars() as watch:

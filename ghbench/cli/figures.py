@@ -37,6 +37,7 @@ def figures(
         ),
     ] = None,
     label: Annotated[list[str] | None, typer.Option("--as", help="SPEC=NAME: what a row is called.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that ghbench did not make.")] = False,
 ) -> None:
     """Draw a task's ranked table with intervals, curves over levels, and what its records show; print the files' paths.
 
@@ -45,12 +46,19 @@ def figures(
     """
     from ghbench.cli.terminal import complain, say
     from ghbench.figures import interval_figure, level_figure, save_figure
+    from ghbench.figures.style import check_figure
     from ghbench.results.files import slug
     from ghbench.running.request import load_task
     from ghbench.tables.select import Choice, chosen_table
 
     task_loaded = load_task(task)
     name = task_loaded.name
+
+    def save(drawn: Any, what: str) -> None:
+        path = out / f"{slug(name)}-{what}.{kind}"
+        check_figure(path, force=force)
+        say(str(save_figure(drawn, path)))
+
     table = chosen_table(task_loaded, Choice(own_only, published_only, extractor or (), label or ()))
     for note in table.notes:
         complain(note)
@@ -67,15 +75,15 @@ def figures(
             table.unit or "",
             higher_is_better=table.main.higher_is_better,
         )
-        say(str(save_figure(drawn, out / f"{slug(name)}-intervals.{kind}")))
+        save(drawn, "intervals")
     values = {row.system: row.metric(table.main.name) for row in _unsupervised_rows(table)}
     beside = [(name, value.value) for name, value in values.items() if value is not None and value.value is not None]
     for curve in curves_of.values():
         title = f"{table.task}: {table.main.name} by level"
         drawn = level_figure(curve, beside[:_MOST_CURVES], table.main.name, title, table.unit or "")
-        say(str(save_figure(drawn, out / f"{slug(name)}-levels-{slug(curve.name)}.{kind}")))
+        save(drawn, f"levels-{slug(curve.name)}")
     for what, drawn in _of_records(table, task_loaded).items():
-        say(str(save_figure(drawn, out / f"{slug(name)}-{what}.{kind}")))
+        save(drawn, what)
     sys.exit(1 if table.damage else 0)
 
 

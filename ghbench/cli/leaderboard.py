@@ -26,8 +26,10 @@ app = typer.Typer(invoke_without_command=True)
 def leaderboard(
     context: typer.Context,
     task: Annotated[
-        str | None,
-        typer.Option("--task", "-t", help="Spec string; without one all tasks.", autocompletion=complete_tasks),
+        list[str] | None,
+        typer.Option(
+            "--task", "-t", help="Spec string; without one all tasks; repeatable.", autocompletion=complete_tasks
+        ),
     ] = None,
     output: Annotated[Format, typer.Option("--format", help="How to print it.")] = "terminal",
     own_only: Annotated[bool, typer.Option("--own", help="Leave published rows out.")] = False,
@@ -49,9 +51,7 @@ def leaderboard(
     Exit code 1 where a result could not be read or believed; the table is made of the others.
     """
     from ghbench.errors import UsageError
-    from ghbench.running.request import load_task
-    from ghbench.tables import formats, render
-    from ghbench.tables.select import Choice, chosen_table
+    from ghbench.tables.select import Choice
 
     if context.invoked_subcommand is not None:
         if task or own_only or published_only or extractor or columns or label or as_json or output != "terminal":
@@ -60,20 +60,36 @@ def leaderboard(
         return
     if as_json and output not in {"terminal", "json"}:
         raise UsageError(f"--json and --format {output} are two formats; give one of them")
-    if task is None:
+    if not task:
         if columns or label or output not in {"terminal", "json"}:
             raise UsageError("without a task there are no columns, names or other formats", fix="--task NAME")
         _print_overview(Choice(own_only, published_only, extractor or ()), as_json=as_json or output == "json")
-    loaded = load_task(task)
+    if len(task) > 1 and (columns or as_json or output != "terminal"):
+        raise UsageError("columns and formats are of one task", fix="--task NAME, once")
     wanted = tuple(name.strip() for name in columns.split(",") if name.strip()) if columns else ()
-    table = chosen_table(loaded, Choice(own_only, published_only, extractor or (), label or (), wanted))
+    choice = Choice(own_only, published_only, extractor or (), label or (), wanted)
+    damaged = [_print_one(one, choice, "json" if as_json else output) for one in task]
+    sys.exit(int(any(damaged)))
+
+
+def _print_one(task: str, choice: Choice, output: Format) -> bool:
+    """Print a task's table; whether a result of it could not be read or believed."""
+    from ghbench.running.request import load_task
+    from ghbench.spec_string import parse_recorded
+    from ghbench.tables import formats, render
+    from ghbench.tables.overview import tasks_with_results
+    from ghbench.tables.select import chosen_table
+
+    loaded = load_task(task)
+    table = chosen_table(loaded, choice)
     if not table.rows and not table.levels:
-        which = " among these" if own_only or published_only else ""
-        complain(f"no results of {loaded.name}{which}\nmake some: {command_for(loaded, task)}")
+        which = " among these" if choice.own or choice.published else ""
+        complain(f"no results of {loaded.name}{which}\n  fix: {command_for(loaded, task)}")
+        kind = parse_recorded(loaded.name).name
+        if others := [name for name in sorted(tasks_with_results(choice)[0]) if parse_recorded(name).name == kind]:
+            complain(f"there are results of {', '.join(others)}")
     for line in table.damage:
         complain(line)
-    if as_json:
-        output = "json"
     if output == "terminal":
         from ghbench.tables.terminal import print_table
 
@@ -87,7 +103,7 @@ def leaderboard(
             "html": formats.html,
         }
         print_document(writers[output](table))
-    sys.exit(1 if table.damage else 0)
+    return bool(table.damage)
 
 
 @app.command("build")

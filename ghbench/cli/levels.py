@@ -36,6 +36,7 @@ def levels(
     published: Annotated[bool, typer.Option("--published", help="Compute nothing: published results.")] = False,
     kind: Annotated[Literal["terminal", "csv", "json"], typer.Option("--format", help="How to print it.")] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Heat map to write, .png or .svg.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that ghbench did not make.")] = False,
 ) -> None:
     """Compare the levels of an extractor on several tasks, each from 0 for chance to 1 for a perfect answer.
 
@@ -47,7 +48,7 @@ def levels(
     from ghbench.running.options import RunOptions
 
     if out is not None:
-        check_figure(out)
+        check_figure(out, force=force)
     with progress_bars() as watch:
         extraction = ExtractionOptions(batch_size, workers, device, watch.images)
         options = RunOptions(align=align, limit=limit, seed=seed, results=results, extraction=extraction)

@@ -75,6 +75,7 @@ app.add_typer(cache.app, name="cache", help="Stored features: list, verify, clea
 app.add_typer(assets.app, name="assets", help="External weights and data: list, fetch, path, import, verify.")
 
 INTERRUPTED = 130
+PIPE_CLOSED = 141
 _TRACEBACK = "--traceback"
 
 
@@ -119,7 +120,7 @@ def main() -> None:
         raise
     except BrokenPipeError:  # the reader of our output has closed it, as in `ghbench list extractors | head -1`
         _flush_stdout()
-        sys.exit(1)
+        sys.exit(PIPE_CLOSED)
     except Exception as error:
         refused = disk_error(error) if isinstance(error, OSError) else None
         if refused is None:

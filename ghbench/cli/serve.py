@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ghbench.cli.terminal import say
+from ghbench.cli.terminal import complain, say
 
 HERE = "127.0.0.1"
 
@@ -35,6 +35,7 @@ def serve(
             """Requests are not listed."""
 
     with tempfile.TemporaryDirectory() as folder:
+        complain("building the site: a minute or two where many rows are published")
         build_site(Path(folder) / "site", Choice(own=own_only))
         handler = functools.partial(Quiet, directory=str(Path(folder) / "site"))
         with ThreadingHTTPServer((HERE, port), handler) as server:

@@ -30,6 +30,7 @@ def similarity(
     seed: Annotated[int, typer.Option(min=0, help="From which all randomness is spawned.")] = 0,
     kind: Annotated[Literal["terminal", "csv", "json"], typer.Option("--format", help="How to print it.")] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Heat map to write, .png or .svg.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that ghbench did not make.")] = False,
 ) -> None:
     """Compare two encoders on the same images: CKA, RSA and mutual k-NN of all pairs of levels, with 95 % intervals.
 
@@ -41,7 +42,7 @@ def similarity(
     from ghbench.running.options import RunOptions
 
     if out is not None:
-        check_figure(out)
+        check_figure(out, force=force)
     with progress_bars() as watch:
         extraction = ExtractionOptions(batch_size, workers, device, watch.images)
         options = RunOptions(align=align, limit=limit, seed=seed, extraction=extraction)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,8 +51,10 @@ def find_direction(navigator: Navigator, text: str) -> Direction:
         number, sign = names[text]
         return Direction(number, sign, text)
     if not text.isdecimal():
-        known = ", ".join(names) if names else "none has a name"
-        raise UsageError(f"no direction {text!r}; directions with names: {known}", fix="--direction NUMBER")
+        near = difflib.get_close_matches(text, names, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "."
+        known = f"Directions with names: {', '.join(names)}" if names else "None has a name"
+        raise UsageError(f"no direction {text!r}{hint} {known}", fix="--direction NUMBER")
     return Direction(int(text), 1.0, f"direction {text}")
 
 

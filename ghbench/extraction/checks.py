@@ -65,7 +65,7 @@ def check_batch(
         bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
         if len(bad):
             named = [rows[index] for index in bad.tolist()]
-            raise FeatureError(f"extractor {spec.name!r}, level {level.name!r}: NaN or Inf in rows {_row_list(named)}")
+            raise FeatureError(f"extractor {spec.name!r}, level {level.name!r}: NaN or Inf, rows {_row_list(named)}")
         checked[level.name] = array
     return checked
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from ghbench.extraction.target import FeatureTarget
 from ghbench.extractor import Encoder, ExtractorSpec, OnDevice
 from ghbench.progress import Progress, silent
 
+DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+
 
 @dataclass(frozen=True, slots=True)
 class ExtractionOptions:
@@ -36,7 +39,7 @@ class ExtractionOptions:
         actors: Processes of the cluster; None: as many as there is room for.
 
     Raises:
-        UsageError: The local engine was given what is of a cluster.
+        UsageError: The local engine was given what is of a cluster, or there is no device of that name.
     """
 
     batch_size: int = 32
@@ -50,6 +53,8 @@ class ExtractionOptions:
     def __post_init__(self) -> None:
         if self.engine == "local" and (self.address or self.actors is not None):
             raise UsageError("the local engine has neither address nor actors", fix="--engine ray")
+        if not re.fullmatch(r"[a-z]+(:\d+)?", self.device) or self.device.partition(":")[0] not in DEVICES:
+            raise UsageError(f"there is no device {self.device!r}", fix=f"--device {', '.join(DEVICES)}, or cuda:1")
 
 
 def extract_features(

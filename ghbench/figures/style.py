@@ -11,6 +11,7 @@ from typing import Any
 from ghbench import atomic
 from ghbench.errors import UsageError
 from ghbench.extras import require
+from ghbench.outputs import MADE_BY, check_output
 
 DPI = 150
 INK, MUTED, BAND = "#1a1a1a", "#6e6e6e", "#e6e6e6"
@@ -74,20 +75,25 @@ def styled_figure(width: float, height: float) -> Iterator[Any]:
         yield figures.Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
-def check_figure(path: Path) -> str:
+def check_figure(path: Path, *, force: bool = True) -> str:
     """Check a file name before the work starts.
+
+    Args:
+        path: The file.
+        force: Whether a file that ghbench did not make may be replaced.
 
     Returns:
         Its format, `png` or `svg`.
 
     Raises:
-        UsageError: Another ending, or a folder's name.
+        UsageError: Another ending, a folder's name, or a file that may not be replaced.
         MissingError: matplotlib is not installed.
     """
     require("matplotlib", "report")
     kind = path.suffix.removeprefix(".")
     if kind not in {"png", "svg"} or path.is_dir():
         raise UsageError(f"cannot write a figure to {path.name!r}; expected .png or .svg")
+    check_output(path, force=force)
     return kind
 
 
@@ -106,7 +112,10 @@ def save_figure(figure: Any, path: Path) -> Path:
     """
     kind = check_figure(path)
     matplotlib = require("matplotlib", "report")
-    metadata: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+    metadata: dict[str, dict[str, str | None]] = {
+        "png": {"Software": MADE_BY},
+        "svg": {"Date": None, "Creator": MADE_BY},
+    }
     content = io.BytesIO()
     with matplotlib.rc_context(_SETTINGS):
         figure.savefig(content, format=kind, dpi=DPI, metadata=metadata[kind])

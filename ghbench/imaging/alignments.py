@@ -39,7 +39,7 @@ def alignment(name: str) -> Alignment:
     if name in ALIGNMENTS:
         return ALIGNMENTS[name]()
     near = difflib.get_close_matches(name, ALIGNMENTS, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "."
     raise UsageError(f"no alignment is called {name!r}{hint} Known: {', '.join(ALIGNMENTS)}")
 
 

@@ -156,6 +156,8 @@ def _check(real: NDArray[Any], fake: NDArray[Any], real_groups: Groups, fake_gro
         raise DataError(f"expected two arrays [N, D] of one width, got {real.shape} and {fake.shape}")
     for groups in (real_groups, fake_groups):
         sizes = np.bincount(groups)
-        left = len(groups) - (int(sizes.max()) if len(sizes) > 1 else 0)
-        if left <= k:
-            raise DataError(f"{left} images have no {k} nearest neighbours each; expected at least {k + 1}")
+        without = int(sizes.max()) if len(sizes) > 1 else 0  # the jackknife leaves groups out
+        if len(groups) - without <= k:
+            raise DataError(
+                f"{len(groups)} images are too few for {k} nearest neighbours each; expected at least {k + 1 + without}"
+            )

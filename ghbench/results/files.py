@@ -16,10 +16,10 @@ from pydantic import ValidationError
 
 from ghbench import atomic, locations
 from ghbench.digests import digest_bytes, digest_file, digest_lines
-from ghbench.errors import DataError
+from ghbench.errors import DataError, MissingError
 from ghbench.files import read_text
 from ghbench.results.records_file import read_records
-from ghbench.results.schema import Failure, Result
+from ghbench.results.schema import SCHEMA_VERSION, Failure, Result
 from ghbench.spec_string import at_any_path
 
 LONGEST = 60
@@ -131,13 +131,21 @@ def load(path: Path, *, sealed: bool = True) -> Result:
         sealed: Whether a seal that does not fit is an error.
 
     Raises:
+        MissingError: There is no such file.
         DataError: The file is not a result of a known schema version, or was changed after it was written.
     """
     fix = "run the pair again with --overwrite"
+    if not path.exists():
+        raise MissingError(f"there is no result at {path}", fix="check the path")
     try:
-        result = Result.model_validate(_json_values(read_text(path)))
+        values = _json_values(read_text(path))
+        version = values.get("schema_version") if isinstance(values, dict) else None
+        result = Result.model_validate(values)
     except (DataError, OSError, ValueError, ValidationError, RecursionError) as error:
-        raise DataError(f"{path} is not a readable result: {_reason(error)}", fix=fix) from error
+        reason = _reason(error)
+        if isinstance(error, ValidationError) and type(version) is int and version != SCHEMA_VERSION:
+            reason = f"another version of ghbench wrote it (schema {version}; this one reads {SCHEMA_VERSION})"
+        raise DataError(f"{path} is not a readable result: {reason}", fix=fix) from error
     if sealed and result.seal is not None and result.seal != result.content_seal():
         raise DataError(f"{path} was changed after it was written: its seal does not fit", fix=fix)
     return result
@@ -148,7 +156,7 @@ def finished(path: Path) -> Result | None:
     try:
         result = load(path)
         _records_path(path, result)
-    except DataError:
+    except (DataError, MissingError):
         return None
     return result
 

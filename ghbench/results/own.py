@@ -63,7 +63,8 @@ def find_one(pattern: str, folder: Path | None = None) -> tuple[Path, Result]:
     """
     found = find_results([pattern], folder)
     if len(found) > 1:
-        raise UsageError(f"{pattern!r} names {len(found)} results: {', '.join(one.file for one in found)}")
+        files_of = ", ".join(one.file for one in found)
+        raise UsageError(f"{pattern!r} names {len(found)} results: {files_of}", fix=f"name one: {found[0].file}")
     if found[0].result is None:
         raise DataError(found[0].reason, fix=f"ghbench results remove {found[0].file}")
     return found[0].path, found[0].result

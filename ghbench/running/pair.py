@@ -59,6 +59,10 @@ class Pair:
         with self._phase("describe"):
             self.subject: Subject = request.build(options.seed)
             self.spec: SubjectSpec = self.subject.spec()
+            if not isinstance(self.spec, SubjectSpec):
+                raise FeatureError(
+                    f"spec() of {request.spec_string} returned {type(self.spec).__name__}; expected an ExtractorSpec"
+                )
             self.uses_features = Encoder in task.requires and not request.constant
             _check_abilities(self.subject, self.spec, task, request)
             self.levels = self._selected_levels()

@@ -262,6 +262,6 @@ def _validate(array: NDArray[Any], level: str, dataset: Dataset, source: Path) -
     bad = np.flatnonzero(~np.isfinite(stored).all(axis=1))
     if len(bad):
         raise FeatureError(
-            f"{source}, level {level!r}: NaN, Inf or beyond float32 in rows {', '.join(map(str, bad[:8]))}"
+            f"{source}, level {level!r}: NaN, Inf or beyond float32, rows {', '.join(map(str, bad[:8]))}"
         )
     return stored

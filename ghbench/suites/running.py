@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ghbench import atomic, locations, registry
-from ghbench.errors import AbilityError, MissingError, ProtocolError, UsageError, UserError
+from ghbench.errors import AbilityError, DataError, MissingError, ProtocolError, UsageError, UserError
 from ghbench.results.files import slug
 from ghbench.running.options import RunOptions
 from ghbench.running.readiness import readiness
@@ -85,10 +85,10 @@ def _check(pairs: Sequence[PlannedPair], options: RunOptions, suite: str) -> dic
     for pair in pairs:
         try:
             pair.build(options)
-        except (AbilityError, ProtocolError) as error:
+        except (AbilityError, DataError, ProtocolError) as error:
             unfit[str(pair.request), pair.task.name] = error.message
         except UserError as error:
-            problems.setdefault(str(error), error)
+            problems.setdefault(f"{pair.task.name}: {error}", error)
     if problems:
         kind = MissingError if all(isinstance(error, MissingError) for error in problems.values()) else UsageError
         raise kind("\n".join([f"suite {suite!r} cannot start, and nothing was run:", *problems]))

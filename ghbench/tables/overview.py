@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -73,8 +73,7 @@ def overview(choice: Choice) -> Overview:
     if choice.own and choice.published:
         raise UsageError("--own and --published leave nothing; give one of them")
     tables: list[Table] = []
-    folders = [*([] if choice.published else [files.results_folder()]), *([] if choice.own else [published_folder()])]
-    names, notes = _tasks_of(folders)
+    names, notes = tasks_with_results(choice)
     damaged = bool(notes)
     for name in sorted(names):
         try:
@@ -89,8 +88,9 @@ def overview(choice: Choice) -> Overview:
     return Overview(tables, notes, damaged)
 
 
-def _tasks_of(folders: Iterable[Path]) -> tuple[set[str], list[str]]:
-    """Names of the tasks that have results in some folders, and folders none of whose files can be read."""
+def tasks_with_results(choice: Choice) -> tuple[set[str], list[str]]:
+    """Names of the tasks that have results, and sentences on folders none of whose files can be read."""
+    folders = [*([] if choice.published else [files.results_folder()]), *([] if choice.own else [published_folder()])]
     names, unread = set(), []
     for inner in (inner for folder in folders if folder.is_dir() for inner in sorted(folder.iterdir())):
         listed = [path for path in sorted(inner.glob("*.json")) if not path.name.endswith(".failed.json")]

@@ -49,8 +49,14 @@ def remark(row: Row, floor: str | None) -> str:
     if padded >= 0.01:
         remarks.append(f"{padded:.0%} of input pixels are padding")
     remarks += [f"incomplete: no {missing.what} ({missing.why}; fix: {missing.fix})" for missing in result.missing]
-    remarks += result.warnings
+    remarks += [said for said in result.warnings if _concerns(said, row.level)]
     return one_line("; ".join(remarks))
+
+
+def _concerns(warning: str, level: str | None) -> bool:
+    """Whether a warning may be of a row's level; those about features name the one that they are of."""
+    found = re.search(r", level ([^\s:]+): ", warning)
+    return level is None or found is None or found[1] == level
 
 
 def markdown(table: Table) -> str:
@@ -132,9 +138,9 @@ def explanation(table: Table) -> list[str]:
             "Holm over all pairs of the table); two systems of different rank need not differ "
             "significantly from each other."
         )
-    else:
+    elif table.rows:
         sentences.append(f"Sorted by `{table.main.name}`, not ranked: {table.unranked}.")
-    return [" ".join(sentences), *table.notes]
+    return [*([" ".join(sentences)] if sentences else []), *table.notes]
 
 
 def comma_separated(table: Table) -> str:

@@ -30,7 +30,7 @@ def print_table(table: Table) -> None:
     # Not the table's own title, which would be broken at the table's width.
     _say(console, f"{table.task}: {verb} by {table.main.name}", soft_wrap=True)
     notes: dict[str, int] = {}
-    hidden = _print_rows(console, table, table.rows, notes, ranked=True)
+    hidden = [] if table.levels and not table.rows else _print_rows(console, table, table.rows, notes, ranked=True)
     if table.levels:
         _say(console, LEVELS_TITLE)
         hidden = list(dict.fromkeys([*hidden, *_print_rows(console, table, table.levels, notes, ranked=False)]))

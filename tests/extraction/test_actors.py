@@ -122,7 +122,7 @@ def test_what_the_checks_refuse_is_told_as_it_is_here(tmp_path, dataset):
             level: np.where(np.arange(len(values))[:, None] == 1, np.nan, values) for level, values in features.items()
         }
 
-    with pytest.raises(FeatureError, match="NaN or Inf in rows"):
+    with pytest.raises(FeatureError, match="NaN or Inf, rows"):
         run(Encoder(change=spoil), dataset, open_features(tmp_path / "ray", dataset), engine="ray")
 
 

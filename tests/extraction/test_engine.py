@@ -138,8 +138,8 @@ def with_value(value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (spoilt("high", with_value(np.nan)), r"extractor 'tiny', level 'high': NaN or Inf in rows 1"),
-        (spoilt("low", with_value(-np.inf)), r"extractor 'tiny', level 'low': NaN or Inf in rows 1"),
+        (spoilt("high", with_value(np.nan)), r"extractor 'tiny', level 'high': NaN or Inf, rows 1"),
+        (spoilt("low", with_value(-np.inf)), r"extractor 'tiny', level 'low': NaN or Inf, rows 1"),
         (spoilt("high", lambda values: values[:, :3]), r"level 'high': shape \(4, 3\) for rows 0 to 3; expected"),
         (spoilt("high", lambda values: values[:2]), r"shape \(2, 16\) for rows 0 to 3; expected \(4, 16\)"),
         (spoilt("high", lambda values: values.astype(int)), r"level 'high': dtype int64; expected floating"),
