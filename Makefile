@@ -87,7 +87,7 @@ figures: $(VENV)/.test edits
 	$(BIN)/ghbench figures --task orl --published --out docs/figures --force
 	$(BIN)/ghbench figures --task interventions --published --out docs/figures --force
 	$(BIN)/python docs/draw_layouts.py docs/figures/layouts.jpg
-	$(BIN)/ghbench levels ghfeat -t orl -t landmarks -t pose --published -o docs/figures/levels-ghfeat.svg --force
+	$(BIN)/ghbench levels ghfeat -t orl -t landmarks -t pose -t luminance --published -o docs/figures/levels-ghfeat.svg --force
 
 # The edits on generated faces and on NASA's portrait of Eileen Collins, which is in the public domain.
 PHOTO := $(VENV)/astronaut.png
