@@ -87,7 +87,7 @@ def test_rows_are_put_in_order_by_their_ids(tmp_path, dataset, features):
         (lambda f, ids: {"a": f[:, :0]}, DataError, "one row"),
         (lambda f, ids: {"a": f.astype(int)}, DataError, "int64"),
         (lambda f, ids: {"a": np.where(np.eye(*f.shape), np.nan, f)}, FeatureError, "rows 0, 1, 2, 3, 4"),
-        (lambda f, ids: {"a": f + np.eye(*f.shape) * 1e300}, FeatureError, "float32 in rows 0"),
+        (lambda f, ids: {"a": f + np.eye(*f.shape) * 1e300}, FeatureError, "float32, rows 0"),
         (lambda f, ids: {"a": f, "ids": np.roll(ids, 1)[:-1]}, DataError, "is missing"),
         (lambda f, ids: {"a": f, "ids": np.append(ids, ids[0])}, DataError, "duplicate"),
         (lambda f, ids: {"ids": ids}, DataError, "holds no features"),

@@ -133,7 +133,7 @@ def test_what_a_module_says_it_lacks_is_passed_on_unchanged(site):
     [
         ("nosuch:x", "install the package that holds nosuch, or name its file, for instance ./nosuch.py:x"),
         ("nosuch.deep:x", "install the package that holds nosuch.deep, .* ./nosuch/deep.py:x"),
-        ("./nosuch.py:x", "name a file that is there; what is here: ls /"),
+        ("./nosuch.py:x", "the name of a file that exists: ls /"),
     ],
 )
 def test_a_module_that_is_not_there_comes_with_what_mends_it(spec, fix):

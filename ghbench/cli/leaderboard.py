@@ -75,7 +75,6 @@ def leaderboard(
 def _print_one(task: str, choice: Choice, output: Format) -> bool:
     """Print a task's table; whether a result of it could not be read or believed."""
     from ghbench.running.request import load_task
-    from ghbench.spec_string import parse_recorded
     from ghbench.tables import formats, render
     from ghbench.tables.overview import tasks_with_results
     from ghbench.tables.select import chosen_table
@@ -85,8 +84,8 @@ def _print_one(task: str, choice: Choice, output: Format) -> bool:
     if not table.rows and not table.levels:
         which = " among these" if choice.own or choice.published else ""
         complain(f"no results of {loaded.name}{which}\n  fix: {command_for(loaded, task)}")
-        kind = parse_recorded(loaded.name).name
-        if others := [name for name in sorted(tasks_with_results(choice)[0]) if parse_recorded(name).name == kind]:
+        kind = loaded.name.partition(":")[0]
+        if others := [name for name in sorted(tasks_with_results(choice)[0]) if name.partition(":")[0] == kind]:
             complain(f"there are results of {', '.join(others)}")
     for line in table.damage:
         complain(line)
