@@ -56,6 +56,8 @@ def _extractor(spec: str) -> dict[str, Any]:
         description.pop("mean", None)
     if isinstance(subject, OwnModule):
         description["notes"] = subject.notes()
+    if names := getattr(subject, "names", None):
+        description["directions_with_names"] = list(names)
     return {
         **description,
         "abilities": [name for name, ability in _abilities().items() if isinstance(subject, ability)],

@@ -13,7 +13,9 @@ from ghbench.cli.terminal import progress_bars, say
 
 def extract(
     extractor: Annotated[str, typer.Option("--extractor", "-e", help="Spec string.")],
-    data: Annotated[str, typer.Option("--data", help="Spec string of the dataset.")],
+    data: Annotated[
+        str, typer.Option("--data", help="Spec string of a dataset, DATASET#SPLIT, or a folder of images.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", help="File that ends in .parquet, .npz, .safetensors or .tar.")
     ] = None,
@@ -40,7 +42,7 @@ def extract(
 
     ghbench extract -e mobilenet-v2 --data imagefolder:path=./pictures --into s3://bucket/features --engine ray
     """
-    from ghbench import registry
+    from ghbench.analysis.sources import load_images
     from ghbench.errors import UsageError
     from ghbench.extraction import ExtractionOptions
     from ghbench.running.extract import extract_elsewhere, extract_to_file
@@ -53,7 +55,7 @@ def extract(
         if dtype == "int8":
             raise UsageError("int8 is a format of stores, which files have not", fix="--dtype float16, or --into URL")
         check_target(out, force=force)
-    dataset = registry.build("dataset", data)
+    dataset = load_images(data)
     with progress_bars() as watch:
         extraction = ExtractionOptions(batch_size, workers, device, watch.images, engine, address, actors)
         options = RunOptions(align=align, limit=limit, dtype=dtype, extraction=extraction)

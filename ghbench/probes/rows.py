@@ -1,4 +1,4 @@
-"""Features as probes read them: in blocks, standardised or projected on the way, never copied whole."""
+"""Features as probes read them: in blocks, standardised or projected on the way."""
 
 from __future__ import annotations
 
