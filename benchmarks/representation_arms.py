@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from evaluated import evaluated
+from ghbench_tasks.discovery.pictures import scale_for
 from ghbench_tasks.disentanglement import CONSTANTS, disentanglement
 from record import RESULTS, write
 from scipy import stats
@@ -40,6 +41,10 @@ SEEN = 256 if QUICK else 60_000
 """Images in a training, repeated ones too; at most five minutes of one core."""
 NAVIGATED = 64 if QUICK else 5_000
 """Images that a navigator is trained with."""
+SCALE = "SCALE"
+"""Stands for how far a navigator moves images; see `_scale`."""
+TRIED, MATCHED = tuple(0.25 * 1.5**step for step in range(14)), 200
+"""Scales that are tried, and pairs that each is tried on."""
 CHOOSING, SEEDS, COMPARED = (2, 2, 60) if QUICK else (3, 10, 1_000)
 """Seeds on which a strength is chosen; seeds in all; training images on which UDR compares codes."""
 BETAS = ("beta=1", "beta=4", "beta=16")
@@ -68,9 +73,8 @@ class Arm:
 
 
 def _along(navigator: str) -> str:
-    spec = registry.parse(navigator).nested("navigator")
-    options = ",".join(f"{key}={value}" for key, value in {**spec, "count": str(KEPT // 2)}.items())
-    return f"generated-pairs:{options}"
+    spec = registry.parse(navigator).nested("navigator") | {"count": str(KEPT // 2), "scale": SCALE}
+    return f"generated-pairs:{','.join(f'{key}={value}' for key, value in spec.items())}"
 
 
 def _directions(name: str, extra: str = "") -> str:
@@ -216,7 +220,30 @@ def _train(run: Run) -> None:
     with NAVIGATING:  # arms of several strengths share one
         for name, command in navigator:
             train(name, command.split())
-    train(own[0], own[1].split())
+    name, command = own
+    data = command.split()[command.split().index("--data") + 1]
+    scale = f"{_scale(data):.4g}" if SCALE in data else ""
+    train(name, command.replace(SCALE, scale).split())
+
+
+@cache
+def _scale(data: str) -> float:
+    """The scale at which a navigator's pairs differ as pairs of one true factor do, in mean squared pixels."""
+    if QUICK:
+        return 1.0
+    apart, changes = _apart(f"sprite-pairs:count={MATCHED}"), []
+    for scale in TRIED:
+        few = data.replace(SCALE, f"{scale:.4g}").replace(f"count={KEPT // 2}", f"count={MATCHED}")
+        changes.append(_apart(few))
+        if changes[-1] > apart:
+            break
+    return scale_for(apart, TRIED[: len(changes)], changes)
+
+
+def _apart(data: str) -> float:
+    """Mean squared difference of the images of pairs."""
+    pixels = registry.build("dataset", data).pixels().astype(np.float32) / 255
+    return float(np.square(pixels[::2] - pixels[1::2]).mean())
 
 
 def _made_by(arm: str, strength: str) -> str:
@@ -258,6 +285,7 @@ def write_table(ledger: Ledger, skipped: dict[str, str]) -> None:
     text = f"""
 Mean over training seeds, and the 95 % interval by Student's t. Every arm: a code of {CODES} numbers, the same
 autoencoder, {KEPT:,} different images ({KEPT // 2:,} pairs), {SEEN:,} in a training; generated ones by `{GENERATOR}`.
+Navigators move images by the scale ({SCALE} below) at which their pairs differ as much as pairs of one true factor.
 Each is judged by `{TASK.name}` on test images of sprites. Strengths were chosen among three by UDR on {CHOOSING} seeds
 and {COMPARED:,} training images, which looks at no factor; {SEEDS} seeds were planned at the chosen one.
 
