@@ -120,6 +120,8 @@ def compare_encoders(
     notes = [f"{repeated} repeated images left out"] if repeated else []
     if one.align != two.align:
         notes.append(f"images are aligned by {one.align} for the first and by {two.align} for the second encoder")
+    if "mutual-knn" in measures and 2 * neighbours >= len(dataset):
+        notes.append(f"mutual-knn: of {len(dataset)} images each has {neighbours} neighbours, so chance is near 1")
     rows: list[LevelSimilarity] = []
     chosen = np.random.default_rng(options.seed)
     for done, measure in enumerate(dict.fromkeys(measures)):

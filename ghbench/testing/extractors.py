@@ -101,6 +101,9 @@ def _check_encoder(extractor: Encoder, spec: ExtractorSpec, images: NDArray[np.u
     whole = _extracted(extractor, spec, given)
     demand(np.array_equal(given, images), f"{spec.name}: extract() changed its input")
     untouched = {level: value.copy() for level, value in whole.items()}
+    for level, value in untouched.items():
+        different = len(np.unique(value, axis=0)) > 1
+        demand(different, f"{spec.name}, level {level}: different images have the same features, which no run accepts")
     _demand_close(spec, whole, _extracted(extractor, spec, given), "the same images give other features the next time")
     order = np.array([5, 2, 7, 0, 3, 6, 1, 4])
     shuffled = _extracted(extractor, spec, np.ascontiguousarray(images[order]))
