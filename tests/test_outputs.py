@@ -26,6 +26,20 @@ def test_what_ghbench_made_is_replaced_and_what_it_did_not_make_is_not(tmp_path)
     assert "--force" in refused.value.fix
 
 
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_figures_are_known_again_and_files_of_others_stay(tmp_path, kind):
+    style = pytest.importorskip("ghbench.figures.style")
+    pytest.importorskip("matplotlib", reason="needs the extra report")
+    path = tmp_path / f"drawn.{kind}"
+    with style.styled_figure(2, 1) as figure:
+        style.save_figure(figure, path)
+    assert made_by_ghbench(path)
+    style.check_figure(path, force=False)
+    path.write_bytes(b"somebody's")
+    with pytest.raises(UsageError, match="did not make it"):
+        style.check_figure(path, force=False)
+
+
 @pytest.mark.parametrize("spelling", ["same", "symlink", "hard link", "relative", "in a spec string"])
 def test_an_input_is_never_an_output(tmp_path, monkeypatch, spelling):
     monkeypatch.chdir(tmp_path)

@@ -24,6 +24,11 @@ def test_a_task_gets_the_figures_that_its_records_allow(
     assert made.exit_code == 0, made.output
     names = sorted(path.stem.rpartition("-")[2] for path in (tmp_path / "figures").iterdir())
     assert names == sorted({"intervals", *([expected] if expected else [])})
+    one = next((tmp_path / "figures").iterdir())
+    one.write_bytes(b"somebody's")
+    again = CliRunner().invoke(app, ["figures", "--task", name, "--own", "--out", str(tmp_path / "figures")])
+    assert "did not make it" in str(again.exception)
+    assert one.read_bytes() == b"somebody's"
 
 
 def test_interventions_have_profiles(options, tmp_path, monkeypatch):

@@ -107,3 +107,12 @@ def test_own_results_are_found_renamed_and_removed(tmp_path):
     (found,) = own.find_results(["Raw*"], tmp_path)
     own.remove(found)
     assert [path.name for path in folder.iterdir()] == ["broken-00000000.json"]
+
+
+def test_a_warning_about_a_level_stands_at_that_level_only(table):
+    row = table.rows[0]
+    told = ("Net, level layers.0: effective rank 1.55", "a note on all")
+    entry = replace(row.entry, result=row.entry.result.model_copy(update={"warnings": list(told)}))
+    remarks = {level: render.remark(replace(row, entry=entry, level=level), None) for level in (None, "layers.0", "x")}
+    assert {level: told[0] in text for level, text in remarks.items()} == {None: True, "layers.0": True, "x": False}
+    assert all(told[1] in text for text in remarks.values())
