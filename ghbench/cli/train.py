@@ -31,6 +31,7 @@ PrecisionOption = Annotated[
 Accelerator = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Devices = Annotated[int, typer.Option(min=1, help="Number of devices, one process each.")]
 Compile = Annotated[bool, typer.Option("--compile/--no-compile", help="torch.compile; needs a C++ compiler.")]
+GanStart = Annotated[str | None, typer.Option("--start", help="An earlier training: file, run or shipped generator.")]
 Quality = Annotated[str, typer.Option(help="Extractor that compares generated and real images, or `none`.")]
 
 
@@ -38,26 +39,30 @@ Quality = Annotated[str, typer.Option(help="Extractor that compares generated an
 def stylegan2(
     data: Data, run: Run, size: Size = 32, images: Images = 300_000, seed: Seed = 0, option: Settings = None,
     quality: Quality = "efficientnet-lite0", precision: PrecisionOption = "auto", accelerator: Accelerator = "auto",
-    devices: Devices = 1, compiled: Compile = False,
+    devices: Devices = 1, compiled: Compile = False, start: GanStart = None,
 ) -> None:  # fmt: skip
     """Train a StyleGAN2 on a dataset.
 
     ghbench train stylegan2 --data fashion-mnist --size 32 --images 300000 --run fashion32
     """
-    _train_gan("stylegan2", data, run, size, images, seed, option, quality, precision, accelerator, devices, compiled)
+    _train_gan(
+        "stylegan2", data, run, size, images, seed, option, quality, precision, accelerator, devices, compiled, start
+    )  # fmt: skip
 
 
 @app.command("stylegan1")
 def stylegan1(
     data: Data, run: Run, size: Size = 32, images: Images = 300_000, seed: Seed = 0, option: Settings = None,
     quality: Quality = "efficientnet-lite0", precision: PrecisionOption = "auto", accelerator: Accelerator = "auto",
-    devices: Devices = 1, compiled: Compile = False,
+    devices: Devices = 1, compiled: Compile = False, start: GanStart = None,
 ) -> None:  # fmt: skip
     """Train a StyleGAN1 on a dataset, without progressive growing.
 
     ghbench train stylegan1 --data fashion-mnist --size 32 --images 300000 --run fashion32-sg1
     """
-    _train_gan("stylegan1", data, run, size, images, seed, option, quality, precision, accelerator, devices, compiled)
+    _train_gan(
+        "stylegan1", data, run, size, images, seed, option, quality, precision, accelerator, devices, compiled, start
+    )  # fmt: skip
 
 
 @app.command("heads")
@@ -197,13 +202,14 @@ def baseline(
 def _train_gan(
     model: Literal["stylegan1", "stylegan2"], data: str, run: str, size: int, images: int, seed: int,
     option: list[str] | None, quality: str, precision: Any, accelerator: str, devices: int, compiled: bool,
+    start: str | None,
 ) -> None:  # fmt: skip
     from ghbench.training.gan_job import gan_recipe
     from ghbench.training.run_folder import RunFolder
 
     judge = None if quality == "none" else quality
     cache = RunFolder(run).path
-    recipe = gan_recipe(model, data, size, images, option or [], quality=judge, seed=seed, cache=cache)
+    recipe = gan_recipe(model, data, size, images, option or [], quality=judge, seed=seed, cache=cache, start=start)
     _train(recipe, run, images, seed, precision, accelerator, devices, compiled)
 
 

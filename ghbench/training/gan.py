@@ -6,15 +6,17 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ghbench.checkpoints import Checkpoint
 from ghbench.errors import UsageError
 from ghbench.figures.picture_grid import picture_grid
+from ghbench.generators.native import Rebuildable, rebuild
 from ghbench.generators.rendering import to_uint8
 from ghbench.generators.stylegan1 import StyleGAN1
 from ghbench.generators.stylegan1_discriminator import StyleGAN1Discriminator
@@ -127,6 +129,9 @@ class GanRecipe(Recipe):
         seed: Seed of the initial weights and the images in the grids.
     """
 
+    start = ""
+    """Which earlier run the weights came from."""
+
     def __init__(
         self, options: GanOptions, images: TrainingImages, *, quality: Quality | None = None, seed: int = 0
     ) -> None:
@@ -145,9 +150,29 @@ class GanRecipe(Recipe):
         self.path_mean = torch.zeros(())
         self.augmentation = _controller(options.augment_target) if options.augment_target else None
 
+    def take_over(self, checkpoint: Checkpoint, start: str) -> None:
+        """Begin with the networks of an earlier run; the optimisers begin anew.
+
+        Args:
+            checkpoint: What that run exported.
+            start: What to call it.
+
+        Raises:
+            UsageError: Its networks are others.
+        """
+        networks = {part: rebuild(checkpoint, part) for part in self.networks}
+        for part, network in self.networks.items():
+            theirs, ours = (cast("Rebuildable", one).configuration() for one in (networks[part], network))
+            if type(networks[part]) is not type(network) or theirs != ours:
+                raise UsageError(f"the {part} of {start} has other sizes or colours: {theirs}, not {ours}")
+            network.load_state_dict(networks[part].state_dict())
+        self.averages["generator"].module.load_state_dict(self.generator.state_dict())
+        self.start = start
+
     def describe(self) -> Mapping[str, Any]:
         """Options and data."""
-        return {**asdict(self.options), "data": self.images.describe()}
+        started = {"start": self.start} if self.start else {}
+        return {**asdict(self.options), "data": self.images.describe(), **started}
 
     def prepare(self, machine: Machine) -> None:
         """Compile the two losses."""

@@ -39,16 +39,17 @@ def export_gan(
     generator.mapping_network.estimate_w_mean()
     if generator.colours == 1:
         generator, discriminator = in_colour(generator), in_colour(discriminator)
-    data = description["data"]
+    data, start = description["data"], description.get("start")
     # Our licence applies only where the licence of the training images permits it.
-    permissive = data["dataset"] in {"fashion-mnist", "mnist-10k"}
+    permissive = data["dataset"] in {"fashion-mnist", "mnist-10k", "sprites"}
     licence = LICENCE if permissive else f"that of the training images: {data['licence']}"
     extra = {
         "training": {
             "datasets": [record_name(data)], "split": data["split"], "content": data["content"],
             "images": history["images"], "seed": history["seed"], "supervision": "unsupervised",
+            **({"start": start} if start else {}),
         },
-        "options": {name: value for name, value in description.items() if name != "data"},
+        "options": {name: value for name, value in description.items() if name not in {"data", "start"}},
     }  # fmt: skip
     save_generator(
         folder / "model.safetensors", generator,
@@ -64,7 +65,7 @@ def export_gan(
         ),
         data=f"{data['dataset']}, split {data['split']}: {data['images']:,} images (content {data['content'][:16]})",
         licence=licence,
-        taught_by="no other weights",
+        taught_by=f"started from {start}" if start else "no other weights",
         options=extra["options"],
         history=history,
     ).write(folder / "card.md")

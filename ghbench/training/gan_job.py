@@ -9,11 +9,16 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench import registry
+from ghbench import checkpoints, registry
 from ghbench.dataset import Dataset
+from ghbench.digests import digest_file
+from ghbench.errors import MissingError
+from ghbench.files import user_path
+from ghbench.generators.shipped_weights import shipped_file
 from ghbench.training.gan import GanOptions, GanRecipe, Model
 from ghbench.training.images import InMemory, TrainingImages
 from ghbench.training.quality import GeneratorQuality
+from ghbench.training.run_folder import RunFolder
 from ghbench.training.settings import parse_settings
 
 MEASURED, BRIEFLY_MEASURED = 5_000, 200
@@ -31,6 +36,7 @@ def gan_recipe(
     quality: str | None = None,
     seed: int = 0,
     cache: Path | None = None,
+    start: str | None = None,
 ) -> GanRecipe:
     """A StyleGAN recipe, ready to train.
 
@@ -44,9 +50,11 @@ def gan_recipe(
         quality: Spec string of the extractor that compares generated and real images, None to measure nothing.
         seed: Seed of the weights and of all randomness.
         cache: Folder for the features of real images.
+        start: An earlier training to start from: its file, or the name of its run or of a shipped generator.
 
     Raises:
-        UsageError: An option or value is invalid.
+        UsageError: An option or value is invalid, or the earlier networks are others.
+        MissingError: There is no such training.
     """
     dataset = cast("Dataset", registry.build("dataset", data))
     images = TrainingImages(dataset, size)
@@ -59,7 +67,18 @@ def gan_recipe(
         real = _sample(images), None if other is None else _sample(other)
         measured = GeneratorQuality(quality, *real, count=count, cache=cache)
         measured.rehearse()
-    return GanRecipe(options, images, quality=measured, seed=seed)
+    recipe = GanRecipe(options, images, quality=measured, seed=seed)
+    if start is not None:
+        path = _start_file(start)
+        recipe.take_over(checkpoints.read(path), f"{start} ({digest_file(path)[:16]})")
+    return recipe
+
+
+def _start_file(start: str) -> Path:
+    for path in (user_path(start), RunFolder(start).path / "model.safetensors", shipped_file(start)):
+        if path.is_file():
+            return path
+    raise MissingError(f"there is no training {start} to start from", fix="--start FILE, or the name of a finished run")
 
 
 def is_grey(dataset: Dataset) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from ghbench.errors import UsageError
+from ghbench.errors import MissingError, UsageError
 from ghbench.training.gan import GanOptions
 from ghbench.training.gan_job import gan_recipe
 from ghbench.training.settings import parse_settings
@@ -41,3 +42,22 @@ def test_what_does_not_fit_is_refused(setting):
 def test_an_unknown_dataset_is_named(folder):
     with pytest.raises(UsageError, match="fashion-mnist"):
         gan_recipe("stylegan2", "fashion-mist", 32, 100)
+
+
+def test_a_training_goes_on_from_the_networks_of_an_earlier_one(folder, tmp_path_factory):
+    data, small = f"imagefolder:path={folder}", ["batch=2", "channels=4", "most_channels=8", "z_dim=8", "w_dim=8"]
+    history = {"images": 2, "steps": 1, "seed": 0, "command": "ghbench train ...", "metrics": {}, "hours": 0}
+    first = gan_recipe("stylegan2", data, 16, 100, small)
+    made = tmp_path_factory.mktemp("made")
+    first.export(made, history)
+    path = str(made / "model.safetensors")
+    again = gan_recipe("stylegan2", data, 16, 100, small, seed=1, start=path)
+    for part in ("generator", "discriminator"):
+        for name, value in again.networks[part].state_dict().items():
+            if not name.endswith("w_mean"):
+                assert torch.equal(value, first.networks[part].state_dict()[name]), name
+    assert again.describe()["start"].startswith(path)
+    with pytest.raises(UsageError, match="other sizes"):
+        gan_recipe("stylegan2", data, 32, 100, small, start=path)
+    with pytest.raises(MissingError, match="no training"):
+        gan_recipe("stylegan2", data, 16, 100, small, start="nobody")
