@@ -67,13 +67,16 @@ class Comparison:
         moved, zero = self._moved(rows)
         return np.column_stack([moved, (np.einsum("nd,nd->n", moved, moved) + zero) / np.float32(-2)])
 
-    def scores(self, asked: Floats, features: Features, found: NDArray[np.int64]) -> Floats:
+    def scores(
+        self, asked: Floats, features: Features, found: NDArray[np.int64], known: Floats | None = None
+    ) -> Floats:
         """Scores of queries and some rows each; equal rows have equal ones, which products of matrices don't promise.
 
         Args:
             asked: float32 [M, D + 1].
             features: [N, D].
             found: int64 [M, c] rows for each query; below 0 for none.
+            known: float32 [N, D + 1], what `known` makes of the features, where that is there already.
 
         Returns:
             float32 [M, c], -inf for none.
@@ -82,8 +85,9 @@ class Comparison:
         size = max(1, _GATHERED // max(found.shape[1] * asked.shape[1], 1))
         for start in range(0, len(asked), size):
             block = slice(start, start + size)
-            rows = self.known(features[found[block].ravel()]).reshape(*found[block].shape, -1)
-            values[block] = np.einsum("md,mcd->mc", asked[block], rows)
+            chosen = found[block].ravel()
+            rows = self.known(features[chosen]) if known is None else known[chosen]
+            values[block] = np.einsum("md,mcd->mc", asked[block], rows.reshape(*found[block].shape, -1))
         values[found < 0] = -np.inf
         return values
 

@@ -96,7 +96,7 @@ def _nearest_of_block(
         values = np.concatenate([values, alike], axis=1)
         kept = np.sort(_largest(values, min(wanted, values.shape[1])), axis=1)
         best, values = np.take_along_axis(best, kept, axis=1), np.take_along_axis(values, kept, axis=1)
-    values = comparison.scores(asked, features, best)
+    values = comparison.scores(asked, features, best, known)
     order = np.argsort(-values, axis=1, kind="stable")[:, :k]
     rows, scores = np.take_along_axis(best, order, axis=1), np.take_along_axis(values, order, axis=1)
     similarities = comparison.similarities(scores, offsets)
