@@ -35,9 +35,11 @@ def train(name: str, command: Sequence[str]) -> None:
     runs, line = locations.cache() / "runs", " ".join(command)
     log = runs / f"{name}.log"
     if (runs / name / "model.safetensors").is_file():
-        if log.is_file() and log.read_text().startswith(f"{line}\n"):
+        made_by = log.read_text().partition("\n")[0] if log.is_file() else ""
+        if made_by == line:
             return
-        raise SystemExit(f"{runs / name} was trained by another command; fix: rm -r {runs / name}")
+        by = f"by another command, {made_by}" if made_by.startswith("ghbench ") else "by a command that is not known"
+        raise SystemExit(f"{runs / name} was trained {by}; move it away, or: rm -r {runs / name}")
     runs.mkdir(parents=True, exist_ok=True)
     executable = str(Path(sys.executable).with_name(command[0]))
     with log.open("w") as stream:

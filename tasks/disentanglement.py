@@ -170,7 +170,7 @@ class Disentanglement:
                 frame[f"code-{number}"] = column
             parts.append(frame)
         constant = int((~varying).sum())
-        notes = (f"{constant} factors never vary, and are left out",) if constant else ()
+        notes = (f"factors that never vary, and are left out: {constant}",) if constant else ()
         return Evaluation(pd.concat(parts, ignore_index=True), notes=notes)
 
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:

@@ -53,7 +53,7 @@ def extract(
         raise UsageError("expected one place for the features", fix="--out FILE, or --into URL")
     if out is not None:
         if dtype == "int8":
-            raise UsageError("int8 is a format of stores, which files have not", fix="--dtype float16, or --into URL")
+            raise UsageError("int8 is for feature stores only", fix="--dtype float16, or --into URL")
         check_target(out, force=force)
     dataset = load_images(data)
     with progress_bars() as watch:

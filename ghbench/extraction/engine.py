@@ -54,7 +54,9 @@ class ExtractionOptions:
         if self.engine == "local" and (self.address or self.actors is not None):
             raise UsageError("the local engine has neither address nor actors", fix="--engine ray")
         if not re.fullmatch(r"[a-z]+(:\d+)?", self.device) or self.device.partition(":")[0] not in DEVICES:
-            raise UsageError(f"there is no device {self.device!r}", fix=f"--device {', '.join(DEVICES)}, or cuda:1")
+            raise UsageError(
+                f"there is no device {self.device!r}", fix=f"--device {DEVICES[0]}; known: {', '.join(DEVICES)}, cuda:1"
+            )
 
 
 def extract_features(

@@ -81,7 +81,7 @@ def roc_replicates(pairs: JudgedPairs, multiplicity: Floats, fars: Sequence[floa
         `auc`, `eer` and one entry a false accept rate, each float64 [B].
     """
     counts = _count_at_genuine(pairs, multiplicity.shape[1])
-    step = max(1, _CHUNK_NUMBERS // max(1, *counts.from_.shape))
+    step = max(1, _CHUNK_NUMBERS // max(1, *counts.newly_above.shape))
     parts = [
         _roc_of_draws(counts, multiplicity[start : start + step], fars) for start in range(0, len(multiplicity), step)
     ]
@@ -92,12 +92,12 @@ def roc_replicates(pairs: JudgedPairs, multiplicity: Floats, fars: Sequence[floa
 class _Counts:
     """What the ROC of any draw is made of; T distinct genuine similarities from large to small, U pairs of people.
 
-    Sparse, as most cells are empty. `from_` [T, U] counts impostor pairs at the first genuine similarity that they lie
-    above, and `tied` [T, U] those equal to it; `total` [U] all of them; `genuine` [T, P] counts the genuine pairs of
-    each person at each similarity.
+    Sparse, as most cells are empty. `newly_above` [T, U] counts impostor pairs at the first genuine similarity that
+    they lie above, and `tied` [T, U] those equal to it; `total` [U] all of them; `genuine` [T, P] counts the genuine
+    pairs of each person at each similarity.
     """
 
-    from_: csr_array
+    newly_above: csr_array
     tied: csr_array
     total: Floats
     genuine: csr_array
@@ -119,7 +119,7 @@ def _count_at_genuine(pairs: JudgedPairs, people: int) -> _Counts:
         return csr_array((weight[chosen], (places[chosen], cell[chosen])), shape=(width, len(first)))
 
     return _Counts(
-        from_=counts(above, width - smaller),
+        newly_above=counts(above, width - smaller),
         tied=counts(ties, width - 1 - smaller),
         total=_weighted_counts(cell, weight, len(first)),
         genuine=csr_array((pairs.decided[same], (width - 1 - rank, pairs.first[same])), shape=(width, people)),
@@ -132,7 +132,7 @@ def _roc_of_draws(counts: _Counts, multiplicity: Floats, fars: Sequence[float]) 
     weight = multiplicity[:, counts.first] * multiplicity[:, counts.second]
     with np.errstate(invalid="ignore", divide="ignore"):
         impostors = (weight @ counts.total)[:, None]
-        before = np.cumsum((counts.from_ @ weight.T).T, axis=1) / impostors
+        before = np.cumsum((counts.newly_above @ weight.T).T, axis=1) / impostors
         after = before + (counts.tied @ weight.T).T / impostors
         tar = np.cumsum((counts.genuine @ multiplicity.T).T, axis=1)
         tar /= tar[:, -1:]

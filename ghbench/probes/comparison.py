@@ -45,32 +45,47 @@ class Comparison:
             total += rows.sum(axis=0, dtype=np.float64)
         return cls(kind, (total / len(features)).astype(np.float32))
 
-    def asked(self, queries: Features) -> tuple[Floats, Floats]:
-        """Queries whose products with `known` rows are scores.
-
-        Args:
-            queries: [M, D].
-
-        Returns:
-            float32 [M, D + 1], and float32 [M] what `similarities` needs.
-        """
+    def asked(self, queries: Features) -> Floats:
+        """Queries [M, D] whose products with `known` rows are scores: float32 [M, D + 1]; zeros for rows of zeros."""
         moved, zero = self._moved(queries)
         facing = np.column_stack([moved, np.ones(len(moved), np.float32)])
-        lengths = np.einsum("nd,nd->n", moved, moved)
-        if self.kind == "l2":
-            return facing, lengths
         facing[zero] = 0
-        return facing, np.where(zero, 0, 1 - lengths / 2).astype(np.float32)
+        return facing
 
     def known(self, rows: Features) -> Floats:
         """Rows [N, D] and the number that stands beside them: float32 [N, D + 1]."""
         moved, zero = self._moved(rows)
         return np.column_stack([moved, (np.einsum("nd,nd->n", moved, moved) + zero) / np.float32(-2)])
 
-    def scores(
+    def exact(self, asked: Floats, known: Floats) -> Floats:
+        """Scores less half of |x'|^2, by differences: near rows keep their digits, and equal rows have equal scores.
+
+        Products promise neither: what is near is the difference of large numbers there, and the last digits depend on
+        where in a matrix a row stands.
+
+        Args:
+            asked: float32 [M, D + 1] or [1, D + 1].
+            known: float32 [M, c, D + 1], or [n, D + 1] for one query.
+
+        Returns:
+            float32 [M, c], or [n].
+        """
+        one = known.ndim == 2
+        rows, queries = known[..., :-1], asked[0, :-1] if one else asked[:, None, :-1]
+        gaps = rows - queries
+        found: Floats = np.einsum("...d,...d->...", gaps, gaps) / np.float32(-2)
+        if self.kind == "cosine":
+            # Beside rows of zeros stands half a unit more than their length says; to a query of zeros all are alike.
+            zero = np.einsum("...d,...d->...", rows, rows) / -2 - known[..., -1] > 0.25
+            found = np.where(zero, found - np.float32(0.5), found)
+            defined: NDArray[np.bool_] = np.any(asked != 0, axis=1)
+            found = np.where(defined if one else defined[:, None], found, np.float32(0))
+        return found
+
+    def exact_of(
         self, asked: Floats, features: Features, found: NDArray[np.int64], known: Floats | None = None
     ) -> Floats:
-        """Scores of queries and some rows each; equal rows have equal ones, which products of matrices don't promise.
+        """`exact` of queries and some rows each.
 
         Args:
             asked: float32 [M, D + 1].
@@ -87,15 +102,16 @@ class Comparison:
             block = slice(start, start + size)
             chosen = found[block].ravel()
             rows = self.known(features[chosen]) if known is None else known[chosen]
-            values[block] = np.einsum("md,mcd->mc", asked[block], rows.reshape(*found[block].shape, -1))
+            values[block] = self.exact(asked[block], rows.reshape(*found[block].shape, -1))
         values[found < 0] = -np.inf
         return values
 
-    def similarities(self, scores: Floats, offsets: Floats) -> Floats:
-        """Similarities of scores [M, n], where `asked` gave the offsets [M]."""
+    def similarities(self, exact: Floats, asked: Floats) -> Floats:
+        """Similarities [M, n] of what `exact` gives for queries [M, D + 1]."""
         if self.kind == "cosine":
-            return scores + offsets[:, None]
-        distances: Floats = np.sqrt(np.maximum(offsets[:, None] - 2 * scores, 0))
+            defined: NDArray[np.bool_] = np.any(asked != 0, axis=1)
+            return np.where(defined[:, None], 1 + exact, np.float32(0))
+        distances: Floats = np.sqrt(-2 * exact)
         return -distances
 
     def plain(self, rows: Features) -> Floats:

@@ -86,18 +86,19 @@ def indexed_nearest(
         found = index.search(asked, wanted)[1].astype(np.int64)
     except RuntimeError as error:
         raise UsageError(f"FAISS cannot search by {search!r}: {_last_line(error)}", fix=f"{made}@nprobe=16") from error
-    facing, offsets = comparison.asked(queries)
-    values = comparison.scores(facing, features, found)
+    facing = comparison.asked(queries)
+    values = comparison.exact_of(facing, features, found)
     if excluded is not None:
         values[found == excluded[:, None]] = -np.inf
     rows, scores = _ranked(found, values, k)
     if not np.isfinite(scores).all():
         raise DataError(f"the index {factory} finds fewer than {k} neighbours", fix="an index that searches further")
-    similarities = comparison.similarities(scores, offsets)
+    similarities = comparison.similarities(scores, facing)
     if factory == FLAT and wanted < len(features):
         # Where what was not found may be as similar, all rows are looked at.
         edge = values.min(axis=1, where=np.isfinite(values), initial=np.inf)
-        close = np.flatnonzero(scores[:, -1] - edge <= _CLOSE * (1.0 if kind == "cosine" else offsets.max()))
+        lengths = np.einsum("md,md->m", facing, facing) - edge  # FAISS subtracts squares of about this size
+        close = np.flatnonzero(scores[:, -1] - edge <= _CLOSE * (1.0 if kind == "cosine" else lengths))
         if len(close):
             own = None if excluded is None else excluded[close]
             rows[close], similarities[close] = nearest(queries[close], features, k, kind, excluded=own)

@@ -19,7 +19,7 @@ _FIRST, _MOST, _NUMBERS = 500, 4_000, 2_000_000  # rows of the first and of the 
 _KEPT = 64_000_000  # numbers of rows that are prepared once, not anew for each block of queries
 _REST = 64  # so few rows join the block before them
 _SPARE = 8  # rows found beyond k
-_CLOSE = 1e-5  # scores that rounding may exchange, as a share of the largest
+_CLOSE = 1e-5  # scores that products may exchange, as a share of the largest
 
 
 def nearest(
@@ -71,16 +71,14 @@ def _nearest_of_block(
     comparison: Comparison,
     excluded: NDArray[np.int64] | None,
     left: int,
-    spare: int = _SPARE,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """`nearest` of a few queries; rows are prepared here unless they are already `known`.
 
-    The last digits of a product depend on where in the matrix a row stands, so equal rows may have different scores.
-    Some rows more than k are therefore found and scored anew, one like the other; and more of them where what was not
-    found may be as similar.
+    Some rows more than k are found by products and scored anew by differences. Where a row that was not found may be as
+    near, for all that a product tells, all rows are.
     """
-    asked, offsets = comparison.asked(queries)
-    wanted = min(k + spare, left)
+    asked = comparison.asked(queries)
+    wanted = min(k + _SPARE, left)
     # The best so far, in the order of their rows.
     best = np.empty((len(asked), 0), np.int64)
     values = np.empty(best.shape, np.float32)
@@ -96,18 +94,36 @@ def _nearest_of_block(
         values = np.concatenate([values, alike], axis=1)
         kept = np.sort(_largest(values, min(wanted, values.shape[1])), axis=1)
         best, values = np.take_along_axis(best, kept, axis=1), np.take_along_axis(values, kept, axis=1)
-    values = comparison.scores(asked, features, best, known)
-    order = np.argsort(-values, axis=1, kind="stable")[:, :k]
-    rows, scores = np.take_along_axis(best, order, axis=1), np.take_along_axis(values, order, axis=1)
-    similarities = comparison.similarities(scores, offsets)
+    exact = comparison.exact_of(asked, features, best, known)
+    order = np.argsort(-exact, axis=1, kind="stable")[:, :k]
+    rows, exact = np.take_along_axis(best, order, axis=1), np.take_along_axis(exact, order, axis=1)
     if wanted < left:
-        close = np.flatnonzero(scores[:, -1] - values.min(axis=1) <= _CLOSE * np.abs(values).max(axis=1))
-        if len(close):
-            own = None if excluded is None else excluded[close]
-            rows[close], similarities[close] = _nearest_of_block(
-                queries[close], features, known, k, comparison, own, left, 8 * spare
-            )
-    return rows, similarities
+        last = np.take_along_axis(values, order[:, -1:], axis=1)[:, 0]
+        close = last - values.min(axis=1) <= _CLOSE * np.abs(values).max(axis=1)
+        for one in np.flatnonzero(close):
+            own = -1 if excluded is None else int(excluded[one])
+            rows[one], exact[one] = _nearest_of_all(asked[one : one + 1], features, known, k, comparison, own)
+    return rows, comparison.similarities(exact, asked)
+
+
+def _nearest_of_all(
+    asked: NDArray[np.float32],
+    features: Features,
+    known: NDArray[np.float32] | None,
+    k: int,
+    comparison: Comparison,
+    excluded: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The k nearest rows of one query [1, D + 1], and `Comparison.exact` of them: each row by its difference."""
+    best, values = np.empty(0, np.int64), np.empty(0, np.float32)
+    for part in _growing(len(features), features.shape[1]):
+        found = comparison.exact(asked, comparison.known(features[part]) if known is None else known[part])
+        if part.start <= excluded < part.stop:
+            found[excluded - part.start] = -np.inf
+        best, values = np.append(best, np.arange(part.start, part.stop)), np.append(values, found)
+        order = np.argsort(-values, kind="stable")[:k]
+        best, values = best[order], values[order]
+    return best, values
 
 
 def scores_of(queries: Features, features: Features, kind: str) -> Iterator[tuple[slice, NDArray[np.float32]]]:
@@ -127,7 +143,7 @@ def scores_of(queries: Features, features: Features, kind: str) -> Iterator[tupl
     comparison = Comparison.of(features, kind)
     known = comparison.known(features)
     for block in _blocks(len(queries), len(features)):
-        yield block, _scores(comparison.asked(queries[block])[0], known)
+        yield block, _scores(comparison.asked(queries[block]), known)
 
 
 def majority(classes: NDArray[np.int64], count: int) -> NDArray[np.int64]:

@@ -48,10 +48,11 @@ def rank_relevant(
     others = sizes[place_of] - 1
     precision, precision_at_r, first = np.zeros(count), np.zeros(count), np.zeros(count, np.int64)
     shuffled = np.random.default_rng(0).permutation(count)
-    for block, found in scores_of(features, features, kind):
+    own_place = np.argsort(shuffled)
+    for block, found in scores_of(features, features[shuffled], kind):
         own = np.arange(block.start, block.start + len(found))
-        found[np.arange(len(found)), own] = -np.inf  # itself, the last one then
-        order = shuffled[np.argsort(-found[:, shuffled], axis=1, kind="stable")[:, :-1]]
+        found[np.arange(len(found)), own_place[own]] = -np.inf  # itself, the last one then
+        order = shuffled[np.argsort(-found, axis=1, kind="stable")[:, :-1]]
         for place, row in enumerate(own):
             ranks = 1 + np.flatnonzero(classes[order[place]] == classes[row])
             if len(ranks):

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from ghbench import atomic, locations
 from ghbench.digests import digest_bytes, digest_file, digest_lines
-from ghbench.errors import DataError, MissingError
+from ghbench.errors import DataError
 from ghbench.files import read_text
 from ghbench.results.records_file import read_records
 from ghbench.results.schema import SCHEMA_VERSION, Failure, Result
@@ -131,12 +131,11 @@ def load(path: Path, *, sealed: bool = True) -> Result:
         sealed: Whether a seal that does not fit is an error.
 
     Raises:
-        MissingError: There is no such file.
-        DataError: The file is not a result of a known schema version, or was changed after it was written.
+        DataError: There is no such file, or it is no result of a known schema version, or was changed afterwards.
     """
     fix = "run the pair again with --overwrite"
     if not path.exists():
-        raise MissingError(f"there is no result at {path}", fix="check the path")
+        raise DataError(f"there is no result at {path}", fix="check the path")
     try:
         values = _json_values(read_text(path))
         version = values.get("schema_version") if isinstance(values, dict) else None
@@ -156,7 +155,7 @@ def finished(path: Path) -> Result | None:
     try:
         result = load(path)
         _records_path(path, result)
-    except (DataError, MissingError):
+    except DataError:
         return None
     return result
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ghbench import atomic, locations, registry
-from ghbench.errors import AbilityError, DataError, MissingError, ProtocolError, UsageError, UserError
+from ghbench.errors import AbilityError, MissingError, ProtocolError, UsageError, UserError
 from ghbench.results.files import slug
 from ghbench.running.options import RunOptions
 from ghbench.running.readiness import readiness
@@ -81,15 +81,18 @@ def _check(pairs: Sequence[PlannedPair], options: RunOptions, suite: str) -> dic
     A subject that lacks an ability, or that the protocol forbids, is no fault of the suite.
     """
     unfit: dict[tuple[str, str], str] = {}
-    problems: dict[str, UserError] = {}
+    problems: dict[str, dict[str, UserError]] = {}
     for pair in pairs:
         try:
             pair.build(options)
-        except (AbilityError, DataError, ProtocolError) as error:
+        except (AbilityError, ProtocolError) as error:
             unfit[str(pair.request), pair.task.name] = error.message
         except UserError as error:
-            problems.setdefault(f"{pair.task.name}: {error}", error)
+            problems.setdefault(str(error), {})[pair.task.name] = error
     if problems:
-        kind = MissingError if all(isinstance(error, MissingError) for error in problems.values()) else UsageError
-        raise kind("\n".join([f"suite {suite!r} cannot start, and nothing was run:", *problems]))
+        missing = all(isinstance(error, MissingError) for errors in problems.values() for error in errors.values())
+        lines = [f"{', '.join(errors)}: {text}" for text, errors in problems.items()]
+        raise (MissingError if missing else UsageError)(
+            "\n".join([f"suite {suite!r} cannot start, and nothing was run:", *lines])
+        )
     return unfit

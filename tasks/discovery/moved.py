@@ -106,7 +106,7 @@ class MovedFaces(DrawnByCode):
         for name, (number, sign) in self._names.items():
 
             def pair(seed: int, scale: float, number: int = number, sign: float = sign) -> tuple[Images, Images]:
-                return self._mover.moved(seed, number, 0), self._mover.moved(seed, number, sign * scale)
+                return self._mover.moved(seed, number, 0), self._mover.moved(seed, number, 2 * sign * scale)
 
             found[name] = search.scale(pair)
         write_text(path, json.dumps(found))
@@ -124,7 +124,7 @@ class MovedFaces(DrawnByCode):
             if name:
                 label = list(self._names)[name - 1]
                 number, sign = self._names[label]
-                distance = sign * scales[label] * self.step
+                distance = 2 * sign * scales[label] * self.step
             yield self._mover.moved(self._seeds[place], number, distance)
 
 

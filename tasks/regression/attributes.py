@@ -152,7 +152,9 @@ class AttributesTask:
         age = pairs.pop("age", None)
         found: dict[tuple[str, str | None], NDArray[np.float64]] = {}
         if metrics is None or "ap" in metrics:
-            each = np.stack([average_precisions(known > 0.5, told, multiplicity) for known, told in pairs.values()])
+            each = np.full((1, len(multiplicity)), np.nan)
+            if pairs:
+                each = np.stack([average_precisions(known > 0.5, told, multiplicity) for known, told in pairs.values()])
             defined = ~np.isnan(each)
             with np.errstate(invalid="ignore"):
                 found["ap", None] = np.where(defined, each, 0).sum(axis=0) / defined.sum(axis=0)

@@ -40,6 +40,20 @@ def test_a_large_common_part_hides_no_neighbour(rng, kind):
     assert (rows == np.argsort(distances, axis=1)[:, :5]).mean() > 0.98
 
 
+@pytest.mark.parametrize("kind", ["cosine", "l2"])
+@pytest.mark.parametrize("spread", [0.5, 0.05])
+def test_neighbours_within_tight_clusters_are_found(rng, kind, spread):
+    features = (100 * rng.normal(size=(3, 32))).repeat(200, axis=0) + spread * rng.normal(size=(600, 32))
+    features = features.astype(np.float32)
+    rows, _ = nearest(features[::20], features, 5, kind, excluded=np.arange(0, 600, 20))
+    exact = features.astype(np.float64)
+    if kind == "cosine":
+        exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    distances = np.linalg.norm(exact[::20, None] - exact[None], axis=2)
+    distances[np.arange(30), np.arange(0, 600, 20)] = np.inf
+    assert (rows == np.argsort(distances, axis=1)[:, :5]).mean() > 0.97
+
+
 def test_rows_of_zeros_are_like_no_row():
     features = np.array([[0.0, 0], [1, 0], [-1, 0.1], [0, 0]])
     rows, similarities = nearest(np.array([[2.0, 0], [0, 0]]), features, 4)

@@ -221,14 +221,14 @@ def test_faces_are_moved_by_an_equal_change_along_directions_with_names(tmp_path
     for name, scale in dataset.scales.items():
         mover = Mover(generator, Contrafeat(str(path)).directions, module.PSI)
         number, sign = {"smile": (2, -1), "yaw": (0, 1)}[name]
-        pairs = [[mover.moved(seed, number, way) for way in (0, sign * scale)] for seed in (3_000_000, 3_000_001)]
+        pairs = [[mover.moved(seed, number, way) for way in (0, 2 * sign * scale)] for seed in (3_000_000, 3_000_001)]
         judge = registry.build("extractor", module.JUDGE)
         found = np.mean([change(judge, 32, one, other).mean() for one, other in pairs])
         assert found == pytest.approx(module.TARGET, rel=0.4)
     with torch.no_grad():
         ws = generator.mapping(seeded_z([4_000_001], 16), module.PSI)
         move = torch.from_numpy(Contrafeat(str(path)).directions()[2])
-        expected = to_uint8(generator.synthesis(ws - dataset.scales["smile"] * move))[0].transpose(1, 2, 0)
+        expected = to_uint8(generator.synthesis(ws - 2 * dataset.scales["smile"] * move))[0].transpose(1, 2, 0)
     assert np.abs(dataset.image(4).astype(int) - expected).max() <= 1
     result = runner.run("pixels", interventions(registry.parse(spec)), RunOptions())
     assert {metric.metric for metric in result.metrics} == {"smile", "yaw"}

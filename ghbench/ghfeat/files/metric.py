@@ -63,7 +63,9 @@ def read_metric(tensors: Mapping[str, NDArray[Any]], about: Mapping[str, Any], l
         if not fits or not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays):
             raise DataError(f"the metric of {name} does not fit its {width} numbers", fix="get the weights again")
         levels = _together(layout) if name == ALL else name
-        found[levels] = LearnedMetric(mean.astype(np.float32), None if matrix is None else matrix.astype(np.float16))
+        if matrix is not None and matrix.dtype != np.float16:
+            matrix = matrix.astype(np.float32)
+        found[levels] = LearnedMetric(mean.astype(np.float32), matrix)
     return OwnMetric(str(kind), generator, found) if found else None
 
 
