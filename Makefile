@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .PHONY: run test fuzz lint types bench bench-probes bench-controls bench-peers bench-discovery bench-disentanglement bench-representation bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
-	train-fashion train-digits train-heads train-ghfeat train-discovery
+	train-fashion train-digits train-sprites train-heads train-ghfeat train-discovery
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -125,6 +125,9 @@ train-fashion: $(VENV)/.train
 
 train-digits: $(VENV)/.train
 	$(BIN)/ghbench train stylegan2 --data mnist-10k --size 32 --images 150000 --run mnist32 -o augment_target=0.6 -o mixing=0
+
+train-sprites: $(VENV)/.train
+	$(BIN)/ghbench train stylegan2 --data sprites --size 64 --images 150000 --run sprites64 --compile -o r1_gamma=10
 
 train-heads: $(VENV)/.train
 	$(BIN)/ghbench train heads --generator mobile-stylegan-ffhq

@@ -189,3 +189,9 @@ def stylegan2_mnist32() -> Shipped:
         " -o augment_target=0.6 -o mixing=0"
     )
     return Shipped("stylegan2-mnist32", "mnist-10k", command, "handwritten digits, as in MNIST")
+
+
+def stylegan2_sprites64() -> Shipped:
+    """Sprites of 64 px: StyleGAN2, trained by ghbench on shapes before plain backgrounds that it draws itself."""
+    command = "ghbench train stylegan2 --data sprites --size 64 --images 150000 --run sprites64 --compile -o r1_gamma=10"
+    return Shipped("stylegan2-sprites64", "sprites", command, "sprites: one shape before a plain background")

@@ -19,7 +19,7 @@ from ghbench.generators.stylegan1 import StyleGAN1
 from ghbench.generators.tiny import tiny_generator
 from ghbench.locations import offline
 
-SHIPPED = ["stylegan1-fashion32", "stylegan2-fashion32", "stylegan2-mnist32"]
+SHIPPED = ["stylegan1-fashion32", "stylegan2-fashion32", "stylegan2-mnist32", "stylegan2-sprites64"]
 
 
 def test_the_first_party_generators_are_registered():

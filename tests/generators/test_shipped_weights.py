@@ -11,10 +11,21 @@ from ghbench.generators.loading import generator_plugin, load_discriminator
 from ghbench.generators.pictures import pictures_of_seeds
 from ghbench.generators.shipped_weights import shipped_file
 
-NAMES = ("stylegan2-fashion32", "stylegan1-fashion32", "stylegan2-mnist32")
+GREY, SPRITES = ("stylegan2-fashion32", "stylegan1-fashion32", "stylegan2-mnist32"), "stylegan2-sprites64"
+NAMES = (*GREY, SPRITES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_sprites_have_plain_backgrounds_of_several_colours():
+    pictures = pictures_of_seeds(generator_plugin(SPRITES).load(), range(32), psi=1.0).astype(float)
+    assert pictures.shape == (32, 64, 64, 3)
+    border = np.concatenate([pictures[:, :3].reshape(32, -1, 3), pictures[:, -3:].reshape(32, -1, 3)], axis=1)
+    assert border.std(axis=1).mean() < 15, "plain"
+    assert border.mean(axis=1).std(axis=0).min() > 8, "of several colours"
+    middle = np.abs(pictures - border.mean(axis=1)[:, None, None]).max(axis=3)
+    assert np.median(middle.reshape(32, -1).max(axis=1)) > 60, "something stands before most of them"
+
+
+@pytest.mark.parametrize("name", GREY)
 def test_pictures_are_grey_dark_at_the_border_and_differ(name):
     pictures = pictures_of_seeds(generator_plugin(name).load(), range(8), psi=1.0).astype(float)
     assert pictures.shape == (8, 32, 32, 3)
@@ -38,8 +49,8 @@ def test_the_card_names_the_command_the_licence_and_the_distances(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_discriminator_lies_beside_and_scores(name):
-    critic = load_discriminator(shipped_file(name))
-    assert critic(torch.zeros(4, 3, 32, 32)).shape == (4, 1)
+    critic, side = load_discriminator(shipped_file(name)), generator_plugin(name).spec().size
+    assert critic(torch.zeros(4, 3, side, side)).shape == (4, 1)
 
 
 def test_style_codes_of_the_small_stylegan1_are_wider_than_w():
