@@ -193,5 +193,7 @@ def stylegan2_mnist32() -> Shipped:
 
 def stylegan2_sprites64() -> Shipped:
     """Sprites of 64 px: StyleGAN2, trained by ghbench on shapes before plain backgrounds that it draws itself."""
-    command = "ghbench train stylegan2 --data sprites --size 64 --images 150000 --run sprites64 --compile -o r1_gamma=10"
+    command = (
+        "ghbench train stylegan2 --data sprites --size 64 --images 150000 --run sprites64 --compile -o r1_gamma=10"
+    )
     return Shipped("stylegan2-sprites64", "sprites", command, "sprites: one shape before a plain background")
