@@ -143,7 +143,7 @@ def load(path: Path, *, sealed: bool = True) -> Result:
     except (DataError, OSError, ValueError, ValidationError, RecursionError) as error:
         reason = _reason(error)
         if isinstance(error, ValidationError) and type(version) is int and version != SCHEMA_VERSION:
-            reason = f"another version of ghbench wrote it (schema {version}; this one reads {SCHEMA_VERSION})"
+            reason = f"another version of ghbench wrote it (schema_version {version}; this one reads {SCHEMA_VERSION})"
         raise DataError(f"{path} is not a readable result: {reason}", fix=fix) from error
     if sealed and result.seal is not None and result.seal != result.content_seal():
         raise DataError(f"{path} was changed after it was written: its seal does not fit", fix=fix)
