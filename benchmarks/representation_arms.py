@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from evaluated import evaluated
-from ghbench_tasks.discovery.pictures import scale_for
+from ghbench_tasks.discovery.pictures import found_scale
 from ghbench_tasks.disentanglement import CONSTANTS, disentanglement
 from record import RESULTS, write
 from scipy import stats
@@ -231,13 +231,9 @@ def _scale(data: str) -> float:
     """The scale at which a navigator's pairs differ as pairs of one true factor do, in mean squared pixels."""
     if QUICK:
         return 1.0
-    apart, changes = _apart(f"sprite-pairs:count={MATCHED}"), []
-    for scale in TRIED:
-        few = data.replace(SCALE, f"{scale:.4g}").replace(f"count={KEPT // 2}", f"count={MATCHED}")
-        changes.append(_apart(few))
-        if changes[-1] > apart:
-            break
-    return scale_for(apart, TRIED[: len(changes)], changes)
+    few = data.replace(f"count={KEPT // 2}", f"count={MATCHED}")
+    apart = _apart(f"sprite-pairs:count={MATCHED}")
+    return found_scale(apart, TRIED, lambda scale: _apart(few.replace(SCALE, f"{scale:.4g}")))
 
 
 def _apart(data: str) -> float:

@@ -13,12 +13,11 @@ from ghbench import checkpoints, registry
 from ghbench.dataset import Dataset
 from ghbench.digests import digest_file
 from ghbench.errors import MissingError
-from ghbench.files import user_path
 from ghbench.generators.shipped_weights import shipped_file
 from ghbench.training.gan import GanOptions, GanRecipe, Model
 from ghbench.training.images import InMemory, TrainingImages
 from ghbench.training.quality import GeneratorQuality
-from ghbench.training.run_folder import RunFolder
+from ghbench.training.run_folder import trained_file
 from ghbench.training.settings import parse_settings
 
 MEASURED, BRIEFLY_MEASURED = 5_000, 200
@@ -75,10 +74,12 @@ def gan_recipe(
 
 
 def _start_file(start: str) -> Path:
-    for path in (user_path(start), RunFolder(start).path / "model.safetensors", shipped_file(start)):
-        if path.is_file():
-            return path
-    raise MissingError(f"there is no training {start} to start from", fix="--start FILE, or the name of a finished run")
+    path = trained_file(start) or shipped_file(start)
+    if not path.is_file():
+        raise MissingError(
+            f"there is no training {start} to start from", fix="--start FILE, or the name of a finished run"
+        )
+    return path
 
 
 def is_grey(dataset: Dataset) -> bool:

@@ -28,6 +28,14 @@ LARGEST_LOG = 2**30
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+def trained_file(name: str) -> Path | None:
+    """A file, or what the run of that name has exported; None where there is neither."""
+    for path in (user_path(name), RunFolder(name).path / "model.safetensors"):
+        if path.is_file():
+            return path
+    return None
+
+
 class RunFolder:
     """Files of one run.
 

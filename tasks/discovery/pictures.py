@@ -114,15 +114,32 @@ class Search:
     target: float
 
     def scale(self, pairs: Pairs, progress: Progress = silent) -> float:
-        """The scale at which pairs of pictures differ as much as wanted; see `scale_for`."""
-        changes: list[float] = []
-        for place, scale in enumerate(self.scales):
-            found = [change(self.judge, self.side, *pairs(seed, scale)).mean() for seed in self.seeds]
-            changes.append(float(np.mean(found)))
-            progress(place + 1, len(self.scales), "scales")
-            if changes[-1] > self.target:
-                break
-        return scale_for(self.target, self.scales[: len(changes)], changes)
+        """The scale at which pairs of pictures differ as much as wanted; see `found_scale`."""
+
+        def changed(scale: float) -> float:
+            return float(np.mean([change(self.judge, self.side, *pairs(seed, scale)).mean() for seed in self.seeds]))
+
+        return found_scale(self.target, self.scales, changed, progress)
+
+
+def found_scale(
+    target: float, scales: Sequence[float], changed: Callable[[float], float], progress: Progress = silent
+) -> float:
+    """The scale at which a mean change is as wanted; scales are tried until one changes more. See `scale_for`.
+
+    Args:
+        target: Wanted mean change.
+        scales: Scales to try, rising.
+        changed: Mean change at a scale.
+        progress: Called with scales tried and all.
+    """
+    changes: list[float] = []
+    for place, scale in enumerate(scales):
+        changes.append(changed(scale))
+        progress(place + 1, len(scales), "scales")
+        if changes[-1] > target:
+            break
+    return scale_for(target, scales[: len(changes)], changes)
 
 
 def scale_for(target: float, scales: Sequence[float], changes: Sequence[float]) -> float:

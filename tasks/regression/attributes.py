@@ -25,11 +25,11 @@ from .prediction import (
     NEAREST,
     TEST,
     TRAIN,
-    VALIDATION,
     Constant,
     described,
     image_units,
     predict,
+    roles_of_splits,
     taught,
 )
 
@@ -84,8 +84,7 @@ class AttributesTask:
         missing = {TRAIN, TEST} - set(dataset.splits)
         if missing:
             raise UsageError(f"{self.source.name} has no split {', '.join(sorted(missing))}; expected train and test")
-        wanted = [TRAIN, TEST, *([VALIDATION] if VALIDATION in dataset.splits else [])]
-        return {split: Role(dataset, split, judged=split == TEST) for split in wanted}
+        return roles_of_splits(dataset)
 
     def check_datasets(self, datasets: Mapping[str, Dataset]) -> None:
         """Refuse what has no attributes, see `ghbench.task_abilities.Checking`."""

@@ -23,7 +23,7 @@ from ghbench.spec_string import SpecString
 from ghbench.task import Policy, Reference, Role, TaskInputs, Units
 from ghbench.task_errors import ErrorList
 
-from .prediction import BASELINES, MEAN, NEAREST, TEST, TRAIN, VALIDATION, Constant, described, image_units
+from .prediction import BASELINES, MEAN, NEAREST, TEST, TRAIN, Constant, described, image_units, roles_of_splits
 
 GENERATED = SpecString("generated-faces")
 AGAIN, TRUE_W, TRUE_Y = "dlib-again", "true-w", "true-y"
@@ -98,8 +98,7 @@ class FacePointsTask:
         """Training and test faces, and validation faces where the dataset has them."""
         dataset = self.dataset
         if {TRAIN, TEST} <= set(dataset.splits):
-            wanted = [TRAIN, TEST, *([VALIDATION] if VALIDATION in dataset.splits else [])]
-            return {split: Role(dataset, split, judged=split == TEST) for split in wanted}
+            return roles_of_splits(dataset)
         if self.is_generated:
             raise UsageError("generated faces without training or test images", fix="dataset.train=N, dataset.test=N")
         split = TEST if TEST in dataset.splits else None

@@ -71,6 +71,12 @@ def described() -> dict[str, Any]:
     }
 
 
+def roles_of_splits(dataset: Dataset) -> Mapping[str, Role]:
+    """Training and test images of a dataset with both splits, and validation images where it has them."""
+    wanted = [TRAIN, TEST, *([VALIDATION] if VALIDATION in dataset.splits else [])]
+    return {split: Role(dataset, split, judged=split == TEST) for split in wanted}
+
+
 def taught(truth: Mapping[str, Numbers]) -> dict[str, Numbers]:
     """The answers of all roles but the one that is judged."""
     return {role: values for role, values in truth.items() if role != TEST}

@@ -100,7 +100,10 @@ def test_more_given_directions_than_w_has_numbers_are_refused():
 
 
 def test_pairs_are_for_the_binary_variant_alone(machine):
-    recipe("prototype", "batch=3").prepare(machine)
+    odd = recipe("prototype", "batch=3")
+    odd.prepare(machine)
+    assert (odd.options.batch, odd.options.split) == (3, 1)
+    assert recipe("binary", "batch=4").options.split == 2
 
 
 def test_a_file_that_is_no_navigator(tmp_path):

@@ -13,7 +13,6 @@ from ghbench import registry
 from ghbench.data.renders import Renders
 from ghbench.dataset import Dataset
 from ghbench.errors import MissingError, UsageError
-from ghbench.files import user_path
 from ghbench.generators.first_party import FACES
 from ghbench.generators.loading import generator_plugin, load_discriminator, load_generator, spec_at_size
 from ghbench.generators.native import Rebuildable
@@ -27,7 +26,7 @@ from ghbench.ghfeat.training.recipe import GhfeatRecipe
 from ghbench.spec_string import parse
 from ghbench.training.gan_export import in_colour
 from ghbench.training.images import TrainingImages
-from ghbench.training.run_folder import RunFolder
+from ghbench.training.run_folder import RunFolder, trained_file
 from ghbench.training.settings import parse_settings
 
 
@@ -119,14 +118,12 @@ def _discriminator(path: Path, size: int) -> nn.Module:
 
 
 def _start_file(start: str) -> Path:
-    path = user_path(start)
-    if path.is_file():
-        return path
-    path = RunFolder(start).path / "model.safetensors"
-    if not path.is_file() and start in SHIPPED:
+    path = trained_file(start)
+    if path is None and start in SHIPPED:
         return weights_file(start)
-    if not path.is_file():
+    if path is None:
+        wanted = RunFolder(start).path / "model.safetensors"
         raise MissingError(
-            f"there is no encoder {path} to start from", fix="--start FILE, or the name of a finished run"
+            f"there is no encoder {wanted} to start from", fix="--start FILE, or the name of a finished run"
         )
     return path
