@@ -129,8 +129,8 @@ class GanRecipe(Recipe):
         seed: Seed of the initial weights and the images in the grids.
     """
 
-    start = ""
-    """Which earlier run the weights came from."""
+    start: Mapping[str, str] | None = None
+    """Which earlier run the weights came from: its `name` and `licence`."""
 
     def __init__(
         self, options: GanOptions, images: TrainingImages, *, quality: Quality | None = None, seed: int = 0
@@ -167,7 +167,7 @@ class GanRecipe(Recipe):
                 raise UsageError(f"the {part} of {start} has other sizes or colours: {theirs}, not {ours}")
             network.load_state_dict(networks[part].state_dict())
         self.averages["generator"].module.load_state_dict(self.generator.state_dict())
-        self.start = start
+        self.start = {"name": start, "licence": str(checkpoint.config.get("licence", ""))}
 
     def describe(self) -> Mapping[str, Any]:
         """Options and data."""

@@ -43,6 +43,8 @@ def export_gan(
     # Our licence applies only where the licence of the training images permits it.
     permissive = data["dataset"] in {"fashion-mnist", "mnist-10k", "sprites"}
     licence = LICENCE if permissive else f"that of the training images: {data['licence']}"
+    if start and start["licence"] != licence:
+        licence = f"{licence}; started from weights under {start['licence'] or 'unknown terms'}"
     extra = {
         "training": {
             "datasets": [record_name(data)], "split": data["split"], "content": data["content"],
@@ -65,7 +67,7 @@ def export_gan(
         ),
         data=f"{data['dataset']}, split {data['split']}: {data['images']:,} images (content {data['content'][:16]})",
         licence=licence,
-        taught_by=f"started from {start}" if start else "no other weights",
+        taught_by=f"started from {start['name']}" if start else "no other weights",
         options=extra["options"],
         history=history,
     ).write(folder / "card.md")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ghbench import checkpoints
 from ghbench.errors import MissingError, UsageError
 from ghbench.training.gan import GanOptions
 from ghbench.training.gan_job import gan_recipe
@@ -56,7 +57,13 @@ def test_a_training_goes_on_from_the_networks_of_an_earlier_one(folder, tmp_path
         for name, value in again.networks[part].state_dict().items():
             if not name.endswith("w_mean"):
                 assert torch.equal(value, first.networks[part].state_dict()[name]), name
-    assert again.describe()["start"].startswith(path)
+    assert again.describe()["start"]["name"].startswith(path)
+    assert again.describe()["start"]["licence"] == checkpoints.read(made / "model.safetensors").config["licence"]
+    again.start = {"name": "theirs", "licence": "CC BY-NC 4.0"}
+    again.export(made, history)
+    assert "started from weights under CC BY-NC 4.0" in checkpoints.read(made / "model.safetensors").config["licence"]
+    assert "started from theirs" in (made / "card.md").read_text()
+    first.export(made, history)
     with pytest.raises(UsageError, match="other sizes"):
         gan_recipe("stylegan2", data, 32, 100, small, start=path)
     with pytest.raises(MissingError, match="no training"):
