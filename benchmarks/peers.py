@@ -85,13 +85,14 @@ class Run:
 
 
 def runs() -> list[Run]:
-    """All trainings, in an order in which an early end leaves whole seeds."""
-    of_the_claim = {arm for pair in CLAIM for arm in pair}
-    return [
+    """All trainings: the pairs of the claim first, then the other arms, seed by seed."""
+    of_the_claim = [
         Run(arm, data, seed)
-        for seed, data, arm in product(range(SEEDS_OF_THE_CLAIM), GENERATORS, ARMS)
-        if seed < SEEDS or arm in of_the_claim
+        for pair, seed, data in product(CLAIM, range(SEEDS_OF_THE_CLAIM), GENERATORS)
+        for arm in pair
     ]
+    others = [Run(arm, data, seed) for seed, data, arm in product(range(SEEDS), GENERATORS, ARMS)]
+    return list(dict.fromkeys(of_the_claim + others))
 
 
 @dataclass
