@@ -12,7 +12,7 @@ from face_mesh import FaceMesh
 from ghbench_tasks.discovery import task as module
 from ghbench_tasks.discovery.face_attributes import NAMES, FaceAttributes
 from ghbench_tasks.discovery.pictures import Mover
-from ghbench_tasks.discovery.task import discovery
+from ghbench_tasks.discovery.task import discovery, units_of
 from random_null import CODES, DIRECTIONS, random_shifts, shifts_in
 from record import write
 from scipy import stats
@@ -31,13 +31,14 @@ SECOND, FACES = 40, 300
 
 def main() -> None:
     """Look at each name, and write the table."""
-    null = np.abs(random_shifts()[1].mean(axis=0))
+    random, spreads = random_shifts()
+    null = np.abs(random.mean(axis=0)) / spreads
     # A name goes to the best of a navigator's directions, so the null is the best of as many random ones.
     limits = np.percentile(null.reshape(-1, SIZE, null.shape[1]).max(axis=1), LEVEL, axis=0)
     rows, numbers, passed, second = [], {}, set(), SecondPredictor()
     for weights, system in SHIPPED.items():
         records = evaluated(system, discovery())[1]
-        shifts, scale = shifts_in(records, "standardised"), float(records["scale"].max())
+        shifts, scale = shifts_in(records) / units_of(records)[1:], float(records["scale"].max())
         moved = second.shifts(Contrafeat(weights), scale)
         for name, (number, sign) in Contrafeat(weights).names.items():
             own = NAMES.index(name)

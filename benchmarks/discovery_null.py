@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 from evaluated import evaluated
-from ghbench_tasks.discovery.task import discovery
+from ghbench_tasks.discovery.task import discovery, units_of
 from random_null import CODES, DIRECTIONS, ROW, random_shifts, shifts_in
 from record import write
 
@@ -20,17 +20,17 @@ SHOWN = ("selectivity", "selectivity-held", "named", "effect", "disentanglement"
 
 def main() -> None:
     """Score the null and the systems on the same codes, and write the table."""
-    task, null = discovery(), [one.mean(axis=0) for one in random_shifts()]
+    task, (null, spreads) = discovery(), random_shifts()
     rng = np.random.default_rng(SEED)
     chosen = [rng.choice(DIRECTIONS, SIZE, replace=False) for _ in range(SETS)]
-    drawn = [task.of_means(*(one[numbers] for one in null)) for numbers in chosen]
+    drawn = [task.of_means(null.mean(axis=0)[numbers], spreads) for numbers in chosen]
     limits = {name: np.percentile([one[name] for one in drawn], [2.5, 50, 97.5]) for name in SHOWN}
     rows = [["random sets, 2.5 to 97.5 %", *(f"{low:.3g} to {high:.3g}" for low, _, high in limits.values())]]
     rows.append(["random sets, median", *(f"{middle:.3g}" for _, middle, _ in limits.values())])
     numbers = {"null": {name: values.tolist() for name, values in limits.items()}}
     for system in sys.argv[1:]:
         records = evaluated(system, task)[1]
-        found = task.of_means(*(shifts_in(records, name)[:CODES].mean(axis=0) for name in ("shift", "standardised")))
+        found = task.of_means(shifts_in(records)[:CODES].mean(axis=0), units_of(records)[1:])
         rank = {name: float(np.mean([one[name] < found[name] for one in drawn])) for name in SHOWN}
         rows.append([f"`{system}`", *(f"{found[name]:.3g} (above {rank[name]:.0%})" for name in SHOWN)])
         numbers[system] = found

@@ -24,9 +24,9 @@ SYSTEM = f"random-directions:directions={DIRECTIONS},seed=1000"
 
 
 def random_shifts() -> tuple[np.ndarray, np.ndarray]:
-    """Shifts [codes, directions, attributes] in the attributes' units, and standardised."""
+    """Shifts [codes, directions, attributes], and the attributes' standard deviations [attributes]."""
     found = np.array([shifts_of_code(seed) for seed in seeds_for("test", CODES)])
-    return found, found / attribute_spreads(_mover(), FaceAttributes())
+    return found, attribute_spreads(_mover(), FaceAttributes())
 
 
 def shifts_of_code(seed: int) -> np.ndarray:
@@ -53,9 +53,9 @@ def _mover() -> Mover:
     return Mover(generator, registry.build("extractor", SYSTEM).directions, PSI)
 
 
-def shifts_in(records: pd.DataFrame, column: str) -> np.ndarray:
-    """Shifts that the records of a navigator hold, `shift` or `standardised`: [codes, directions, attributes]."""
+def shifts_in(records: pd.DataFrame) -> np.ndarray:
+    """Shifts that the records of a navigator hold: [codes, directions, attributes]."""
     moved = records[(records["seed"] >= 0) & (records["attribute"] >= 0)]
     ordered = moved.sort_values(["seed", "direction", "attribute"])
     shape = [moved[name].nunique() for name in ("seed", "direction", "attribute")]
-    return ordered[column].to_numpy(np.float64).reshape(shape)
+    return ordered["shift"].to_numpy(np.float64).reshape(shape)

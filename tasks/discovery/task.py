@@ -80,7 +80,7 @@ class Discovery:
     samples: int = 100
     size: int = 128
     limit: int = 30
-    version: int = field(default=2, init=False)
+    version: int = field(default=3, init=False)
     metrics: tuple[Metric, ...] = field(default=METRICS, init=False)
     requires: tuple[type, ...] = field(default=(Navigator,), init=False)
     policies: tuple[Policy, ...] = field(default=(), init=False)
@@ -129,9 +129,10 @@ class Discovery:
 
         Returns:
             One record for each direction, code and attribute: `direction`, `seed`, `attribute` (its number), and the
-            `shift` of the attribute from minus to plus the scale, in units of its own, and `standardised`. Records of
-            `attribute` -1 hold the distance of descriptors in its place, `standardised` over that of strangers;
-            those of `seed` -1 say of each direction in how many `rows` it acts, and at which `scale`.
+            `shift` of the attribute from minus to plus the scale, in units of its own. Records of `attribute` -1 hold
+            the distance of descriptors in its place. Those of `seed` -1 say of each direction in how many `rows` it
+            acts, and at which `scale`; those without a direction (-1) hold in `shift` the standard deviation of each
+            attribute, and the distance of strangers.
 
         Raises:
             UsageError: The navigator's directions are not in W+, or its generator draws no faces.
@@ -151,18 +152,18 @@ class Discovery:
             before, after = mover.pair(seed, scale, numbers)
             measured = self._predictor.measure(np.concatenate([before, after]))
             shift = measured[len(before) :] - measured[: len(before)]
-            parts.append(_records(seed, shift, shift / spreads))
+            parts.append(_records(seed, shift))
             if done < IDENTIFIED:
-                distances = self._identity.distances(before, after)[:, None]
-                parts.append(_records(seed, distances, distances / strangers, first=-1))
+                parts.append(_records(seed, self._identity.distances(before, after)[:, None], first=-1))
             inputs.context.progress(done + 1, len(seeds), "codes")
         code = mover.generator.mapping(mover.generator.w_mean.new_zeros(1, mover.generator.z_dim), 0.0)
         used = scores.rows_in_use(np.asarray(subject.directions(code.cpu().numpy()))[0][list(numbers)])
         about = pd.DataFrame({"direction": np.arange(len(used), dtype=np.int16)})
         about["seed"], about["attribute"] = np.int32(-1), np.int16(-1)
         about["rows"], about["scale"] = used.astype(np.float32), np.float32(scale)
-        names = ", ".join(self._predictor.names)
-        return Evaluation(pd.concat([*parts, about], ignore_index=True), notes=(f"attributes by number: {names}",))
+        units = _records(-1, np.array([[strangers, *spreads]]), first=-1).assign(direction=np.int16(-1))
+        records = pd.concat([*parts, about, units], ignore_index=True)
+        return Evaluation(records, notes=(f"attributes by number: {', '.join(self._predictor.names)}",))
 
     def score(self, records: pd.DataFrame, sample_weight: NDArray[np.float64] | None = None) -> Sequence[Score]:
         """The author's scores, and those of standardised changes.
@@ -172,17 +173,17 @@ class Discovery:
             sample_weight: float64 [N], None for all ones.
         """
         weight = np.ones(len(records)) if sample_weight is None else sample_weight
-        attribute = records["attribute"].to_numpy()
-        whole = records["seed"].to_numpy() < 0
-        moved, faces = attribute >= 0, (attribute < 0) & ~whole
-        alone, of_moved = np.arange(moved.sum()), weight[moved][None]
-        means = (self._means(records[moved], of_moved, alone, name)[0] for name in ("shift", "standardised"))
+        seeded = records["seed"].to_numpy() >= 0
+        attribute, about = records["attribute"].to_numpy(), records[~seeded]
+        moved, faces = seeded & (attribute >= 0), seeded & (attribute < 0)
+        means = self._means(records[moved], weight[moved][None], np.arange(moved.sum()))[0]
+        strangers, *spreads = units_of(records)
         lost, error = _mean_over_codes(records[faces], weight[faces])
-        about = records[whole]
-        found = self.of_means(*means) | {
-            "identity-loss": lost, "rows": float(about["rows"].mean()), "scale": float(about["scale"].mean())
+        found = self.of_means(means, np.array(spreads)) | {
+            "identity-loss": lost / strangers, "rows": float(about["rows"].mean()),
+            "scale": float(about["scale"].mean()),
         }  # fmt: skip
-        errors = {"identity-loss": error}
+        errors = {"identity-loss": error / strangers}
         return [Score(one.name, found[one.name], standard_error=errors.get(one.name)) for one in METRICS]
 
     def score_replicates(
@@ -190,22 +191,22 @@ class Discovery:
     ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
         """All that has units, of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
         del metrics
-        moved = records["attribute"].to_numpy() >= 0
-        code = self.units(records).first[moved]
-        means = (self._means(records[moved], multiplicity, code, name) for name in ("shift", "standardised"))
-        draws = [self.of_means(*one) for one in zip(*means, strict=True)]
+        moved = (records["seed"].to_numpy() >= 0) & (records["attribute"].to_numpy() >= 0)
+        means = self._means(records[moved], multiplicity, self.units(records).first[moved])
+        draws = [self.of_means(one, units_of(records)[1:]) for one in means]
         return {(name, None): np.array([draw[name] for draw in draws]) for name in draws[0]}
 
-    def of_means(self, raw: NDArray[np.float64], standardised: NDArray[np.float64]) -> dict[str, float]:
-        """Scores of mean changes [K, A] of K directions and A attributes, as they are and standardised."""
+    def of_means(self, means: NDArray[np.float64], spreads: NDArray[np.float64]) -> dict[str, float]:
+        """Scores of mean changes [K, A] of K directions and A attributes, whose standard deviations [A] are known."""
+        standardised = means / spreads
         return {
             "selectivity": scores.disentanglement(standardised),
             "selectivity-held": scores.selectivity(standardised[:, list(self._predictor.held)], scores.EFFECT),
             "named": float(scores.named(standardised).sum()),
             "effect": float(np.abs(standardised).max(axis=1).mean()),
-            "disentanglement": scores.disentanglement(raw),
-            "disentanglement-raw": scores.disentanglement(raw, normalised=False),
-            "discovered": float(scores.discovered(raw)),
+            "disentanglement": scores.disentanglement(means),
+            "disentanglement-raw": scores.disentanglement(means, normalised=False),
+            "discovered": float(scores.discovered(means)),
         }
 
     def units(self, records: pd.DataFrame) -> Units:
@@ -216,14 +217,12 @@ class Discovery:
         return Units("codes", unit.astype(np.int64), None, len(names), names.tolist())
 
     @staticmethod
-    def _means(
-        records: pd.DataFrame, weight: NDArray[np.float64], group: NDArray[np.int64], column: str
-    ) -> NDArray[np.float64]:
+    def _means(records: pd.DataFrame, weight: NDArray[np.float64], group: NDArray[np.int64]) -> NDArray[np.float64]:
         """Mean changes [B, K, A] under weights [B, G] of groups of records; `group` [N] says which each is in."""
         direction, attribute = (records[name].to_numpy().astype(np.int64) for name in ("direction", "attribute"))
         shape = direction.max() + 1, attribute.max() + 1
         place, size = (group, direction * shape[1] + attribute), (weight.shape[1], int(shape[0] * shape[1]))
-        total = sparse.csr_array((records[column].to_numpy(np.float64), place), size)
+        total = sparse.csr_array((records["shift"].to_numpy(np.float64), place), size)
         count = sparse.csr_array((np.ones(len(records)), place), size)
         return np.asarray((weight @ total) / (weight @ count)).reshape(-1, *shape)
 
@@ -241,23 +240,28 @@ class Discovery:
 
 
 def _mean_over_codes(records: pd.DataFrame, weight: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean of the standardised distances of some codes, and its standard error; NaN without any."""
+    """Mean of the distances of some codes, and its standard error; NaN without any."""
     if not weight.any():
         return np.nan, np.nan
     seeds, place = np.unique(records["seed"].to_numpy(), return_inverse=True)
-    each = np.bincount(place, records["standardised"].to_numpy(np.float64)) / np.bincount(place)
+    each = np.bincount(place, records["shift"].to_numpy(np.float64)) / np.bincount(place)
     error = each.std(ddof=1) / np.sqrt(len(seeds)) if len(seeds) > 1 else np.nan
     return float(np.average(each, weights=np.bincount(place, weight))), float(error)
 
 
-def _records(seed: int, shift: NDArray[np.float64], standardised: NDArray[np.float64], first: int = 0) -> pd.DataFrame:
+def units_of(records: pd.DataFrame) -> NDArray[np.float64]:
+    """The distance of strangers and the standard deviations of attributes, [1 + A], that stand in records."""
+    units = records[(records["seed"] < 0) & (records["direction"] < 0)]
+    return units.sort_values("attribute")["shift"].to_numpy(np.float64)
+
+
+def _records(seed: int, shift: NDArray[np.float64], first: int = 0) -> pd.DataFrame:
     """Records of changes [K, A] of one code; attributes are numbered from `first`."""
     count, attributes = shift.shape
     frame = pd.DataFrame({"direction": np.repeat(np.arange(count, dtype=np.int16), attributes)})
     frame["seed"] = np.int32(seed)
     frame["attribute"] = np.tile(np.arange(first, first + attributes, dtype=np.int16), count)
     frame["shift"] = shift.ravel().astype(np.float32)
-    frame["standardised"] = standardised.ravel().astype(np.float32)
     return frame
 
 

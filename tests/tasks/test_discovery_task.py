@@ -98,13 +98,14 @@ def test_all_methods_are_compared_at_an_equal_change_of_pictures():
 
 
 def test_scores_are_those_of_the_mean_shifts(monkeypatch):
-    rows = [(direction, seed, a, float(value), value / (a + 1)) for direction, values in
+    rows = [(direction, seed, a, float(value)) for direction, values in
             enumerate(([[2, 1], [4, 1]], [[0, -3], [0, 1]])) for seed, shifts in enumerate(values)
             for a, value in enumerate(shifts)]  # fmt: skip
-    records = pd.DataFrame(rows, columns=["direction", "seed", "attribute", "shift", "standardised"])
+    records = pd.DataFrame(rows, columns=["direction", "seed", "attribute", "shift"])
     about = pd.DataFrame({"direction": [0, 1], "seed": -1, "attribute": -1, "rows": [2.0, 4.0], "scale": 0.5})
-    faces = pd.DataFrame({"direction": [0, 1, 0], "seed": [0, 0, 1], "attribute": -1, "standardised": [0.9, 1.1, 0.2]})
-    records = pd.concat([records, faces.assign(shift=faces["standardised"] / 2), about], ignore_index=True)
+    faces = pd.DataFrame({"direction": [0, 1, 0], "seed": [0, 0, 1], "attribute": -1, "shift": [1.8, 2.2, 0.4]})
+    spreads = pd.DataFrame({"direction": -1, "seed": -1, "attribute": [-1, 0, 1], "shift": [2.0, 1.0, 2.0]})
+    records = pd.concat([records, faces, about, spreads], ignore_index=True)
     task = discovery()
     monkeypatch.setattr(Quarters, "held", (0, 1))
     found = {score.metric: score.value for score in task.score(records)}
@@ -123,9 +124,9 @@ def test_scores_are_those_of_the_mean_shifts(monkeypatch):
 def test_what_is_held_back_from_searches_is_scored_alone():
     shifts = [(direction, a, value) for direction, values in enumerate(([3, 1, 0, 0, 2, 1], [0, 1, 4, 3, 0, 0])) for
               a, value in enumerate(values)]  # fmt: skip
-    records = pd.DataFrame([(d, 0, a, float(v), float(v)) for d, a, v in shifts],
-                           columns=["direction", "seed", "attribute", "shift", "standardised"])  # fmt: skip
-    extra = [(0, 0, -1, 0.1, 0.2), (0, -1, -1, 0.0, 0.0)]
+    records = pd.DataFrame([(d, 0, a, float(v)) for d, a, v in shifts],
+                           columns=["direction", "seed", "attribute", "shift"])  # fmt: skip
+    extra = [(0, 0, -1, 0.2), *((-1, -1, a, 1.0) for a in range(-1, 6))]
     records = pd.concat([records, pd.DataFrame(extra, columns=records.columns)]).assign(rows=1.0, scale=1.0)
     found = {score.metric: score.value for score in discovery().score(records)}
     assert found["selectivity"] == pytest.approx(((3 - 2) / 3 + (4 - 3) / 4) / 2)
