@@ -66,7 +66,7 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         replace: Whether a folder that stands there gives way.
 
     Yields:
-        An empty folder beside it; what a killed process left there is deleted.
+        An empty folder beside it. What a killed process left there is deleted, or put back where it stood.
 
     Raises:
         UserError: Another process is making this folder, or has just made it.
@@ -77,6 +77,7 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
+            _put_back(old, path)
             if path.exists() and not replace:
                 raise UserError(f"{path} exists already", fix="choose another name, or remove it")
             for left_behind in (making, old):
@@ -89,10 +90,17 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
                 making.rename(path)
                 _sync_folder(path.parent)
             finally:
+                _put_back(old, path)
                 for aside in (making, old):
                     shutil.rmtree(aside, ignore_errors=True)
     except Timeout:
         raise UserError(f"another process is making {path}", fix="wait for it, or choose another name") from None
+
+
+def _put_back(old: Path, path: Path) -> None:
+    """Undo the first of two renames where the second never came."""
+    if old.exists() and not path.exists():
+        old.rename(path)
 
 
 def unfinished_folders(parent: Path) -> list[Path]:

@@ -100,6 +100,28 @@ def test_a_folder_is_whole_or_absent(tmp_path):
     assert atomic.unfinished_folders(tmp_path) == []
 
 
+def test_a_folder_that_was_set_aside_comes_back_where_its_place_stays_empty(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a").write_text("old")
+    real = Path.rename
+
+    def interrupted(path, target):
+        if path.name == ".mine.making":
+            raise KeyboardInterrupt
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic.atomic_folder(tmp_path / "mine", replace=True):
+        pass
+    assert (tmp_path / "mine" / "a").read_text() == "old"
+    # Killed between the renames, and then a writer that fails before its own.
+    (tmp_path / "mine").rename(tmp_path / ".mine.old.making")
+    with pytest.raises(ZeroDivisionError), atomic.atomic_folder(tmp_path / "mine", replace=True):
+        raise ZeroDivisionError
+    assert (tmp_path / "mine" / "a").read_text() == "old"
+    assert not list(tmp_path.glob(".*making"))
+
+
 def test_of_two_that_make_one_folder_one_fails(tmp_path):
     making = atomic.atomic_folder(tmp_path / "mine")
     with making, pytest.raises(UserError, match="another process"), atomic.atomic_folder(tmp_path / "mine"):

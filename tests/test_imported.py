@@ -1,6 +1,7 @@
 """Features that were made elsewhere: a row like any other, if they are what they claim to be."""
 
 import io
+import json
 import os
 import re
 import tracemalloc
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 from ghbench_tasks.verification.faces import lfw
+from safetensors.numpy import save_file
 
 from ghbench import registry
 from ghbench.data.lfw import Lfw
@@ -231,6 +233,45 @@ def test_a_small_file_that_unpacks_to_gigabytes_is_refused_from_its_header(tmp_p
     pq.write_table(pa_table, tmp_path / "bomb.parquet")
     with pytest.raises(DataError, match="unpack"):
         read_features(tmp_path / "bomb.parquet")
+
+
+def test_repeated_and_long_ids_take_no_more_than_they_may(tmp_path):
+    values = pa.array(np.zeros(600, np.float32))
+    pq.write_table(pa.table({"ids": pa.array(["x" * 2**20] * 600), "a": values}), tmp_path / "bomb.parquet")
+    with pytest.raises(DataError, match="unpack"):
+        read_features(tmp_path / "bomb.parquet")
+    ids = ["x" * 400_000, *map(str, range(599))]
+    save_file({"a": np.zeros((600, 1), np.float32)}, tmp_path / "long.safetensors", {"ids": json.dumps(ids)})
+    tracemalloc.start()
+    assert read_features(tmp_path / "long.safetensors").ids == ids
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", ["large_string", "categories", "bool", "timestamps"])
+def test_a_column_that_holds_no_features_is_named_and_not_left_out(tmp_path, kind):
+    names = pa.array(["b", "a"])
+    column = {
+        "large_string": names.cast(pa.large_string()), "categories": names.dictionary_encode(),
+        "bool": pa.array([True, False]), "timestamps": pa.array([1, 2], pa.timestamp("s")),
+    }[kind]  # fmt: skip
+    pq.write_table(pa.table({"image": column, "a": pa.array([0.0, 1.0])}), tmp_path / "f.parquet")
+    with pytest.raises(DataError, match="'image' holds"):
+        read_features(tmp_path / "f.parquet")
+    if "s" in kind and kind != "timestamps":
+        assert read_features(tmp_path / "f.parquet", "image").ids == ["b", "a"]
+
+
+def test_lists_of_any_size_are_levels(tmp_path):
+    rows = np.arange(6, dtype=np.float32).reshape(3, 2)
+    kinds = {"one": pa.list_(pa.float32()), "two": pa.large_list(pa.float32()), "three": pa.list_(pa.float32(), 2)}
+    pq.write_table(
+        pa.table({name: pa.array(rows.tolist(), kind) for name, kind in kinds.items()}), tmp_path / "f.parquet"
+    )
+    found = read_features(tmp_path / "f.parquet").levels
+    assert list(found) == list(kinds)
+    for values in found.values():
+        np.testing.assert_array_equal(values, rows)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".parquet", ".safetensors"])

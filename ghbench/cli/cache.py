@@ -21,9 +21,10 @@ _Dataset = Annotated[str | None, typer.Option(help="Only features of this datase
 def list_features(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with each complete key.")] = False,
 ) -> None:
-    """List stored and imported features."""
+    """List stored and imported features, and indices made from them."""
     from ghbench.store import default_store
     from ghbench.store.imported import imported_manifests
+    from ghbench.store.indices import described_indices
     from ghbench.store.inspection import describe_folder
 
     found = [describe_folder(folder) for folder in default_store().folders()]
@@ -58,20 +59,24 @@ def list_features(
         ]
         for one in imported_manifests()
     ]
+    rows += [
+        ["index", *"-----", f"{one['bytes'] / 1e6:.1f}", "-", one["used"][:10], one["folder"]]
+        for one in described_indices()
+    ]
     print_columns(["extractor", "dataset", "view", "align", "rows", "levels", "MB", "made", "used", "key"], rows)
 
 
 @app.command("verify")
 def verify() -> None:
-    """Check every shard against its digest; the next run extracts damaged ones again."""
+    """Check manifests, and every shard against its digest; the next run extracts damaged ones again."""
     from ghbench.store import default_store
-    from ghbench.store.inspection import damaged_shards
+    from ghbench.store.inspection import damaged_files
 
     store = default_store()
-    damaged = [shard for folder in store.folders() for shard in damaged_shards(folder)]
-    for shard in damaged:
-        say(f"damaged  {shard.relative_to(store.root)}")
-    say(f"{len(store.folders())} keys, {len(damaged)} damaged shards", err=True)
+    damaged = [path for folder in store.folders() for path in damaged_files(folder)]
+    for path in damaged:
+        say(f"damaged  {path.relative_to(store.root)}")
+    say(f"{len(store.folders())} keys, {len(damaged)} damaged files", err=True)
     sys.exit(1 if damaged else 0)
 
 
@@ -87,7 +92,7 @@ def clear(
         float | None, typer.Option(min=0, help="The least recently read, until so many gigabytes are left.")
     ] = None,
 ) -> None:
-    """Delete stored features; imported features and assets are kept.
+    """Delete stored features, and indices made from them; imported features and assets are kept.
 
     ghbench cache clear --unused 90 --keep 20
     """
@@ -95,6 +100,7 @@ def clear(
 
     from ghbench.errors import UsageError, UserError
     from ghbench.store import default_store
+    from ghbench.store.indices import described_indices, remove_index
     from ghbench.store.inspection import chosen_for_removal, describe_folder
 
     if not (extractor or dataset or everything or unused is not None or keep is not None):
@@ -106,14 +112,19 @@ def clear(
         for found in map(describe_folder, store.folders())
         if _is_meant(found["key"]["extractor"], found["key"]["dataset"], extractor, dataset)
     ]
+    # An index is not of one extractor or dataset.
+    indices = [] if extractor or dataset else described_indices()
     chosen = chosen_for_removal(
-        matching,
+        [*matching, *indices],
         unused=None if unused is None else timedelta(days=unused),
         keep=None if keep is None else int(keep * 1e9),
     )
     for name in chosen:
         try:
-            store.remove(store.root / name)
+            if name in {one["folder"] for one in indices}:
+                remove_index(name)
+            else:
+                store.remove(store.root / name)
         except UserError as error:
             kept.append(error.message)
         else:

@@ -148,7 +148,7 @@ def _leftovers() -> None:
             folders[:] = [name for name in folders if Path(parent, name) != data and not name.startswith(".")]
             found += atomic.abandoned_files(Path(parent)) + atomic.unfinished_folders(Path(parent))
     for path in sorted(found):
-        say(f"left     {path}: of a process that was killed, or is at work; the next one to write there deletes it")
+        say(f"left     {path}: of a process that was killed, or is at work; the next one to write there tidies up")
 
 
 def _folders() -> list[str]:

@@ -9,7 +9,7 @@ batches, and compute them with as many threads as this process.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,7 @@ def shards_by_actors(
     Raises:
         UserError: What the extractor or the checks raised, as from the local engine.
         PluginError: A shard ended its process again and again, or no actor can start.
-        UsageError: There is no cluster at the address.
+        UsageError: There is no cluster at the address, or none of its machines has room for an actor.
         MissingError: Ray is not installed.
     """
     ray = require("ray", "cluster")
@@ -110,10 +110,17 @@ class _Crew:
         target: FeatureTarget | None,
     ) -> None:
         self._ray, self._plan, self._options = ray, plan, options
-        there = ray.cluster_resources()
-        on_gpu = options.device.startswith("cuda") or (options.device == "auto" and there.get("GPU", 0) >= 1)
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        gpus = sum(one.get("GPU", 0) for one in machines)
+        on_gpu = options.device.startswith("cuda") or (options.device == "auto" and gpus >= 1)
         self._needs = {"num_cpus": 1, "num_gpus": 1} if on_gpu else {"num_cpus": max(1, threads)}
-        room = there.get("GPU", 0) if on_gpu else there.get("CPU", 1) // self._needs["num_cpus"]
+        wanted = {"CPU": 1, "GPU": 1} if on_gpu else {"CPU": max(1, threads)}
+        room = sum(min(int(one.get(name, 0) // count) for name, count in wanted.items()) for one in machines)
+        if not room and not options.actors:
+            raise UsageError(
+                f"no machine of the cluster has room for an actor, which takes {_told(wanted)}",
+                fix="OMP_NUM_THREADS=1, --device cpu, or --actors N where machines start on demand",
+            )
         device = "cuda" if on_gpu else options.device
         self._made_from = [ray.put(extractor), ray.put(replace(plan, shards=())), device, threads, target]
         self._left = deque(plan.shards)
@@ -121,8 +128,8 @@ class _Crew:
         self._working: dict[Any, tuple[Any, Shard]] = {}
         self._idle: list[Any] = []
         self._lost: Counter[int] = Counter()
-        self._failed_starts = 0
-        for _ in range(max(1, min(options.actors or int(room), len(plan.shards)))):
+        self._failed_starts, self._wanted = 0, min(options.actors or room, len(plan.shards))
+        for _ in range(self._wanted):
             self._start_actor()
 
     def encoded(self) -> Generator[EncodedShard, None, None]:
@@ -140,8 +147,14 @@ class _Crew:
             except errors.RayActorError as error:
                 self._replace_actor(answer, error)
                 continue
+            except errors.ObjectLostError as error:  # made, and gone with its machine before it was fetched
+                actor, shard = self._working.pop(answer)
+                self._count_loss(shard, error)
+                self._left.appendleft(shard)
+                self._hand_out(actor)
+                continue
             if answer in self._starting:
-                actor = self._starting.pop(answer)
+                actor, self._failed_starts = self._starting.pop(answer), 0
                 for _ in range(IN_HAND):
                     self._hand_out(actor)
                 continue
@@ -172,20 +185,17 @@ class _Crew:
         if answer in self._starting:
             del self._starting[answer]
             self._failed_starts += 1
-            if self._failed_starts == ATTEMPTS:
+            # One machine may end all that start on it while the others work.
+            if self._failed_starts >= max(ATTEMPTS, self._wanted):
+                if self._starting or self._working or self._idle:
+                    return
                 raise PluginError(
                     f"extractor {self._plan.spec.name!r} cannot be loaded by an actor: {str(error)[:400]}",
                     fix="an extractor that can be pickled and imported on every machine, or --engine local",
                 ) from error
         else:
             dead, first = self._working[answer]
-            # The first of those in hand was at work.
-            self._lost[first.start] += 1
-            if self._lost[first.start] == ATTEMPTS:
-                raise PluginError(
-                    f"rows {first.rows[0]} to {first.rows[-1]} have ended {ATTEMPTS} processes of extractor "
-                    f"{self._plan.spec.name!r}: {str(error)[:400]}"
-                ) from error
+            self._count_loss(first, error)  # the first of those in hand was at work
             for reference in [reference for reference, (actor, _) in self._working.items() if actor == dead]:
                 self._left.appendleft(self._working.pop(reference)[1])
             # Those without work take it over: there may be no room for another actor while they live.
@@ -195,8 +205,21 @@ class _Crew:
                     self._hand_out(actor)
         self._start_actor()
 
+    def _count_loss(self, shard: Shard, error: Exception) -> None:
+        """Give a shard up that is lost again and again."""
+        self._lost[shard.start] += 1
+        if self._lost[shard.start] == ATTEMPTS:
+            raise PluginError(
+                f"rows {shard.rows[0]} to {shard.rows[-1]} have ended {ATTEMPTS} processes of extractor "
+                f"{self._plan.spec.name!r}: {str(error)[:400]}"
+            ) from error
+
     def _as_ours(self, error: Any) -> Exception:
         cause = error.cause
         if isinstance(cause, UserError):
             return cause
         return PluginError(f"extractor {self._plan.spec.name!r} failed in an actor: {str(error)[:400]}")
+
+
+def _told(needs: Mapping[str, int]) -> str:
+    return " and ".join(f"{count} {name}" for name, count in needs.items())

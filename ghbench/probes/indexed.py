@@ -5,7 +5,9 @@ An index that has to be trained is kept in the cache; it is derived from the fea
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +180,9 @@ def _read(faiss: Any, path: Path) -> Any | None:
         kept = _Kept.model_validate_json(read_text(path.with_suffix(".json")))
         if digest_file(path) != kept.sha256:
             return None
-        return faiss.read_index(str(path))
+        index = faiss.read_index(str(path))
     except (UserError, OSError, ValidationError, ValueError, RuntimeError):
         return None
+    with suppress(OSError):  # a cache that others own is read all the same
+        os.utime(path)
+    return index

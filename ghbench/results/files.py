@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +98,8 @@ def as_stored(records: pd.DataFrame, task: str) -> tuple[bytes, pd.DataFrame]:
 def save(result: Result, records: bytes, path: Path) -> Result:
     """Write a result and its records; the JSON, which says that both are there, comes last.
 
+    Both are on the disk before either takes its place: a full disk leaves an older result as it was.
+
     Args:
         result: The result.
         records: Its records, as `as_stored` gives them.
@@ -105,17 +108,30 @@ def save(result: Result, records: bytes, path: Path) -> Result:
     Returns:
         The result as its file says it, with the digest of its records and its seal.
     """
-    atomic.write_bytes(path.with_suffix(".parquet"), records)
-    return save_sealed(result.model_copy(update={"records_sha256": digest_bytes(records)}), path)
+    sealed = _sealed(result.model_copy(update={"records_sha256": digest_bytes(records)}))
+    with atomic.atomic_file(path) as stream:
+        stream.write(_text(sealed))
+        stream.flush()
+        os.fsync(stream.fileno())
+        atomic.write_bytes(path.with_suffix(".parquet"), records)
+    return sealed
 
 
 def save_sealed(result: Result, path: Path) -> Result:
     """Write the JSON alone, with a new seal, and return the result as its file says it."""
+    sealed = _sealed(result)
+    atomic.write_bytes(path, _text(sealed))
+    return sealed
+
+
+def _sealed(result: Result) -> Result:
     # As whoever reads the file will see it: NaN is null there.
     written = Result.model_validate_json(result.model_dump_json())
-    written = written.model_copy(update={"seal": written.content_seal()})
-    atomic.write_text(path, written.model_dump_json(indent=1) + "\n")
-    return written
+    return written.model_copy(update={"seal": written.content_seal()})
+
+
+def _text(result: Result) -> bytes:
+    return (result.model_dump_json(indent=1) + "\n").encode()
 
 
 def save_failure(failure: Failure, path: Path) -> None:

@@ -24,6 +24,7 @@ from ghbench.running.keys import feature_key, identity_of_extractor
 from ghbench.running.options import Search
 from ghbench.spec_string import parse
 from ghbench.store import FeatureStore
+from ghbench.store.indices import indices_folder
 from ghbench.task import AnySubject
 
 
@@ -105,5 +106,4 @@ class RunContext:
         """The k most similar rows; see `ghbench.task.Context`."""
         if self.search == "numpy" and not index:
             return nearest(queries, features, k, kind, excluded=excluded)
-        folder = locations.cache() / "indices"
-        return indexed_nearest(queries, features, k, kind, folder, excluded=excluded, factory=index or FLAT)
+        return indexed_nearest(queries, features, k, kind, indices_folder(), excluded=excluded, factory=index or FLAT)

@@ -136,14 +136,14 @@ def _visit(path: Path, visit: Callable[[IO[bytes], int, str], T]) -> dict[str, T
             return {SINGLE: visit(stream, size, path.name)}
         with zipfile.ZipFile(stream) as archive:
             found = {}
-            for member in _members(archive, size):
+            for member in _members(archive, size, path):
                 name = member.filename.removesuffix(".npy")
                 with archive.open(member) as part:
                     found[name] = visit(part, member.file_size, f"{path.name}, array {name!r}")
             return found
 
 
-def _members(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
+def _members(archive: zipfile.ZipFile, size: int, path: Path) -> list[zipfile.ZipInfo]:
     members = archive.infolist()
     names = {member.filename for member in members}
     if len(names) != len(members) or len(members) > _MAX_MEMBERS or not all(name.endswith(".npy") for name in names):
@@ -154,8 +154,7 @@ def _members(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
     declared = sum(member.file_size for member in members)
     if declared > _SPARE + _GROWTH * size:
         raise DataError(
-            f"{archive.filename or 'the file'} of {size / 1e6:.1f} MB unpacks to {declared / 1e6:.0f} MB, "
-            f"more than {_GROWTH} times its size",
+            f"{path} of {size / 1e6:.1f} MB unpacks to {declared / 1e6:.0f} MB, more than {_GROWTH} times its size",
             fix="save it without compression: numpy.savez",
         )
     return members

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench import atomic
+from ghbench.bounded_parquet import table_within
 from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.store.arrays_from_files import SINGLE, read_arrays
 
@@ -111,7 +112,7 @@ def check_target(target: Path, *, force: bool) -> None:
 
 
 def _write_numpy(stream: IO[bytes], levels: Mapping[str, NDArray[Any]], ids: Sequence[str], about: str) -> None:
-    taken = {IDS, ABOUT} & set(levels)
+    taken = {IDS, ABOUT, "file", "allow_pickle"} & set(levels)  # the latter are parameters of numpy.savez
     if taken:
         raise UsageError(f"a level called {min(taken)!r} cannot be written to .npz; choose .parquet")
     np.savez(stream, allow_pickle=False, **{**levels, IDS: np.array(ids, dtype=np.str_), ABOUT: np.array(about)})
@@ -152,15 +153,14 @@ def _write_parquet(stream: IO[bytes], levels: Mapping[str, NDArray[Any]], ids: S
 
 
 def _write_tar(stream: IO[bytes], levels: Mapping[str, NDArray[Any]], ids: Sequence[str], about: str) -> None:
-    """Samples as WebDataset reads them: `0000012.id`, `0000012.LEVEL.npy`; what made them stands first."""
-    with tarfile.open(fileobj=stream, mode="w") as archive:
+    """Samples as WebDataset reads them: `0000012.id`, `0000012.LEVEL.npy`; what made them is a global header."""
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT, pax_headers={ABOUT: about}) as archive:
 
         def add(name: str, content: bytes) -> None:
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
 
-        add(f"{ABOUT}.json", about.encode())
         for row, name in enumerate(ids):
             add(f"{row:07d}.id", name.encode())
             for level, values in levels.items():
@@ -179,12 +179,6 @@ def _blocks(rows: int) -> list[slice]:
     return [slice(start, start + _BLOCK) for start in range(0, rows, _BLOCK)]
 
 
-def _allow(source: Path, needed: int) -> None:
-    size = source.stat().st_size
-    if needed > max(_ALWAYS_ALLOWED, _MOST_UNPACKED * size):
-        raise DataError(f"{source} has {size:,} bytes and would unpack to {needed:,}; features do not shrink that much")
-
-
 def _read_numpy(source: Path, ids: str) -> FeatureFile:
     arrays = read_arrays(source)
     about = _about(str(arrays.pop(ABOUT)) if ABOUT in arrays and arrays[ABOUT].ndim == 0 else None)
@@ -198,7 +192,9 @@ def _read_safetensors(source: Path, ids: str) -> FeatureFile:
         said = stored.metadata() or {}
         arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - no mapping
     listed = json.loads(said[ids]) if ids in said else None
-    return FeatureFile(arrays, None if listed is None else _texts(np.array(listed)), _about(said.get(ABOUT)))
+    if listed is not None and (not isinstance(listed, list) or any(isinstance(one, (list, dict)) for one in listed)):
+        raise ValueError(f"{ids} in its metadata is no list of texts")
+    return FeatureFile(arrays, None if listed is None else list(map(str, listed)), _about(said.get(ABOUT)))
 
 
 def _read_parquet(source: Path, ids: str) -> FeatureFile:
@@ -208,8 +204,11 @@ def _read_parquet(source: Path, ids: str) -> FeatureFile:
     with pq.ParquetFile(source) as file:
         groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
         values = sum(group.column(number).num_values for group in groups for number in range(group.num_columns))
-        _allow(source, max(8 * values, sum(group.total_byte_size for group in groups)))
-        table = file.read()
+        size = source.stat().st_size
+        most = max(_ALWAYS_ALLOWED, _MOST_UNPACKED * size)
+        table = None if 8 * values > most else table_within(file, most)
+    if table is None:
+        raise DataError(f"{source} has {size:,} bytes and would unpack to more than {most:,}; features never do")
     said = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     names = _texts(table.column(ids).to_numpy()) if ids in table.column_names else None
     levels: dict[str, NDArray[Any]] = {}
@@ -220,16 +219,17 @@ def _read_parquet(source: Path, ids: str) -> FeatureFile:
             continue
         if column.null_count:
             raise ValueError(f"column {name!r} has empty cells")
+        fixed = pa.types.is_fixed_size_list(column.type)
         if pa.types.is_floating(column.type):
             single.append(column.to_numpy())
-        elif pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
+        elif pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or fixed:
             flat = column.combine_chunks()
             rows = flat.flatten().to_numpy(zero_copy_only=False)
-            lengths = {len(row) for row in flat} if pa.types.is_list(column.type) else {column.type.list_size}
+            lengths = {column.type.list_size} if fixed else {len(row) for row in flat}
             if len(lengths) != 1:
                 raise ValueError(f"column {name!r} has rows of different lengths")
             levels[name] = rows.reshape(len(column), lengths.pop())
-        elif pa.types.is_integer(column.type) or pa.types.is_string(column.type):
+        else:
             raise ValueError(
                 f"column {name!r} holds {column.type}, not features; name the ids' column, or leave it out"
             )

@@ -71,7 +71,7 @@ class FeatureStore:
 
     def folders(self) -> list[Path]:
         """Folders of all keys, sorted."""
-        return sorted(path.parent for path in self.root.glob(f"*/{MANIFEST}"))
+        return sorted(path.parent for path in self.root.glob(f"[!.]*/{MANIFEST}"))
 
     def remove(self, folder: Path) -> None:
         """Delete a key's features.
@@ -273,7 +273,8 @@ class StoredFeatures:
 
     def _level(self, level: str) -> LevelManifest | None:
         note = manifest.read(LevelManifest, self.folder / level / LEVEL)
-        if note is None or note.shape[0] != len(self.row_ids) or note.dtype != self.key.dtype:
+        here = (level, len(self.row_ids), self.key.dtype)
+        if note is None or (note.level, note.shape[0], note.dtype) != here:
             return None
         # Shards of another size, from before the key's manifest was lost, do not count.
         ranges = dict(enumerate(self._ranges()))

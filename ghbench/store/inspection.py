@@ -10,7 +10,7 @@ from typing import Any
 from ghbench.store import level_files, manifest
 from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import KeyManifest, LevelManifest
-from ghbench.store.shards import LEVEL, MANIFEST
+from ghbench.store.shards import LEVEL, MANIFEST, fits
 
 
 def describe_folder(folder: Path) -> dict[str, Any]:
@@ -88,12 +88,24 @@ def _size(path: Path) -> int:
         return 0
 
 
-def damaged_shards(folder: Path) -> list[Path]:
-    """Shards of a key that are missing or lack the recorded sha256."""
-    damaged = []
-    for path in sorted(folder.glob(f"*/{LEVEL}")):
+def damaged_files(folder: Path) -> list[Path]:
+    """Manifests of a key that cannot be read or lack shards of a complete level; shards without the recorded sha256."""
+    known = manifest.read(KeyManifest, folder / MANIFEST)
+    key = known if known is not None and _is_readable(known.key) else None
+    damaged = [folder / MANIFEST] if key is None else []
+    for path in sorted(folder.glob(f"[!.]*/{LEVEL}")):
         note = manifest.read(LevelManifest, path)
-        if note is not None:
+        if note is None or (note.state == "complete" and key is not None and not fits(note, key)):
+            damaged.append(path)
+        else:
             bad = (number for number in note.shards if not level_files.is_intact(path.parent, number, note))
             damaged += [level_files.shard_path(path.parent, number) for number in bad]
     return damaged
+
+
+def is_whole(level: Path, key: KeyManifest) -> bool:
+    """Whether the level in a folder is complete, and all its shards are intact."""
+    note = manifest.read(LevelManifest, level / LEVEL)
+    if note is None or note.state != "complete" or note.level != level.name or not fits(note, key):
+        return False
+    return all(level_files.is_intact(level, number, note) for number in note.shards)

@@ -134,12 +134,17 @@ def map_rows(folder: Path, level: LevelManifest) -> NDArray[Any]:
     """All rows of a level whose shards are intact: [rows, dim], memory-mapped.
 
     Copied if several shards are not merged, and as float32 if they are stored as int8.
+
+    Raises:
+        DataError: Rows have vanished since they were checked.
     """
     packed = level.dtype == int8_shards.DTYPE
     if not packed and not any(shard_path(folder, number).is_file() for number in level.shards):
         return map_array(folder / WHOLE)
     parts = [read_rows(folder, number, level.shards[number]) for number in sorted(level.shards)]
     present = [_as_features(part) for part in parts if part is not None]
+    if len(present) < len(parts):  # another process has just merged or removed them
+        raise DataError(f"{folder} has just been changed", fix="run the command again")
     return present[0] if len(present) == 1 else np.concatenate(present)
 
 

@@ -26,7 +26,7 @@ class KeyManifest(_Part):
 
     schema_version: int = SCHEMA_VERSION
     key: dict[str, Any]
-    rows: int
+    rows: int = Field(ge=0)
     row_ids_digest: str
     shard_rows: int = Field(gt=0)
 

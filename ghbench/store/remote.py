@@ -18,8 +18,9 @@ from pydantic import ValidationError
 from ghbench import atomic
 from ghbench.errors import DataError, MissingError
 from ghbench.store import level_files, manifest
-from ghbench.store.elsewhere import check_same_key, content_of, key_manifest, reached
+from ghbench.store.elsewhere import check_same_key, content_of, key_manifest, put, reached
 from ghbench.store.feature_store import FeatureStore
+from ghbench.store.inspection import is_whole
 from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import SCHEMA_VERSION, KeyManifest, LevelManifest
 from ghbench.store.shards import LEVEL, MANIFEST, fits, is_level_name
@@ -71,7 +72,9 @@ def push(store: FeatureStore, url: str, chosen: Chosen) -> Iterator[Copied]:
                 if is_level_name(path.parent.name):
                     copied = _push_level(system, path, f"{there}/{path.parent.name}", key)
                     if copied is not None:
-                        system.pipe_file(f"{there}/{MANIFEST}", content)
+                        if known != content:
+                            put(system, f"{there}/{MANIFEST}", content)
+                            known = content
                         yield copied
 
 
@@ -102,8 +105,8 @@ def pull(store: FeatureStore, url: str, chosen: Chosen) -> Iterator[Copied]:
             name = there.rpartition("/")[2]
             key = key_manifest(name, content)
             if key is None:
-                raise DataError(f"{there} is not the folder of the key that its {MANIFEST} names")
-            if chosen(FeatureKey(**key.key)):
+                damaged.append(DataError(f"{there} is not the folder of the key that its {MANIFEST} names"))
+            elif chosen(FeatureKey(**key.key)):
                 for level in sorted(system.glob(f"{there}/*/{LEVEL}")):
                     try:
                         copied = _pull_level(store.root / name, system, level.rpartition("/")[0], key)
@@ -142,33 +145,33 @@ def _push_level(system: Any, path: Path, there: str, key: KeyManifest) -> Copied
             system.rm_file(f"{there}/{name}")
     for name, file in files.items():
         system.put_file(str(file), f"{there}/{name}")
-    system.pipe_file(f"{there}/{LEVEL}", path.read_bytes())
+    put(system, f"{there}/{LEVEL}", path.read_bytes())
     return Copied(path.parent.parent.name, note.level, sum(file.stat().st_size for file in files.values()))
 
 
 def _pull_level(folder: Path, system: Any, there: str, key: KeyManifest) -> Copied | None:
-    """Fetch one level; None where it is here, or not complete there."""
+    """Fetch one level; None where it is here and intact, or not complete there."""
     content, note = _level_there(system, there, key)
+    if note is None:
+        return None
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         known = manifest.read(KeyManifest, folder / MANIFEST)
         check_same_key(folder, there, known, key)
         if known is None:
             manifest.write(key, folder / MANIFEST)
-        here = manifest.read(LevelManifest, folder / there.rpartition("/")[2] / LEVEL)
-        if note is None or (here is not None and here.state == "complete"):
+        if is_whole(folder / note.level, key):
             return None
-        size = 0
+        size, sizes = 0, _sizes(note)
         with atomic.atomic_folder(folder / note.level, replace=True) as place:
             for name in (level_files.WHOLE, *_shard_names(note)):
                 if system.isfile(f"{there}/{name}"):
+                    if system.size(f"{there}/{name}") != sizes[name]:
+                        raise _damaged(there)
                     system.get_file(f"{there}/{name}", str(place / name))
                     size += (place / name).stat().st_size
             if not all(level_files.is_intact(place, number, note) for number in note.shards):
-                raise DataError(
-                    f"{there} is damaged: its rows do not have the digests that it names",
-                    fix="make it again: ghbench extract --into, with --force",
-                )
+                raise _damaged(there)
             level_files.merge(place, note)
             (place / LEVEL).write_bytes(content)
     return Copied(folder.name, note.level, size)
@@ -192,6 +195,23 @@ def _level_there(system: Any, there: str, key: KeyManifest) -> tuple[bytes, Leve
     if not fits(note, key):
         raise DataError(f"{there}/{LEVEL} does not name the rows of its key")
     return content, note
+
+
+def _damaged(there: str) -> DataError:
+    return DataError(
+        f"{there} is damaged: its rows do not have the digests that it names",
+        fix="make it again: ghbench extract --into, with --force",
+    )
+
+
+def _sizes(note: LevelManifest) -> dict[str, int]:
+    """Bytes of each file that may hold rows of a complete level, by name."""
+    rows, dim = note.shape
+    sizes = {
+        level_files.shard_name(number): level_files.file_bytes(end - start, dim, note.dtype)
+        for number, (start, end) in ((number, entry.rows) for number, entry in note.shards.items())
+    }
+    return sizes | {level_files.WHOLE: level_files.file_bytes(rows, dim, note.dtype, len(note.shards))}
 
 
 def _shard_names(note: LevelManifest) -> list[str]:

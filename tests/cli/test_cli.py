@@ -217,8 +217,14 @@ def test_the_cache_is_listed_verified_and_cleared(ghbench, tree, tmp_path):
     damaged = ghbench("cache", "verify", **changes)
     assert (damaged.returncode, damaged.stdout[:7]) == (1, "damaged")
     assert ghbench("cache", "clear", "--unused", "1", "--keep", "1", **changes).stdout == ""
+    index = tmp_path / "cache" / "indices" / "0a1b.faiss"
+    index.parent.mkdir()
+    index.write_bytes(b"index")
     assert ghbench("cache", "clear", "--extractor", "thumbnail", **changes).returncode == 0
     assert json.loads(ghbench("cache", "list", "--json", **changes).stdout) == []
+    assert index.name in ghbench("cache", "list", **changes).stdout
+    assert ghbench("cache", "clear", "--all", **changes).stdout == f"{index.name}\n"
+    assert not index.exists()
 
 
 def test_clearing_skips_a_key_that_is_being_written(ghbench, tree, tmp_path):

@@ -62,6 +62,7 @@ def ended_everywhere(name, path, base, points):
     for point in chosen:
         folder = base / f"ended-{point}"
         assert forked(path.work, folder, int(point)) == ENDED, (name, point)
+        assert path.kept is None or path.kept(folder), (name, point)
         assert forked(path.work, folder) == 0, (name, point)
         if left_behind(folder):  # what is temporary may stay until the next one that writes there
             assert forked(path.work, folder) == 0, (name, point)

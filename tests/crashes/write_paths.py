@@ -14,7 +14,7 @@ import os
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -40,11 +40,13 @@ class WritePath:
         work: Does it all, or what is missing of it.
         content: What is there afterwards, as a digest.
         alone: Whether only one process at a time may do it, and the others are told so.
+        kept: Whether an ended work has lost nothing that was there before; None where it replaces nothing.
     """
 
     work: Callable[[Path], object]
     content: Callable[[Path], str]
     alone: bool = False
+    kept: Callable[[Path], bool] | None = None
 
 
 def left_behind(folder: Path) -> list[Path]:
@@ -145,10 +147,22 @@ def _import(folder: Path) -> None:
     from ghbench.store.imported import import_features
 
     os.environ["GHBENCH_HOME"] = str(folder)
-    source = folder.with_suffix(".npy")
-    if not source.exists():
-        np.save(source, FEATURES)
-    import_features(source, "mine", images(), replace=True)
+    for name, features in {"first": FEATURES, "second": -FEATURES}.items():
+        source = folder.with_name(f"{folder.name}-{name}.npy")
+        if not source.exists():
+            np.save(source, features)
+        import_features(source, "mine", images(), replace=True)
+        (folder / "imported before").touch()
+
+
+def _keeps_imported(folder: Path) -> bool:
+    """Whether features are there, if any were, when the next process to write there has failed."""
+    from ghbench.atomic import atomic_folder
+
+    mine = folder / "imported" / "mine"
+    with suppress(InterruptedError), atomic_folder(mine, replace=True):
+        raise InterruptedError
+    return (mine / "manifest.json").is_file() or not (folder / "imported before").is_file()
 
 
 def _draw(folder: Path) -> None:
@@ -284,7 +298,7 @@ PATHS = {
     "feature store": WritePath(_fill_store, _of_store),
     "result": WritePath(_write_result, _of_result),
     "features for other programs": WritePath(_export, _files("features.parquet")),
-    "imported features": WritePath(_import, _files("imported/mine/*"), alone=True),
+    "imported features": WritePath(_import, _files("imported/mine/*"), alone=True, kept=_keeps_imported),
     "drawn images": WritePath(_draw, _files("images/*")),
     "training, resumed": WritePath(_train, _of_training, alone=True),
     "site": WritePath(_site, _files("site/**/*")),

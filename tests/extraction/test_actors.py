@@ -6,13 +6,16 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tiny_encoder import ROWS, Encoder, key_of, open_features, pictures, run
 
 from ghbench.errors import FeatureError, PluginError, UsageError
-from ghbench.extraction.actors import ATTEMPTS
+from ghbench.extraction import ExtractionOptions
+from ghbench.extraction.actors import ATTEMPTS, _Crew
+from ghbench.extraction.plan import Plan, Shard
 from ghbench.store import FeatureStore, RemoteStore, remote
 
 ray = pytest.importorskip("ray")
@@ -155,6 +158,70 @@ def test_a_node_that_is_removed_loses_nothing_even_when_the_others_are_done(tmp_
     assert run(encoder, dataset, stored, engine="ray", progress=remove) == ROWS - 1
     assert removed
     assert shards_of(stored) == shards_of(local)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_cluster_without_room_for_an_actor_is_named_and_not_waited_for(tmp_path, dataset):
+    with pytest.raises(UsageError, match=r"no machine .* has room for an actor, which takes 1 CPU and 1 GPU"):
+        run(Encoder(), dataset, open_features(tmp_path, dataset), engine="ray", device="cuda")
+
+
+class Script:
+    """Ray as a crew sees it: each actor's start, and each shard, goes as the script says, and well afterwards."""
+
+    exceptions = ray.exceptions
+
+    def __init__(self, starts=(), shards=()):
+        self.starts, self.shards, self.answers = list(starts), list(shards), []
+
+    def nodes(self):
+        return [{"Alive": True, "Resources": {"CPU": 4.0}}, {"Alive": False, "Resources": {"CPU": 64.0}}]
+
+    def put(self, value):
+        return value
+
+    def remote(self, **_):
+        ready = SimpleNamespace(remote=lambda: self.answer(self.starts, "ready"))
+        encode = SimpleNamespace(remote=lambda shard: self.answer(self.shards, shard))
+        return lambda _: SimpleNamespace(remote=lambda *_: SimpleNamespace(ready=ready, encode=encode))
+
+    def answer(self, script, value):
+        self.answers.append((script.pop(0) if script else None) or value)
+        return len(self.answers) - 1
+
+    def wait(self, references, num_returns):
+        return references[:num_returns], references[num_returns:]
+
+    def get(self, reference):
+        if isinstance(self.answers[reference], Exception):
+            raise self.answers[reference]
+        return self.answers[reference]
+
+    def kill(self, actor):
+        pass
+
+
+def crew(script, dataset, shards=6):
+    plan = Plan(dataset, Encoder().spec(), "none", mirrored=False, batch_size=4, levels=("low",), shards=tuple(
+        Shard(start, (start,), np.arange(1), ("low",)) for start in range(shards)
+    ))  # fmt: skip
+    return _Crew(script, Encoder(), plan, ExtractionOptions(), 1, None)
+
+
+def test_a_shard_that_was_lost_with_its_machine_is_made_again(dataset):
+    lost = ray.exceptions.ObjectLostError("ab" * 28, None, "")
+    found = [shard.start for shard in crew(Script(shards=[lost, None, lost]), dataset).encoded()]
+    assert sorted(found) == list(range(6))
+    with pytest.raises(PluginError, match="rows 0 to 0 have ended"):
+        list(crew(Script(shards=[lost] * 9), dataset, shards=1).encoded())
+
+
+def test_actors_that_cannot_start_end_the_work_only_where_none_can(dataset):
+    dead = ray.exceptions.RayActorError()
+    for starts in ([dead] * 3, [None, *[dead] * 9]):
+        assert len(list(crew(Script(starts=starts), dataset).encoded())) == 6
+    with pytest.raises(PluginError, match="cannot be loaded"):
+        list(crew(Script(starts=[dead] * 30), dataset).encoded())
 
 
 def test_a_cluster_that_is_not_there_is_named(tmp_path, dataset, monkeypatch):

@@ -1,6 +1,8 @@
 """Result files: what is written is read back, and nothing else is believed."""
 
+import errno
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,6 +29,23 @@ def test_a_result_and_its_records_are_read_back_as_written(saved, records, resul
     assert written.metric("accuracy").value == 0.5
     with pytest.raises(KeyError):
         written.metric("auc")
+
+
+def test_a_full_disk_leaves_the_older_result(saved, records, result, monkeypatch):
+    path, written = saved
+    real = files.os.fsync
+
+    def full(descriptor):
+        if Path(f"/proc/self/fd/{descriptor}").readlink().suffix == ".tmp":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    other = records.assign(similarity=0.5)
+    with pytest.raises(OSError, match="No space"):
+        files.save(result, files.as_stored(other, "orl")[0], path)
+    assert files.finished(path) == written
+    pd.testing.assert_frame_equal(files.load_records(path, written), records)
 
 
 def test_the_file_is_plain_json_without_nan(saved, result):
@@ -70,18 +89,6 @@ def test_records_that_were_changed_or_are_missing_are_refused(saved):
     parquet.unlink()
     with pytest.raises(DataError, match="no records beside it"):
         files.load_records(path, written)
-
-
-def test_an_interrupted_overwrite_leaves_a_result_that_is_made_anew(saved, result, records, monkeypatch):
-    path, _ = saved
-
-    def full(*_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr("ghbench.atomic.write_text", full)
-    with pytest.raises(OSError, match="disk full"):
-        files.save(result, files.as_stored(records.assign(similarity=1.0), "orl")[0], path)
-    assert files.finished(path) is None
 
 
 def test_names_of_tasks_become_names_of_folders():

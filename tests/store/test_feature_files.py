@@ -41,7 +41,7 @@ def test_an_archive_holds_one_sample_a_row(tmp_path, levels):
     write_features(tmp_path / "f.tar", few, IDS[:3], ABOUT, force=False)
     with tarfile.open(tmp_path / "f.tar") as archive:
         content = {member.name: archive.extractfile(member).read() for member in archive}
-    assert json.loads(content.pop("ghbench.json")) == ABOUT
+        assert json.loads(archive.pax_headers["ghbench"]) == ABOUT
     # WebDataset joins what is equal up to the first dot.
     assert {name.partition(".")[0] for name in content} == {"0000000", "0000001", "0000002"}
     assert content["0000002.id"] == b"image 2"

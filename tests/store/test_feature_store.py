@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -15,8 +16,8 @@ from filelock import FileLock
 
 from ghbench.digests import digest_bytes, digest_file
 from ghbench.errors import DataError, FeatureError, UserError
-from ghbench.store import FeatureKey, FeatureStore, ShardNote
-from ghbench.store.inspection import chosen_for_removal, damaged_shards, describe_folder
+from ghbench.store import FeatureKey, FeatureStore, ShardNote, level_files
+from ghbench.store.inspection import chosen_for_removal, damaged_files, describe_folder
 from ghbench.store.level_files import shard_bytes
 
 ROWS, DIM = 20, 3
@@ -144,14 +145,49 @@ def test_a_damaged_level_loses_the_shards_that_were_hit_and_no_others(tmp_path, 
     reader = opened(tmp_path)
     with pytest.raises(DataError, match=re.escape(str(bad[:3]))):
         reader.read("a")
-    assert len(damaged_shards(stored.folder)) == len(bad)
+    assert len(damaged_files(stored.folder)) == len(bad)
     assert (stored.folder / "a" / "level.json").read_bytes() == before  # readers change nothing
     with reader.writing():
         assert reader.missing_rows("a") == bad
         assert not reader.is_complete("a")
     assert len(list(stored.folder.glob("quarantine/a-shard-00001-*.npy"))) == (damage == "bit")
     np.testing.assert_array_equal(fill(reader).read("a"), VALUES)
-    assert damaged_shards(stored.folder) == []
+    assert damaged_files(stored.folder) == []
+
+
+@pytest.mark.parametrize("damage", ["level", "shards", "key"])
+def test_manifests_that_are_damaged_or_lack_shards_are_found(tmp_path, damage):
+    stored = fill(opened(tmp_path))
+    path = stored.folder / ("manifest.json" if damage == "key" else "a/level.json")
+    note = json.loads(path.read_text())
+    if damage == "shards":
+        del note["shards"]["1"]
+    path.write_text(json.dumps(note) if damage == "shards" else "{")
+    assert path in damaged_files(stored.folder)
+
+
+def test_the_manifest_of_another_level_says_nothing_of_this_one(tmp_path):
+    stored = fill(opened(tmp_path))
+    shutil.copytree(stored.folder / "a", stored.folder / "b")
+    assert opened(tmp_path).is_ready("a")
+    assert not opened(tmp_path).is_complete("b")
+
+
+def test_what_was_set_aside_to_be_deleted_is_no_key(tmp_path):
+    stored = fill(opened(tmp_path))
+    shutil.copytree(stored.folder, stored.folder.with_name(f".{stored.folder.name}.0a1b2c3d.removed"))
+    assert FeatureStore(stored.folder.parent).folders() == [stored.folder]
+
+
+def test_rows_that_vanish_after_they_were_checked_are_no_shorter_array(tmp_path):
+    stored = opened(tmp_path)
+    with stored.writing():
+        for start, end in stored.missing_rows("a"):
+            stored.write_shard("a", start, VALUES[start:end])
+    assert not stored.missing_rows("a")
+    level_files.shard_path(stored.folder / "a", 1).unlink()
+    with pytest.raises(DataError, match="just been changed"):
+        stored.read("a")
 
 
 @pytest.mark.parametrize("damage", ["bit", "cut", "gone"])
@@ -297,7 +333,7 @@ def test_a_forged_manifest_is_described_and_made_again_or_refused(tmp_path, forg
     text = json.dumps(MANIFESTS[forgery](json.loads(path.read_text())))
     path.write_text(text.replace('"DIGITS"', "9" * 5_000))
     assert isinstance(describe_folder(stored.folder)["key"]["align"]["name"], str)
-    assert damaged_shards(stored.folder) == []
+    assert set(damaged_files(stored.folder)) <= {path}
     with suppress(DataError):  # another key's folder is refused
         np.testing.assert_array_equal(fill(opened(tmp_path)).read("a"), VALUES)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
 
@@ -87,8 +88,7 @@ def refuse(*_):
 def test_a_copy_that_was_cut_short_is_not_seen_and_goes_on(url, stores, monkeypatch):
     mine, theirs = stores
     fill(mine)
-    system, _ = fsspec.core.url_to_fs(url)
-    monkeypatch.setattr(type(system), "pipe_file", refuse)
+    monkeypatch.setattr(remote, "put", refuse)
     with pytest.raises(UserError, match="the network is gone"):
         list(remote.push(mine, url, every))
     monkeypatch.undo()
@@ -108,8 +108,7 @@ def test_a_copy_over_other_rows_that_was_cut_short_hides_the_level(url, stores, 
         for start, end in stored.missing_rows("a"):
             stored.write_shard("a", start, -ROWS[start:end])
         stored.complete("a")
-    system, _ = fsspec.core.url_to_fs(url)
-    monkeypatch.setattr(type(system), "pipe_file", refuse)
+    monkeypatch.setattr(remote, "put", refuse)
     with pytest.raises(UserError):
         list(remote.push(other, url, every))
     monkeypatch.undo()
@@ -196,6 +195,51 @@ def test_what_is_damaged_takes_no_place(url, stores, damage):
         list(remote.pull(theirs, url, every))
     assert not list(theirs.root.rglob("*.npy"))
     assert not theirs.open(KEY, IDS).is_complete("a")
+
+
+def test_a_bad_folder_is_named_and_the_others_are_copied(url, stores):
+    mine, theirs = stores
+    fill(mine)
+    list(remote.push(mine, url, every))
+    system, root = fsspec.core.url_to_fs(url)
+    system.makedirs(f"{root}/aaa", exist_ok=True)
+    system.pipe_file(f"{root}/aaa/manifest.json", b"")
+    copied = []
+    with pytest.raises(DataError, match="aaa"):
+        copied.extend(remote.pull(theirs, url, every))
+    assert theirs.open(KEY, IDS).is_ready("a")
+
+
+def test_what_a_manifest_declares_takes_no_memory_and_other_sizes_are_not_fetched(url, stores, monkeypatch):
+    mine, theirs = stores
+    stored = fill(mine)
+    list(remote.push(mine, url, every))
+    system, root = fsspec.core.url_to_fs(url)
+    there = f"{root}/{stored.folder.name}"
+    system.pipe_file(f"{there}/a/features.npy", system.cat_file(f"{there}/a/features.npy") + b"more")
+    monkeypatch.setattr(type(system), "get_file", refuse)
+    with pytest.raises(DataError, match="damaged"):
+        list(remote.pull(theirs, url, every))
+    forged = json.loads(system.cat_file(f"{there}/manifest.json")) | {"rows": 10**9, "shard_rows": 1}
+    system.pipe_file(f"{there}/manifest.json", json.dumps(forged).encode())
+    level = json.loads(system.cat_file(f"{there}/a/level.json")) | {"shape": [10**9, 4]}
+    system.pipe_file(f"{there}/a/level.json", json.dumps(level).encode())
+    tracemalloc.start()
+    with pytest.raises(DataError, match="does not name the rows"):
+        list(remote.pull(theirs, url, every))
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+
+
+def test_a_damaged_level_here_is_fetched_again(url, stores):
+    mine, theirs = stores
+    fill(mine)
+    list(remote.push(mine, url, every))
+    list(remote.pull(theirs, url, every))
+    whole = theirs.folders()[0] / "a" / "features.npy"
+    whole.write_bytes(whole.read_bytes()[:-1] + b"\x01")
+    assert len(list(remote.pull(theirs, url, every))) == 1
+    np.testing.assert_array_equal(theirs.open(KEY, IDS).read("a"), ROWS)
 
 
 def test_other_images_under_one_key_are_refused(url, stores):
