@@ -241,6 +241,21 @@ def load_attribute(spec: SpecString) -> Any:
     return value
 
 
+def without_defaults(kind: Kind, text: str) -> str:
+    """A spec string less the options that say what its plugin does without them; as it is unless that is ghbench's own.
+
+    `random-trunk:seed=0` is `random-trunk`.
+    """
+    try:
+        spec = parse(text)
+        plugin = find(kind, spec)
+        parameters = inspect.signature(plugin.load()).parameters if plugin.package == OURS else {}
+    except UserError:
+        return text
+    usual = [key for key, value in spec.options.items() if key in parameters and str(parameters[key].default) == value]
+    return str(spec.without(*usual))
+
+
 def option_names(target: Any) -> frozenset[str]:
     """Names of the options that a class or function declares; none of an object that is already made."""
     model = getattr(target, "Options", None)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ghbench.results.schema import Result
+    from ghbench.tables import Table
     from ghbench.task import Task
 
 FOLDER = Path(__file__).resolve().parent
@@ -68,7 +69,8 @@ def publish(page: Page, folder: Path = FOLDER, *, keep: bool = False, score: boo
     """
     from ghbench import atomic
     from ghbench.running.request import load_task
-    from ghbench.tables import collect, rank_table, render
+    from ghbench.tables import collect, rank_table
+    from ghbench.tables.collect import DIGESTS
     from ghbench.tables.rescore import check
 
     task = load_task(page.task)
@@ -76,12 +78,41 @@ def publish(page: Page, folder: Path = FOLDER, *, keep: bool = False, score: boo
         score_again(task, folder)
     else:
         evaluate(page, task, folder, keep=keep)
+    path = folder / DIGESTS
+    listed = path.read_text(encoding="utf-8") if path.is_file() else ""
     list_seals(folder)
     entries, notes = collect(task.name, folder, published=False)
-    atomic.write_text(folder / page.file, render.markdown(rank_table(task, entries, notes)))
-    wrong = [f"{entry.path.name}: {line}" for entry in entries for line in check(entry, task, images=True).differences]
+    found = {entry.path.name: check(entry, task, images=True, listed=True).differences for entry in entries}
+    wrong = [f"{name}: {line}" for name, lines in found.items() for line in lines]
     if wrong or notes:
+        atomic.write_text(path, listed)
         sys.exit("\n".join([*notes, *wrong]))
+    atomic.write_text(folder / page.file, page_text(rank_table(task, entries, notes)))
+
+
+def page_text(table: Table) -> str:
+    """The Markdown of a page: the table, and where its columns are explained."""
+    from ghbench.tables import render
+
+    words = protocol_page(table.task.partition(":")[0])
+    link = (
+        ""
+        if words is None
+        else f"\n[What the columns are, and how they are measured](../docs/protocols/{words.name})\n"
+    )
+    return render.markdown(table) + link
+
+
+def protocol_page(task: str) -> Path | None:
+    """The page that explains a task in words.
+
+    Args:
+        task: Its name, without options.
+    """
+    for path in sorted((FOLDER.parent / "docs" / "protocols").glob("*.md")):
+        if path.stem == task or f"`{task}`" in path.read_text(encoding="utf-8").partition("\n")[0]:
+            return path
+    return None
 
 
 def evaluate(page: Page, task: Task, folder: Path, *, keep: bool) -> None:
@@ -103,12 +134,26 @@ def evaluate(page: Page, task: Task, folder: Path, *, keep: bool) -> None:
 
 
 def score_again(task: Task, folder: Path) -> None:
-    """Score the stored records of a task's results as this version of ghbench does, and seal them anew."""
+    """Score the stored records of a task's results as this version of ghbench does, and seal them anew.
+
+    Raises:
+        SystemExit: A result is not the one that was published, or is of another version of the task.
+    """
+    from ghbench.errors import DataError
     from ghbench.results import files, scoring
     from ghbench.running.record import task_record
+    from ghbench.tables.collect import check_origin, published_seals
 
     for path in files.result_files(files.task_folder(task.name), folder):
-        result = files.load(path, sealed=False)
+        result = files.load(path)
+        try:
+            check_origin(result, task.name, published_seals(folder))
+        except DataError as error:
+            sys.exit(f"{path.name}: {error.message}")
+        if result.task.version != task.version:
+            sys.exit(
+                f"{path.name} is of version {result.task.version} of the task, this is {task.version}: evaluate again"
+            )
         records = files.load_records(path, result)
         draws = scoring.replicates(task, records, seed=result.provenance.seed, stream=result.digest)
         metrics = scoring.metric_values(task, records, draws)

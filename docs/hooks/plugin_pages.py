@@ -9,12 +9,13 @@ from __future__ import annotations
 import inspect
 import json
 import os
-import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import griffe
+from ghbench_leaderboards.publish import Page, protocol_page, published_pages
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -94,7 +95,7 @@ def task_page(plugin: Plugin) -> str:
     )
     metrics = [
         [
-            f"`{metric.name}`", metric.unit, "higher" if metric.higher_is_better else "lower",
+            f"`{metric.name}`", metric.unit, {True: "higher", False: "lower", None: "neither"}[metric.higher_is_better],
             {"none": "none", "error": metric.error or "standard error"}.get(metric.uncertainty, metric.uncertainty),
         ]
         for metric in task.metrics
@@ -106,7 +107,7 @@ def task_page(plugin: Plugin) -> str:
         parts += ["## Reference rows", _table(["row", "what it is", "to beat"], rows)]
     protocol = [[f"`{key}`", _text(value)] for key, value in task.protocol().items()]
     parts += ["## Protocol", "Part of every result's digest.", _table(["", ""], protocol)]
-    parts += _published(lambda page: page["task"].partition(":")[0] == plugin.name)
+    parts += _published(lambda page: page.task.partition(":")[0] == plugin.name)
     parts += _protocol_page(plugin.name)
     return "\n\n".join(parts)
 
@@ -121,7 +122,7 @@ def extractor_page(plugin: Plugin) -> str:
     except UserError as error:
         parts.append(_lacking(error))
     parts += _options(plugin)
-    parts += _published(lambda page: any(name.partition(":")[0] == plugin.name for name in page["systems"]))
+    parts += _published(lambda page: any(name.partition(":")[0] == plugin.name for name in _shown(page)))
     return "\n\n".join(parts)
 
 
@@ -182,22 +183,28 @@ def _default(value: object) -> str:
     return "needed" if value is inspect.Parameter.empty else "" if value in {None, ""} else f"`{value}`"
 
 
-def _published(chosen: Any) -> list[str]:
-    pages = tomllib.loads((ROOT / "leaderboards" / "published.toml").read_text(encoding="utf-8"))["page"]
+@cache
+def _shown(page: Page) -> tuple[str, ...]:
+    """Spec strings of all rows of a published page."""
+    references = load_task(page.task).references if page.references else ()
+    return tuple(dict.fromkeys([*page.systems, *(row.name for row in references)]))
+
+
+def _published(chosen: Callable[[Page], bool]) -> list[str]:
     links = [
-        f"* [`{page['task']}`](../../../leaderboards/{page['file']}), {len(page['systems'])} systems"
-        for page in pages
+        f"* [`{page.task}`](../../../leaderboards/{page.file}), {len(_shown(page))} systems"
+        for page in published_pages().values()
         if chosen(page)
     ]
     return ["## Published", "\n".join(links)] if links else ["Nothing is published yet."]
 
 
 def _protocol_page(name: str) -> list[str]:
-    for path in sorted((ROOT / "docs" / "protocols").glob("*.md")):
-        title = path.read_text(encoding="utf-8").partition("\n")[0]
-        if f"`{name}`" in title or path.stem == name:
-            return [f"In words: [{title.strip('# ')}](../../protocols/{path.name})."]
-    return []
+    path = protocol_page(name)
+    if path is None:
+        return []
+    title = path.read_text(encoding="utf-8").partition("\n")[0]
+    return [f"In words: [{title.strip('# ')}](../../protocols/{path.name})."]
 
 
 def _lacking(error: UserError) -> str:

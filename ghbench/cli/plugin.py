@@ -43,11 +43,17 @@ def check(
 
     ghbench plugin check my_pkg.my_module:MyNet
     """
-    from ghbench.errors import DataError
+    from ghbench.errors import DataError, UserError
     from ghbench.testing import ConformanceError, check_plugin
+    from ghbench.user_code import user_frame
 
+    fix = "the page of its kind in docs/ says what is expected"
     try:
         found, name = check_plugin(plugin, kind)
     except ConformanceError as error:
-        raise DataError(str(error), fix="the page of its kind in docs/ says what is expected") from error
+        raise DataError(str(error), fix=fix) from error
+    except UserError:
+        raise
+    except Exception as error:
+        raise DataError(f"{plugin}: {type(error).__name__}: {error}{user_frame(error)}", fix=fix) from error
     say(f"{name} keeps the contract of {found}s")

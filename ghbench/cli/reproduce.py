@@ -18,8 +18,8 @@ def reproduce(
 ) -> None:
     """Run results again, from what their files say, in a store of their own, and compare.
 
-    Exit code 1 where something is different (a metric outside of its interval, other weights, other images) or was not
-    run; the others are run all the same.
+    Within its interval: no number is off by more than a tenth of the interval's width. Exit code 1 where something is
+    different (a metric that is further off, other weights, other images) or was not run; the others are all run.
     """
     from ghbench.errors import UserError
     from ghbench.extraction import ExtractionOptions

@@ -27,6 +27,7 @@ def serve(
     """
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+    from ghbench.errors import UsageError
     from ghbench.site import build_site
     from ghbench.tables.select import Choice
 
@@ -35,10 +36,14 @@ def serve(
             """Requests are not listed."""
 
     with tempfile.TemporaryDirectory() as folder:
-        complain("building the site: a minute or two where many rows are published")
-        build_site(Path(folder) / "site", Choice(own=own_only))
         handler = functools.partial(Quiet, directory=str(Path(folder) / "site"))
-        with ThreadingHTTPServer((HERE, port), handler) as server:
+        try:
+            server = ThreadingHTTPServer((HERE, port), handler)
+        except OSError as error:
+            raise UsageError(f"port {port} cannot be used: {error.strerror or error}", fix="--port 0") from error
+        with server:
+            complain("building the site: a minute or two where many rows are published")
+            build_site(Path(folder) / "site", Choice(own=own_only))
             address = f"http://{HERE}:{server.server_port}/"
             say(address)
             if browser:  # some browsers return only when they are closed

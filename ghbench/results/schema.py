@@ -187,6 +187,13 @@ class Result(_Part):
     label: str | None = Field(default=None, description="what its owner calls the row in tables")
     seal: str | None = Field(default=None, description="sha256 over all the rest; finds damage and careless edits")
 
+    @model_validator(mode="after")
+    def _each_metric_once(self) -> Result:
+        named = [(one.metric, one.level) for one in self.metrics]
+        if len(set(named)) < len(named):
+            raise ValueError("a metric is there twice")
+        return self
+
     def content_seal(self) -> str:
         """The seal that belongs to this content; fields at their defaults are left out, so that new ones do no harm."""
         return digest_json(self.model_dump(mode="json", exclude={"seal"}, exclude_defaults=True))

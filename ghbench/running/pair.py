@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
@@ -242,7 +242,7 @@ class Pair:
         return Evaluation(
             pd.concat(tables, ignore_index=True),
             tuple(dict.fromkeys(lack for part in parts.values() for lack in part.lacking)),
-            tuple(dict.fromkeys(note for part in parts.values() for note in part.notes)),
+            _notes_of_levels({level: part.notes for level, part in parts.items()}),
         )
 
     def _inputs(self, stored: record.Stored, levels: tuple[str, ...]) -> TaskInputs:
@@ -344,6 +344,13 @@ def role_rows(name: str, role: Role) -> NDArray[np.int64]:
         known = ", ".join(dataset.splits) or "none"
         raise DataError(f"role {name!r}: dataset {dataset.card().name!r} has no split {role.split!r}; it has {known}")
     return np.asarray(dataset.splits[role.split])
+
+
+def _notes_of_levels(notes: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Notes on all levels once, those on some with their level."""
+    common = set.intersection(*map(set, notes.values()))
+    shared = dict.fromkeys(note for own in notes.values() for note in own if note in common)
+    return (*shared, *(f"level {level}: {note}" for level, own in notes.items() for note in own if note not in common))
 
 
 def role_data(name: str, role: Role, limit: int | None = None) -> RoleData:

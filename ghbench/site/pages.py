@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ghbench.digests import digest_lines
+from ghbench.registry import without_defaults
 from ghbench.results import files
 from ghbench.results.display import cell, short_number
 from ghbench.results.schema import MetricValue, Result
@@ -133,7 +134,7 @@ def result_page(result: Result) -> str:
 def system_of(row: Row) -> System:
     """The system that a row belongs to, whatever its owner calls the row."""
     result = row.entry.result
-    return System(without_levels(name_of(result)), result.subject.weights_digest)
+    return System(without_defaults("extractor", without_levels(name_of(result))), result.subject.weights_digest)
 
 
 def command_of(task: str, result: Result | None = None) -> str:
@@ -144,7 +145,7 @@ def command_of(task: str, result: Result | None = None) -> str:
 
 def head_of(table: Table) -> list[str]:
     """Names of the columns of a task's page after the system's."""
-    cost = ["numbers", "parameters", "images/s", "memory"]
+    cost = ["numbers", "parameters", "images/s"]
     return ["rank", *columns(table, (*table.rows, *table.levels)), *cost, "remarks"]
 
 
@@ -163,12 +164,10 @@ def lines_of(table: Table, rows: Sequence[Row]) -> list[Line]:
             cells.append(Cell(cell(metric), key, drawn[place] if name == table.main.name else None))
         timing, learned = row.entry.result.timing, row.entry.result.subject.parameters
         speed = None if timing is None else timing.images_per_second
-        memory = None if timing is None else timing.peak_memory_mb
         cells += [
             Cell(numbers(row), str(row.numbers or "")),
             Cell(parameters(row), "" if learned is None else str(learned)),
             Cell("-" if speed is None else f"{speed:,.0f}", str(speed or "")),
-            Cell("-" if memory is None else f"{memory:,.0f} MB", str(memory or "")),
             Cell(remarks := mark(row, table), remarks),
         ]
         lines.append(Line(row.system, system_of(row).page, result_page(row.entry.result), cells, row.standing or ""))
@@ -219,7 +218,12 @@ def facts_of(result: Result) -> Mapping[str, str]:
 
 def reading_of(table: Table) -> list[str]:
     """How to read a table, without Markdown's marks."""
-    return [sentence.replace("`", "") for sentence in explanation(table)]
+    drawn = (
+        f"Dot and line: {table.main.name} and its interval. In italics: rows that every system has to beat. Numbers: "
+        "of the features of one image; parameters: that training has set; images/s: when the features were made, on "
+        "whatever machine."
+    )
+    return [*(sentence.replace("`", "") for sentence in explanation(table)), drawn]
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ghbench.digests import digest_json
 from ghbench.errors import DataError, UserError
-from ghbench.registry import OURS
+from ghbench.files import read_text
+from ghbench.registry import OURS, without_defaults
 from ghbench.results import files
 from ghbench.results.schema import Result
 from ghbench.running.pair import role_data
@@ -96,9 +97,23 @@ def collect(
 
 
 def published_seals(folder: Path) -> Mapping[str, Mapping[str, str]] | None:
-    """By task and digest the seals that a folder of published results lists; None for any other folder."""
+    """By task and digest the seals that a folder of published results lists; None for any other folder.
+
+    Raises:
+        DataError: The list cannot be read, or the published results that ship with ghbench have none.
+    """
     path = folder / DIGESTS
-    return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not path.is_file():
+        if folder.is_dir() and folder.resolve() == published_folder().resolve():
+            raise DataError(f"{path} is gone; it lists what was published", fix="pip install ghbench again")
+        return None
+    try:
+        seals: dict[str, dict[str, str]] = tomllib.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is no list of published results: {str(error)[:200]}") from error
+    if not all(isinstance(listed, dict) for listed in seals.values()):
+        raise DataError(f"{path} is no list of published results: it has no table for each task")
+    return seals
 
 
 def check_origin(result: Result, task: str, listed: Mapping[str, Mapping[str, str]] | None) -> None:
@@ -160,8 +175,14 @@ def reference_of(task: Task, entry: Entry, like: Settings) -> Reference | None:
     # An object of the user's may have any name, and comes from no package; our own tasks mean our own plugins.
     package = result.subject.package
     ours = result.subject.constant or (package == OURS if is_ours(task) else bool(package))
-    named = (row for row in task.references if row.name == name_of(result))
+    name, base = name_of(result), result.subject.name
+    alike = (row for row in task.references if row.name == name or row.name.partition(":")[0] == base)
+    named = (row for row in alike if row.name == name or _usual(row.name) == _usual(name))
     return next(named, None) if like.are_those_of(result) and ours else None
+
+
+def _usual(name: str) -> str:
+    return without_defaults("extractor", name)
 
 
 def is_ours(task: object) -> bool:

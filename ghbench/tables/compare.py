@@ -10,6 +10,7 @@ from ghbench.results.statistics import Difference
 from ghbench.running.request import load_task
 from ghbench.tables.collect import Damage, Entry, collect
 from ghbench.tables.names import find_system, system_name
+from ghbench.tables.table import check_value
 from ghbench.task import Task
 
 
@@ -66,6 +67,7 @@ def compare(
     Raises:
         MissingError: One of them has not been run.
         UsageError: The results do not hold that metric, or a name can mean several rows.
+        DataError: What a file says of the metric does not follow from its records.
     """
     loaded = load_task(task)
     metric = metric or loaded.metrics[0].name
@@ -81,6 +83,9 @@ def compare(
             )
         values.append(point.value)
         records = files.load_records(entry.path, entry.result)
+        for score in scoring.scores(loaded, records):
+            if (score.metric, score.level) == (metric, level):
+                check_value(score.value, point, metric)
         found = scoring.replicates(loaded, records, metrics=[metric], stream=entry.result.digest)
         if (metric, level) in found:
             draws.append(found[metric, level])

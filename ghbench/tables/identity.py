@@ -42,7 +42,7 @@ def seal_differences(result: Result) -> list[str]:
     return [] if result.seal == result.content_seal() else ["it was changed after it was written"]
 
 
-def identity_of(result: Result, task: Task, *, images: bool = False) -> Identity:
+def identity_of(result: Result, task: Task, *, images: bool = False, listed: bool = False) -> Identity:
     """Compare what a result says of its subject with what the installed plugin of that name says; without a network.
 
     Only our own plugins and the task's constants are asked: no other package's code runs because a file names it.
@@ -51,6 +51,7 @@ def identity_of(result: Result, task: Task, *, images: bool = False) -> Identity
         result: As read from its file.
         task: The task that the user named.
         images: Whether to ask this machine's images too; a task's constants are made of them, and compared only then.
+        listed: Whether it is published: then a name of ours means what is installed, in its version.
     """
     if result.subject.constant and not images:
         return Identity(unchecked="the task's own row, which is made of its images")
@@ -58,21 +59,27 @@ def identity_of(result: Result, task: Task, *, images: bool = False) -> Identity
         request = _request(result)
         subject = _installed_subject(result, task, request)
         if subject is None:
-            return Identity(unchecked="not a registered plugin of ghbench's own")
+            ours = {plugin.name for plugin in registry.plugins("extractor") if plugin.package == registry.OURS}
+            taken = listed and parse_recorded(name_of(result)).name in ours
+            return _either("not a registered plugin of ghbench's own", wrong=taken)
         spec, title = _compared(result, request, subject.spec())
     except UserError as error:
         return Identity(unchecked=error.message.partition("\n")[0])
     except Exception as error:  # noqa: BLE001 - options that stand in a file met a plugin's code
         return Identity(unchecked=f"{type(error).__name__}: {error}")
     if spec.version != result.subject.version and spec.name == result.subject.name:
-        return Identity(unchecked=f"made with version {result.subject.version}, installed is {spec.version}")
-    lines, unchecked = _differences(result, spec, title), None
+        return _either(f"made with version {result.subject.version}, installed is {spec.version}", wrong=listed)
+    lines, unchecked = _differences(result, spec, request.policy, title), None
     if images:
         try:
             lines += _image_differences(result, task)
         except UserError as error:
             unchecked = error.message.partition("\n")[0]
     return Identity(tuple(lines), unchecked)
+
+
+def _either(what: str, *, wrong: bool) -> Identity:
+    return Identity((what,)) if wrong else Identity(unchecked=what)
 
 
 def _request(result: Result) -> SubjectRequest:
@@ -105,19 +112,20 @@ def _installed_subject(result: Result, task: Task, request: SubjectRequest) -> S
     return built
 
 
-def _differences(result: Result, spec: SubjectSpec, title: str) -> list[str]:
+def _differences(result: Result, spec: SubjectSpec, policy: str, title: str) -> list[str]:
     recorded = result.subject
     pairs: list[tuple[str, object, object]] = [
         ("name", recorded.name, spec.name),
         ("weights digest", recorded.weights_digest, spec.weights_digest),
         ("training record", recorded.training, training_record(spec)),
         ("licence", recorded.licence, spec.licence),
+        ("parameters", recorded.parameters, spec.parameters if isinstance(spec, ExtractorSpec) else None),
     ]
     kept = result.features
     if kept is not None and isinstance(spec, ExtractorSpec):
         known = {level.name for level in spec.levels}
         levels = [level for level in kept.levels if level in known]
-        now = feature_record(spec, levels, kept.policy, kept.align, kept.dtype, title)
+        now = feature_record(spec, levels, policy, kept.align, kept.dtype, title)
         pairs.append(("features", kept, now))
     pairs.append(("navigator", result.navigator, navigator_record(spec)))
     return [f"{what}: {short(then)} in the file, {short(now)} by the plugin" for what, then, now in pairs

@@ -49,13 +49,13 @@ def remark(row: Row, floor: str | None) -> str:
     if padded >= 0.01:
         remarks.append(f"{padded:.0%} of input pixels are padding")
     remarks += [f"incomplete: no {missing.what} ({missing.why}; fix: {missing.fix})" for missing in result.missing]
-    remarks += [said for said in result.warnings if _concerns(said, row.level)]
+    remarks += [said.removeprefix(f"level {row.level}: ") for said in result.warnings if _concerns(said, row.level)]
     return one_line("; ".join(remarks))
 
 
 def _concerns(warning: str, level: str | None) -> bool:
-    """Whether a warning may be of a row's level; those about features name the one that they are of."""
-    found = re.search(r", level ([^\s:]+): ", warning)
+    """Whether a warning may be of a row's level; those of one level name it."""
+    found = re.search(r"(?:^|, )level ([^\s:]+): ", warning)
     return level is None or found is None or found[1] == level
 
 
@@ -131,6 +131,9 @@ def explanation(table: Table) -> list[str]:
         sentences.append(f"Brackets: 95 % interval over {table.unit}.")
     errors = dict.fromkeys(metric.error for metric in shown if metric.uncertainty == "error")
     sentences += [f"After ±: standard error {error}." for error in errors]
+    less = [f"`{metric.name}`" for metric in shown if metric.higher_is_better is False]
+    if less:
+        sentences.append(f"Lower is better: {', '.join(less)}.")
     if table.unranked is None:
         sentences.append(
             f"Rank: 1 + the number of systems that are significantly better by `{table.main.name}` at the 5 % level "

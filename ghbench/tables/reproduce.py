@@ -22,8 +22,9 @@ from ghbench.task import Task
 from ghbench.task_abilities import WithConstants
 
 Outcome = Literal["identical", "within its interval", "different"]
-ROUNDING = 1e-6
-"""Largest difference of a metric that another processor's rounding may make, relative to values above 1."""
+ROUNDING, DEVICE = 1e-6, 0.1
+"""Largest difference that is rounding, relative to values above 1; and that another device or number of threads may
+make, as a share of the interval's width: items that are nearly equal swap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +112,18 @@ def _outcome(then: MetricValue | None, now: MetricValue | None) -> Outcome:
         return "identical"
     reach = 2 * (now.standard_error or 0.0)
     low, high = now.interval or (now.value - reach, now.value + reach)
-    ends = [*zip(then.interval or (), now.interval or (), strict=False), (then.standard_error, now.standard_error)]
-    if (then.interval is None) != (now.interval is None) or not all(_near(*pair, high - low) for pair in ends):
-        return "different"
-    if _near(then.value, now.value, 0.0):
+    numbers = [(then.value, now.value), (then.standard_error, now.standard_error)]
+    numbers += zip(then.interval or (None, None), now.interval or (None, None), strict=True)
+    if all(_near(*pair, 0.0) for pair in numbers):
         return "identical"
-    return "within its interval" if low <= then.value <= high else "different"
+    return "within its interval" if all(_near(*pair, DEVICE * (high - low)) for pair in numbers) else "different"
 
 
-def _near(one: float | None, other: float | None, width: float) -> bool:
-    """Whether two numbers agree up to rounding, or ends of intervals up to a quarter of the width."""
+def _near(one: float | None, other: float | None, reach: float) -> bool:
+    """Whether two numbers agree up to rounding, or so far."""
     if one is None or other is None:
         return one is other
-    return math.isclose(one, other, rel_tol=ROUNDING, abs_tol=max(ROUNDING, width / 4))
+    return math.isclose(one, other, rel_tol=ROUNDING, abs_tol=max(ROUNDING, reach))
 
 
 def _text(value: MetricValue) -> str:

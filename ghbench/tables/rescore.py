@@ -16,7 +16,7 @@ from ghbench.tables.identity import Identity, identity_of, plain, seal_differenc
 from ghbench.task import Task
 
 
-def check(entry: Entry, task: Task, *, images: bool = False) -> Identity:
+def check(entry: Entry, task: Task, *, images: bool = False, listed: bool = False) -> Identity:
     """All that can be checked of a result: its seal, numbers, task and subject; never raises for what a file says.
 
     Args:
@@ -24,6 +24,7 @@ def check(entry: Entry, task: Task, *, images: bool = False) -> Identity:
         task: The task that it is compared with.
         images: Whether to ask this machine's images too, which may have to be fetched or drawn: are they the same, do
             they overlap with the training images, and does the result's own digest follow?
+        listed: Whether it is published: such a row has no label, and a name of ours means what is installed.
     """
     unchecked = None
     try:
@@ -36,8 +37,11 @@ def check(entry: Entry, task: Task, *, images: bool = False) -> Identity:
         protocol, unchecked = [], f"protocol: {_in_a_line(error)}"
     except Exception as error:  # noqa: BLE001 - the same
         protocol = [_in_a_line(error)]
-    subject = identity_of(entry.result, task, images=images)
-    found = (*seal_differences(entry.result), *_place(entry), *protocol, *numbers, *subject.differences)
+    subject = identity_of(entry.result, task, images=images, listed=listed)
+    said = [*seal_differences(entry.result), *_place(entry), *_status_differences(entry.result)]
+    if listed and entry.result.label is not None:
+        said.append(f"label: {entry.result.label!r}, which no published row has")
+    found = (*said, *protocol, *numbers, *subject.differences)
     return Identity(found, subject.unchecked or unchecked)
 
 
@@ -86,6 +90,12 @@ def _place(entry: Entry) -> list[str]:
         return []
     here, there = (f"{path.parent.name}/{path.name}" for path in (entry.path, belongs))
     return [f"the file is {here}; what it says belongs into {there}"]
+
+
+def _status_differences(result: Result) -> list[str]:
+    """Incomplete is what lacks something, partial what is of the first images only."""
+    follows = "partial" if result.limit is not None else "incomplete" if result.missing else "complete"
+    return [] if result.status == follows else [f"status: {result.status} in the file, {follows} by what it says"]
 
 
 def protocol_differences(result: Result, task: Task) -> list[str]:

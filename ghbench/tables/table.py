@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -254,7 +255,7 @@ def _systems(task: Task, entry: Entry, seed: int, like: Settings) -> list[_Syste
     fewer: dict[str | None, int | None] = {}
     for score in scoring.scores(task, records):
         if score.metric == main.name:
-            _check_value(score.value, scoring.find_value(result.metrics, main.name, score.level), main.name)
+            check_value(score.value, scoring.find_value(result.metrics, main.name, score.level), main.name)
             fewer[score.level] = score.units
     draws: scoring.Replicates = {}
     if main.uncertainty in scoring.RESAMPLED:
@@ -299,7 +300,7 @@ def _check_bounds(task: Task, result: Result) -> None:
                 raise DataError(f"its {value.metric} of {number:.6g} lies outside {least:g} to {most:g}")
 
 
-def _check_value(now: float, then: MetricValue | None, metric: str) -> None:
+def check_value(now: float, then: MetricValue | None, metric: str) -> None:
     """The number that ranks must follow from the records, whose draws rank it; `verify` checks all the others."""
     recorded = None if then is None else then.value
     if recorded is None if math.isfinite(now) else recorded is not None:
@@ -324,8 +325,12 @@ def _reason_not_to_rank(task: Task, systems: Sequence[_System]) -> str | None:
         return f"neither more nor less of {main.name} is better" if main.higher_is_better is None else unsure
     if not systems:
         return "there are no results"
-    if main.uncertainty == "units" and len({system.units_digest for system in systems}) > 1:
-        return "the results were computed over different units, so their differences cannot be paired"
+    digests = Counter(system.units_digest for system in systems)
+    if main.uncertainty == "units" and len(digests) > 1:
+        (usual, most), (_, next_most) = digests.most_common(2)
+        odd = [f"`{system.name}`" for system in systems if system.units_digest != usual] if most > next_most else []
+        over = f" ({', '.join(odd)} over others than the rest)" if odd else ""
+        return f"the results were computed over different units{over}, so their differences cannot be paired"
     fewest = min(system.units for system in systems)
     if fewest < statistics.FEWEST_UNITS_TO_RANK:
         return f"{fewest} units are too few; at least {statistics.FEWEST_UNITS_TO_RANK} are needed to compare systems"

@@ -86,10 +86,13 @@ def verify(paths: Sequence[Path], task: Task | None = None, *, images: bool = Fa
         except UserError as error:
             yield Verified(file, "", (error.message.partition("\n")[0],))
             continue
-        found = check(Entry(result, path, published=False), own, images=images)
+        found = check(Entry(result, path, published=False), own, images=images, listed=seals is not None)
         yield Verified(file, subject, found.differences, found.unchecked)
     for root in {folder.parent: None for folder in there}:
-        seals = published_seals(root)
+        try:
+            seals = published_seals(root)
+        except DataError:  # said of each of its results
+            continue
         whole = bool(seals) and set(results_below([root])) <= set(paths)
         for name, listed in (seals or {}).items():
             folder = root / files.task_folder(name)

@@ -140,25 +140,25 @@ def _check_resampling(task: Task, records: pd.DataFrame) -> None:
     part = scoring.part_of(records, rows)
     _check_units(task.name, units, len(part))
     counts = statistics.multiplicities(units.count, _DRAWS)
-    main = task.metrics[0]
-    if main.uncertainty in scoring.RESAMPLED and units.count > 1:
-        values = [_value(task, part, units.weights(count)) for count in (np.ones(units.count), *counts)]
-        at_a_bound = main.bounds is not None and values[0] in main.bounds
-        moved = at_a_bound or any(value != values[0] for value in values)
-        demand(moved, f"{task.name}: {main.name} does not change with the units that are drawn; score() must weigh")
+    drawn = {metric.name: metric for metric in task.metrics if metric.uncertainty in scoring.RESAMPLED}
+    if units.count > 1:
+        whole, *others = (_values(task, part, units.weights(count)) for count in (np.ones(units.count), *counts))
+        for key in [key for key in whole if key[0] in drawn and not math.isnan(whole[key])]:
+            bounds = drawn[key[0]].bounds
+            moved = (bounds is not None and whole[key] in bounds) or any(one.get(key) != whole[key] for one in others)
+            demand(moved, f"{task.name}: {key[0]} does not change with the units that are drawn; score() must weigh")
     if not isinstance(task, Replicating):
         return
-    wanted = {metric.name for metric in task.metrics if metric.uncertainty in scoring.RESAMPLED}
     draws = task.score_replicates(part, counts)
     for row, count in enumerate(counts):
-        expected = {(one.metric, one.level): one.value for one in task.score(part, units.weights(count))}
-        for key in [key for key in expected if key[0] in wanted]:
+        expected = _values(task, part, units.weights(count))
+        for key in [key for key in expected if key[0] in drawn]:
             same = key in draws and np.isclose(draws[key][row], expected[key], rtol=1e-6, atol=1e-9, equal_nan=True)
             demand(same, f"{task.name}: score_replicates() differs from score() with the draw's weights for {key}")
 
 
-def _value(task: Task, records: pd.DataFrame, weight: NDArray[np.float64]) -> float:
-    return next(score.value for score in task.score(records, weight) if score.metric == task.metrics[0].name)
+def _values(task: Task, records: pd.DataFrame, weight: NDArray[np.float64]) -> dict[tuple[str, str | None], float]:
+    return {(score.metric, score.level): score.value for score in task.score(records, weight)}
 
 
 def _within(value: float, bounds: tuple[float | None, float | None]) -> bool:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from ghbench_leaderboards.publish import FOLDER, Page, publish, published_pages
+from ghbench_leaderboards.publish import FOLDER, Page, page_text, publish, published_pages
 
 from ghbench.results import files
 from ghbench.running.request import load_task, subject_request
@@ -41,8 +41,10 @@ def test_a_published_table_holds_its_systems_and_its_reference_rows(page):
 @pages
 def test_a_published_page_is_what_the_command_prints(page):
     entries, notes = collect(page.task, FOLDER, published=False)
-    shown = render.markdown(rank_table(page.task, entries, notes))
-    assert (FOLDER / page.file).read_text(encoding="utf-8") == shown
+    table = rank_table(page.task, entries, notes)
+    text = (FOLDER / page.file).read_text(encoding="utf-8")
+    assert text == page_text(table)
+    assert text.startswith(render.markdown(table))
 
 
 def test_publishing_writes_results_and_page_and_removes_what_is_no_longer_listed(orl, tmp_path, monkeypatch):

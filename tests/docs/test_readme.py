@@ -31,3 +31,15 @@ def test_the_table_shows_the_published_numbers():
         (line,) = [line for line in shown[1].splitlines() if line.split()[:2] == [str(row.rank), row.system]]
         for metric in ("accuracy", "auc", "eer"):
             assert cell(row.metric(metric)) in line
+
+
+def test_the_page_on_reading_shows_the_published_numbers():
+    page = (Path(__file__).parents[2] / "docs" / "reading-the-numbers.md").read_text(encoding="utf-8")
+    entries, _ = collect("orl", published_folder(), published=False)
+    rows = {row.system: row for row in rank_table("orl", entries).rows}
+    shown = re.findall(r"^\| (\d+) \| `(\S+)` \| ([\d,]+) \| (.+?) \| (.+?) \|", page, flags=re.MULTILINE)
+    assert len(shown) == 4
+    for rank, system, numbers, accuracy, auc in shown:
+        row = rows[system]
+        assert (rank, numbers) == (str(row.rank), f"{row.numbers:,}")
+        assert (accuracy, auc) == (cell(row.metric("accuracy")), cell(row.metric("auc")))

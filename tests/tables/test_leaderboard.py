@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 import pytest
-from ghbench_leaderboards.publish import FOLDER
+from ghbench_leaderboards.publish import FOLDER, list_seals
 from typer.testing import CliRunner
 
 from ghbench.cli.main import app
@@ -128,7 +128,10 @@ def keep(task, home):
             }
         )  # fmt: skip
         folder = home / "published" if published else files.results_folder()
-        return files.save(result, files.as_stored(records, "exam")[0], files.path_of(result, folder))
+        saved = files.save(result, files.as_stored(records, "exam")[0], files.path_of(result, folder))
+        if published:
+            list_seals(folder)
+        return saved
 
     return write
 

@@ -48,7 +48,12 @@ def test_what_differs_is_named(published):
         return compared(one, other)
 
     assert told(value=0.85).outcome == "identical"
-    assert told(value=0.82).outcome == "within its interval"
+    assert told(value=0.845).outcome == "within its interval"
+    assert told(value=0.82).outcome == "different", "inside the interval, which is about other people"
+    half = recorded.metrics[0].model_copy(update={"interval": (0.825, 0.875), "value": 0.85})
+    whole = half.model_copy(update={"interval": (0.8, 0.9)})
+    one, other = (recorded.model_copy(update={"metrics": [each, *recorded.metrics[1:]]}) for each in (half, whole))
+    assert compared(one, other).outcome == "different"
     assert compared(recorded, recorded.model_copy(update={"metrics": recorded.metrics[1:]})).outcome == "different"
     subject = recorded.subject.model_copy(update={"weights_digest": "0" * 64})
     found = compared(recorded, recorded.model_copy(update={"subject": subject}))

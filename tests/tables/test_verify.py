@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from ghbench_leaderboards.publish import FOLDER, list_seals, published_pages
+from ghbench_leaderboards.publish import FOLDER, list_seals, published_pages, score_again
 from typer.testing import CliRunner
 
 from ghbench.cli.main import app
@@ -105,6 +105,12 @@ def test_an_honest_row_passes(row):
     assert (found.file, found.subject, found.differences, found.unchecked) == (ROW, "pixels:size=32", (), None)
 
 
+def a_better_copy_first(row):
+    content = json.loads(row.read_text())
+    content["metrics"].insert(0, content["metrics"][0] | {"value": 0.99})
+    row.write_text(json.dumps(content))
+
+
 CAREFUL = {
     "a metric's value": (put("metrics", 0, "value", value=0.99), "top1-k5, value: "),
     "an interval": (put("metrics", 1, "interval", value=[0.9, 0.91]), "top1-k1, low: "),
@@ -132,6 +138,13 @@ CAREFUL = {
     "the number of units": (put("counts", "units", value=400), "units: 400 people in the file, 40 people"),
     "which units": (put("counts", "units_digest", value="0" * 64), "which units: 000"),
     "the first images only": (put("status", value="partial"), "of the first images only"),
+    "a metric that is there twice": (a_better_copy_first, "a metric is there twice"),
+    "a label": (put("label", value="ghfeat"), "label: 'ghfeat', which no published row has"),
+    "incomplete, and nothing is missing": (put("status", value="incomplete"), "complete by what it says"),
+    "a policy": (put("features", "policy", value="vote"), "features: "),
+    "fewer parameters": (put("subject", "parameters", value=1_000_000), "parameters: 1000000 in the file"),
+    "a version of ours that is not installed": (put("subject", "version", value="999"), "made with version 999"),
+    "another package under a name of ours": (put("subject", "package", value="stranger"), "not a registered plugin"),
     "a schema that nobody knows": (put("schema_version", value=99), "schema_version"),
     "a field that nobody knows": (put("rank", value=1), "rank: Extra inputs"),
     "made in the future": (put("provenance", "created", value="2999-01-01T00:00:00+00:00"), "in the future"),
@@ -205,6 +218,22 @@ def test_a_published_row_that_is_gone_is_missed(row):
     found = list(verify(results_below([row.parent])))
     assert [one.file for one in found if one.differences] == ["knn-dataset=orl-e3bcc784/*-abce891e.json"]
     assert not any(one.differences for one in verify(results_below([row])) if one.subject)
+
+
+@pytest.mark.parametrize("text", ["orl = 3", "[orl", "[orl]\n\udcff"])
+def test_a_list_that_is_damaged_is_named(row, text):
+    (row.parent.parent / "digests.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert "digests.toml" in refused(row)
+
+
+def test_scoring_again_does_not_make_a_changed_row_honest(row):
+    put("datasets", "images", "padded", value=0.0)(row)
+    put("label", value="ghfeat")(row)
+    with pytest.raises(DataError, match="seal"):
+        score_again(load_task("knn:dataset=orl"), row.parent.parent)
+    files.save_sealed(files.load(row, sealed=False), row)
+    with pytest.raises(SystemExit, match="not the result that was published"):
+        score_again(load_task("knn:dataset=orl"), row.parent.parent)
 
 
 @pytest.mark.network

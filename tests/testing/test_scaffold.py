@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ghbench.cli.main import app
-from ghbench.errors import UsageError
+from ghbench.errors import DataError, UsageError
 from ghbench.testing.scaffold import new_plugin
 
 
@@ -80,3 +80,8 @@ def test_a_plugin_that_breaks_its_contract_is_told_the_sentence(tmp_path):
     assert done.exit_code == 1
     assert "other features the next time" in str(done.exception)
     assert CliRunner().invoke(app, ["plugin", "check", "ganspace:generator=tiny,directions=5"]).exit_code == 0
+    path.write_text(path.read_text().replace("found = super()", "1 / 0\n        found = super()"))
+    done = CliRunner().invoke(app, ["plugin", "check", f"{path}:Restless"])
+    assert isinstance(done.exception, DataError)
+    assert "ZeroDivisionError" in done.exception.message
+    assert "1 / 0" in done.exception.message

@@ -108,6 +108,13 @@ class Restful(NearestNeighbour):
         return [Score("accuracy", 0.375)]
 
 
+class SecondUnweighted(NearestNeighbour):
+    metrics = (Metric("accuracy"), Metric("error"))
+
+    def score(self, records, sample_weight=None):
+        return [*super().score(records, sample_weight), Score("error", float(1 - records["right"].mean()))]
+
+
 class OtherMetric(NearestNeighbour):
     metrics = (Metric("auc"), Metric("accuracy"))
 
@@ -139,6 +146,7 @@ def test_an_honest_task_passes_and_gives_its_scores():
         (FewUnits, "3, one a record"),
         (MoreUnits, "do not hold all"),
         (Restful, "does not change with the units"),
+        (SecondUnweighted, "error does not change"),
         (OtherMetric, "'auc' is not scored"),
         (Undeclared, "accuracy"),
         (Unexplained, "standard error"),
