@@ -15,7 +15,7 @@ from ghbench.extractor import ExtractorSpec, Level, Preprocessing, TrainingRecor
 
 from .origin import Origin, check_model, initialise, is_file_name
 from .pooling import Pool
-from .stages import discover_stages, skeleton, timm_stages
+from .stages import discover_stages, parameters_of, skeleton, timm_stages
 from .taps import Tap, Taps, timm_levels
 from .torch_encoder import TorchEncoder, normalisation
 from .vision_models import IMAGENET_MEAN, IMAGENET_STD, import_timm, import_torchvision
@@ -162,7 +162,9 @@ class TorchVision(TorchEncoder):
         preset = self._preset.transforms()
         self.mean, self.std = tuple(preset.mean), tuple(preset.std)
         size = preset.crop_size[0]
-        levels, taps = discover_stages(skeleton(lambda: self._construct(size)), size)
+        network = skeleton(lambda: self._construct(size))
+        levels, taps = discover_stages(network, size)
+        head = network.get_submodule(taps["pooled"].module) if taps["pooled"].side == "input" else None
         resize = f"shortest-{preset.resize_size[0]}-{preset.interpolation.value}"
         preprocessing = Preprocessing((size, size), resize=resize, normalise=normalisation(self.mean, self.std))
         swag = self._published_weights is not None and "SWAG" in self._published_weights.name
@@ -171,7 +173,8 @@ class TorchVision(TorchEncoder):
         )
         origin = Origin("torchvision", self.model, self._file, self.seed)
         licence = "CC-BY-NC-4.0 (SWAG)" if swag else "BSD-3-Clause (torchvision)"
-        return origin.spec(levels, preprocessing, seen if self._published_weights else None, licence), taps
+        seen_here = seen if self._published_weights else None
+        return origin.spec(levels, preprocessing, seen_here, licence, parameters_of(network, head)), taps
 
     @cached_property
     def _file(self) -> Path | None:
@@ -255,7 +258,8 @@ class Timm(TorchEncoder):
         config = self._config
         self.mean, self.std = tuple(config.mean), tuple(config.std)
         _, height, width = config.input_size
-        levels = timm_stages(skeleton(self._construct), (height, width), self.pool)
+        network: Any = skeleton(self._construct)
+        levels = timm_stages(network, (height, width), self.pool)
         preprocessing = Preprocessing(
             (height, width), resize=_timm_resize(self.model, config), normalise=normalisation(self.mean, self.std)
         )
@@ -266,8 +270,9 @@ class Timm(TorchEncoder):
         chosen = "" if levels[-1].name == "pooled" else f"pool={levels[-1].name}"
         origin = Origin("timm", self.model, self._file, self.seed, chosen)
         return origin.spec(
-            levels, preprocessing, record if self.weights == "default" else None, config.license or "see timm"
-        )
+            levels, preprocessing, record if self.weights == "default" else None, config.license or "see timm",
+            parameters_of(network, network.get_classifier()),
+        )  # fmt: skip
 
     @cached_property
     def _file(self) -> Path | None:

@@ -46,6 +46,7 @@ class DinoV2Small:
             licence="MIT (package), Apache-2.0 (DINOv2)",
             backend="onnxruntime-float32",
             citation="Oquab et al. 2023, DINOv2: Learning Robust Visual Features without Supervision",
+            parameters=22_056_192,
         )
 
     def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

@@ -59,6 +59,7 @@ class Discriminator(TorchEncoder):
             licence=about.licence,
             backend="torch-float32",
             citation="Radford et al. 2016, Unsupervised Representation Learning with DCGANs, section 5",
+            parameters=self._parameters,
         )
 
     def build(self) -> tuple[torch.nn.Module, Levels]:
@@ -106,6 +107,14 @@ class Discriminator(TorchEncoder):
         if not hasattr(network, "maps"):
             raise DataError(f"the discriminator of {self.generator} has no blocks to read")
         return network
+
+    @property
+    def _parameters(self) -> int | None:
+        """Numbers that training sets, the last layers among them; of our own files, whose names are known."""
+        if not self._shipped:
+            return None
+        tensors = read(self._file).network("discriminator")
+        return sum(array.size for name, array in tensors.items() if name.endswith((".weight", ".bias")))
 
     @property
     def _channels(self) -> dict[int, int]:

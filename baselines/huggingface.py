@@ -18,7 +18,7 @@ from .hub_files import ModelFiles, find_model
 from .image_processors import Processing, read_processor
 from .origin import initialise
 from .pooling import Pool, between, pool
-from .stages import skeleton
+from .stages import parameters_of, skeleton
 from .torch_encoder import TorchEncoder
 from .vision_models import import_torchvision
 from .weight_files import read_weights
@@ -112,6 +112,7 @@ class HuggingFace(TorchEncoder):
             licence="that of the user's folder" if files.commit is None else f"see {home}",
             backend="torch-float32",
             citation="" if files.commit is None else f"{home}/tree/{files.commit}",
+            parameters=parameters_of(self._skeleton),
         )
 
     @cached_property

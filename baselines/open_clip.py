@@ -14,7 +14,7 @@ from ghbench.extras import require
 from .hub_files import fetch_first
 from .origin import Origin, check_model, initialise, is_file_name
 from .pooling import Pool, between, pool
-from .stages import skeleton
+from .stages import parameters_of, skeleton
 from .torch_encoder import TorchEncoder, normalisation
 from .vision_models import import_torchvision
 from .weight_files import load_into, read_weights
@@ -93,6 +93,7 @@ class OpenClip(TorchEncoder):
             ),
             None if is_file_name(self.weights) else record,
             "see OpenCLIP's list of weights",
+            parameters_of(tower),
         )
 
     @cached_property

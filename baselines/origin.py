@@ -42,6 +42,7 @@ class Origin:
         preprocessing: Preprocessing,
         published: TrainingRecord | None,
         licence: str,
+        parameters: int,
     ) -> ExtractorSpec:
         """Describe the extractor.
 
@@ -50,6 +51,7 @@ class Origin:
             preprocessing: Its preprocessing.
             published: Training record of published weights, None for an untrained network or a file of the user.
             licence: Licence of published weights.
+            parameters: Numbers that training sets, of all that encodes.
         """
         name = f"{self.library}-{self.model}"
         if self.file is None:
@@ -70,6 +72,7 @@ class Origin:
             licence=licence,
             backend="torch-float32",
             citation=self.home,
+            parameters=parameters,
         )
 
     def _digest(self) -> str:

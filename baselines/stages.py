@@ -36,6 +36,20 @@ def skeleton(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
     return network.eval()
 
 
+def parameters_of(network: torch.nn.Module, head: Any = None) -> int:
+    """Numbers that training sets in a network, less those of its classifier, which encodes nothing.
+
+    Args:
+        network: The network, on any device.
+        head: Its classifier, or several.
+    """
+    import torch
+
+    heads = [one for one in (head if isinstance(head, tuple) else (head,)) if isinstance(one, torch.nn.Module)]
+    unread = {id(weight) for one in heads for weight in one.parameters()}
+    return sum(weight.numel() for weight in network.parameters() if id(weight) not in unread)
+
+
 def discover_stages(network: torch.nn.Module, size: int) -> tuple[tuple[Level, ...], dict[str, Tap]]:
     """Find the levels of a classification network.
 

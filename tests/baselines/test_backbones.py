@@ -322,3 +322,27 @@ def test_an_untrained_trunk_has_as_many_parameters_as_it_says():
 def test_backbones_have_as_many_parameters_as_they_say(name):
     extractor = registry.build("extractor", name)
     assert extractor.spec().parameters == counted(extractor.build()[0], "classifier")
+
+
+@pytest.mark.parametrize("library", ["torchvision", "timm"])
+def test_models_of_libraries_count_what_encodes_and_not_their_classifier(library):
+    untrained = registry.build("extractor", f"{library}:model=resnet18,weights=none")
+    assert untrained.spec().parameters == registry.build("extractor", "random-trunk").spec().parameters
+
+
+def test_a_discriminator_counts_its_file_as_the_network_does():
+    subject = registry.build("extractor", "discriminator:generator=stylegan2-mnist32")
+    network, _ = subject.build()
+    assert subject.spec().parameters == sum(weight.numel() for weight in network.parameters())
+
+
+@pytest.mark.network
+@needs_network
+def test_the_graph_of_dinov2_holds_as_many_weights_as_are_stated():
+    from ghbench_baselines import dinov2
+
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(str(assets.path(dinov2._ASSET, dinov2._MEMBER)))
+    dinov2._cut(model.graph, onnx.helper.make_tensor_value_info(dinov2._TOKENS, onnx.TensorProto.FLOAT, None))
+    weights = [one for one in model.graph.initializer if one.data_type == onnx.TensorProto.FLOAT]
+    assert sum(int(np.prod(one.dims)) for one in weights) == dinov2.DinoV2Small().spec().parameters
