@@ -316,6 +316,9 @@ def _session(
     output.inputs.extend(name for name in (weights, generator) if name)
     if output.pasted and not output.folder and not output.single:
         raise UsageError("--paste writes photographs, not a grid", fix="--out FOLDER, or --single")
+    steps, both = refinement
+    if both and not steps:
+        raise UsageError("--both shows refined codes beside the encoder's own; --refine 0 refines none")
     if not output.folder:
         output.check(output.path)
     extractor = Ghfeat(weights, generator)
@@ -324,7 +327,6 @@ def _session(
     codec = extractor.codec
     codec.label = codec.label if label is None else label
     codec = _at_size(codec, size)
-    steps, both = refinement
     with progress_bars() as watch:
         encodings = _encodings(codec, steps, both, perceptual, watch)
         yield _Session(codec, spec, align or spec.preprocessing.align, encodings, output, refined=steps > 0)

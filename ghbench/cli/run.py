@@ -121,6 +121,10 @@ def _declared_suite(
             "expected one of --task, --suite and a suite's YAML file",
             fix="ghbench run --extractor pixels --task orl, ghbench run --suite quick, or ghbench run suite.yaml",
         )
+    if own_code and file is None:
+        raise UsageError(
+            "--allow-own-code is about names in a suite's YAML file; names on the command line need no leave"
+        )
     if tasks and not extractors:
         raise UsageError("there is no extractor to evaluate", fix="add --extractor NAME")
     if tasks and "all" not in tasks:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from ghbench import atomic
 from ghbench.errors import DataError, MissingError
 from ghbench.store import level_files, manifest
-from ghbench.store.elsewhere import check_same_key, content_of, key_manifest, put, reached
+from ghbench.store.elsewhere import check_same_key, content_of, key_manifest, level_manifest_of, put, reached
 from ghbench.store.feature_store import FeatureStore
 from ghbench.store.inspection import is_whole
 from ghbench.store.key import FeatureKey
@@ -226,9 +226,8 @@ def _data(folder: Path, note: LevelManifest) -> Mapping[str, Path]:
 
 def _same_rows(content: bytes, note: LevelManifest) -> bool:
     """Whether a manifest there names the same rows as one here; when they were made does not count."""
-    try:
-        other = LevelManifest.model_validate_json(content)
-    except ValidationError:
+    other = level_manifest_of(note.level, content)
+    if other is None:
         return False
     digests = [{number: entry.sha256 for number, entry in one.shards.items()} for one in (other, note)]
     return (other.state, other.shape, other.dtype) == (note.state, note.shape, note.dtype) and digests[0] == digests[1]

@@ -78,6 +78,7 @@ def test_the_same_command_writes_the_same_file(run):
         (("local", "seed:0", "--with", "seed:1", "--mask", "0,0,1,1", "--levels", "1", "--out", "x.png"), UsageError,
          "'1'"),
         (("harmonize", "seed:0-2", "--with", "seed:1-2", "--mask", "0,0,1,1", "--out", "x.png"), UsageError, "3 .* 2 "),
+        (("reconstruct", "seed:0", "--refine", "0", "--both", "--out", "x.png"), UsageError, "refines none"),
     ],
 )  # fmt: skip
 def test_usage_errors_write_no_file(run, arguments, error, message):

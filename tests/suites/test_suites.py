@@ -176,7 +176,14 @@ def test_the_command_line_asks_for_one_thing_and_prints_one_matrix(written, chan
     def run(*arguments):
         return CliRunner().invoke(app, ["run", *arguments])
 
-    for arguments in ([], ["-t", "orl"], ["-t", "orl", "--suite", "quick"], ["-e", "pixels", "-t", "all", "-t", "orl"]):
+    own = ["-e", "pixels", "-t", "orl", "--allow-own-code"]
+    for arguments in (
+        [],
+        own,
+        ["-t", "orl"],
+        ["-t", "orl", "--suite", "quick"],
+        ["-e", "pixels", "-t", "all", "-t", "orl"],
+    ):
         assert isinstance(run(*arguments).exception, UsageError)
     path = written(declared(lfw_tree, None, "[pixels]"))
     assert isinstance(run(path).exception, UsageError)
