@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 Shapes = list[tuple[str, type, tuple[int, ...]]]
 
 
+_BESIDE = ("aux1", "aux2", "AuxLogits", "text_model", "text_projection")
+"""Parts that images never pass, or only in training: auxiliary classifiers, and the towers of texts."""
+
+
 def skeleton(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
     """Build a network on the meta device: shapes without values, at no cost.
 
@@ -45,7 +49,10 @@ def parameters_of(network: torch.nn.Module, head: Any = None) -> int:
     """
     import torch
 
-    heads = [one for one in (head if isinstance(head, tuple) else (head,)) if isinstance(one, torch.nn.Module)]
+    beside = [getattr(network, name, None) for name in _BESIDE]
+    heads = [
+        one for one in (*beside, *(head if isinstance(head, tuple) else (head,))) if isinstance(one, torch.nn.Module)
+    ]
     unread = {id(weight) for one in heads for weight in one.parameters()}
     return sum(weight.numel() for weight in network.parameters() if id(weight) not in unread)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DATA = {
     "mnist-10k": {100: ",training=100", 1_000: ",training=1000", 8_000: ""},
-    "fashion-mnist": {100: ",test=2000,training=100", 1_000: ",test=2000,training=1000"},
+    "fashion-mnist": {count: f",test=2000,training={count}" for count in (100, 1_000, 10_000)},
 }
 """Numbers of training images and options of the task, by dataset."""
 METRIC = "top1"

@@ -13,7 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -73,14 +73,14 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """
     from filelock import FileLock, Timeout
 
-    making, old = (path.with_name(f".{path.name}.{what}making") for what in ("", "old."))
+    making, old, gone = (path.with_name(f".{path.name}.{what}making") for what in ("", "old.", "gone."))
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
             _put_back(old, path)
             if path.exists() and not replace:
                 raise UserError(f"{path} exists already", fix="choose another name, or remove it")
-            for left_behind in (making, old):
+            for left_behind in (making, old, gone):
                 shutil.rmtree(left_behind, ignore_errors=True)
             making.mkdir()
             try:
@@ -89,9 +89,12 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
                     path.rename(old)
                 making.rename(path)
                 _sync_folder(path.parent)
+                if old.exists():  # from here on nobody puts it back
+                    old.rename(gone)
             finally:
-                _put_back(old, path)
-                for aside in (making, old):
+                with suppress(OSError):
+                    _put_back(old, path)
+                for aside in (making, gone):
                     shutil.rmtree(aside, ignore_errors=True)
     except Timeout:
         raise UserError(f"another process is making {path}", fix="wait for it, or choose another name") from None

@@ -2,30 +2,64 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pyarrow import Table
+    from pyarrow import ChunkedArray, Table
     from pyarrow.parquet import ParquetFile
 
-_ROWS = 65_536
-_TEXT = "BYTE_ARRAY"
+_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
+_TEXT, _FIXED = "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"
 
 
-def table_within(file: ParquetFile, most: int) -> Table | None:
-    """The table in a file, None where it would take more than `most` bytes."""
-    import pyarrow as pa
+def table_within(path: Path, most: int) -> Table | None:
+    """The table in a file, None where it would take more than `most` bytes.
 
-    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-    if sum(group.total_byte_size for group in groups) > most:
-        return None
-    columns = [group.column(number) for group in groups for number in range(group.num_columns)]
-    # No text is longer than what all texts unpack to, so that no batch is much larger than the bound.
-    texts = sum(column.total_uncompressed_size for column in columns if column.physical_type == _TEXT)
-    batches, held = [], 0
-    for batch in file.iter_batches(batch_size=max(1, min(_ROWS, most // max(texts, 1)))):
-        held += batch.nbytes
-        if held > most:
+    Texts are read as numbers of a dictionary, as they are mostly stored, and written out only when it is known how long
+    they are together.
+    """
+    from pyarrow import parquet, types
+
+    with parquet.ParquetFile(path) as file:
+        columns = [file.schema.column(number) for number in range(len(file.schema))]
+        texts = [column.path for column in columns if column.physical_type == _TEXT]
+        if _declared(file) > most:
             return None
-        batches.append(batch)
-    return pa.Table.from_batches(batches, schema=file.schema_arrow)
+        schema = file.schema_arrow
+    with parquet.ParquetFile(path, read_dictionary=texts) as file:
+        table = file.read()
+    written_out = [
+        field.name for field in schema if not types.is_dictionary(field.type)
+        and types.is_dictionary(table.schema.field(field.name).type)
+    ]  # fmt: skip
+    if sum(_length(table.column(name)) for name in written_out) > most:
+        return None
+    for name in written_out:
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, schema.field(name), table.column(name).cast(schema.field(name).type))
+    return table
+
+
+def _declared(file: ParquetFile) -> int:
+    """Bytes that a file's columns take, repeated texts left out."""
+    total = 0
+    for group in map(file.metadata.row_group, range(file.metadata.num_row_groups)):
+        total += group.total_byte_size
+        for number in range(group.num_columns):
+            chunk = group.column(number)
+            kind = chunk.physical_type
+            width = file.schema.column(number).length if kind == _FIXED else _WIDTHS.get(kind, 4)
+            total += chunk.num_values * width
+    return total
+
+
+def _length(column: ChunkedArray) -> int:
+    """Bytes of the texts of a column that holds numbers of a dictionary."""
+    from pyarrow import compute
+
+    total = 0
+    for chunk in column.chunks:
+        lengths = compute.binary_length(chunk.dictionary).take(chunk.indices)
+        total += compute.sum(lengths).as_py() or 0
+    return total

@@ -12,7 +12,8 @@ import json
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +71,6 @@ def publish(page: Page, folder: Path = FOLDER, *, keep: bool = False, score: boo
     from ghbench import atomic
     from ghbench.running.request import load_task
     from ghbench.tables import collect, rank_table
-    from ghbench.tables.collect import DIGESTS
     from ghbench.tables.rescore import check
 
     task = load_task(page.task)
@@ -78,16 +78,32 @@ def publish(page: Page, folder: Path = FOLDER, *, keep: bool = False, score: boo
         score_again(task, folder)
     else:
         evaluate(page, task, folder, keep=keep)
-    path = folder / DIGESTS
-    listed = path.read_text(encoding="utf-8") if path.is_file() else ""
-    list_seals(folder)
-    entries, notes = collect(task.name, folder, published=False)
-    found = {entry.path.name: check(entry, task, images=True, listed=True).differences for entry in entries}
-    wrong = [f"{name}: {line}" for name, lines in found.items() for line in lines]
-    if wrong or notes:
-        atomic.write_text(path, listed)
-        sys.exit("\n".join([*notes, *wrong]))
+    with listed_only_if_right(folder):
+        list_seals(folder)
+        entries, notes = collect(task.name, folder, published=False)
+        found = {entry.path.name: check(entry, task, images=True, listed=True).differences for entry in entries}
+        wrong = [f"{name}: {line}" for name, lines in found.items() for line in lines]
+        if wrong or notes:
+            sys.exit("\n".join([*notes, *wrong]))
     atomic.write_text(folder / page.file, page_text(rank_table(task, entries, notes)))
+
+
+@contextmanager
+def listed_only_if_right(folder: Path) -> Iterator[None]:
+    """Put the list of seals back as it was where the block fails."""
+    from ghbench import atomic
+    from ghbench.tables.collect import DIGESTS
+
+    path = folder / DIGESTS
+    before = path.read_text(encoding="utf-8") if path.is_file() else None
+    try:
+        yield
+    except BaseException:
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            atomic.write_text(path, before)
+        raise
 
 
 def page_text(table: Table) -> str:
@@ -144,22 +160,26 @@ def score_again(task: Task, folder: Path) -> None:
     from ghbench.running.record import task_record
     from ghbench.tables.collect import check_origin, published_seals
 
+    again, seals = [], published_seals(folder)
     for path in files.result_files(files.task_folder(task.name), folder):
         result = files.load(path)
         try:
-            check_origin(result, task.name, published_seals(folder))
+            check_origin(result, task.name, seals)
         except DataError as error:
             sys.exit(f"{path.name}: {error.message}")
         if result.task.version != task.version:
             sys.exit(
-                f"{path.name} is of version {result.task.version} of the task, this is {task.version}: evaluate again"
+                f"{path.name} is of version {result.task.version} of the task, not {task.version}: evaluate it again"
             )
         records = files.load_records(path, result)
         draws = scoring.replicates(task, records, seed=result.provenance.seed, stream=result.digest)
         metrics = scoring.metric_values(task, records, draws)
         described = result.task.model_copy(update={"metrics": task_record(task).metrics})
         subject = result.subject.model_copy(update={"parameters": parameters_of(result)})
-        files.save_sealed(result.model_copy(update={"metrics": metrics, "task": described, "subject": subject}), path)
+        again.append((result.model_copy(update={"metrics": metrics, "task": described, "subject": subject}), path))
+    for result, path in again:
+        files.save_sealed(result, path)
+    list_seals(folder)
 
 
 def parameters_of(result: Result) -> int | None:

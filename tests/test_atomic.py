@@ -116,9 +116,13 @@ def test_a_folder_that_was_set_aside_comes_back_where_its_place_stays_empty(tmp_
     assert (tmp_path / "mine" / "a").read_text() == "old"
     # Killed between the renames, and then a writer that fails before its own.
     (tmp_path / "mine").rename(tmp_path / ".mine.old.making")
+    monkeypatch.undo()
     with pytest.raises(ZeroDivisionError), atomic.atomic_folder(tmp_path / "mine", replace=True):
         raise ZeroDivisionError
     assert (tmp_path / "mine" / "a").read_text() == "old"
+    with atomic.atomic_folder(tmp_path / "mine", replace=True) as making:
+        (making / "b").write_text("new")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["b"]
     assert not list(tmp_path.glob(".*making"))
 
 

@@ -262,6 +262,26 @@ def test_a_column_that_holds_no_features_is_named_and_not_left_out(tmp_path, kin
         assert read_features(tmp_path / "f.parquet", "image").ids == ["b", "a"]
 
 
+@pytest.mark.parametrize("kind", ["texts", "categories", "bytes"])
+def test_many_ids_of_any_kind_are_read_and_repeated_ones_are_bounded(tmp_path, kind):
+    names = pa.array([f"image {row}" for row in range(60_000)])
+    column = {"texts": names, "categories": names.dictionary_encode(), "bytes": names.cast(pa.binary())}[kind]
+    values = pa.array(np.random.default_rng(0).random(len(names), dtype=np.float32))
+    pq.write_table(pa.table({"ids": column, "a": values}), tmp_path / "f.parquet")
+    assert len(read_features(tmp_path / "f.parquet").ids) == len(names)
+    wide = pa.array([b"x" * 2**12] * 60_000, pa.binary(2**12))
+    pq.write_table(pa.table({"ids": wide, "a": values}), tmp_path / "bomb.parquet")
+    with pytest.raises(DataError, match="unpack"):
+        read_features(tmp_path / "bomb.parquet")
+
+
+def test_ids_that_are_neither_texts_nor_numbers_are_refused(tmp_path):
+    for bad in (["a", None], ["a", True], ["a", ["b"]], "ab"):
+        save_file({"a": np.zeros((2, 1), np.float32)}, tmp_path / "f.safetensors", {"ids": json.dumps(bad)})
+        with pytest.raises(DataError, match="no list of texts or numbers"):
+            read_features(tmp_path / "f.safetensors")
+
+
 def test_lists_of_any_size_are_levels(tmp_path):
     rows = np.arange(6, dtype=np.float32).reshape(3, 2)
     kinds = {"one": pa.list_(pa.float32()), "two": pa.large_list(pa.float32()), "three": pa.list_(pa.float32(), 2)}

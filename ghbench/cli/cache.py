@@ -92,7 +92,7 @@ def clear(
         float | None, typer.Option(min=0, help="The least recently read, until so many gigabytes are left.")
     ] = None,
 ) -> None:
-    """Delete stored features, and indices made from them; imported features and assets are kept.
+    """Delete stored features and, unless --extractor or --dataset chooses, indices; imported features and assets stay.
 
     ghbench cache clear --unused 90 --keep 20
     """
@@ -113,15 +113,15 @@ def clear(
         if _is_meant(found["key"]["extractor"], found["key"]["dataset"], extractor, dataset)
     ]
     # An index is not of one extractor or dataset.
-    indices = [] if extractor or dataset else described_indices()
+    indices = {} if extractor or dataset else {one["folder"]: one for one in described_indices()}
     chosen = chosen_for_removal(
-        [*matching, *indices],
+        [*matching, *indices.values()],
         unused=None if unused is None else timedelta(days=unused),
         keep=None if keep is None else int(keep * 1e9),
     )
     for name in chosen:
         try:
-            if name in {one["folder"] for one in indices}:
+            if name in indices:
                 remove_index(name)
             else:
                 store.remove(store.root / name)

@@ -18,7 +18,7 @@ def reproduce(
 ) -> None:
     """Run results again, from what their files say, in a store of their own, and compare.
 
-    Within its interval: no number is off by more than a tenth of the interval's width. Exit code 1 where something is
+    Close: no number is off by more than a tenth of the interval's width. Exit code 1 where something is
     different (a metric that is further off, other weights, other images) or was not run; the others are all run.
     """
     from ghbench.errors import UserError

@@ -128,7 +128,9 @@ class _Crew:
         self._working: dict[Any, tuple[Any, Shard]] = {}
         self._idle: list[Any] = []
         self._lost: Counter[int] = Counter()
-        self._failed_starts, self._wanted = 0, min(options.actors or room, len(plan.shards))
+        self._gone: Counter[int] = Counter()
+        self._failed_starts, self._ever_started = 0, False
+        self._wanted = min(options.actors or room, len(plan.shards))
         for _ in range(self._wanted):
             self._start_actor()
 
@@ -148,13 +150,10 @@ class _Crew:
                 self._replace_actor(answer, error)
                 continue
             except errors.ObjectLostError as error:  # made, and gone with its machine before it was fetched
-                actor, shard = self._working.pop(answer)
-                self._count_loss(shard, error)
-                self._left.appendleft(shard)
-                self._hand_out(actor)
+                self._replace_actor(answer, error, at_work=False)
                 continue
             if answer in self._starting:
-                actor, self._failed_starts = self._starting.pop(answer), 0
+                actor, self._failed_starts, self._ever_started = self._starting.pop(answer), 0, True
                 for _ in range(IN_HAND):
                     self._hand_out(actor)
                 continue
@@ -180,14 +179,21 @@ class _Crew:
         else:
             self._idle.append(actor)
 
-    def _replace_actor(self, answer: Any, error: Exception) -> None:
-        """Take back what a dead actor had in hand, and start another one."""
+    def _replace_actor(self, answer: Any, error: Exception, *, at_work: bool = True) -> None:
+        """Take back what a dead actor had in hand, and start another one.
+
+        Args:
+            answer: What it did not give.
+            error: Why not.
+            at_work: Whether it died of its work; else its machine took what it had made.
+        """
         if answer in self._starting:
             del self._starting[answer]
             self._failed_starts += 1
             # One machine may end all that start on it while the others work.
-            if self._failed_starts >= max(ATTEMPTS, self._wanted):
-                if self._starting or self._working or self._idle:
+            alive = self._ever_started and (self._starting or self._working or self._idle)
+            if self._failed_starts >= (max(ATTEMPTS, self._wanted) if alive else ATTEMPTS):
+                if alive:
                     return
                 raise PluginError(
                     f"extractor {self._plan.spec.name!r} cannot be loaded by an actor: {str(error)[:400]}",
@@ -195,7 +201,9 @@ class _Crew:
                 ) from error
         else:
             dead, first = self._working[answer]
-            self._count_loss(first, error)  # the first of those in hand was at work
+            self._count_loss(first, error, at_work=at_work)  # the first of those in hand was at work
+            if not at_work:
+                self._ray.kill(dead)  # should it live on elsewhere, its shards are another's now
             for reference in [reference for reference, (actor, _) in self._working.items() if actor == dead]:
                 self._left.appendleft(self._working.pop(reference)[1])
             # Those without work take it over: there may be no room for another actor while they live.
@@ -205,14 +213,19 @@ class _Crew:
                     self._hand_out(actor)
         self._start_actor()
 
-    def _count_loss(self, shard: Shard, error: Exception) -> None:
+    def _count_loss(self, shard: Shard, error: Exception, *, at_work: bool) -> None:
         """Give a shard up that is lost again and again."""
-        self._lost[shard.start] += 1
-        if self._lost[shard.start] == ATTEMPTS:
-            raise PluginError(
-                f"rows {shard.rows[0]} to {shard.rows[-1]} have ended {ATTEMPTS} processes of extractor "
-                f"{self._plan.spec.name!r}: {str(error)[:400]}"
-            ) from error
+        counts = self._lost if at_work else self._gone
+        counts[shard.start] += 1
+        if counts[shard.start] < ATTEMPTS:
+            return
+        rows, name = f"rows {shard.rows[0]} to {shard.rows[-1]}", f"extractor {self._plan.spec.name!r}"
+        what = (
+            f"have ended {ATTEMPTS} processes of {name}"
+            if at_work
+            else f"of {name} were lost {ATTEMPTS} times on the way"
+        )
+        raise PluginError(f"{rows} {what}: {str(error)[:400]}") from error
 
     def _as_ours(self, error: Any) -> Exception:
         cause = error.cause

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,14 @@ _SETTINGS = {
 }
 
 
+FLOOR_DASHES = ((2, 2), (6, 2), (1, 1), (4, 1, 1, 1))
+
+
 def line_styles(floors: Iterable[bool]) -> Iterator[tuple[str, Any]]:
-    """Colour and dashes of each curve: no two alike, but rows to beat, which are grey."""
-    styles = iter([(colour, dashes) for dashes in DASHES for colour in COLOURS])
+    """Colour and dashes of each curve: few are alike; rows to beat are grey."""
+    styles, grey = cycle((colour, dashes) for dashes in DASHES for colour in COLOURS), cycle(FLOOR_DASHES)
     for floor in floors:
-        yield (MUTED, (0, (2, 2))) if floor else next(styles)
+        yield (MUTED, (0, next(grey))) if floor else next(styles)
 
 
 @contextmanager

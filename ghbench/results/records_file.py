@@ -33,13 +33,13 @@ def read_records(path: Path) -> pd.DataFrame:
                 raise DataError(f"{path} holds lists or records in its cells, which results never do", fix=_FIX)
             # Cells are counted as well: a column of nothing but nulls takes no bytes here, but some in pandas.
             cells = file.metadata.num_rows * file.metadata.num_columns
-            table = None if cells > _MOST_CELLS else table_within(file, LARGEST)
-            if table is None:
-                raise DataError(f"{path} holds more than {LARGEST / 2**20:.0f} MB of records", fix=_FIX)
-            records: pd.DataFrame = table.to_pandas()
-            return records
+        table = None if cells > _MOST_CELLS else table_within(path, LARGEST)
+        if table is None:
+            raise DataError(f"{path} holds more than {LARGEST / 2**20:.0f} MB of records", fix=_FIX)
+        records: pd.DataFrame = table.to_pandas()
     except UserError:
         raise
     except Exception as error:  # pyarrow raises whatever the bytes lead to
         reason = f"{type(error).__name__}: {error}"[:200]
         raise DataError(f"{path} is not readable as Parquet: {reason}", fix=_FIX) from error
+    return records

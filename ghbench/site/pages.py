@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ghbench.digests import digest_lines
-from ghbench.registry import without_defaults
 from ghbench.results import files
 from ghbench.results.display import cell, short_number
 from ghbench.results.schema import MetricValue, Result
 from ghbench.tables.collect import name_of
-from ghbench.tables.names import without_levels
+from ghbench.tables.names import usual_name, without_levels
 from ghbench.tables.render import columns, explanation, mark, numbers, parameters, rank
 from ghbench.tables.table import Row, Table
 
@@ -134,7 +133,7 @@ def result_page(result: Result) -> str:
 def system_of(row: Row) -> System:
     """The system that a row belongs to, whatever its owner calls the row."""
     result = row.entry.result
-    return System(without_defaults("extractor", without_levels(name_of(result))), result.subject.weights_digest)
+    return System(usual_name(name_of(result)), result.subject.weights_digest)
 
 
 def command_of(task: str, result: Result | None = None) -> str:

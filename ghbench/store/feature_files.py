@@ -192,21 +192,19 @@ def _read_safetensors(source: Path, ids: str) -> FeatureFile:
         said = stored.metadata() or {}
         arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - no mapping
     listed = json.loads(said[ids]) if ids in said else None
-    if listed is not None and (not isinstance(listed, list) or any(isinstance(one, (list, dict)) for one in listed)):
-        raise ValueError(f"{ids} in its metadata is no list of texts")
+    if listed is not None and (
+        not isinstance(listed, list) or any(type(one) not in {str, int, float} for one in listed)
+    ):
+        raise ValueError(f"{ids} in its metadata is no list of texts or numbers")
     return FeatureFile(arrays, None if listed is None else list(map(str, listed)), _about(said.get(ABOUT)))
 
 
 def _read_parquet(source: Path, ids: str) -> FeatureFile:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    with pq.ParquetFile(source) as file:
-        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-        values = sum(group.column(number).num_values for group in groups for number in range(group.num_columns))
-        size = source.stat().st_size
-        most = max(_ALWAYS_ALLOWED, _MOST_UNPACKED * size)
-        table = None if 8 * values > most else table_within(file, most)
+    size = source.stat().st_size
+    most = max(_ALWAYS_ALLOWED, _MOST_UNPACKED * size)
+    table = table_within(source, most)
     if table is None:
         raise DataError(f"{source} has {size:,} bytes and would unpack to more than {most:,}; features never do")
     said = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ghbench import locations
+from ghbench.errors import UserError
 
 
 def indices_folder() -> Path:
@@ -18,14 +19,24 @@ def described_indices() -> list[dict[str, Any]]:
     """Name, bytes, and when each was last read, as ISO 8601; sorted by name."""
     found = []
     for path in sorted(indices_folder().glob("[!.]*.faiss")):
-        about = path.stat()
+        try:
+            about = path.stat()
+        except OSError:  # another process has just deleted it
+            continue
         used = datetime.fromtimestamp(about.st_mtime, UTC).isoformat(timespec="seconds")
         found.append({"folder": path.name, "bytes": about.st_size, "used": used})
     return found
 
 
 def remove_index(name: str) -> None:
-    """Delete one; a process that reads it keeps what it has."""
+    """Delete one.
+
+    Raises:
+        UserError: It cannot be deleted.
+    """
     path = indices_folder() / name
-    for each in (path.with_suffix(".json"), path):
-        each.unlink(missing_ok=True)
+    try:
+        for each in (path.with_suffix(".json"), path):
+            each.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{path} cannot be deleted: {error.strerror or error}") from error

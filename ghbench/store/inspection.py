@@ -101,11 +101,3 @@ def damaged_files(folder: Path) -> list[Path]:
             bad = (number for number in note.shards if not level_files.is_intact(path.parent, number, note))
             damaged += [level_files.shard_path(path.parent, number) for number in bad]
     return damaged
-
-
-def is_whole(level: Path, key: KeyManifest) -> bool:
-    """Whether the level in a folder is complete, and all its shards are intact."""
-    note = manifest.read(LevelManifest, level / LEVEL)
-    if note is None or note.state != "complete" or note.level != level.name or not fits(note, key):
-        return False
-    return all(level_files.is_intact(level, number, note) for number in note.shards)

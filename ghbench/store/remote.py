@@ -20,7 +20,6 @@ from ghbench.errors import DataError, MissingError
 from ghbench.store import level_files, manifest
 from ghbench.store.elsewhere import check_same_key, content_of, key_manifest, level_manifest_of, put, reached
 from ghbench.store.feature_store import FeatureStore
-from ghbench.store.inspection import is_whole
 from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import SCHEMA_VERSION, KeyManifest, LevelManifest
 from ghbench.store.shards import LEVEL, MANIFEST, fits, is_level_name
@@ -150,7 +149,7 @@ def _push_level(system: Any, path: Path, there: str, key: KeyManifest) -> Copied
 
 
 def _pull_level(folder: Path, system: Any, there: str, key: KeyManifest) -> Copied | None:
-    """Fetch one level; None where it is here and intact, or not complete there."""
+    """Fetch one level; None where it is here, its files as large as they should be, or not complete there."""
     content, note = _level_there(system, there, key)
     if note is None:
         return None
@@ -160,7 +159,7 @@ def _pull_level(folder: Path, system: Any, there: str, key: KeyManifest) -> Copi
         check_same_key(folder, there, known, key)
         if known is None:
             manifest.write(key, folder / MANIFEST)
-        if is_whole(folder / note.level, key):
+        if _is_here(folder / note.level, key):
             return None
         size, sizes = 0, _sizes(note)
         with atomic.atomic_folder(folder / note.level, replace=True) as place:
@@ -195,6 +194,16 @@ def _level_there(system: Any, there: str, key: KeyManifest) -> tuple[bytes, Leve
     if not fits(note, key):
         raise DataError(f"{there}/{LEVEL} does not name the rows of its key")
     return content, note
+
+
+def _is_here(level: Path, key: KeyManifest) -> bool:
+    """Whether a level is complete; whether its rows have their digests is seen when they are read."""
+    note = manifest.read(LevelManifest, level / LEVEL)
+    if note is None or note.state != "complete" or note.level != level.name or not fits(note, key):
+        return False
+    sizes, files = _sizes(note), _data(level, note)
+    everything = level_files.WHOLE in files or len(files) == len(note.shards)
+    return everything and all(path.stat().st_size == sizes[name] for name, path in files.items())
 
 
 def _damaged(there: str) -> DataError:

@@ -105,7 +105,7 @@ def published_seals(folder: Path) -> Mapping[str, Mapping[str, str]] | None:
     path = folder / DIGESTS
     if not path.is_file():
         if folder.is_dir() and folder.resolve() == published_folder().resolve():
-            raise DataError(f"{path} is gone; it lists what was published", fix="pip install ghbench again")
+            raise DataError(f"{path} is gone; it lists what was published", fix="pip install --force-reinstall ghbench")
         return None
     try:
         seals: dict[str, dict[str, str]] = tomllib.loads(read_text(path))

@@ -119,9 +119,10 @@ def _differences(result: Result, spec: SubjectSpec, policy: str, title: str) -> 
         ("weights digest", recorded.weights_digest, spec.weights_digest),
         ("training record", recorded.training, training_record(spec)),
         ("licence", recorded.licence, spec.licence),
-        ("parameters", recorded.parameters, spec.parameters if isinstance(spec, ExtractorSpec) else None),
     ]
     kept = result.features
+    if recorded.parameters is not None and isinstance(spec, ExtractorSpec):
+        pairs.append(("parameters", recorded.parameters, spec.parameters))
     if kept is not None and isinstance(spec, ExtractorSpec):
         known = {level.name for level in spec.levels}
         levels = [level for level in kept.levels if level in known]

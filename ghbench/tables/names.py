@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from ghbench.errors import MissingError, UsageError, UserError
+from ghbench.registry import without_defaults
 from ghbench.results.schema import Result
 from ghbench.running.request import subject_request
 from ghbench.spec_string import SpecString, parse
@@ -47,6 +48,11 @@ def without_levels(spec_string: str) -> str:
         return str(parse(spec_string).without("level", "policy"))
     except UsageError:  # the name of an object need not follow the grammar
         return spec_string
+
+
+def usual_name(spec_string: str) -> str:
+    """A spec string less its choice of levels and policy, and less options that say what is usual anyway."""
+    return without_defaults("extractor", without_levels(spec_string))
 
 
 def distinct_names(names: Sequence[str], digests: Sequence[str]) -> list[str]:

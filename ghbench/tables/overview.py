@@ -12,7 +12,7 @@ from ghbench.errors import DataError, UsageError, UserError
 from ghbench.results import files
 from ghbench.results.display import cell
 from ghbench.tables.collect import published_folder
-from ghbench.tables.names import without_levels
+from ghbench.tables.names import usual_name
 from ghbench.tables.select import Choice, chosen_table
 from ghbench.tables.table import Table
 from ghbench.task import Task
@@ -51,7 +51,7 @@ class Overview:
         places: dict[str, dict[str, str]] = {}
         for table in ranked:
             for row in table.rows:
-                ranks = places.setdefault(without_levels(row.system), {})
+                ranks = places.setdefault(usual_name(row.system), {})
                 ranks.setdefault(table.task, f"{row.rank}/{len(table.rows)}")
         order = sorted(places, key=lambda system: (-len(places[system]), system))
         return [[system, *(places[system].get(table.task, "-") for table in ranked)] for system in order]

@@ -1,4 +1,4 @@
-"""Runs a row again, from what its file says, and compares: identical, within its interval, or different and where."""
+"""Runs a row again, from what its file says, and compares: identical, close, or different and where."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ghbench.store import FeatureStore
 from ghbench.task import Task
 from ghbench.task_abilities import WithConstants
 
-Outcome = Literal["identical", "within its interval", "different"]
+Outcome = Literal["identical", "close", "different"]
 ROUNDING, DEVICE = 1e-6, 0.1
 """Largest difference that is rounding, relative to values above 1; and that another device or number of threads may
 make, as a share of the interval's width: items that are nearly equal swap."""
@@ -116,7 +116,7 @@ def _outcome(then: MetricValue | None, now: MetricValue | None) -> Outcome:
     numbers += zip(then.interval or (None, None), now.interval or (None, None), strict=True)
     if all(_near(*pair, 0.0) for pair in numbers):
         return "identical"
-    return "within its interval" if all(_near(*pair, DEVICE * (high - low)) for pair in numbers) else "different"
+    return "close" if all(_near(*pair, DEVICE * (high - low)) for pair in numbers) else "different"
 
 
 def _near(one: float | None, other: float | None, reach: float) -> bool:

@@ -142,7 +142,10 @@ def _check_resampling(task: Task, records: pd.DataFrame) -> None:
     counts = statistics.multiplicities(units.count, _DRAWS)
     drawn = {metric.name: metric for metric in task.metrics if metric.uncertainty in scoring.RESAMPLED}
     if units.count > 1:
-        whole, *others = (_values(task, part, units.weights(count)) for count in (np.ones(units.count), *counts))
+        # Halves of the units as well: a metric of few values may stay over some draws.
+        half = np.arange(units.count) < units.count // 2
+        drawings = (np.ones(units.count), *counts, 2.0 * half, 2.0 * ~half)
+        whole, *others = (_values(task, part, units.weights(count)) for count in drawings)
         for key in [key for key in whole if key[0] in drawn and not math.isnan(whole[key])]:
             bounds = drawn[key[0]].bounds
             moved = (bounds is not None and whole[key] in bounds) or any(one.get(key) != whole[key] for one in others)

@@ -193,7 +193,8 @@ class Discovery:
         del metrics
         moved = (records["seed"].to_numpy() >= 0) & (records["attribute"].to_numpy() >= 0)
         means = self._means(records[moved], multiplicity, self.units(records).first[moved])
-        draws = [self.of_means(one, units_of(records)[1:]) for one in means]
+        spreads = units_of(records)[1:]
+        draws = [self.of_means(one, spreads) for one in means]
         return {(name, None): np.array([draw[name] for draw in draws]) for name in draws[0]}
 
     def of_means(self, means: NDArray[np.float64], spreads: NDArray[np.float64]) -> dict[str, float]:

@@ -212,14 +212,13 @@ def test_a_shard_that_was_lost_with_its_machine_is_made_again(dataset):
     lost = ray.exceptions.ObjectLostError("ab" * 28, None, "")
     found = [shard.start for shard in crew(Script(shards=[lost, None, lost]), dataset).encoded()]
     assert sorted(found) == list(range(6))
-    with pytest.raises(PluginError, match="rows 0 to 0 have ended"):
+    with pytest.raises(PluginError, match="rows 0 to 0 of extractor 'tiny' were lost 3 times on the way"):
         list(crew(Script(shards=[lost] * 9), dataset, shards=1).encoded())
 
 
 def test_actors_that_cannot_start_end_the_work_only_where_none_can(dataset):
     dead = ray.exceptions.RayActorError()
-    for starts in ([dead] * 3, [None, *[dead] * 9]):
-        assert len(list(crew(Script(starts=starts), dataset).encoded())) == 6
+    assert len(list(crew(Script(starts=[None, *[dead] * 9]), dataset).encoded())) == 6
     with pytest.raises(PluginError, match="cannot be loaded"):
         list(crew(Script(starts=[dead] * 30), dataset).encoded())
 

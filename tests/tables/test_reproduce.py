@@ -48,7 +48,7 @@ def test_what_differs_is_named(published):
         return compared(one, other)
 
     assert told(value=0.85).outcome == "identical"
-    assert told(value=0.845).outcome == "within its interval"
+    assert told(value=0.845).outcome == "close"
     assert told(value=0.82).outcome == "different", "inside the interval, which is about other people"
     half = recorded.metrics[0].model_copy(update={"interval": (0.825, 0.875), "value": 0.85})
     whole = half.model_copy(update={"interval": (0.8, 0.9)})

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
@@ -224,6 +225,13 @@ def test_a_published_row_that_is_gone_is_missed(row):
 def test_a_list_that_is_damaged_is_named(row, text):
     (row.parent.parent / "digests.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
     assert "digests.toml" in refused(row)
+
+
+def test_the_list_that_ships_is_missed_where_it_is_gone(row, monkeypatch):
+    # The package shows a function of the same name.
+    monkeypatch.setattr(sys.modules["ghbench.tables.collect"], "published_folder", lambda: row.parent.parent)
+    (row.parent.parent / "digests.toml").unlink()
+    assert "digests.toml is gone" in refused(row)
 
 
 def test_scoring_again_does_not_make_a_changed_row_honest(row):
