@@ -148,7 +148,9 @@ def _check_resampling(task: Task, records: pd.DataFrame) -> None:
         whole, *others = (_values(task, part, units.weights(count)) for count in drawings)
         for key in [key for key in whole if key[0] in drawn and not math.isnan(whole[key])]:
             bounds = drawn[key[0]].bounds
-            moved = (bounds is not None and whole[key] in bounds) or any(one.get(key) != whole[key] for one in others)
+            # What is zero may be zero of every item, such as an error outside of what was changed.
+            still = whole[key] in (bounds or ()) or (key[0] != task.metrics[0].name and whole[key] == 0)
+            moved = still or any(one.get(key) != whole[key] for one in others)
             demand(moved, f"{task.name}: {key[0]} does not change with the units that are drawn; score() must weigh")
     if not isinstance(task, Replicating):
         return
