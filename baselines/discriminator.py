@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 GRID = 2
 """Maps are averaged to this side, so that a level knows roughly where things are."""
+_LEARNED = (".weight", ".bias")
 
 
 class Discriminator(TorchEncoder):
@@ -111,16 +112,18 @@ class Discriminator(TorchEncoder):
     @property
     def _parameters(self) -> int | None:
         """Numbers that training sets, the last layers among them; of our own files, whose names are known."""
-        if not self._shipped:
-            return None
-        tensors = read(self._file).network("discriminator")
-        return sum(array.size for name, array in tensors.items() if name.endswith((".weight", ".bias")))
+        return self._stored[1] if self._shipped else None
 
     @property
     def _channels(self) -> dict[int, int]:
         """Channels of each block's output by its side; of our own files without building the network."""
-        if self._shipped:
-            table = dict(read(self._file).config["architecture"]["discriminator"]["arguments"]["channels"])
-        else:
-            table = self._discriminator.channels
+        table = self._stored[0] if self._shipped else self._discriminator.channels
         return {side: table[side] for side in sorted(table, reverse=True)[1:]}
+
+    @cached_property
+    def _stored(self) -> tuple[dict[int, int], int]:
+        """Channels and parameters of one of our own files, which is read once."""
+        stored = read(self._file)
+        channels = dict(stored.config["architecture"]["discriminator"]["arguments"]["channels"])
+        sizes = [array.size for name, array in stored.network("discriminator").items() if name.endswith(_LEARNED)]
+        return channels, sum(sizes)

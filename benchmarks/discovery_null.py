@@ -21,9 +21,9 @@ SHOWN = ("selectivity", "selectivity-held", "named", "effect", "disentanglement"
 def main() -> None:
     """Score the null and the systems on the same codes, and write the table."""
     task, (null, spreads) = discovery(), random_shifts()
-    rng = np.random.default_rng(SEED)
+    means, rng = null.mean(axis=0), np.random.default_rng(SEED)
     chosen = [rng.choice(DIRECTIONS, SIZE, replace=False) for _ in range(SETS)]
-    drawn = [task.of_means(null.mean(axis=0)[numbers], spreads) for numbers in chosen]
+    drawn = [task.of_means(means[numbers], spreads) for numbers in chosen]
     limits = {name: np.percentile([one[name] for one in drawn], [2.5, 50, 97.5]) for name in SHOWN}
     rows = [["random sets, 2.5 to 97.5 %", *(f"{low:.3g} to {high:.3g}" for low, _, high in limits.values())]]
     rows.append(["random sets, median", *(f"{middle:.3g}" for _, middle, _ in limits.values())])

@@ -217,8 +217,8 @@ def _sizes(note: LevelManifest) -> dict[str, int]:
     """Bytes of each file that may hold rows of a complete level, by name."""
     rows, dim = note.shape
     sizes = {
-        level_files.shard_name(number): level_files.file_bytes(end - start, dim, note.dtype)
-        for number, (start, end) in ((number, entry.rows) for number, entry in note.shards.items())
+        level_files.shard_name(number): level_files.file_bytes(entry.rows[1] - entry.rows[0], dim, note.dtype)
+        for number, entry in note.shards.items()
     }
     return sizes | {level_files.WHOLE: level_files.file_bytes(rows, dim, note.dtype, len(note.shards))}
 
