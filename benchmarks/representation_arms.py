@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from evaluated import evaluated
+from factor_coverage import ENOUGH
 from ghbench_tasks.discovery.pictures import found_scale
 from ghbench_tasks.disentanglement import CONSTANTS, disentanglement
 from record import RESULTS, write
@@ -39,6 +40,8 @@ KEPT = 64 if QUICK else 10_000
 """Different images that an arm learns from, as single images or half as many pairs."""
 SEEN = 256 if QUICK else 60_000
 """Images in a training, repeated ones too; at most five minutes of one core."""
+BATCH = 16
+"""Images a step."""
 NAVIGATED = 64 if QUICK else 5_000
 """Images that a navigator is trained with."""
 SCALE = "SCALE"
@@ -133,7 +136,8 @@ class Run:
         data = arm.data.replace("SEED", str(self.seed)).replace("NAVIGATOR", self.navigator)
         found[self.name] = (
             f"ghbench train representation --data {data} --images {SEEN // (1 + arm.pairs)} --seed {self.seed} "
-            f"--run {self.name} -o codes={CODES} -o {self.strength} --precision 32-true"
+            f"--run {self.name} -o codes={CODES} -o {self.strength} -o batch={BATCH // (1 + arm.pairs)} "
+            "--precision 32-true"
         )
         return found
 
@@ -199,12 +203,19 @@ def main() -> None:
 
 
 def _skipped() -> dict[str, str]:
-    """Arms whose generator is not there, and why."""
+    """Arms whose generator is not there or draws too few of the factors, and why."""
+    why = ""
     try:
         generator_plugin(GENERATOR).spec()
     except UserError as error:
-        return {name: error.message for name, arm in ARMS.items() if arm.generated}
-    return {}
+        why = error.message
+    else:
+        if not QUICK:
+            covered = json.loads((RESULTS / "factor_coverage_sprites.json").read_text())["numbers"]
+            lowest = min(covered, key=lambda factor: covered[factor]["samples"])
+            if covered[lowest]["samples"] < ENOUGH:
+                why = f"none: of {lowest} its generator covers {covered[lowest]['samples']:.2f}, less than {ENOUGH:g}"
+    return {name: why for name, arm in ARMS.items() if arm.generated} if why else {}
 
 
 def _work(ledger: Ledger, skipped: dict[str, str], runs: Iterable[Run]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast, get_args
 
@@ -94,6 +95,7 @@ class RepresentationEncoder(nn.Module):
         side = SIDE >> len(CHANNELS)
         self.features = nn.Sequential(*layers, nn.Flatten(), nn.Linear(CHANNELS[-1] * side**2, WIDTH), nn.ReLU())
         self.posterior = nn.Linear(WIDTH, 2 * config.codes)
+        keep_scale(self.features)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Encode images in [0, 1]."""
@@ -118,11 +120,23 @@ class RepresentationDecoder(nn.Module):
         for before, after in itertools.pairwise(channels):
             layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), nn.ReLU()]
         self.layers = nn.Sequential(*layers[:-1])
+        keep_scale(self.layers)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Decode."""
         logits: Tensor = self.layers(codes)
         return logits
+
+
+def keep_scale(network: nn.Module) -> None:
+    """Draw weights at which signals keep their scale through layers with ReLU (He et al. 2015), and no biases."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            fan = layer.weight[0].numel()
+            if isinstance(layer, nn.ConvTranspose2d):
+                fan = layer.weight[:, 0].numel() // math.prod(layer.stride)
+            nn.init.normal_(layer.weight, std=math.sqrt(2 / fan))
+            nn.init.zeros_(cast("Tensor", layer.bias))
 
 
 class CodeDiscriminator(nn.Module):

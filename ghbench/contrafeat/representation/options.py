@@ -31,8 +31,8 @@ class RepresentationOptions:
     beta: float = 1.0
     gamma: float = 0.0
     likelihood: Likelihood = "squares"
-    batch: int = 64
-    rate: float = 1e-3
+    batch: int = 16
+    rate: float = 4e-4
     encoder: EncoderKind = "plain"
     width: float = 0.5
 
