@@ -15,6 +15,9 @@ from ghbench.extras import require
 _ASSET = "dlib-face-models"
 _MEMBER = "dlib_face_recognition_resnet_model_v1.dat"
 
+_PARAMETERS = 5_614_592
+"""Counted by its architecture, of 29 convolutions, each with a bias and an affine layer, and a linear one without."""
+
 
 class DlibFace:
     """dlib's face recognition ResNet, 128 numbers, on aligned 150-pixel chips (King 2017)."""
@@ -41,6 +44,7 @@ class DlibFace:
             similarity="l2",
             backend="dlib-float32",
             citation="King 2017, High Quality Face Recognition with Deep Metric Learning",
+            parameters=_PARAMETERS,
         )
 
     def extract(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

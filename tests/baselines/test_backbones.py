@@ -311,6 +311,14 @@ def counted(module, head):
     return sum(weight.numel() for name, weight in module.named_parameters() if not name.startswith(head))
 
 
+@pytest.mark.network
+@needs_network
+def test_dlibs_network_has_as_many_parameters_as_its_file_has_room_for():
+    size = assets.path("dlib-face-models", "dlib_face_recognition_resnet_model_v1.dat").stat().st_size
+    parameters = registry.build("extractor", "dlib-face").spec().parameters
+    assert parameters == pytest.approx(size / 4, rel=1e-3)
+
+
 def test_an_untrained_trunk_has_as_many_parameters_as_it_says():
     extractor = registry.build("extractor", "random-trunk")
     assert extractor.spec().parameters == counted(extractor.build()[0], "fc")
