@@ -179,7 +179,6 @@ def score_again(task: Task, folder: Path) -> None:
         again.append((result.model_copy(update={"metrics": metrics, "task": described, "subject": subject}), path))
     for result, path in again:
         files.save_sealed(result, path)
-    list_seals(folder)
 
 
 def parameters_of(result: Result) -> int | None:

@@ -73,7 +73,7 @@ def _quantised(planes: Tensor, steps: Tensor) -> Tensor:
     basis = _cosines().to(planes)
     blocks = planes.reshape(count, channels, height // BLOCK, BLOCK, width // BLOCK, BLOCK).transpose(3, 4)
     coefficients = torch.round(basis @ blocks @ basis.T / steps) * steps
-    restored = (basis.T @ coefficients @ basis).round()
+    restored = (basis.T @ coefficients @ basis).round().clamp(-128, 127)
     return restored.transpose(3, 4).reshape(planes.shape)
 
 

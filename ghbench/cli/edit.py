@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,9 +67,11 @@ def reconstruct(
     """
     from ghbench.ghfeat.editing.grids import reconstruct_sheet
 
-    output = _Output(out, single, paste, force, [*images])
+    output = _Output(out, single, paste, force, images, [*images])
     with _session(output, weights, generator, align, (refine, both), perceptual, device, label, size) as session:
-        session.save(reconstruct_sheet(session.codec, session.read(images), session.encodings))
+        inputs = session.read(images)
+        session.expect(len(inputs))
+        session.save(reconstruct_sheet(session.codec, inputs, session.encodings))
 
 
 @app.command("mix")
@@ -85,10 +87,11 @@ def mix(
     """
     from ghbench.ghfeat.editing.grids import mix_sheet
 
-    output = _Output(out, single, paste, force, [*images, *others])
+    output = _Output(out, single, paste, force, images, [*images, *others])
     with _session(output, weights, generator, align, (refine, both), perceptual, device, label, size) as session:
         chosen = session.levels(levels or session.resolutions())
         inputs, styles = session.read(images), session.read(others)
+        session.expect(len(inputs) * len(styles) * len(chosen))
         session.save(mix_sheet(session.codec, inputs, styles, chosen, session.encodings))
 
 
@@ -108,10 +111,11 @@ def edit_global(
 
     if not levels:
         raise UsageError("global editing needs levels", fix="--levels r16-r32, for instance")
-    output = _Output(out, single, paste, force, [*images, *others])
+    output = _Output(out, single, paste, force, images, [*images, *others])
     with _session(output, weights, generator, align, (refine, both), perceptual, device, label, size) as session:
         chosen = session.levels(levels)
         inputs, references = session.read(images), session.read(others)
+        session.expect(len(inputs) * len(references) * len(chosen))
         session.save(global_sheet(session.codec, inputs, references, chosen, session.encodings))
 
 
@@ -129,11 +133,12 @@ def local(
     """
     from ghbench.ghfeat.editing.grids import local_sheet
 
-    output = _Output(out, single, paste, force, [*images, *others, mask])
+    output = _Output(out, single, paste, force, images, [*images, *others, mask])
     with _session(output, weights, generator, align, (refine, both), perceptual, device, label, size) as session:
         places = session.places(levels)
         region = session.mask(mask, feather)
         inputs, references = session.read(images), session.read(others)
+        session.expect(len(inputs) * len(references) * len(places))
         session.save(local_sheet(session.codec, inputs, references, region, places, session.encodings))
 
 
@@ -145,17 +150,19 @@ def harmonize(
     feather: Feather = 0.06, device: Device = "auto",
     label: Label = None, single: Single = False, size: Size = None, paste: Paste = False, force: Force = False,
 ) -> None:  # fmt: skip
-    """Paste the masked part of another image, encode once, decode.
+    """Paste the masked part of another image, encode once, decode; --single writes it with the background kept.
 
     ghbench edit harmonize me.jpg --with seed:3 --mask 0.3,0.6,0.7,0.9 --out harmonized.png
     """
     from ghbench.ghfeat.editing.grids import harmonize_sheet
 
-    output = _Output(out, single, paste, force, [*images, *others, mask])
+    output = _Output(out, single, paste, force, images, [*images, *others, mask])
     with _session(output, weights, generator, align, (refine, both), perceptual, device, label, size) as session:
         region = session.mask(mask, feather)
         backgrounds, foregrounds = session.read(images), session.read(others)
-        session.save(harmonize_sheet(session.codec, backgrounds, foregrounds, region, session.encodings))
+        session.expect(len(backgrounds))
+        sheet = harmonize_sheet(session.codec, backgrounds, foregrounds, region, session.encodings)
+        session.save(replace(sheet, results=slice(-1, None)) if output.one else sheet)
 
 
 @app.command("traverse")
@@ -183,12 +190,12 @@ def traverse(
     from ghbench.errors import UsageError
     from ghbench.ghfeat.editing.inputs import named_seeds
 
-    output = _Output(out, single=False, pasted=paste, force=force, inputs=[*images])
+    if not np.isfinite(reach):
+        raise UsageError(f"--reach is {reach}; expected a finite number")
+    output = _Output(out, single=False, pasted=paste, force=force, edited=images, inputs=[*images])
     seeds, files = ([name for name in images if name.startswith("seed:") == drawn] for drawn in (True, False))
     subject, spec = load_navigator(navigator)
     found = [find_direction(subject, text) for text in directions]
-    if paste and not files:
-        raise UsageError("--paste puts results into photographs, and none is given", fix="leave --paste out")
     traversal = Traversal(subject, spec, size, _device(device), generator)
     traversal.size = size or min(SIZE, traversal.full_size)
     rows = [
@@ -218,14 +225,29 @@ class _Output:
         single: Whether the PNG is the one result, not the grid.
         pasted: Whether results are put back into their photographs.
         force: Whether files that ghbench did not make are replaced.
-        inputs: What the edit reads.
+        edited: What is edited.
+        inputs: All that the edit reads.
     """
 
     path: Path
     single: bool
     pasted: bool
     force: bool
+    edited: Sequence[str]
     inputs: list[str]
+
+    def __post_init__(self) -> None:
+        from ghbench.errors import UsageError
+
+        if self.pasted and all(name.startswith("seed:") for name in self.edited):
+            raise UsageError("--paste puts results into photographs, and none is given", fix="leave --paste out")
+        if self.pasted and not self.folder and not self.single:
+            raise UsageError("--paste writes photographs, not a grid", fix="--out FOLDER, or --single")
+
+    @property
+    def one(self) -> bool:
+        """Whether one result is written alone."""
+        return self.single and not self.folder
 
     @property
     def folder(self) -> bool:
@@ -238,16 +260,20 @@ class _Output:
         check_png(path)
         check_output(path, self.inputs, force=self.force)
 
-    def save(self, sheet: Sheet) -> None:
+    def expect(self, count: int) -> None:
+        """Refuse more results than can be written, before they are made."""
         from ghbench.errors import UsageError
+
+        if self.one and count > 1:
+            raise UsageError(f"--single writes one result, and there are {count}", fix="--out FOLDER")
+
+    def save(self, sheet: Sheet) -> None:
         from ghbench.figures.picture_grid import save_png
 
         if not self.folder and not self.single:
             say(save_png(sheet.grid(), self.path))
             return
         images = sheet.singles(pasted=self.pasted)
-        if not self.folder and len(images) > 1:
-            raise UsageError(f"--single writes one result, and there are {len(images)}", fix="--out FOLDER")
         paths = [self.path / f"{name}.png" if self.folder else self.path for name in images]
         for path in paths:
             self.check(path)
@@ -272,6 +298,9 @@ class _Session:
             for line in poor_reconstructions(self.codec, inputs):
                 complain(line)
         return inputs
+
+    def expect(self, count: int) -> None:
+        self.output.expect(count * len(self.encodings))
 
     def mask(self, text: str, feather: float) -> Any:
         from ghbench.ghfeat.editing import masks
@@ -314,8 +343,6 @@ def _session(
     from ghbench.ghfeat.extractor import Ghfeat
 
     output.inputs.extend(name for name in (weights, generator) if name)
-    if output.pasted and not output.folder and not output.single:
-        raise UsageError("--paste writes photographs, not a grid", fix="--out FOLDER, or --single")
     steps, both = refinement
     if both and not steps:
         raise UsageError("--both shows refined codes beside the encoder's own; --refine 0 refines none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -136,7 +137,7 @@ def _level_curves(table: Table) -> dict[Path, LevelCurve]:
             if one.level is not None and one.value is not None and one.interval is not None
         ]
         if len(points) >= FEWEST:
-            curves[entry.path] = LevelCurve(row.system.rpartition(" @ ")[0] or row.system, tuple(points))
+            curves[entry.path] = LevelCurve(re.sub(r" @ \S+", "", row.system, count=1), tuple(points))
     return curves
 
 

@@ -81,7 +81,8 @@ def _print_one(task: str, choice: Choice, output: Format) -> bool:
 
     loaded = load_task(task)
     table = chosen_table(loaded, choice)
-    if not table.rows and not table.levels:
+    empty = not table.rows and not table.levels
+    if empty:
         which = " among these" if choice.own or choice.published else ""
         complain(f"no results of {loaded.name}{which}\n  fix: {command_for(loaded, task)}")
         kind = loaded.name.partition(":")[0]
@@ -92,7 +93,8 @@ def _print_one(task: str, choice: Choice, output: Format) -> bool:
     if output == "terminal":
         from ghbench.tables.terminal import print_table
 
-        print_table(table)
+        if not empty:
+            print_table(table)
     else:
         writers = {
             "markdown": render.markdown,
@@ -135,7 +137,7 @@ def _print_overview(choice: Choice, *, as_json: bool) -> NoReturn:
     for note in found.notes:
         complain(note)
     if not found.tables:
-        complain("no results\nmake some: ghbench run --extractor pixels --task orl")
+        complain("no results\n  fix: ghbench run --extractor pixels --task orl")
         sys.exit(0)
     print_columns(head, _shortened(found.best(), 3))
     several = [row for row in found.ranks() if len(row) - row.count("-") > 2]

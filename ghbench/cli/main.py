@@ -143,7 +143,7 @@ class _Tracebacks(logging.Handler):
 
 
 def _say_interrupted() -> None:
-    complain("interrupted; run the same command to resume")
+    complain("interrupted; run the same command again, it keeps what is finished")
 
 
 def _flush_stdout() -> None:

@@ -44,7 +44,7 @@ def list_results(as_json: _Json = False) -> None:
     elif rows:
         print_columns(list(rows[0]), [list(row.values()) for row in rows])
     elif not found:
-        complain("you have no results yet\nmake some: ghbench run -e pixels -t orl")
+        complain("you have no results yet\n  fix: ghbench run -e pixels -t orl")
     sys.exit(1 if len(rows) < len(found) else 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,9 +78,13 @@ def labelled_grid(columns: Sequence[str], rows: Sequence[Row]) -> NDArray[np.uin
 
 
 def _wrap(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
-    """Break a label at spaces into lines of at most `width` pixels, and shorten lines that are still too long."""
+    """Break a label at spaces into lines of at most `width` pixels, and shorten lines that are still too long.
+
+    The font has ASCII alone: letters lose their accents, and others become question marks.
+    """
     lines: list[str] = []
-    for part in label.split("\n"):
+    plain = "".join(one for one in unicodedata.normalize("NFKD", label) if not unicodedata.combining(one))
+    for part in plain.encode("ascii", "replace").decode().split("\n"):
         line = ""
         for word in part.split(" "):
             longer = f"{line} {word}".strip()

@@ -53,7 +53,7 @@ def code_statistics(
     squares: dict[str, Tensor] = {}
     for start in range(0, samples, batch):
         for name, code in generator.style_codes(generator.mapping(drawn[start : start + batch], psi)).items():
-            values = code.double().cpu()
+            values = code.cpu().double()
             shifted = values - origin.setdefault(name, values[0])
             sums[name] = sums.get(name, torch.zeros(())) + shifted.sum(dim=0)
             squares[name] = squares.get(name, torch.zeros(())) + shifted.square().sum(dim=0)

@@ -21,12 +21,14 @@ class Prepared:
         transform: float64 [2, 3], from coordinates of the original to those of `image`, see `transforms`.
         fallback: No face was detected; the fixed fallback box stood in for it.
         padded: Fraction of its pixels that lie outside the original.
+        faces: How many faces were detected, of which one was chosen; None where none is looked for.
     """
 
     image: NDArray[np.uint8]
     transform: Transform
     fallback: bool = False
     padded: float = 0.0
+    faces: int | None = None
 
 
 class Alignment(Protocol):

@@ -103,7 +103,8 @@ def _check_size(picture: Image.Image, path: Path) -> None:
     if width * height > max(SMALL_FILE_PIXELS, PIXELS_A_BYTE * size):
         raise DataError(
             f"{path} claims {width} x {height} pixels in {size} bytes; "
-            f"expected at most {SMALL_FILE_PIXELS} pixels in a small file"
+            f"expected at most {SMALL_FILE_PIXELS} pixels in a small file",
+            fix="if the image is good, save it with fewer pixels",
         )
 
 

@@ -49,7 +49,7 @@ class DlibChip:
         view = scaling(face.view.shape[1] / image.shape[1], face.view.shape[0] / image.shape[0])
         transform = chain(chain(view, chip_transform(details)), step.transform(chip.shape, size))
         padded = float((inside < 128).mean())
-        return Prepared(channels_first(step.apply(chip, size)), transform, not face.detected, padded)
+        return Prepared(channels_first(step.apply(chip, size)), transform, not face.detected, padded, face.count)
 
 
 def chip_transform(details: Any) -> Transform:

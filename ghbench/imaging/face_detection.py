@@ -58,12 +58,14 @@ class Face:
         detected: Whether the detector found it; otherwise the box is the fallback.
         view: uint8 [h, w, 3], the image at the detection scale.
         scale: Pixels of `view` per pixel of the image.
+        count: How many faces the detector found.
     """
 
     box: Box
     detected: bool
     view: NDArray[np.uint8]
     scale: float
+    count: int = 1
 
     @property
     def picture_box(self) -> Box:
@@ -85,16 +87,16 @@ def find_face(image: NDArray[np.uint8]) -> Face:
         MissingError: dlib is not installed.
     """
     scale = detection_scale(image.shape[0], image.shape[1])
-    size = (round(image.shape[0] * scale), round(image.shape[1] * scale))
+    size = (max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale)))
     view = image if scale == 1 else resize_step("squash-bilinear").apply(image, size)
     boxes = [
         (float(found.left()), float(found.top()), float(found.right() + 1), float(found.bottom() + 1))
         for found in _detector()(view, 0)
     ]
     if not boxes:
-        return Face(_fallback_box(size), detected=False, view=view, scale=scale)
+        return Face(_fallback_box(size), detected=False, view=view, scale=scale, count=0)
     best = max(boxes, key=lambda box: (_prominence(box, size), box))
-    return Face(best, detected=True, view=view, scale=scale)
+    return Face(best, detected=True, view=view, scale=scale, count=len(boxes))
 
 
 def detection_scale(height: int, width: int) -> float:

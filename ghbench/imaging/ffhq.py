@@ -48,7 +48,7 @@ class FfhqAlignment:
         quad, step = ffhq_quad(points68(face)), resize_step(resize)
         square, padded = sample_quad(image, quad, max(size))
         transform = chain(quad_transform(quad, max(size)), step.transform(square.shape, size))
-        return Prepared(channels_first(step.apply(square, size)), transform, not face.detected, padded)
+        return Prepared(channels_first(step.apply(square, size)), transform, not face.detected, padded, face.count)
 
 
 def ffhq_quad(points: NDArray[np.float64]) -> Quad:
@@ -141,7 +141,7 @@ def _pad(image: NDArray[np.uint8], quad: Quad) -> tuple[NDArray[np.uint8], NDArr
         left, top, right, bottom = 0, 0, width, height
     part = image[top:bottom, left:right]
     if pads.max() > border:
-        pads = np.maximum(pads, round(size * _MIN_PADDING))
+        pads = np.maximum(pads, max(1, round(size * _MIN_PADDING)))
         extended = _reflected(part, pads, size * _BLUR)
     else:
         extended = np.pad(part, ((pads[1], pads[3]), (pads[0], pads[2]), (0, 0)), mode="edge")

@@ -30,7 +30,8 @@ class TightAlignment:
         box = tight_square(face.picture_box, image.shape[0], image.shape[1])
         step = resize_step(resize)
         prepared = channels_first(step.apply(image, size, box))
-        return Prepared(prepared, step.transform(image.shape, size, box), not face.detected)
+        transform = step.transform(image.shape, size, box)
+        return Prepared(prepared, transform, not face.detected, faces=face.count)
 
 
 def tight_square(face: Box, height: int, width: int) -> Box:

@@ -31,6 +31,15 @@ def test_batches_look_like_files_of_the_same_quality(side):
         assert np.abs(found - expected).mean() < np.abs(expected - picture).mean() / 2, quality
 
 
+def test_saturated_colours_come_back_as_decoders_give_them():
+    rng = np.random.default_rng(0)
+    picture = (rng.integers(0, 2, (16, 16, 3), dtype=np.uint8) * 255).repeat(8, axis=0).repeat(8, axis=1)
+    images = torch.from_numpy(picture).permute(2, 0, 1).float()[None] / 127.5 - 1
+    for quality in (25, 50, 75):
+        made = ((compress(images, torch.tensor([quality])) + 1) * 127.5)[0].permute(1, 2, 0).numpy()
+        assert np.abs(made - through_a_file(picture, quality)).mean() < 1.2, quality
+
+
 def test_a_batch_is_made_of_independent_images_and_grey_stays_grey():
     images = torch.rand(3, 1, 32, 32).expand(-1, 3, -1, -1) * 2 - 1
     quality = torch.tensor([30, 60, 90])

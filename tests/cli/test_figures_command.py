@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from typer.testing import CliRunner
 
+from ghbench.cli.figures import _level_curves
 from ghbench.cli.main import app
 from ghbench.running import runner
 
@@ -29,6 +32,22 @@ def test_a_task_gets_the_figures_that_its_records_allow(
     again = CliRunner().invoke(app, ["figures", "--task", name, "--own", "--out", str(tmp_path / "figures")])
     assert "did not make it" in str(again.exception)
     assert one.read_bytes() == b"somebody's"
+
+
+def test_levels_of_results_that_differ_in_an_option_have_a_figure_each():
+    def row(number, system):
+        metrics = [
+            SimpleNamespace(metric="auc", level=level, value=0.5, interval=(0.4, 0.6)) for level in ("a", "b", "c")
+        ]
+        entry = SimpleNamespace(path=number, result=SimpleNamespace(metrics=metrics))
+        return SimpleNamespace(level="a", system=system, entry=entry)
+
+    systems = ("net @ a", "net @ a --align tight", "net @ b #1234abcd")
+    table = SimpleNamespace(
+        main=SimpleNamespace(name="auc"), levels=[row(place, system) for place, system in enumerate(systems)]
+    )
+    names = [curve.name for curve in _level_curves(table).values()]
+    assert names == ["net", "net --align tight", "net #1234abcd"]
 
 
 def test_interventions_have_profiles(options, tmp_path, monkeypatch):

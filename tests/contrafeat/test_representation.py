@@ -144,15 +144,31 @@ def test_each_kind_of_autoencoder_has_a_name_of_its_own():
     arguments = ["--data", "sprites:train=24,test=0", "--images", "32", "-o", "codes=3", "-o", "batch=8"]
     trained(*arguments, run="beta-vae")
     module = "ghbench.contrafeat.representation.extractor"
-    extractor = registry.build("extractor", f"{module}:BetaVae")
+    extractor = registry.build("extractor", f"{module}:BetaVae,weights=beta-vae")
     assert (extractor.spec().name, extractor.spec().dim("codes")) == ("beta-vae", 3)
     with pytest.raises(DataError, match="made by 'beta-vae'; expected factor-vae"):
         registry.build("extractor", f"{module}:FactorVae,weights=beta-vae").spec()
-    with pytest.raises(MissingError, match="no representation factor-vae") as error:
-        registry.build("extractor", f"{module}:FactorVae").spec()
-    assert "gamma=6 --run factor-vae" in str(error.value.fix)
+    with pytest.raises(MissingError, match="no representation nowhere") as error:
+        registry.build("extractor", f"{module}:FactorVae,weights=nowhere").spec()
+    assert "gamma=6 --run nowhere" in str(error.value.fix)
     with pytest.raises(MissingError, match="no representation contrafeat-codes"):
         registry.build("extractor", "contrafeat-codes").spec()
+
+
+@pytest.mark.parametrize("system", ["beta-vae", "factor-vae", "contrafeat-codes:weights=pair-vae-sprites"])
+def test_codes_of_the_shipped_autoencoders_follow_place_and_size(system):
+    sprites = registry.build("dataset", "sprites:train=0,test=400")
+    extractor = registry.build("extractor", system)
+    spec = extractor.spec()
+    assert spec.name == system.partition(":")[0]
+    assert spec.licence == "Apache-2.0"
+    codes = extractor.extract(sprites.pixels().transpose(0, 3, 1, 2))["codes"]
+    target = sprites.targets["factors"]
+    factors = dict(zip(target.names, np.asarray(target.values, np.float64).T, strict=True))
+    for name in ("x", "y"):
+        design = np.column_stack([codes, np.ones(len(codes))])
+        left = factors[name] - design @ np.linalg.lstsq(design, factors[name], rcond=None)[0]
+        assert left.var() < 0.5 * factors[name].var(), name
 
 
 def test_ghfeats_encoder_predicts_the_posterior_of_pairs():

@@ -32,6 +32,14 @@ def test_small_images_are_enlarged_by_repeating_pixels():
     np.testing.assert_array_equal(grid[-GAP - side : -GAP : side // 10, -GAP - side : -GAP : side // 10], small)
 
 
+def test_letters_that_the_font_lacks_are_replaced_not_drawn_as_boxes():
+    def drawn(label):
+        return labelled_grid([label], [Row(label, IMAGES[:1])])
+
+    np.testing.assert_array_equal(drawn("J\u00fcrgen"), drawn("Jurgen"))
+    np.testing.assert_array_equal(drawn("\u0416"), drawn("?"))
+
+
 @pytest.mark.parametrize("label", ["a name " * 30, "x" * 300, "", "\u00e9\u4e2d\n2"])
 def test_no_label_overlaps_its_neighbours(label):
     grid = labelled_grid([label, label], [Row(label, IMAGES[:2])])

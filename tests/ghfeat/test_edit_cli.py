@@ -141,6 +141,14 @@ def test_a_single_result_has_neither_inputs_nor_labels(run):
     assert np.asarray(Image.open("one.png")).shape == (32, 32, 3)
     with pytest.raises(UsageError, match="2"):
         run("reconstruct", "seed:0-1", "--single", "--out", "two.png")
+    run("harmonize", "seed:0", "--with", "seed:1", "--mask", "0,0,1,0.5", "--refine", "0", "--single", "--out", "h.png")
+    assert np.asarray(Image.open("h.png")).shape == (32, 32, 3)
+
+
+def test_more_results_than_one_are_refused_before_they_are_made(run, monkeypatch):
+    monkeypatch.setattr("ghbench.ghfeat.editing.grids.mix_sheet", lambda *_: pytest.fail("made"))
+    with pytest.raises(UsageError, match="there are 10"):
+        run("mix", "seed:0-1", "--with", "seed:1", "--single", "--out", "two.png")
 
 
 def test_faces_are_pasted_back_into_photographs_of_their_own_size(run):
@@ -151,6 +159,8 @@ def test_faces_are_pasted_back_into_photographs_of_their_own_size(run):
     assert Image.open("whole.png").size == size
     with pytest.raises(UsageError, match="grid"):
         run("reconstruct", "photo.png", "--paste", "--refine", "0", "--out", "grid.png")
+    with pytest.raises(UsageError, match="none is given"):
+        run("reconstruct", "seed:0", "--paste", "--single", "--out", "seed.png")
 
 
 def test_a_poor_reconstruction_is_said_with_its_error_and_the_share_of_the_mask_too(run):

@@ -48,6 +48,18 @@ def test_sizes_that_no_network_draws_are_refused(codec, encoder_file):
         FullSizeCodec(tiny, 64)
 
 
+@pytest.mark.parametrize("side", [256, 1000])
+def test_a_face_with_more_pixels_than_its_place_is_averaged_and_no_darker(side):
+    stripes = np.zeros((3, side, side), np.uint8)
+    stripes[:, :, ::2] = 255
+    scale = side / 80
+    made = paste_back(np.full((80, 80, 3), 128, np.uint8), stripes, np.array([[scale, 0, 0], [0, scale, 0]]))
+    np.testing.assert_allclose(made[20:60, 20:60], 127.5, atol=2)
+    photo = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    whole = paste_back(photo, photo.transpose(2, 0, 1), np.eye(2, 3))
+    np.testing.assert_array_equal(whole, photo)
+
+
 def test_a_face_lands_where_it_was_cut_and_the_rest_stays(tmp_path):
     rng = np.random.default_rng(0)
     photo = rng.integers(0, 256, (120, 160, 3), dtype=np.uint8)

@@ -25,6 +25,14 @@ def test_white_is_inside_an_image_mask(tmp_path):
     assert not mask[12:].any()
 
 
+def test_a_mask_of_one_colour_is_said_with_its_own_brightness(tmp_path):
+    red = np.zeros((16, 16, 3), np.uint8)
+    red[..., 0] = 255
+    Image.fromarray(red).save(tmp_path / "m.png")
+    with pytest.raises(UsageError, match="is 85 of 255"):
+        read_mask(str(tmp_path / "m.png"), 16)
+
+
 def test_edges_fade_inwards_except_at_the_images_border():
     mask = box_mask((0.0, 0.0, 1.0, 0.5), 32)
     soft = feather(mask, 4 / 32)

@@ -178,6 +178,12 @@ def test_no_picture_is_too_small_to_align(models, name, shape):
     assert prepared.image.shape == (3, 16, 24)
 
 
+@pytest.mark.parametrize("name", ["tight", "dlib-chip"])
+@pytest.mark.parametrize("shape", [(1, 5000), (5000, 1)])
+def test_no_picture_is_too_long_to_align(models, name, shape):
+    assert alignment(name).apply(np.full((*shape, 3), 90, np.uint8), (16, 24)).image.shape == (3, 16, 24)
+
+
 def test_orl_has_seven_undetected_faces_and_none_is_dropped(orl, models):
     step = alignment("tight")
     prepared = [step.apply(orl.image(row), (64, 64)) for row in range(len(orl))]
@@ -217,6 +223,7 @@ def test_of_two_faces_the_larger_more_central_one_is_chosen(orl, models):
     large = np.asarray(orl.image(0)).repeat(2, axis=0).repeat(2, axis=1)
     canvas[80 : 80 + 224, 250 : 250 + 184] = large
     canvas[10:122, 10:102] = orl.image(13)
+    assert alignment("tight").apply(canvas, (32, 32)).faces == 2
     left, top, right, bottom = find_face(canvas).picture_box
     assert 250 < (left + right) / 2 < 434
     assert 80 < (top + bottom) / 2 < 304

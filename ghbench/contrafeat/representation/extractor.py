@@ -13,6 +13,7 @@ from ghbench import locations
 from ghbench.errors import DataError, MissingError
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing
 from ghbench.files import user_path
+from ghbench.generators.shipped_weights import missing_weights, shipped_file
 
 if TYPE_CHECKING:
     from ghbench.contrafeat.representation.files import RepresentationDescription
@@ -24,6 +25,8 @@ CITATIONS = {
     "factor-vae": "Kim and Mnih 2018, Disentangling by Factorising",
 }
 
+SHIPPED = ("beta-vae-sprites", "factor-vae-sprites", "pair-vae-sprites")
+"""Names of shipped weights; the last ones were taught by pairs that differ in one true factor, as a ceiling."""
 TAUGHT_BY = {"beta-vae": "--data sprites -o beta=4", "factor-vae": "--data sprites -o gamma=6"}
 """Options of a training that makes one."""
 
@@ -32,15 +35,16 @@ class Representation:
     """Means of the posterior of a trained autoencoder, whatever taught it.
 
     Args:
-        weights: Name of a run, or the path of a file or folder; by default the run `contrafeat-codes`, or for a
-            subclass that of its method.
+        weights: A name of `SHIPPED`, that of a run, or the path of a file or folder; by default the run
+            `contrafeat-codes`, or for a subclass what is shipped of its method.
     """
 
     method: ClassVar[str] = ""
     """How it must have been trained; empty for any way."""
 
     def __init__(self, weights: str = "") -> None:
-        self._weights, self._device = weights or self.method or "contrafeat-codes", "cpu"
+        usual = f"{self.method}-sprites" if self.method else "contrafeat-codes"
+        self._weights, self._device = weights or usual, "cpu"
 
     def spec(self) -> ExtractorSpec:
         """Describe the extractor.
@@ -99,27 +103,32 @@ class Representation:
 
 
 class BetaVae(Representation):
-    """Means of the posterior of a beta-VAE, trained on single images; by default those of the run `beta-vae`."""
+    """Means of the posterior of a beta-VAE, trained on single images; by default on sprites."""
 
     method: ClassVar[str] = "beta-vae"
 
 
 class FactorVae(Representation):
-    """Means of the posterior of a FactorVAE, trained on single images; by default those of the run `factor-vae`."""
+    """Means of the posterior of a FactorVAE, trained on single images; by default on sprites."""
 
     method: ClassVar[str] = "factor-vae"
 
 
 def representation_file(weights: str, method: str = "") -> Path:
-    """The file of a representation: the user's, or a run's.
+    """The file of a representation: shipped, the user's, or a run's.
 
     Args:
-        weights: Name of a run, or the path of a file or folder.
+        weights: A name of `SHIPPED`, that of a run, or the path of a file or folder.
         method: How it should be trained, for the message.
 
     Raises:
         MissingError: There is none.
     """
+    if weights in SHIPPED:
+        shipped = shipped_file(weights)
+        if not shipped.is_file():
+            raise missing_weights(weights, "make train-codes")
+        return shipped
     given = user_path(weights)
     for path in (given, given / "model.safetensors", locations.cache() / "runs" / weights / "model.safetensors"):
         if path.is_file():

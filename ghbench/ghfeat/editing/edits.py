@@ -129,7 +129,17 @@ def harmonize(
 
 
 def paste(background: Images, foreground: Images, mask: Mask) -> Images:
-    """Blend background and foreground uint8 [N, 3, R, R] by the mask; exactly the background where it is 0."""
+    """Blend background and foreground uint8 [N, 3, R, R] by the mask; exactly the background where it is 0.
+
+    Raises:
+        UsageError: Their numbers differ, and neither is 1; or the mask has another size.
+    """
+    counts = {len(background), len(foreground)} - {1}
+    if len(counts) > 1 or background.shape[1:] != foreground.shape[1:] or mask.shape != background.shape[2:]:
+        raise UsageError(
+            f"cannot paste images {foreground.shape} into {background.shape} under a mask {mask.shape}; "
+            "expected equal sizes, and equal numbers, or 1"
+        )
     here, there = background.astype(np.float32), foreground.astype(np.float32)
     return np.rint(here + (there - here) * mask).astype(np.uint8)
 

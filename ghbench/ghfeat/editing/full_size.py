@@ -94,8 +94,8 @@ class FullSizeCodec(Codec):
         """The most likely w [N, w_dim] for the finest codes, which are affine in it and taken to be `NOISE` off."""
         mean, slopes, starts, precision = self._equations
         differences = torch.cat([code - starts[name] for name, code in codes.items() if name in starts], dim=1)
-        solved: Tensor = torch.linalg.solve(precision, slopes @ differences.double().T).T
-        return mean + solved.float()
+        solved: Tensor = torch.linalg.solve(precision, slopes @ differences.cpu().double().T).T
+        return mean + solved.to(mean)
 
     def _draw(self, codes: Codes, replacements: Mapping[str, Tensor] | None = None) -> NDArray[np.uint8]:
         made = self.whole.synthesis_from_styles(self._all_codes(codes), replacements=replacements)
@@ -110,24 +110,27 @@ class FullSizeCodec(Codec):
 
     @cached_property
     def _equations(self) -> tuple[Tensor, Tensor, dict[str, Tensor], Tensor]:
-        """Mean of w, slopes of the standardised codes, codes of the mean, and the precision of the solution."""
+        """Mean of w, slopes of the standardised codes, codes of the mean, and the precision of the solution.
+
+        Slopes and precision are float64 on the CPU: not every device has that type.
+        """
         small = self.generator
         assert isinstance(small, MobileStyleGAN)
         mean, eye = small.w_mean[None], torch.eye(small.w_mean.numel(), device=self.device)
         names = [level.name for level in small.levels if not level.name.endswith(".up")][-EQUATIONS:]
         starts = {name: small.affine(name)(mean) for name in names}
-        slopes = torch.cat([small.affine(name)(eye + mean) - starts[name] for name in names], dim=1).double()
+        slopes = torch.cat([small.affine(name)(eye + mean) - starts[name] for name in names], dim=1).cpu().double()
         z = torch.randn(DRAWS, small.z_dim, generator=torch.Generator().manual_seed(0)).to(self.device)
-        ws = (small.mapping(z)[:, 0] - mean).double()
+        ws = (small.mapping(z)[:, 0] - mean).cpu().double()
         covariance = ws.T @ ws / len(ws)
         variances = torch.einsum("wc,wv,vc->c", slopes, covariance, slopes) * NOISE
         weighted = slopes / variances
-        ridge = covariance.diagonal().mean() * 1e-3 * torch.eye(len(covariance), device=self.device)
+        ridge = covariance.diagonal().mean() * 1e-3 * torch.eye(len(covariance))
         return mean, weighted, starts, weighted @ slopes.T + torch.linalg.inv(covariance + ridge)
 
     def tensor(self, images: Images) -> Tensor:
         """Images of either size as the encoder sees them, float32 [N, 3, R, R] in [-1, 1]."""
-        if images.shape[1:] != (3, self.size, self.size):
+        if images.dtype != np.uint8 or images.shape[1:] != (3, self.size, self.size):
             return super().tensor(images)
         return area_average(from_uint8(np.array(images)).to(self.device), self.encoded)
 

@@ -27,6 +27,8 @@ from ghbench.ghfeat.editing.masks import Mask
 OUTSIDE = 0.35
 """Brightness at which the outside of a mask is shown."""
 
+LONGEST = 100
+"""Bytes of a file name."""
 Levels = tuple[str, tuple[str, ...]]
 """What the user wrote, and the levels that it selects."""
 
@@ -75,7 +77,8 @@ class Sheet:
             if source is None:
                 continue
             for column, cell in list(zip(self.columns, row.cells, strict=False))[self.results]:
-                label = re.sub(r"[^\w.+@-]+", "-", f"{row.label} {column}").strip("-.")[:100]
+                label = re.sub(r"[^\w.+@-]+", "-", f"{row.label} {column}").strip("-.")
+                label = label.encode()[:LONGEST].decode(errors="ignore")
                 taken = {name.casefold() for name in found}
                 names = (label if number == 1 else f"{label}-{number}" for number in range(1, len(found) + 2))
                 if cell is not None:

@@ -64,7 +64,7 @@ def read_inputs(
         codec: Sets the image size, and draws generated images.
         names: Image files, `seed:5`, `seed:0-3,8` or `seed:5@0.5` with a truncation.
         align: Name of the alignment of files; generated images are already in the generator's frame.
-        warn: Called with a message for each file in which no face was found.
+        warn: Called with a message for each file in which no face was found, or more than one.
 
     Raises:
         UsageError: An invalid seed.
@@ -103,6 +103,8 @@ def _read(codec: Codec, name: str, align: str, warn: Callable[[str], None]) -> E
     prepared = alignment(align).apply(decode(path), (codec.size, codec.size))
     if prepared.fallback:
         warn(f"no face found in {name}; using a fixed crop instead; try --align none")
+    elif (prepared.faces or 0) > 1:
+        warn(f"{prepared.faces} faces found in {name}; using the most central one; crop the file to choose another")
     return EditInput(path.stem, prepared.image, file=path, transform=prepared.transform)
 
 

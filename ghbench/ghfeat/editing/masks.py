@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ghbench.errors import UsageError
+from ghbench.files import user_path
 from ghbench.imaging import decode, resize_step
 
 Mask = NDArray[np.float32]
@@ -32,13 +31,14 @@ def read_mask(text: str, size: int) -> Mask:
         UsageError: Neither, a box outside the image, or a mask that is empty or has nothing near white.
         DataError: The image cannot be decoded.
     """
-    if Path(text).is_file():
-        pixels = decode(Path(text), background="black")
+    path = user_path(text)
+    if path.is_file():
+        pixels = decode(path, background="black")
         if pixels.max() == 1:  # zeros and ones, as arrays are often saved
             pixels = pixels * np.uint8(255)
-        elif 0 < pixels.mean(axis=2).max() < 128:
+        elif 0 < (brightest := pixels.mean(axis=2).max()) < 128:
             raise UsageError(
-                f"the brightest pixel of the mask {text} is {pixels.max()} of 255, neither inside nor outside",
+                f"the brightest pixel of the mask {text} is {brightest:.0f} of 255, neither inside nor outside",
                 fix="paint white where the edit applies; black or transparent pixels are outside",
             )
         squashed = resize_step("squash-bilinear").apply(pixels, (size, size))
