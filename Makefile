@@ -62,7 +62,7 @@ bench-disentanglement: $(VENV)/.test
 bench-representation: $(VENV)/.test
 	$(BIN)/python benchmarks/representation_arms.py
 
-# What GH-Feat's generator teaches: trains four encoders of faces, then six at other rates; hours; resumes.
+# What GH-Feat's generator teaches: trains four encoders of faces, then seven at three rates; hours; resumes.
 bench-controls: $(VENV)/.test
 	$(BIN)/python benchmarks/ghfeat_controls.py
 	$(BIN)/python benchmarks/ghfeat_rates.py

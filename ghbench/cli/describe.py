@@ -54,6 +54,14 @@ def _extractor(spec: str) -> dict[str, Any]:
         description["levels"] = {level.name: level.dim for level in about.levels}
         description["centred"] = about.centred or description.pop("mean") is not None
         description.pop("mean", None)
+        if about.metric is not None:
+            kept = {
+                level: len(metric.mean) if metric.matrix is None else metric.matrix.shape[1]
+                for level, metric in about.metric.metrics.items()
+            }
+            description["metric"] = {
+                "kind": about.metric.kind, "generator": about.metric.generator, "components": kept
+            }  # fmt: skip
     if isinstance(subject, OwnModule):
         description["notes"] = subject.notes()
     if names := getattr(subject, "names", None):
