@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .PHONY: run test fuzz lint types bench bench-probes bench-controls bench-peers bench-discovery bench-disentanglement bench-representation bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
-	train-fashion train-digits train-sprites train-heads train-ghfeat train-discovery
+	train-fashion train-digits train-sprites train-codes train-heads train-ghfeat train-discovery
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -58,7 +58,7 @@ bench-disentanglement: $(VENV)/.test
 	$(BIN)/python benchmarks/disentanglement.py
 	$(BIN)/python benchmarks/sample_size.py
 
-# Arms of the claim on disentangled codes: small trainings of minutes, kept one at a time; a day; resumes.
+# Arms of the claim on disentangled codes: small trainings, kept one at a time; a day or two; resumes.
 bench-representation: $(VENV)/.test
 	$(BIN)/python benchmarks/representation_arms.py
 
@@ -128,6 +128,13 @@ train-digits: $(VENV)/.train
 
 train-sprites: $(VENV)/.train
 	$(BIN)/ghbench train stylegan2 --data sprites --size 64 --images 150000 --run sprites64 --compile -o r1_gamma=10
+
+# Autoencoders of sprites, a quarter of an hour each.
+CODES := $(BIN)/ghbench train representation --precision 32-true -o codes=7
+train-codes: $(VENV)/.train
+	$(CODES) --data sprites --images 300000 --run beta-vae-sprites -o beta=2
+	$(CODES) --data sprites --images 300000 --run factor-vae-sprites -o gamma=12
+	$(CODES) --data sprite-pairs:count=5000 --images 150000 --run pair-vae-sprites -o batch=8
 
 train-heads: $(VENV)/.train
 	$(BIN)/ghbench train heads --generator mobile-stylegan-ffhq

@@ -163,7 +163,9 @@ class Disentanglement:
                     f"the code has {code.shape[1]} numbers; disentanglement is asked of {WIDEST} at most",
                     fix="choose levels: level=...",
                 )
-            frame = pd.DataFrame({"test": np.full(len(code), role == TEST)})
+            # Two sprites may be alike; the row tells their records apart.
+            rows = np.arange(len(code), dtype=np.int32)
+            frame = pd.DataFrame({"test": np.full(len(code), role == TEST), "row": rows})
             for number, column in enumerate(factors.T):
                 frame[f"factor-{number}"] = column.astype(np.int16)
             for number, column in enumerate(code.T):

@@ -21,7 +21,7 @@ Size = Annotated[int, typer.Option(min=8, max=1024, help="Side of the images, a 
 Images = Annotated[int, typer.Option(min=1, help="Training images in total; a larger number continues a finished run.")]
 Until = Annotated[int, typer.Option(min=0, help="Stop after this many images and export; the run can resume later.")]
 Run = Annotated[str, typer.Option(help="Name of the run in the cache's `runs`, or a path.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of weights, order and randomness.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights, order and randomness.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--option", "-o", help="NAME=VALUE of the recipe; may be repeated.")
 ]

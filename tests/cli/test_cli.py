@@ -179,7 +179,9 @@ def test_ready_says_what_is_missing(ghbench):
     assert rows["lfw"]["ready"] in {"yes", "no"}
 
 
-@pytest.mark.parametrize("what", [("extractor", "thumbnail"), ("extractor", "ghfeat"), ("task", "lfw"), ("task", "orl")])
+@pytest.mark.parametrize(
+    "what", [("extractor", "thumbnail"), ("extractor", "ghfeat"), ("task", "lfw"), ("task", "orl")]
+)
 def test_describe_is_the_same_for_people_and_programs(ghbench, what):
     description = json.loads(ghbench("describe", *what, "--json").stdout)
     text = ghbench("describe", *what)

@@ -171,6 +171,16 @@ def test_codes_of_the_shipped_autoencoders_follow_place_and_size(system):
         assert left.var() < 0.5 * factors[name].var(), name
 
 
+def test_signals_keep_their_scale_through_layers_that_nobody_trained():
+    torch.manual_seed(0)
+    config = RepresentationConfig(7)
+    with torch.no_grad():
+        features = RepresentationEncoder(config).features(torch.randn(64, 3, 64, 64))
+        logits = RepresentationDecoder(config)(torch.randn(64, 7))
+    for signal in (features, logits):
+        assert 0.3 < float(signal.square().mean().sqrt()) < 3
+
+
 def test_ghfeats_encoder_predicts_the_posterior_of_pairs():
     options = ["-o", "codes=7", "-o", "batch=8", "-o", "encoder=ghfeat", "-o", "width=0.125"]
     trained("--data", "sprite-pairs:count=16", "--images", "48", *options, run="trunk")

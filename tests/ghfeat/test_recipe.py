@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from functools import partial
 
 import numpy as np
@@ -375,6 +376,27 @@ def test_an_encoder_of_a_conditional_grey_generator_remembers_its_class(tmp_path
     codec = Codec.load(str(tmp_path / "run" / "model.safetensors"), generator=str(path))
     assert codec.label == 2
     assert codec.decode(codec.encode(np.zeros((1, 3, 32, 32), np.uint8))).shape == (1, 3, 32, 32)
+
+
+def test_a_discriminator_of_colours_goes_on_learning(tmp_path, machine):
+    path = tmp_path / "d.safetensors"
+    judge = StyleGAN2Discriminator(dict.fromkeys((4, 8, 16, 32), 8))
+    save_generator(path, tiny_generator(), discriminator=judge, licence="")
+    settings = [f"{name}={value}" for name, value in SMALL.items()] + ["perceptual=0", "adversarial=0.1"]
+    made = ghfeat_recipe("tiny", 8, settings, discriminator=path)
+    before = [weight.detach().clone() for weight in made.networks["discriminator"].parameters()]
+    train(made, Schedule(images=8), RunFolder(tmp_path / "run"), machine)
+    after = list(made.networks["discriminator"].parameters())
+    assert any(not torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("wrong", [
+    {"batch": 0}, {"rate": math.nan}, {"rate": -1.0}, {"pixel": math.nan}, {"code": -1.0}, {"r1_gamma": math.inf},
+    {"psi_low": 2.0}, {"psi_low": math.nan}, {"psi_high": math.inf},
+])  # fmt: skip
+def test_numbers_that_no_training_can_have_are_refused(wrong):
+    with pytest.raises(UsageError):
+        GhfeatOptions(**wrong)
 
 
 def test_a_discriminator_that_does_not_fit_is_refused(tmp_path):

@@ -127,6 +127,7 @@ def test_factors_count_from_the_smallest_of_both_splits_and_constant_ones_are_le
     outcome = task.evaluate(inputs)
     np.testing.assert_array_equal(outcome.records[["code-0", "code-1"]], factors[:, [0, 2]])
     assert outcome.notes == ("factors that never vary, and are left out: 1",)
+    assert not outcome.records.duplicated().any()  # though there are few different images
 
 
 def test_parts_do_not_follow_the_order_of_the_factors():

@@ -114,7 +114,8 @@ def _discriminator(path: Path, size: int) -> nn.Module:
             "1 or 3 colours and no classes",
             fix="leave --discriminator out for a new one",
         )
-    return in_colour(loaded) if colours == 1 else loaded
+    # A file's networks are read frozen; this one goes on learning.
+    return (in_colour(loaded) if colours == 1 else loaded).train().requires_grad_(requires_grad=True)
 
 
 def _start_file(start: str) -> Path:

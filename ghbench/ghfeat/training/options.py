@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -96,6 +97,7 @@ class GhfeatOptions:
         shares = ("mixed", "perturbed", "changed", "grey", "degraded", "reflected", "real", "settled")
         if any(not 0 <= getattr(self, name) <= 1 for name in shares):
             raise UsageError(f"{', '.join(shares)} must be between 0 and 1")
+        self._check_numbers()
         if self.encoder not in {"paper", "compact"} or self.decay not in {"paper", "cosine"}:
             raise UsageError("encoder must be `paper` or `compact`, decay `paper` or `cosine`")
         if not (self.pixel or self.perceptual or self.perceptual_share or self.adversarial or self.code):
@@ -111,6 +113,15 @@ class GhfeatOptions:
                 f"metric={self.metric} must be one of {', '.join(get_args(Kind))}, or empty; it needs statistics=true",
                 fix="-o metric=",
             )
+
+    def _check_numbers(self) -> None:
+        weights = ("pixel", "perceptual", "adversarial", "r1_gamma", "code")
+        if any(not 0 <= getattr(self, name) < math.inf for name in weights):
+            raise UsageError(f"{', '.join(weights)} must be at least 0 and finite")
+        if self.batch < 1 or not 0 < self.rate < math.inf:
+            raise UsageError(f"batch={self.batch}, rate={self.rate}; expected at least one image and a positive rate")
+        if not 0 <= self.psi_low <= self.psi_high < math.inf:
+            raise UsageError(f"psi_low={self.psi_low}, psi_high={self.psi_high}; expected 0 <= psi_low <= psi_high")
 
 
 PRESETS: dict[str, dict[str, Any]] = {
