@@ -196,9 +196,8 @@ class GhfeatRecipe(Recipe):
             found |= {f"r2.psi{psi}.{name}": value for name, value in self._determination(images, ws).items()}
         if self.images is not None and "test" in self.images.dataset.splits:
             held = TrainingImages(self.images.dataset, self.images.size, split="test")
-            rows = np.random.default_rng(0).permutation(len(held))[
-                :count
-            ]  # not the first ones: some are sorted by class
+            # Not the first ones: some datasets are sorted by class.
+            rows = np.random.default_rng(0).permutation(len(held))[:count]
             real = held.batch(np.sort(rows), self.machine.device)
             found["mse.real"] = float((self._reconstruct(real) - real).square().mean())
         return found
