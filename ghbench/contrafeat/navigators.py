@@ -15,7 +15,7 @@ from ghbench.digests import digest_lines
 from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import NavigatorSpec
 from ghbench.files import user_path
-from ghbench.generators.shipped_weights import missing_weights, shipped_file
+from ghbench.generators.shipped_weights import installed_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -169,10 +169,7 @@ def navigator_file(weights: str) -> Path:
         MissingError: This installation lacks the shipped weights, or there is no such file or run.
     """
     if weights in SHIPPED:
-        path = shipped_file(SHIPPED[weights])
-        if not path.is_file():
-            raise missing_weights(SHIPPED[weights], "make train-discovery")
-        return path
+        return installed_file(SHIPPED[weights], "make train-discovery")
     given = user_path(weights)
     runs = locations.cache() / "runs" / weights / "model.safetensors"
     for path in (given, given / "model.safetensors", runs):

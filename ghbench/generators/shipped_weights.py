@@ -34,6 +34,22 @@ def shipped_file(name: str) -> Path:
     return checkout
 
 
+def installed_file(name: str, train: str) -> Path:
+    """Path of shipped weights that are there.
+
+    Args:
+        name: Their name.
+        train: The command that trains them.
+
+    Raises:
+        MissingError: This installation lacks them.
+    """
+    path = shipped_file(name)
+    if not path.is_file():
+        raise missing_weights(name, train)
+    return path
+
+
 def missing_weights(name: str, train: str) -> MissingError:
     """What to say where shipped weights are not in this installation.
 

@@ -156,7 +156,7 @@ def test_each_kind_of_autoencoder_has_a_name_of_its_own():
 
 
 @pytest.mark.parametrize("system", ["beta-vae", "factor-vae", "contrafeat-codes:weights=pair-vae-sprites"])
-def test_codes_of_the_shipped_autoencoders_follow_place_and_size(system):
+def test_codes_of_the_shipped_autoencoders_follow_place(system):
     sprites = registry.build("dataset", "sprites:train=0,test=400")
     extractor = registry.build("extractor", system)
     spec = extractor.spec()

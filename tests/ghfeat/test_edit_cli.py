@@ -97,7 +97,7 @@ def test_the_error_names_a_truncated_image(run):
 
 
 def test_missing_weights_come_with_the_command_that_trains_them(run, monkeypatch, tmp_path):
-    monkeypatch.setattr("ghbench.ghfeat.files.shipped.shipped_file", lambda name: tmp_path / name)
+    monkeypatch.setattr("ghbench.generators.shipped_weights.shipped_file", lambda name: tmp_path / name)
     with pytest.raises(MissingError) as raised:
         run("reconstruct", "photo.png", "--out", "x.png", weights=False)
     assert "make train-ghfeat" in raised.value.fix

@@ -134,7 +134,7 @@ def test_other_generators_are_refused(encoder_file, tmp_path):
 
 
 def test_missing_weights_come_with_the_command_that_trains_them(monkeypatch, tmp_path):
-    monkeypatch.setattr(shipped, "shipped_file", lambda name: tmp_path / name)
+    monkeypatch.setattr("ghbench.generators.shipped_weights.shipped_file", lambda name: tmp_path / name)
     for name, folder in shipped.SHIPPED.items():
         with pytest.raises(MissingError, match=folder) as raised:
             Ghfeat(name).spec()

@@ -13,7 +13,7 @@ from ghbench import locations
 from ghbench.errors import DataError, MissingError
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing
 from ghbench.files import user_path
-from ghbench.generators.shipped_weights import missing_weights, shipped_file
+from ghbench.generators.shipped_weights import installed_file
 
 if TYPE_CHECKING:
     from ghbench.contrafeat.representation.files import RepresentationDescription
@@ -125,10 +125,7 @@ def representation_file(weights: str, method: str = "") -> Path:
         MissingError: There is none.
     """
     if weights in SHIPPED:
-        shipped = shipped_file(weights)
-        if not shipped.is_file():
-            raise missing_weights(weights, "make train-codes")
-        return shipped
+        return installed_file(weights, "make train-codes")
     given = user_path(weights)
     for path in (given, given / "model.safetensors", locations.cache() / "runs" / weights / "model.safetensors"):
         if path.is_file():

@@ -8,7 +8,7 @@ from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import Preprocessing
 from ghbench.files import user_path
 from ghbench.generators.first_party import FACES
-from ghbench.generators.shipped_weights import missing_weights, shipped_file
+from ghbench.generators.shipped_weights import installed_file
 from ghbench.ghfeat.files.description import EncoderDescription
 from ghbench.spec_string import parse_recorded
 
@@ -31,10 +31,7 @@ def weights_file(weights: str) -> Path:
         UsageError: Neither a name nor a file.
     """
     if weights in SHIPPED:
-        path = shipped_file(SHIPPED[weights])
-        if not path.is_file():
-            raise missing_weights(SHIPPED[weights], "make train-ghfeat")
-        return path
+        return installed_file(SHIPPED[weights], "make train-ghfeat")
     path = user_path(weights)
     if path.is_dir() and (path / "model.safetensors").is_file():
         return path / "model.safetensors"
