@@ -10,7 +10,7 @@ from ghbench.digests import digest_file, digest_json
 from ghbench.errors import UsageError
 from ghbench.extractor import TrainingRecord
 from ghbench.generator import GeneratorSpec
-from ghbench.generators.shipped_weights import missing_weights, shipped_file
+from ghbench.generators.shipped_weights import installed_file, shipped_file
 
 if TYPE_CHECKING:
     from ghbench.generators.protocol import Generator
@@ -164,10 +164,7 @@ class Shipped:
         return load_native(self._file())
 
     def _file(self) -> Path:
-        path = shipped_file(self.name)
-        if not path.is_file():
-            raise missing_weights(self.name, self.command)
-        return path
+        return installed_file(self.name, self.command)
 
 
 def stylegan2_fashion32() -> Shipped:

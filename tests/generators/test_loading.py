@@ -10,7 +10,7 @@ import ghbench
 from ghbench import registry
 from ghbench.errors import DataError, MissingError, PluginError, UsageError
 from ghbench.generator import GeneratorPlugin
-from ghbench.generators import first_party
+from ghbench.generators import shipped_weights
 from ghbench.generators.description import generator_description
 from ghbench.generators.loading import generator_plugin, load_generator
 from ghbench.generators.native import save_generator
@@ -62,16 +62,16 @@ def test_a_path_is_a_generator_whatever_its_name(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_our_own_weights_say_how_to_train_them_where_they_are_not(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(first_party, "shipped_file", lambda name: tmp_path / name / "model.safetensors")
+    monkeypatch.setattr(shipped_weights, "shipped_file", lambda name: tmp_path / name / "model.safetensors")
     for use in ("spec", "load"):
         with pytest.raises(MissingError, match="ghbench train stylegan"):
             getattr(registry.build("generator", name), use)()
 
 
 def test_our_own_weights_are_read_from_the_package(tmp_path, monkeypatch):
-    monkeypatch.setattr(first_party, "shipped_file", lambda name: tmp_path / name / "model.safetensors")
+    monkeypatch.setattr(shipped_weights, "shipped_file", lambda name: tmp_path / name / "model.safetensors")
     generator = StyleGAN1({4: 8, 8: 6}, z_dim=5, w_dim=7, colours=1)
-    file = first_party.shipped_file("stylegan1-fashion32")
+    file = shipped_weights.shipped_file("stylegan1-fashion32")
     save_generator(file, generator, licence="Apache-2.0")
     plugin = registry.build("generator", "stylegan1-fashion32")
     spec = plugin.spec()
