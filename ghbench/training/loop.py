@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import sys
 import time
@@ -121,10 +120,10 @@ class _Session:
         self.recipe, self.schedule, self.folder, self.machine = recipe, schedule, folder, machine
         self.command, self.report = command, report
         self.step, self.shown = 0, 0
-        self.bad, self.bad_lines = 0, 0
+        self.bad, self.lost, self.bad_lines = 0, 0, 0
         self.seconds, self.seconds_now = 0.0, 0.0
         self.sums: dict[str, Tensor] = {}
-        self.steps_since_log = 0
+        self.counts: dict[str, int] = {}
 
     def run(self, stop: Callable[[], bool]) -> Outcome:
         recipe, schedule, machine = self.recipe, self.schedule, self.machine
@@ -138,7 +137,7 @@ class _Session:
             speed = (self.shown - began_at) / max(now - started, 1e-9)
             self.seconds_now = self.seconds + now - started
             if self.bad >= PATIENCE:
-                raise self._divergence("the losses")
+                raise self._divergence("losses or gradients")
             self._milestones(speed)
             stopping = stop() or stopping
             if self.bad:  # weights that give no losses are not worth a checkpoint; the next steps show whether it lasts
@@ -173,10 +172,10 @@ class _Session:
                 f"not all processes find the same checkpoint in {self.folder.path}",
                 fix="--run FOLDER, a folder that all machines share",
             )
-        if self.schedule.until and self.shown >= self.schedule.until + recipe.batch:
+        if self.shown >= self.schedule.end + recipe.batch:
             raise UsageError(
-                f"{self.folder.path} has already seen {self.shown:,} images, more than {self.schedule.until:,}",
-                fix="leave --until out, or choose another name: --run OTHER",
+                f"{self.folder.path} has already seen {self.shown:,} images, more than {self.schedule.end:,}",
+                fix="ask for more images, or choose another name: --run OTHER",
             )
         machine.share(recipe.networks.values())
         if machine.main:
@@ -193,15 +192,16 @@ class _Session:
         positions = torch.arange(first, first + share).numpy()
         torch.manual_seed(step_seed(seed, self.step, machine.rank))
         losses = recipe.step(Batch(self.step, self.shown, positions, rows, recipe.batch))
-        finite = all(bool(torch.isfinite(value).all()) for value in losses.values())
-        self.bad = self.bad + 1 if machine.any(not finite) else 0
+        lost = machine.updates_lost() > 0 or not all(bool(torch.isfinite(value).all()) for value in losses.values())
+        self.bad = self.bad + 1 if machine.any(lost) else 0
+        self.lost += bool(self.bad)
         self.step += 1
         self.shown += recipe.batch
         for average in recipe.averages.values():
             average.update(self.shown, recipe.batch)
         for name, value in losses.items():
             self.sums[name] = self.sums.get(name, torch.zeros((), device=value.device)) + value.detach().float()
-        self.steps_since_log += 1
+            self.counts[name] = self.counts.get(name, 0) + 1
 
     def _milestones(self, speed: float) -> None:
         schedule, recipe, shown = self.schedule, self.recipe, self.shown
@@ -210,12 +210,12 @@ class _Session:
             return every > 0 and shown // every > (shown - recipe.batch) // every
 
         if due(schedule.log_every):
-            means = {name: float(total) / self.steps_since_log for name, total in self.sums.items()}
-            self.sums, self.steps_since_log = {}, 0
-            finite = all(map(math.isfinite, means.values()))
-            self.bad_lines = self.bad_lines + 1 if self.machine.any(not finite) else 0
+            # Regularisers have steps of their own, fewer than the losses.
+            means = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
+            self.bad_lines = self.bad_lines + 1 if self.lost else 0
+            self.sums, self.counts, self.lost = {}, {}, 0
             if self.bad_lines > 3:
-                raise self._divergence("the losses")
+                raise self._divergence("losses or gradients")
             if self.machine.main:
                 line = {"shown": shown, "images_per_second": round(speed, 2), **_round(means)}
                 self.folder.log({**line, "hours": round(self.seconds_now / 3600, 4)})
@@ -262,12 +262,12 @@ class _Session:
             "networks": {name: network.state_dict() for name, network in recipe.networks.items()},
             "averages": {name: average.module.state_dict() for name, average in recipe.averages.items()},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in recipe.optimisers.items()},
-            "sums": self.sums, "steps_since_log": self.steps_since_log, "recipe": dict(recipe.state()),
+            "sums": self.sums, "counts": self.counts, "lost": self.lost, "recipe": dict(recipe.state()),
         }  # fmt: skip
         broken = not_finite(state)
         # In all processes, so that none waits for another one that has stopped.
         if self.machine.any(bool(broken)) or self.bad:
-            raise self._divergence(f"the weights of {', '.join(broken)}" if broken else "the losses")
+            raise self._divergence(f"the weights of {', '.join(broken)}" if broken else "losses or gradients")
         if self.machine.main:
             self.folder.save(self.shown, state)
 
@@ -283,6 +283,15 @@ class _Session:
         )
 
     def _restore(self, state: Mapping[str, Any]) -> None:
+        try:
+            self._load(state)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise DataError(
+                f"the checkpoints in {self.folder.path} are of another recipe or version: {error}",
+                fix="choose another name: --run OTHER",
+            ) from error
+
+    def _load(self, state: Mapping[str, Any]) -> None:
         recipe = self.recipe
         for name, network in recipe.networks.items():
             network.load_state_dict(state["networks"][name])
@@ -291,7 +300,7 @@ class _Session:
         for name, optimiser in recipe.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
         self.step, self.shown, self.seconds = state["step"], state["shown"], state["seconds"]
-        self.sums, self.steps_since_log = dict(state["sums"]), state["steps_since_log"]
+        self.sums, self.counts, self.lost = dict(state["sums"]), dict(state["counts"]), state["lost"]
         self.seconds_now = self.seconds
         recipe.restore(state["recipe"])
 

@@ -66,6 +66,7 @@ class Machine:
                 f"cannot train on accelerator={accelerator}, devices={devices}: {error}", fix="--accelerator cpu"
             ) from error
         self.precision, self.compiled = chosen, compiled and _has_compiler(accelerator)
+        self._lost = 0
 
     def launch(self) -> None:
         """Start the other processes, if there are any."""
@@ -136,8 +137,15 @@ class Machine:
             for parameter, gradient in used:
                 parameter.grad = gradient
             optimiser.step()
+        else:
+            self._lost += 1
         optimiser.zero_grad(set_to_none=True)
         return finite
+
+    def updates_lost(self) -> int:
+        """Updates skipped since the last call because a gradient was not finite."""
+        lost, self._lost = self._lost, 0
+        return lost
 
     def mean(self, values: Tensor) -> Tensor:
         """Mean of a tensor over all processes."""

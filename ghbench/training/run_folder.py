@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ class RunFolder:
         else:
             self.path = user_path(name).absolute()
         self.log_path = self.path / "log.jsonl"
+        self._passed_over: set[Path] = set()
 
     def lock(self) -> FileLock:
         """Acquire the run's lock.
@@ -72,7 +74,7 @@ class RunFolder:
         return lock
 
     def settle(self, description: Mapping[str, Any]) -> None:
-        """Write the run's description, or check that it has not changed.
+        """Write the run's description, or check that it has not changed since its first checkpoint.
 
         Raises:
             UsageError: The run was started with other settings; the message lists them. Or the folder has a model of
@@ -83,12 +85,12 @@ class RunFolder:
             if found.exists():
                 regular_file(found)  # a pipe would be waited for
         text = json.dumps(description, indent=1, sort_keys=True)
-        if not path.exists():
-            stray = next((name for name in ("model.safetensors", "card.md") if (self.path / name).exists()), None)
-            if stray:
-                raise UsageError(
-                    f"{self.path / stray} is of no run, and would be replaced", fix="choose another folder: --run OTHER"
-                )
+        exported = next((name for name in ("model.safetensors", "card.md") if (self.path / name).exists()), None)
+        if not path.exists() and exported:
+            raise UsageError(
+                f"{self.path / exported} is of no run, and would be replaced", fix="choose another folder: --run OTHER"
+            )
+        if not path.exists() or not (exported or self.checkpoints()):  # nothing is learned yet
             write_text(path, text + "\n")
             return
         try:
@@ -114,7 +116,8 @@ class RunFolder:
         path = self.path / f"state-{shown:010d}.pt"
         with atomic_file(path) as stream:
             torch.save(dict(state), stream)
-        for old in self.checkpoints()[:-KEPT]:
+        self._passed_over.discard(path)
+        for old in [found for found in self.checkpoints() if found not in self._passed_over][:-KEPT]:
             old.unlink(missing_ok=True)
         return path
 
@@ -132,6 +135,9 @@ class RunFolder:
         for path in reversed(found):
             try:
                 check_torch_file(path)
+                with zipfile.ZipFile(path) as archive:
+                    if damaged := archive.testzip():  # torch reads on
+                        raise DataError(f"the checksum of {damaged} differs")
                 state: dict[str, Any] = dict(torch.load(path, map_location="cpu", weights_only=True))
                 broken = not_finite(state)
             except Exception as error:  # noqa: BLE001 - a damaged file raises whatever its bytes lead to
@@ -140,6 +146,7 @@ class RunFolder:
                 if not broken:
                     return state
                 problem = f"{path.name} has weights that are not finite ({', '.join(broken)})"
+            self._passed_over.add(path)
             warnings.warn(f"{problem}; using the checkpoint before it", stacklevel=2)
         if found:
             raise DataError(

@@ -183,6 +183,7 @@ def test_gradients_that_are_not_finite_move_nothing(machine):
     before = weights(recipe)
     loss = recipe.model(torch.full((1, 1), torch.nan)).sum()
     assert not machine.update(recipe.optimisers["model"], loss)
+    assert (machine.updates_lost(), machine.updates_lost()) == (1, 0)
     torch.testing.assert_close(recipe.model.state_dict(), before)
 
 
@@ -193,6 +194,46 @@ def test_losses_that_stay_nan_end_the_run(tmp_path, machine):
 
     with pytest.raises(DataError, match="not finite"):
         train(Broken(), Schedule(images=400, log_every=4), RunFolder(tmp_path / "run"), machine)
+
+
+def test_updates_that_are_all_lost_end_the_run(tmp_path, machine):
+    class Lost(Line):
+        def step(self, batch):
+            loss = self.model.weight.sum()
+            self.machine.update(self.optimisers["model"], loss * torch.inf)
+            return {"loss": loss}
+
+    with pytest.raises(DataError, match="gradients are not finite"):
+        train(Lost(), Schedule(images=400), RunFolder(tmp_path / "run"), machine)
+
+
+def test_a_regulariser_s_mean_is_of_its_own_steps(tmp_path, machine):
+    class Lazy(Line):
+        def step(self, batch):
+            return {**super().step(batch), **({"r1": torch.tensor(3.0)} if batch.step % 4 == 0 else {})}
+
+    folder = RunFolder(tmp_path / "run")
+    train(Lazy(), Schedule(images=64, log_every=32), folder, machine)
+    assert [line["r1"] for line in folder.history() if "r1" in line] == [3.0, 3.0]
+
+
+def test_a_finished_run_is_not_shortened(tmp_path, machine):
+    folder = RunFolder(tmp_path / "run")
+    train(Line(), Schedule(images=80), folder, machine)
+    with pytest.raises(UsageError, match="already seen 80 images, more than 40"):
+        train(Line(), Schedule(images=40), folder, machine)
+
+
+def test_checkpoints_of_another_recipe_are_refused(tmp_path, machine):
+    class Deeper(Line):
+        def __init__(self):
+            super().__init__()
+            self.networks = {"other": self.model}
+
+    folder = RunFolder(tmp_path / "run")
+    train(Line(), Schedule(images=8), folder, machine)
+    with pytest.raises(DataError, match="another recipe or version"):
+        train(Deeper(), Schedule(images=16), folder, machine)
 
 
 class Diverging(Line):

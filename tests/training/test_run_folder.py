@@ -90,6 +90,34 @@ def test_an_odd_checkpoint_is_passed_over_for_the_one_before(run, kind):
         assert run.load()["shown"] == 8
 
 
+def test_a_changed_weight_is_noticed(run):
+    path = run.save(16, {**STATE, "shown": 16})
+    content = bytearray(path.read_bytes())
+    content[content.index(np.ones(6, np.float32).tobytes())] ^= 1
+    path.write_bytes(content)
+    with pytest.warns(UserWarning, match="state-0000000016"):
+        assert run.load()["shown"] == 8
+
+
+def test_a_damaged_checkpoint_takes_no_healthy_ones_place(run):
+    ODD["a text"](run.save(16, STATE))
+    with pytest.warns(UserWarning, match="state-0000000016"):
+        run.load()
+    run.save(24, STATE)
+    assert [path.stem[-2:] for path in run.checkpoints()] == ["08", "16", "24"]
+    run.save(32, STATE)
+    assert [path.stem[-2:] for path in run.checkpoints()] == ["16", "24", "32"]
+
+
+def test_before_the_first_checkpoint_settings_may_change(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.settle({"rate": 10})
+    folder.settle({"rate": 0.1})
+    folder.save(8, STATE)
+    with pytest.raises(UsageError, match="other settings"):
+        folder.settle({"rate": 10})
+
+
 def test_damaged_files_raise_nothing_but_our_errors(run):
     rng = np.random.default_rng(0)
     originals = {path: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
