@@ -50,7 +50,7 @@ class CheckpointFile:
             colours=getattr(generator, "colours", 3),
             weights_digest=checkpoint.digest,
             licence=licence_of(checkpoint),
-            training=_training(checkpoint),
+            training=training_record(checkpoint),
             domain="not stated in the file",
             notes=(_origin(checkpoint), *checkpoint.notes, *assumptions(checkpoint, self.network)),
         )
@@ -215,6 +215,21 @@ def licence_of(checkpoint: Checkpoint) -> str:
     return FORMATS[checkpoint.format].licence if checkpoint.format in FORMATS else UNSTATED
 
 
+def training_record(checkpoint: Checkpoint) -> TrainingRecord:
+    """Training record of our own files; other formats have none."""
+    record: Any = checkpoint.config
+    for key in ("config", "extra", "training"):
+        record = record.get(key) if isinstance(record, dict) else None
+    unknown = TrainingRecord(image_digests=None, supervision="not stated", domain="not stated")
+    if not isinstance(record, dict) or not isinstance(record.get("datasets"), list):
+        return unknown
+    supervision, networks = str(record.get("supervision", "not stated")), record.get("networks")
+    return dataclasses.replace(
+        unknown, datasets=tuple(map(str, record["datasets"])), supervision=supervision,
+        networks=tuple(map(str, networks)) if isinstance(networks, list) else (),
+    )  # fmt: skip
+
+
 def _as_plugin(value: object, name: str) -> GeneratorPlugin:
     if not isinstance(value, GeneratorPlugin):
         raise PluginError(f"{name!r} is a {type(value).__name__} without spec() and load(); see docs/generators.md")
@@ -233,15 +248,3 @@ def _origin(checkpoint: Checkpoint) -> str:
     if checkpoint.format == native.FORMAT and source:
         return f"converted from {checkpoint.config.get('format')}, sha256 {source}"
     return f"read from a {checkpoint.format} file"
-
-
-def _training(checkpoint: Checkpoint) -> TrainingRecord:
-    """Training record of our own files; other formats have none."""
-    record: Any = checkpoint.config
-    for key in ("config", "extra", "training"):
-        record = record.get(key) if isinstance(record, dict) else None
-    unknown = TrainingRecord(image_digests=None, supervision="not stated", domain="not stated")
-    if not isinstance(record, dict) or not isinstance(record.get("datasets"), list):
-        return unknown
-    supervision = str(record.get("supervision", "not stated"))
-    return dataclasses.replace(unknown, datasets=tuple(map(str, record["datasets"])), supervision=supervision)

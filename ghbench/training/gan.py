@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ghbench.checkpoints import Checkpoint
 from ghbench.errors import UsageError
 from ghbench.figures.picture_grid import picture_grid
+from ghbench.generators.loading import licence_of, training_record
 from ghbench.generators.native import Rebuildable, rebuild
 from ghbench.generators.rendering import to_uint8
 from ghbench.generators.stylegan1 import StyleGAN1
@@ -32,7 +33,7 @@ from ghbench.training.recipe import Batch, Recipe
 
 Model = Literal["stylegan2", "stylegan1"]
 GENTLE = Strengths(flip=False, turn=0.1, luma_flip=False)
-"""Augmentation that preserves digits and clothes: rotation up to 18 degrees, no flip, no inversion."""
+"""Augmentation that preserves digits and clothes: two rotations of up to 18 degrees, no flip, no inversion."""
 
 
 class Quality(Protocol):
@@ -96,7 +97,7 @@ class GanOptions:
             "channels": 1, "most_channels": 1, "z_dim": 1, "w_dim": 1, "mapping_layers": 1, "batch": 1,
             "r1_every": 1, "path_every": 1, "r1_gamma": 0, "path_weight": 0, "mixing": 0, "augment_target": 0,
         }  # fmt: skip
-        wrong = [name for name, smallest in least.items() if not getattr(self, name) >= smallest]
+        wrong = [name for name, smallest in least.items() if not smallest <= getattr(self, name) < math.inf]
         wrong += [name for name in ("rate", "half_life") if not 0 < getattr(self, name) < math.inf]
         wrong += [name for name in ("mixing", "augment_target") if getattr(self, name) > 1]
         wrong += [] if self.colours in {1, 3} else ["colours"]
@@ -129,8 +130,8 @@ class GanRecipe(Recipe):
         seed: Seed of the initial weights and the images in the grids.
     """
 
-    start: Mapping[str, str] | None = None
-    """Which earlier run the weights came from: its `name` and `licence`."""
+    start: Mapping[str, Any] | None = None
+    """The earlier run whose weights this one began with: its `name`, `licence`, and what had taught it."""
 
     def __init__(
         self, options: GanOptions, images: TrainingImages, *, quality: Quality | None = None, seed: int = 0
@@ -164,10 +165,18 @@ class GanRecipe(Recipe):
         for part, network in self.networks.items():
             theirs, ours = (cast("Rebuildable", one).configuration() for one in (networks[part], network))
             if type(networks[part]) is not type(network) or theirs != ours:
-                raise UsageError(f"the {part} of {start} has other sizes or colours: {theirs}, not {ours}")
+                colour = ours["colours"] == 1 and theirs == {**ours, "colours": 3}
+                raise UsageError(
+                    f"the {part} of {start} has other sizes or colours: {theirs}, not {ours}",
+                    fix="-o colours=3: grey networks are exported in colour" if colour else "give it the same options",
+                )
             network.load_state_dict(networks[part].state_dict())
         self.averages["generator"].module.load_state_dict(self.generator.state_dict())
-        self.start = {"name": start, "licence": str(checkpoint.config.get("licence", ""))}
+        record = training_record(checkpoint)
+        self.start = {
+            "name": start, "licence": licence_of(checkpoint), "datasets": list(record.datasets),
+            "networks": [*record.networks, checkpoint.digest], "supervision": record.supervision,
+        }  # fmt: skip
 
     def describe(self) -> Mapping[str, Any]:
         """Options and data."""

@@ -40,16 +40,21 @@ def export_gan(
     if generator.colours == 1:
         generator, discriminator = in_colour(generator), in_colour(discriminator)
     data, start = description["data"], description.get("start")
+    seen, taught = [record_name(data)], {}
+    if start:
+        # What taught the earlier weights has taught these too.
+        seen = list(dict.fromkeys([*start["datasets"], *seen]))
+        taught = {"start": start["name"], "networks": start["networks"]}
     # Our licence applies only where the licence of the training images permits it.
     permissive = data["dataset"] in {"fashion-mnist", "mnist-10k", "sprites"}
     licence = LICENCE if permissive else f"that of the training images: {data['licence']}"
     if start and start["licence"] != licence:
-        licence = f"{licence}; started from weights under {start['licence'] or 'unknown terms'}"
+        licence = f"{licence}; started from weights under {start['licence']}"
     extra = {
         "training": {
-            "datasets": [record_name(data)], "split": data["split"], "content": data["content"],
-            "images": history["images"], "seed": history["seed"], "supervision": "unsupervised",
-            **({"start": start} if start else {}),
+            "datasets": seen, "split": data["split"], "content": data["content"],
+            "images": history["images"], "seed": history["seed"],
+            "supervision": start["supervision"] if start else "unsupervised", **taught,
         },
         "options": {name: value for name, value in description.items() if name not in {"data", "start"}},
     }  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ghbench.data.renders import Renders
+from ghbench.digests import digest_file
 from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import TrainingRecord
 from ghbench.generator import GeneratorSpec
@@ -177,7 +178,13 @@ def test_the_card_names_what_is_not_as_in_the_paper():
     assert "1.7% of the paper's 14 million images" in ours
     assert "a rate 10 times the paper's" in ours
     assert "a shuffled decoder in the generator's place" in ours
+    assert "as perceptual network" not in ours
     assert deviations(dataclasses.asdict(GhfeatOptions(**PRESETS["paper"])), 96 * 145_833) == ""
+    other = {"perceptual_network": "mobilenet-v2", "perceptual": 1e-4, "r1_gamma": 1.0, "mirror": False}
+    assert deviations({**dataclasses.asdict(GhfeatOptions(**PRESETS["paper"])), **other}, 96 * 145_833) == (
+        "Differs from the paper: mobilenet-v2 as perceptual network, not VGG16; mirror=False; perceptual=0.0001; "
+        "r1_gamma=1.0."
+    )
 
 
 def test_norms_settle_and_three_passes_are_measured(tmp_path, machine):
@@ -388,6 +395,9 @@ def test_a_discriminator_of_colours_goes_on_learning(tmp_path, machine):
     train(made, Schedule(images=8), RunFolder(tmp_path / "run"), machine)
     after = list(made.networks["discriminator"].parameters())
     assert any(not torch.equal(one, other) for one, other in zip(before, after, strict=True))
+    digest = digest_file(path)
+    assert digest in load_encoder(tmp_path / "run" / "model.safetensors").record.networks
+    assert f"from given weights ({digest[:16]})" in (tmp_path / "run" / "card.md").read_text()
 
 
 @pytest.mark.parametrize("wrong", [
@@ -403,4 +413,11 @@ def test_a_discriminator_that_does_not_fit_is_refused(tmp_path):
     path = tmp_path / "g.safetensors"
     save_generator(path, tiny_generator(), discriminator=StyleGAN2Discriminator({4: 8, 8: 8}), licence="")
     with pytest.raises(UsageError, match="8 px"):
-        ghfeat_recipe("tiny", 8, ["perceptual_share=0", "perceptual=0"], discriminator=path)
+        ghfeat_recipe("tiny", 8, ["adversarial=0.1"], discriminator=path)
+
+
+def test_what_no_term_or_batch_would_use_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="adversarial=0"):
+        ghfeat_recipe("tiny", 8, discriminator=tmp_path / "d.safetensors")
+    with pytest.raises(UsageError, match="real=0"):
+        ghfeat_recipe("tiny", 8, data="renders")

@@ -7,6 +7,7 @@ import torch
 
 from ghbench import checkpoints
 from ghbench.errors import MissingError, UsageError
+from ghbench.generators.loading import training_record
 from ghbench.training.gan import GanOptions
 from ghbench.training.gan_job import gan_recipe
 from ghbench.training.settings import parse_settings
@@ -59,8 +60,11 @@ def test_a_training_goes_on_from_the_networks_of_an_earlier_one(folder, tmp_path
                 assert torch.equal(value, first.networks[part].state_dict()[name]), name
     assert again.describe()["start"]["name"].startswith(path)
     assert again.describe()["start"]["licence"] == checkpoints.read(made / "model.safetensors").config["licence"]
-    again.start = {"name": "theirs", "licence": "CC BY-NC 4.0"}
+    again.start = {**again.start, "name": "theirs", "licence": "CC BY-NC 4.0", "datasets": ["ffhq"]}
     again.export(made, history)
+    record = training_record(checkpoints.read(made / "model.safetensors"))
+    assert (record.datasets, record.supervision) == (("ffhq", "imagefolder"), "unsupervised")
+    assert record.networks == tuple(again.start["networks"])
     assert "started from weights under CC BY-NC 4.0" in checkpoints.read(made / "model.safetensors").config["licence"]
     assert "started from theirs" in (made / "card.md").read_text()
     first.export(made, history)

@@ -52,11 +52,15 @@ def export_encoder(
         kind: Metric to learn for the codes; empty for none.
     """
     data = description["data"]
-    rendered = data == "renders"
+    rendered, given = data == "renders", description.get("discriminator_digest", "")
     record = TrainingRecord(
         datasets=(*generator.training.datasets, *(() if rendered else (record_name(data),))),
         image_digests=None,
-        networks=tuple(digest for digest in (generator.weights_digest, perceptual_digest) if digest),
+        networks=tuple(
+            digest
+            for digest in (*generator.training.networks, generator.weights_digest, perceptual_digest, given)
+            if digest
+        ),
         supervision="self-supervised" + (", codes of renders" if description["code"] else ""),
         domain=domain,
     )
@@ -90,7 +94,8 @@ def export_encoder(
     if perceptual_digest:
         teachers.append(f"{description['perceptual_network']} as perceptual network ({perceptual_digest[:16]})")
     if description["adversarial"]:
-        teachers.append("a discriminator trained with it" + (", on renders only" if rendered else ""))
+        began = f" from given weights ({given[:16]})" if given else ""
+        teachers.append(f"a discriminator trained with it{began}" + (", on renders only" if rendered else ""))
     limits = RENDERS_ONLY[0].upper() + RENDERS_ONLY[1:] + "." if record.domain == "in-generator" else ""
     Card(
         title=f"GH-Feat encoder of {encoder.config.size} px for {generator.name}",

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from ghbench import registry
 from ghbench.data.renders import Renders
 from ghbench.dataset import Dataset
+from ghbench.digests import digest_file
 from ghbench.errors import MissingError, UsageError
+from ghbench.files import user_path
 from ghbench.generators.first_party import FACES
 from ghbench.generators.loading import generator_plugin, load_discriminator, load_generator, spec_at_size
 from ghbench.generators.native import Rebuildable
@@ -58,7 +60,8 @@ def ghfeat_recipe(
         seed: Seed of the initial weights.
 
     Raises:
-        UsageError: An unknown option, real images without data, or a generator or discriminator that does not fit.
+        UsageError: An unknown option, real images without data or the reverse, or a generator or discriminator that
+            does not fit or is not used.
         MissingError: There is no such encoder to start from.
     """
     if preset not in PRESETS:
@@ -71,6 +74,10 @@ def ghfeat_recipe(
         if data is None:
             raise UsageError(f"real={options.real:g} needs real images", fix="--data DATASET, or -o real=0")
         images = TrainingImages(cast("Dataset", registry.build("dataset", data)), plugin.spec().size)
+    elif data is not None:
+        raise UsageError("no real image would be shown: real=0", fix="-o real=1, or leave --data out")
+    if discriminator is not None and not options.adversarial:
+        raise UsageError("no discriminator is trained: adversarial=0", fix="-o adversarial=0.08, or leave it out")
     perceptual = options.perceptual or options.perceptual_share
     network = in_rgb(load_generator(plugin), label)
     return GhfeatRecipe(
@@ -104,7 +111,7 @@ def _known_ws(images: TrainingImages, name: str, weights_digest: str, generator:
     return torch.from_numpy(dataset.codes([int(row) for row in images.rows])[:, :rows])
 
 
-def _discriminator(path: Path, size: int) -> nn.Module:
+def _discriminator(path: Path, size: int) -> tuple[nn.Module, str]:
     loaded = load_discriminator(path)
     about = cast("Rebuildable", loaded).configuration()
     side, colours, labels = max(int(s) for s, _ in about["channels"]), about["colours"], about.get("labels", 0)
@@ -115,7 +122,8 @@ def _discriminator(path: Path, size: int) -> nn.Module:
             fix="leave --discriminator out for a new one",
         )
     # A file's networks are read frozen; this one goes on learning.
-    return (in_colour(loaded) if colours == 1 else loaded).train().requires_grad_(requires_grad=True)
+    network = in_colour(loaded) if colours == 1 else loaded
+    return network.train().requires_grad_(requires_grad=True), digest_file(user_path(path))
 
 
 def _start_file(start: str) -> Path:

@@ -59,7 +59,7 @@ class GhfeatRecipe(Recipe):
         images: Real images; None for renders only.
         ws: W+ of those images, [N, rows, w_dim], if the generator drew them.
         perceptual: Perceptual network and the digest of its weights; None if its weight is 0.
-        discriminator: The discriminator to start from; None for a new one.
+        discriminator: The discriminator to start from and the digest of its file; None for a new one.
         start: An encoder whose weights are copied wherever names and shapes agree, such as one of a smaller size.
         label: Class that the generator draws, if it is conditional.
         seed: Seed of the initial weights.
@@ -78,7 +78,7 @@ class GhfeatRecipe(Recipe):
         images: TrainingImages | None = None,
         ws: Tensor | None = None,
         perceptual: tuple[nn.Module, str] | None = None,
-        discriminator: nn.Module | None = None,
+        discriminator: tuple[nn.Module, str] | None = None,
         start: SavedEncoder | None = None,
         label: int | None = None,
         seed: int = 0,
@@ -93,6 +93,7 @@ class GhfeatRecipe(Recipe):
         self.layout = layout_of(generator, cast("Space", options.space) if options.space else None)
         self.statistics = layout_statistics(generator, self.layout)
         self.perceptual_digest = "" if perceptual is None else perceptual[1]
+        self.discriminator_digest = "" if discriminator is None else discriminator[1]
         network = None if perceptual is None else perceptual[0]
         self.past = None if start is None else Past.of(start)
         with torch.random.fork_rng(devices=[]):
@@ -109,7 +110,7 @@ class GhfeatRecipe(Recipe):
             if options.decoder == "learned":
                 self.networks["decoder"] = decoder
             if options.adversarial:
-                self.networks["discriminator"] = discriminator or _new_discriminator(spec.size)
+                self.networks["discriminator"] = discriminator[0] if discriminator else _new_discriminator(spec.size)
         averaged = [name for name in ("encoder", "decoder") if name in self.networks and options.decay == "cosine"]
         self.averages = {name: MovingAverage(self.networks[name], HALF_LIFE) for name in averaged}
         self.optimisers = {
@@ -125,6 +126,7 @@ class GhfeatRecipe(Recipe):
             **asdict(self.options), "total": self.total, "generator": self.generator_name,
             "generator_digest": self.spec.weights_digest, "perceptual_digest": self.perceptual_digest,
             "taken_over": self.taken_over, **({} if self.label is None else {"label": self.label}),
+            **({"discriminator_digest": self.discriminator_digest} if self.discriminator_digest else {}),
             "data": "renders" if self.images is None else self.images.describe(),
         }  # fmt: skip
 
