@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from ghbench.tables import collect, published_folder, rank_table
-from ghbench.tables.render import cell
+from ghbench.tables.render import cell, explanation
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -27,6 +27,7 @@ def test_the_table_shows_the_published_numbers():
     names = {"dlib-face", "mobilenet-v2", "pixels", "random-trunk", "random-trunk:seed=1", "random-trunk:seed=2"}
     table = rank_table("orl", [entry for entry in entries if entry.result.subject.spec_string in names])
     assert {row.system for row in table.rows} == names
+    assert " ".join(explanation(table)) in " ".join(shown[1].split())
     for row in table.rows:
         (line,) = [line for line in shown[1].splitlines() if line.split()[:2] == [str(row.rank), row.system]]
         for metric in ("accuracy", "auc", "eer"):
