@@ -13,6 +13,7 @@ import sys
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
@@ -74,11 +75,26 @@ class Plugin:
 
 def plugins(kind: Kind) -> list[Plugin]:
     """All registered plugins of a kind, sorted by name. Imports none of them."""
-    found = {
-        Plugin(kind, entry.name, entry.value, entry.dist.name if entry.dist else "unknown")
-        for entry in entry_points(group=f"ghbench.{kind}s")
-    }
-    return sorted(found, key=lambda plugin: (plugin.name, plugin.package))
+    return list(_registered(kind, _search_path()))
+
+
+@lru_cache
+def _registered(kind: Kind, _path: tuple[tuple[str, int], ...]) -> tuple[Plugin, ...]:
+    """The same, remembered until something is installed: reading the metadata of all packages takes a tenth second."""
+    named: dict[int, str] = {}  # a package's name is parsed from its metadata, whose longest part is its README
+    found = set()
+    for entry in entry_points(group=f"ghbench.{kind}s"):
+        of = id(entry.dist)
+        if of not in named:
+            named[of] = entry.dist.name if entry.dist else "unknown"
+        found.add(Plugin(kind, entry.name, entry.value, named[of]))
+    return tuple(sorted(found, key=lambda plugin: (plugin.name, plugin.package)))
+
+
+def _search_path() -> tuple[tuple[str, int], ...]:
+    """Where packages are found, and when a package was last added or removed there."""
+    folders = [Path(folder).absolute() for folder in sys.path]
+    return tuple((str(folder), folder.stat().st_mtime_ns) for folder in folders if folder.is_dir())
 
 
 def find(kind: Kind, spec: SpecString) -> Plugin:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -45,13 +46,25 @@ def multiplicity_chunks(units: int, draws: int = DRAWS, seed: int = 0) -> Iterat
     """The rows of `multiplicities` in blocks of at most 4 million numbers: with many units they do not fit in memory.
 
     Yields:
-        float64 [rows, units]; together they are `multiplicities(units, draws, seed)` exactly.
+        Read-only float64 [rows, units]; together they are `multiplicities(units, draws, seed)` exactly.
     """
-    rng = np.random.default_rng(np.random.SeedSequence([seed, units]))
     rows = max(1, _CHUNK_NUMBERS // units)
+    yield from [_one_block(units, draws, seed)] if draws <= rows else _blocks(units, draws, seed, rows)
+
+
+@lru_cache(maxsize=2)
+def _one_block(units: int, draws: int, seed: int) -> Floats:
+    """All draws, remembered: every system of a table has the same."""
+    return next(_blocks(units, draws, seed, draws))
+
+
+def _blocks(units: int, draws: int, seed: int, rows: int) -> Iterator[Floats]:
+    rng = np.random.default_rng(np.random.SeedSequence([seed, units]))
     for start in range(0, draws, rows):
         size = min(rows, draws - start)
-        yield rng.multinomial(units, np.full(units, 1 / units), size=size).astype(np.float64)
+        block = rng.multinomial(units, np.full(units, 1 / units), size=size).astype(np.float64)
+        block.flags.writeable = False
+        yield block
 
 
 def multiplicities(units: int, draws: int = DRAWS, seed: int = 0) -> Floats:

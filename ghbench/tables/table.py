@@ -17,6 +17,7 @@ from ghbench.results import files, scoring, statistics
 from ghbench.results.display import cell, one_line
 from ghbench.results.schema import MetricValue, Result
 from ghbench.running.request import load_task
+from ghbench.tables import slow_scores
 from ghbench.tables.collect import Damage, Entry, Settings, entries_of, name_of, reference_of, with_references
 from ghbench.tables.names import distinct_names, system_name, without_levels
 from ghbench.task import Metric, Task
@@ -253,7 +254,7 @@ def _systems(task: Task, entry: Entry, seed: int, like: Settings) -> list[_Syste
     _check_bounds(task, result)
     records = files.load_records(entry.path, result)
     fewer: dict[str | None, int | None] = {}
-    for score in scoring.scores(task, records):
+    for score in slow_scores.scores(task, records, result.records_sha256):
         if score.metric == main.name:
             check_value(score.value, scoring.find_value(result.metrics, main.name, score.level), main.name)
             fewer[score.level] = score.units

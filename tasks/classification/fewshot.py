@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ghbench.dataset import Dataset, labels
 from ghbench.errors import DataError, UsageError
+from ghbench.metrics.weighted_means import mean_replicates
 from ghbench.probes.fewshot import classify_by_few
 from ghbench.probes.rows import of_unit_length
 from ghbench.spec_string import SpecString
@@ -115,10 +116,21 @@ class FewShot(LabelledTask):
             sample_weight: float64 [N], None for all ones.
         """
         return [
-            Score(metric, float(np.average(records[column].to_numpy(np.float64), weights=sample_weight)))
-            for column, metric in _METRICS.items()
-            if column in records.columns
+            Score(name, float(np.average(values, weights=sample_weight))) for name, values in _shares(records).items()
         ]
+
+    def score_replicates(
+        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
+    ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
+        """The same of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
+        return mean_replicates(_shares(records), self.units(records).first, multiplicity, metrics)
+
+
+def _shares(records: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """What each metric averages, [N]."""
+    return {
+        metric: records[column].to_numpy(np.float64) for column, metric in _METRICS.items() if column in records.columns
+    }
 
 
 def _by_class(classes: NDArray[np.int64], shots: int, draw: int) -> list[NDArray[np.int64]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ghbench.dataset import Dataset
 from ghbench.errors import DataError
+from ghbench.metrics.weighted_means import mean_replicates
 from ghbench.probes.knn import majority, weighted
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Score, TaskInputs
@@ -124,10 +125,5 @@ class Knn(LabelledTask):
     ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
         """The same of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
         chosen = [column for column in COLUMNS if column in records and (metrics is None or COLUMNS[column] in metrics)]
-        right = records[chosen].to_numpy() == records[["class"]].to_numpy()
-        unit = self.units(records).first
-        total, found = (np.zeros((multiplicity.shape[1], len(chosen))) for _ in range(2))
-        np.add.at(found, unit, right)
-        np.add.at(total, unit, 1)
-        shares = (multiplicity @ found) / (multiplicity @ total)
-        return {(COLUMNS[column], None): shares[:, place] for place, column in enumerate(chosen)}
+        right = {COLUMNS[column]: (records[column] == records["class"]).to_numpy() for column in chosen}
+        return mean_replicates(right, self.units(records).first, multiplicity)

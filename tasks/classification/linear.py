@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ghbench.dataset import Dataset, labels
 from ghbench.errors import DataError, UsageError
 from ghbench.metrics.calibration import BINS, calibration_error
+from ghbench.metrics.weighted_means import mean_replicates
 from ghbench.probes.linear import HELD_OUT, Choice, linear_logits
 from ghbench.probes.logistic import STRENGTHS
 from ghbench.probes.rows import Chosen
@@ -186,18 +187,17 @@ class Linear(LabelledTask):
             """Sums of values [N] over each draw, [B]."""
             return multiplicity @ np.bincount(unit, values, count)
 
-        whole = drawn(np.ones(len(truth)))
         means = {"top1": rank == 1, "top5": rank <= 5, "cross-entropy": loss}
-        found = {name: drawn(values) / whole for name, values in means.items() if metrics is None or name in metrics}
+        found = mean_replicates(means, unit, multiplicity, metrics)
         if metrics is None or "balanced" in metrics:
-            total, weight = np.zeros(len(whole)), np.zeros(len(whole))
+            total, weight = np.zeros((2, len(multiplicity)))
             for one in np.unique(truth):
                 of_class, right = drawn(truth == one), drawn((truth == one) & (rank == 1))
                 times = of_class / (truth == one).sum() if records["person"].iloc[0] else of_class > 0
-                total += times * np.divide(right, of_class, out=np.zeros(len(whole)), where=of_class > 0)
+                total += times * np.divide(right, of_class, out=np.zeros(len(total)), where=of_class > 0)
                 weight += times
-            found["balanced"] = total / weight
-        return {(name, None): values for name, values in found.items()}
+            found["balanced", None] = total / weight
+        return found
 
     def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
         """Images of which another class is more probable, by its probability, see `ghbench.task_errors.WithErrors`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ghbench.dataset import Dataset, labels
 from ghbench.errors import DataError
+from ghbench.metrics.weighted_means import mean_replicates
 from ghbench.probes.ranking import rank_relevant
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Role, Score, TaskInputs
@@ -106,10 +107,22 @@ class Retrieval(LabelledTask):
             records: What `evaluate` returned.
             sample_weight: float64 [N], None for all ones.
         """
-        first = records["first"].to_numpy()
-        means = {
-            "map": records["ap"].to_numpy(np.float64),
-            "map-at-r": records["ap_r"].to_numpy(np.float64),
-            **{f"recall-{k}": first <= k for k in RECALLS},
-        }
-        return [Score(name, float(np.average(values, weights=sample_weight))) for name, values in means.items()]
+        return [
+            Score(name, float(np.average(values, weights=sample_weight))) for name, values in _judged(records).items()
+        ]
+
+    def score_replicates(
+        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
+    ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
+        """The same of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
+        return mean_replicates(_judged(records), self.units(records).first, multiplicity, metrics)
+
+
+def _judged(records: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    """What each metric averages, [N]."""
+    first = records["first"].to_numpy()
+    return {
+        "map": records["ap"].to_numpy(np.float64),
+        "map-at-r": records["ap_r"].to_numpy(np.float64),
+        **{f"recall-{k}": first <= k for k in RECALLS},
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from ghbench.dataset import Dataset
 from ghbench.errors import DataError
 from ghbench.extractor import Encoder
 from ghbench.metrics.luminance import light_of
+from ghbench.metrics.weighted_means import mean_replicates
 from ghbench.probes.regression import STRENGTHS, ridge_answers
 from ghbench.probes.rows import Chosen, side_by_side
 from ghbench.spec_string import SpecString
@@ -24,6 +25,8 @@ from .source import Source, image_source, images_of
 ROLE, FOLDS = "images", 5
 DATASET = SpecString("orl")
 TARGETS = ("luminance", "asymmetry")
+_ROUNDING = 1e-12
+"""Spread, as a share of the mean square, that equal numbers may seem to have."""
 
 
 def luminance(dataset: SpecString | str = DATASET, size: int | None = None, align: str | None = None) -> LuminanceTask:
@@ -143,6 +146,22 @@ class LuminanceTask:
             explained = 1 - weight @ np.square(truth - answer) / spread if spread > 0 else np.nan
             scores.append(Score(name, float(explained)))
         return scores
+
+    def score_replicates(
+        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
+    ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
+        """The same of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
+        found: dict[tuple[str, str | None], NDArray[np.float64]] = {}
+        for name in TARGETS if metrics is None else [name for name in TARGETS if name in metrics]:
+            truth, answer = (records[column].to_numpy(np.float64) for column in (name, f"{name}-predicted"))
+            centred = truth - truth.mean()
+            moments = {"mean": centred, "square": np.square(centred), "error": np.square(truth - answer)}
+            mean, square, error = mean_replicates(moments, self.units(records).first, multiplicity).values()
+            spread = square - np.square(mean)
+            defined = spread > _ROUNDING * square
+            explained = 1 - np.divide(error, spread, out=np.ones_like(error), where=defined)
+            found[name, None] = np.where(defined, explained, np.nan)
+        return found
 
     def units(self, records: pd.DataFrame) -> Units:
         """People where classes are people, else images."""

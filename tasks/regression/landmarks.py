@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from ghbench.errors import UsageError
 from ghbench.metrics.landmarks import NORMALISERS, ced_area, normalised_errors
+from ghbench.metrics.weighted_means import mean_replicates
 from ghbench.probes.ridge import fit_ridge
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Score, TaskInputs
 
 from .face_points import AGAIN, GENERATED, FacePointsTask, points_of
-from .prediction import TEST, TRAIN, Constant, joined, mean_replicates, predict, taught
+from .prediction import TEST, TRAIN, Constant, joined, predict, taught
 
 PROTOCOLS = ("ridge", "imm")
 FAILURE = 0.10
@@ -115,4 +116,4 @@ class Landmarks(FacePointsTask):
         """The same of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
         errors = records["error"].to_numpy(np.float64)
         values = {"nme": 100 * errors, "failure": errors > FAILURE, "ced-auc": np.clip(1 - errors / FAILURE, 0, None)}
-        return mean_replicates(values, multiplicity, {}, metrics)
+        return mean_replicates(values, self.units(records).first, multiplicity, metrics)

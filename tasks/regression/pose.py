@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from ghbench.dataset import Dataset
 from ghbench.errors import DataError
 from ghbench.metrics.head_pose import ANGLES, head_pose
+from ghbench.metrics.weighted_means import mean_replicates
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Reference, Score, TaskInputs
 
 from .face_points import AGAIN, GENERATED, FacePointsTask, points_of
-from .prediction import TEST, mean_replicates, predict, taught
+from .prediction import TEST, predict, taught
 
 BINS = {"yaw-0-10": (0.0, 10.0), "yaw-10-20": (10.0, 20.0), "yaw-20-90": (20.0, 90.0)}
 """Ranges of the true yaw, in degrees to either side, whose faces are also averaged on their own."""
@@ -100,7 +101,9 @@ class Pose(FacePointsTask):
     ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
         """The same of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
         turned = np.abs(records["yaw-true"].to_numpy(np.float64))
-        columns = {**{name: name for name in ANGLES}, **dict.fromkeys(BINS, "yaw")}
-        values = {name: records[column].to_numpy(np.float64) for name, column in columns.items()}
-        inside = {name: (turned >= low) & (turned < high) for name, (low, high) in BINS.items()}
-        return mean_replicates(values, multiplicity, inside, metrics)
+        values = {name: records[name].to_numpy(np.float64) for name in ANGLES}
+        binned = {
+            name: np.where((turned >= low) & (turned < high), values["yaw"], np.nan)
+            for name, (low, high) in BINS.items()
+        }
+        return mean_replicates(values | binned, self.units(records).first, multiplicity, metrics)

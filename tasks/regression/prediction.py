@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,34 +129,6 @@ def _thumbnails(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float32
     step = resize_step("crop-bilinear")
     images = [step.apply(dataset.image(row), (THUMBNAIL, THUMBNAIL)).reshape(-1) for row in rows.tolist()]
     return np.stack(images).astype(np.float32)
-
-
-def mean_replicates(
-    values: Mapping[str, NDArray[Any]],
-    multiplicity: Numbers,
-    inside: Mapping[str, NDArray[np.bool_]],
-    metrics: Collection[str] | None,
-) -> Mapping[tuple[str, str | None], Numbers]:
-    """Weighted means of every bootstrap draw over records, see `ghbench.task_abilities.Replicating`.
-
-    Args:
-        values: By metric [N], one a record.
-        multiplicity: float64 [B, N].
-        inside: By metric which records count, bool [N]; all where a metric is not named. A draw with none gives NaN.
-        metrics: Names of the metrics wanted, None for all.
-    """
-    found: dict[tuple[str, str | None], Numbers] = {}
-    total = multiplicity.sum(axis=1)
-    for name, value in values.items():
-        if metrics is not None and name not in metrics:
-            continue
-        counted = inside.get(name)
-        if counted is None:
-            found[name, None] = (multiplicity @ value.astype(np.float64)) / total
-            continue
-        with np.errstate(invalid="ignore"):
-            found[name, None] = (multiplicity[:, counted] @ value[counted]) / multiplicity[:, counted].sum(axis=1)
-    return found
 
 
 def image_units(records: pd.DataFrame) -> Units:

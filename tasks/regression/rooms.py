@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -18,6 +18,7 @@ from ghbench.dataset import Dataset
 from ghbench.errors import UsageError
 from ghbench.extractor import Encoder, Subject
 from ghbench.metrics.layout import line_angles, map_iou, unit_angles
+from ghbench.metrics.weighted_means import mean_replicates
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
 
@@ -166,17 +167,27 @@ class RoomsTask:
         """
         weight = np.ones(len(records)) if sample_weight is None else sample_weight
         scores = []
-        for metric in self.metrics:
-            values = records[list(COLUMNS.get(metric.name, (metric.name,)))].to_numpy(np.float64)
+        for name, values in self._errors(records).items():
             weights = np.where(np.isnan(values), 0, weight[:, None])
             total, errors = weights.sum(), (weights * np.nan_to_num(values)).sum()
             seen = int((~np.isnan(values)).any(axis=1).sum())
-            scores.append(Score(metric.name, float(errors / total) if total else np.nan, units=seen))
+            scores.append(Score(name, float(errors / total) if total else np.nan, units=seen))
         return scores
+
+    def score_replicates(
+        self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
+    ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
+        """The same of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
+        return mean_replicates(self._errors(records), self.units(records).first, multiplicity, metrics)
 
     def units(self, records: pd.DataFrame) -> Units:
         """Images: each is another room."""
         return image_units(records)
+
+    def _errors(self, records: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+        """What each metric averages, [N, M]: NaN where it cannot be seen."""
+        columns = {metric.name: list(COLUMNS.get(metric.name, (metric.name,))) for metric in self.metrics}
+        return {name: records[own].to_numpy(np.float64) for name, own in columns.items()}
 
     @cached_property
     def _known(self) -> Rooms:
