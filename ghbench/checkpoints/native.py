@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ghbench.atomic import write_bytes
 from ghbench.checkpoints.checkpoint import Checkpoint
@@ -60,7 +61,7 @@ def read(path: Path) -> Checkpoint:
         path: The file.
 
     Returns:
-        The arrays; for files written by `write`, `config` holds format, configuration and digest of the source,
+        The arrays, bfloat16 as float32; for files written by `write`, `config` holds format, configuration and digest of the source,
         licence and architecture.
 
     Raises:
@@ -71,8 +72,12 @@ def read(path: Path) -> Checkpoint:
     regular_file(path)
     try:
         with safe_open(path, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+            names = list(file.keys())
+            coarse = {name for name in names if file.get_slice(name).get_dtype() == "BF16"}
+            tensors = {name: file.get_tensor(name) for name in names if name not in coarse}
             metadata = file.metadata() or {}
+        if coarse:
+            tensors |= _from_bfloat16(path, coarse)
         about = json.loads(metadata[_METADATA]) if _METADATA in metadata else {"metadata": metadata}
     except (SafetensorError, OSError, *DAMAGE) as error:
         raise DataError(f"{path} is not a readable safetensors file: {error}", fix="get the file again") from error
@@ -85,3 +90,12 @@ def read(path: Path) -> Checkpoint:
     if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
         raise DataError(f"{path} has unreadable notes", fix="convert the source again: ghbench convert")
     return Checkpoint(FORMAT, tensors, about, digest_file(path), tuple(notes))
+
+
+def _from_bfloat16(path: Path, names: Collection[str]) -> dict[str, NDArray[np.float32]]:
+    """These arrays as float32: NumPy has no bfloat16, whose bits are the upper half of float32's."""
+    from safetensors import deserialize
+
+    found = {name: about for name, about in deserialize(path.read_bytes()) if name in names}
+    upper = {name: np.frombuffer(about["data"], "<u2").astype("<u4") << 16 for name, about in found.items()}
+    return {name: bits.view("<f4").reshape(found[name]["shape"]) for name, bits in upper.items()}

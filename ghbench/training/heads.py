@@ -6,6 +6,7 @@ network's images, averaged down.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch.nn import functional
 
 from ghbench import assets
 from ghbench.checkpoints import Checkpoint, native
+from ghbench.errors import UsageError
 from ghbench.figures.picture_grid import picture_grid
 from ghbench.generators.mobile_stylegan import COLOURS, MobileStyleGAN, WaveletHead
 from ghbench.generators.mobile_weights import ASSET, HEAD_SIZES
@@ -71,6 +73,16 @@ class HeadOptions:
     rate: float = 2e-3
     decay: float = 0.0
     images: int = 64_000
+
+    def __post_init__(self) -> None:
+        least = {"renders": 1, "pixels": 1, "evaluated": 1, "batch": 1, "images": 1, "decay": 0, "mixed": 0}
+        wrong = [name for name, smallest in least.items() if not smallest <= getattr(self, name) < math.inf]
+        wrong += [] if self.mixed <= 1 else ["mixed"]
+        wrong += [] if 0 < self.rate < math.inf else ["rate"]
+        wrong += [] if 0 <= self.least_psi <= self.most_psi < math.inf else ["least_psi", "most_psi"]
+        if wrong:
+            values = ", ".join(f"{name}={getattr(self, name)}" for name in wrong)
+            raise UsageError(f"invalid options: {values}", fix="leave them out for the defaults")
 
     def training_renders(self) -> RenderRecipe:
         """Renders that the heads are fitted on, in bfloat16, whose error is 18 dB below that of the heads."""

@@ -11,8 +11,9 @@ import checkpoint_files as files
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from ghbench.checkpoints import Checkpoint, match_keys, read, tensorflow_pickle, write
+from ghbench.checkpoints import Checkpoint, match_keys, native, read, tensorflow_pickle, write
 from ghbench.checkpoints.tensorflow_tables import encoder_table, generator_table
 from ghbench.errors import DataError, MissingError
 
@@ -191,6 +192,16 @@ def test_our_own_files_keep_where_they_come_from(good_files):
     assert found.config["licence"] == "Apache-2.0"
     assert found.config["architecture"] == {"size": 32}
     assert found.notes == ("note",)
+
+
+def test_bfloat16_is_read_exactly(tmp_path):
+    wide = torch.randn(3, 2, 4)
+    save_file({"a": wide.bfloat16(), "b": wide, "c": torch.ones((), dtype=torch.bfloat16)}, tmp_path / "x.safetensors")
+    found = native.read(tmp_path / "x.safetensors").tensors
+    assert found["a"].dtype == found["c"].dtype == np.float32
+    np.testing.assert_array_equal(found["a"], wide.bfloat16().float().numpy())
+    np.testing.assert_array_equal(found["b"], wide.numpy())
+    assert found["c"] == 1
 
 
 def test_matching_names_say_nothing():

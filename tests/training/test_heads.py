@@ -85,6 +85,14 @@ def test_error_of_bands_is_that_of_pixels():
     assert torch.allclose(haar_analysis(haar_synthesis(bands)), bands, atol=1e-6)
 
 
+@pytest.mark.parametrize("wrong", [
+    {"batch": 0}, {"rate": -1.0}, {"mixed": 2.0}, {"least_psi": 2.0}, {"pixels": 0}, {"decay": float("nan")},
+])  # fmt: skip
+def test_numbers_that_no_training_can_have_are_refused(wrong):
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        HeadOptions(**wrong)
+
+
 def test_psnr_of_clipped_pictures_with_range_two():
     images = torch.full((1, 3, 2, 2), 3.0)
     assert torch.isclose(psnr(images, torch.full((1, 3, 2, 2), 0.8)), torch.tensor(20.0))
