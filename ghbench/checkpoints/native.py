@@ -61,8 +61,8 @@ def read(path: Path) -> Checkpoint:
         path: The file.
 
     Returns:
-        The arrays, bfloat16 as float32; for files written by `write`, `config` holds format, configuration and digest of the source,
-        licence and architecture.
+        The arrays, bfloat16 as float32; for files written by `write`, `config` holds format, configuration and digest
+        of the source, licence and architecture.
 
     Raises:
         DataError: The file is damaged.
@@ -96,6 +96,6 @@ def _from_bfloat16(path: Path, names: Collection[str]) -> dict[str, NDArray[np.f
     """These arrays as float32: NumPy has no bfloat16, whose bits are the upper half of float32's."""
     from safetensors import deserialize
 
-    found = {name: about for name, about in deserialize(path.read_bytes()) if name in names}
+    found = {name: about for name, about in deserialize(path.read_bytes()) if name in names}  # type: ignore[no-untyped-call]
     upper = {name: np.frombuffer(about["data"], "<u2").astype("<u4") << 16 for name, about in found.items()}
     return {name: bits.view("<f4").reshape(found[name]["shape"]) for name, bits in upper.items()}
