@@ -125,19 +125,22 @@ def replicates(
     return found
 
 
-def metric_values(task: Task, records: pd.DataFrame, draws: Replicates) -> list[MetricValue]:
+def metric_values(
+    task: Task, records: pd.DataFrame, draws: Replicates, scored: Sequence[Score] | None = None
+) -> list[MetricValue]:
     """Every score with the uncertainty that its metric declares.
 
     Args:
         task: The task.
         records: What its `evaluate` returned.
         draws: What `replicates` returned.
+        scored: What `scores` returned, None to ask it.
     """
     parts = list(levels_of(records))
     units = {level: units_of(task, part_of(records, rows)) for level, rows in parts}
     together = units.get(None)  # a score about one level of several, where levels are not scored one by one
     values = []
-    for score in scores(task, records):
+    for score in scores(task, records) if scored is None else scored:
         metric = declared(task, score.metric)
         replicate = draws.get((score.metric, score.level)) if metric.uncertainty in RESAMPLED else None
         own_units = units.get(score.level, together)

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from ghbench.data.subset import Subset
 from ghbench.dataset import content_digest
-from ghbench.digests import digest_json
+from ghbench.digests import digest_bytes, digest_json
 from ghbench.errors import AbilityError, DataError, FeatureError, PluginError, UsageError
 from ghbench.extractor import Encoder, ExtractorSpec, LearnedMetric, Subject, SubjectSpec
 from ghbench.imaging import Alignment, alignment
 from ghbench.levels import select_levels
-from ghbench.results import files, scoring
+from ghbench.results import files, scoring, slow_scores
 from ghbench.results.provenance import provenance
 from ghbench.results.schema import Counts, Missing, Result
 from ghbench.running import record
@@ -103,7 +103,8 @@ class Pair:
             # As whoever reads the file will score them.
             content, records = files.as_stored(evaluation.records, self.task.name)
             draws = scoring.replicates(self.task, records, seed=self.options.seed, stream=self.digest)
-            metrics = scoring.metric_values(self.task, records, draws)
+            scored = slow_scores.scores(self.task, records, digest_bytes(content), anew=True)
+            metrics = scoring.metric_values(self.task, records, draws, scored)
             units = scoring.units_of(self.task, records)
         result = self._describe(evaluation, stored, units, cached=encoded == 0)
         label = None if finished is None else finished.label

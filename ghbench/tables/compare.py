@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ghbench.errors import UsageError
-from ghbench.results import files, scoring, statistics
+from ghbench.results import files, scoring, slow_scores, statistics
 from ghbench.results.statistics import Difference
 from ghbench.running.request import load_task
 from ghbench.tables.collect import Damage, Entry, collect
@@ -83,7 +83,7 @@ def compare(
             )
         values.append(point.value)
         records = files.load_records(entry.path, entry.result)
-        for score in scoring.scores(loaded, records):
+        for score in slow_scores.scores(loaded, records, entry.result.records_sha256):
             if (score.metric, score.level) == (metric, level):
                 check_value(score.value, point, metric)
         found = scoring.replicates(loaded, records, metrics=[metric], stream=entry.result.digest)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ghbench import locations
-from ghbench.tables import slow_scores
+from ghbench.results import slow_scores
 from ghbench.task import Metric, Score
 
 

@@ -25,10 +25,17 @@ LONG = 1.0
 """Seconds from which it pays."""
 
 
-def scores(task: Task, records: pd.DataFrame, records_sha256: str | None) -> list[Score]:
-    """What `scoring.scores` returns; `ghbench verify` never asks for what is remembered."""
+def scores(task: Task, records: pd.DataFrame, records_sha256: str | None, *, anew: bool = False) -> list[Score]:
+    """What `scoring.scores` returns; `ghbench verify` never asks for what is remembered.
+
+    Args:
+        task: The task.
+        records: What its `evaluate` returned, as they are stored.
+        records_sha256: Digest of their file.
+        anew: Whether to score even what is known.
+    """
     path = _path(task, records_sha256)
-    known = None if path is None else _read(path)
+    known = None if path is None or anew else _read(path)
     if known is not None:
         return known
     began = time.monotonic()
