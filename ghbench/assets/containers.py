@@ -212,6 +212,8 @@ def _open(path: Path) -> IO[bytes]:
 
 def _zip_entries(archive: zipfile.ZipFile) -> Iterator[_Entry]:
     for info in archive.infolist():
+        if not info.filename:
+            raise DataError(f"{archive.filename} has an entry without a name")
         if not info.is_dir():
             # The other methods are decompressed without a bound.
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

@@ -70,9 +70,7 @@ app.add_typer(leaderboard.app, name="leaderboard", help="Published rows and your
 app.add_typer(plugin.app, name="plugin", help="Plugins: write a new one, check one.")
 app.add_typer(results.app, name="results", help="Your own results: list, show, rename, remove, export.")
 app.add_typer(train.app, name="train", help="Train generators, heads and encoders; interrupted runs resume.")
-app.add_typer(
-    edit.app, name="edit", help="Edit images: reconstruct, mix, global, local, harmonize, traverse."
-)
+app.add_typer(edit.app, name="edit", help="Edit images: reconstruct, mix, global, local, harmonize, traverse.")
 app.add_typer(cache.app, name="cache", help="Stored features: list, verify, clear, push, pull, import.")
 app.add_typer(assets.app, name="assets", help="External weights and data: list, fetch, path, import, verify.")
 

@@ -1,5 +1,6 @@
 """The navigator against arrays of the author's program, and against cases computed by hand."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +161,12 @@ def test_what_cannot_be_is_refused(wrong):
     with pytest.raises(UsageError):
         NavigatorConfig(**{"directions": 6, "rows": 6, "w_dim": 16, "components": 4, **wrong})
     with pytest.raises(DataError):
+        NavigatorConfig.from_json({"directions": 6, "rows": 6, "w_dim": 16, "components": 4, **wrong})
+
+
+@pytest.mark.parametrize("wrong", [{"attention_layers": math.nan}, {"rows": 6.0}, {"copies": True}, {"w_dim": None}])
+def test_counts_of_a_file_are_whole_numbers(wrong):
+    with pytest.raises(DataError, match=f"{next(iter(wrong))}=.* is no whole number"):
         NavigatorConfig.from_json({"directions": 6, "rows": 6, "w_dim": 16, "components": 4, **wrong})
 
 

@@ -14,6 +14,17 @@ def _zip_with_a_shifted_start() -> bytes:
     return b"\x80" + stream.getvalue()[3:]
 
 
+def _zip_with_a_nameless_entry() -> bytes:
+    """The entry's name is said to be something else, and an empty name has no last letter."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("a", b"content")
+    content = bytearray(stream.getvalue())
+    listed = content.index(b"PK\x01\x02")
+    content[listed + 28], content[listed + 30] = 0, 1
+    return bytes(content)
+
+
 def _npy_with_a_broken_header() -> bytes:
     """NumPy reads headers of version 1 as Python, and raises what its tokeniser raises."""
     stream = io.BytesIO()
@@ -33,6 +44,6 @@ EXAMPLES: dict[str, tuple[bytes | str, ...]] = {
     "index of shards": (DEEP,),
     "features safetensors": (_safetensors_with_deep_ids(),),
     "store features": (_npy_with_a_broken_header(),),
-    "zip": (_zip_with_a_shifted_start(),),
+    "zip": (_zip_with_a_shifted_start(), _zip_with_a_nameless_entry()),
     "spec string": ("~canary_module:touch",),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from ghbench.errors import DataError, UsageError
@@ -119,7 +119,11 @@ class NavigatorConfig:
         Raises:
             DataError: An invalid description.
         """
+        # Comparisons alone would let NaN through, which is in every range.
+        whole = [field.name for field in fields(cls) if field.type == "int"]
         try:
+            if odd := [name for name in whole if type(value.get(name, 1)) is not int]:
+                raise TypeError(f"{odd[0]}={value[odd[0]]} is no whole number")
             blocks = tuple((int(count), int(width)) for count, width in value.get("blocks", ()))
             return cls(**{**value, "blocks": blocks})
         except (TypeError, ValueError, UsageError) as error:
