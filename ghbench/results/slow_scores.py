@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import json
+import sys
 import time
 from dataclasses import asdict
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
 
 from ghbench import locations, metrics
 from ghbench.atomic import write_text
-from ghbench.digests import digest_file, digest_json, digest_lines
+from ghbench.digests import digest_bytes, digest_file, digest_json, digest_lines
 from ghbench.errors import DataError, UserError
 from ghbench.files import read_text
 from ghbench.results import scoring
@@ -23,6 +24,9 @@ from ghbench.version import __version__
 
 LONG = 1.0
 """Seconds from which it pays."""
+OURS = "ghbench_tasks"
+"""The package whose code is known to the key; what another one's scores follow from is not."""
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "lightgbm")
 
 
 def scores(task: Task, records: pd.DataFrame, records_sha256: str | None, *, anew: bool = False) -> list[Score]:
@@ -41,31 +45,39 @@ def scores(task: Task, records: pd.DataFrame, records_sha256: str | None, *, ane
     began = time.monotonic()
     found = scoring.scores(task, records)
     if path is not None and time.monotonic() - began > LONG:
+        text = json.dumps([asdict(score) for score in found], default=lambda number: number.item())
         with contextlib.suppress(OSError, UserError):  # a full or read-only cache costs no table
-            write_text(path, json.dumps([asdict(score) for score in found], default=lambda number: number.item()))
+            write_text(path, f"{digest_bytes(text.encode())}\n{text}")
     return found
 
 
 def _path(task: Task, records_sha256: str | None) -> Path | None:
-    """Where the scores of these records by this code are; None where the code is in no file."""
-    try:
-        source = _code_digest(inspect.getfile(type(task)))
-    except (TypeError, OSError, DataError):
+    """Where the scores of these records by this code are; None for a task of another package."""
+    if type(task).__module__.partition(".")[0] != OURS:
         return None
-    key = digest_json([__version__, task.name, task.version, source, records_sha256])
+    key = digest_json([__version__, task.name, task.version, _code_digest(), records_sha256])
     return locations.cache() / "scores" / f"{key}.json"
 
 
 @lru_cache
-def _code_digest(module: str) -> str:
-    files = [Path(module), *sorted(Path(metrics.__file__).parent.rglob("*.py"))]
-    return digest_lines([digest_file(path) for path in files])
+def _code_digest() -> str:
+    """Of what our tasks score with: their own files, the metrics, and the libraries that these call."""
+    folders = [Path(file).parent for file in (sys.modules[OURS].__file__, metrics.__file__) if file]
+    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    return digest_lines([*map(digest_file, files), *map(_version, _LIBRARIES)])
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "none"
 
 
 def _read(path: Path) -> list[Score] | None:
-    if not path.exists():
-        return None
-    try:
-        return [Score(**one) for one in json.loads(read_text(path))]
-    except (DataError, ValueError, TypeError, RecursionError):
-        return None  # damaged: scored again
+    """None where nothing is remembered, or something else than was written."""
+    with contextlib.suppress(DataError):
+        digest, _, text = read_text(path).partition("\n") if path.exists() else ("", "", "")
+        if digest == digest_bytes(text.encode()):
+            return [Score(**one) for one in json.loads(text)]
+    return None

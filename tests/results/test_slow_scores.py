@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+import ghbench_tasks  # noqa: F401 - the package whose scores are remembered
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,6 +30,7 @@ class Counting:
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("GHBENCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(Counting, "__module__", "ghbench_tasks.counting")
 
 
 def test_a_slow_task_is_asked_once(monkeypatch):
@@ -44,13 +46,30 @@ def test_a_slow_task_is_asked_once(monkeypatch):
     assert task.asked == [2, 2, 2]
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[1]", '[{"metric": "sum"}]', "[" * 100_000])
+def test_another_package_s_task_is_always_asked(monkeypatch):
+    monkeypatch.setattr(slow_scores, "LONG", -1.0)
+    monkeypatch.setattr(Counting, "__module__", "somebody.tasks")
+    task = Counting()
+    for _ in range(2):
+        slow_scores.scores(task, pd.DataFrame({"x": [1.0]}), "a")
+    assert task.asked == [1, 1]
+
+
+def test_a_run_scores_anew(monkeypatch):
+    monkeypatch.setattr(slow_scores, "LONG", -1.0)
+    task = Counting()
+    for _ in range(2):
+        slow_scores.scores(task, pd.DataFrame({"x": [1.0]}), "a", anew=True)
+    assert task.asked == [1, 1]
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "a\n[]", '[{"metric": "sum", "value": 0.5}]', "\xff", "[" * 100_000])
 def test_what_is_damaged_is_scored_again(monkeypatch, damage):
     monkeypatch.setattr(slow_scores, "LONG", -1.0)
     task, records = Counting(), pd.DataFrame({"x": [1.0]})
     slow_scores.scores(task, records, "a")
     (path,) = (locations.cache() / "scores").glob("*.json")
-    path.write_text(damage)
+    path.write_text(damage, encoding="latin-1")
     assert slow_scores.scores(task, records, "a")[0].value == 1.0
     assert len(task.asked) == 2
 
