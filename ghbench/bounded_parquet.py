@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ghbench.parquet_footer import row_groups
+
 if TYPE_CHECKING:
     from pyarrow import ChunkedArray, Table
-    from pyarrow.parquet import ParquetFile
 
-_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
-_TEXT, _FIXED = "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"
+_WIDTHS = (1, 4, 8, 12, 4, 8)
+"""Bytes of a value by the number of its physical type, from BOOLEAN to DOUBLE."""
+_TEXT, _FIXED = "BYTE_ARRAY", 7
 
 
 def table_within(path: Path, most: int) -> Table | None:
@@ -24,7 +27,8 @@ def table_within(path: Path, most: int) -> Table | None:
     with parquet.ParquetFile(path) as file:
         columns = [file.schema.column(number) for number in range(len(file.schema))]
         texts = [column.path for column in columns if column.physical_type == _TEXT]
-        if _declared(file) > most:
+        lengths = [column.length for column in columns]
+        if _declared(path, lengths) > most:
             return None
         schema = file.schema_arrow
     with parquet.ParquetFile(path, read_dictionary=texts) as file:
@@ -41,16 +45,14 @@ def table_within(path: Path, most: int) -> Table | None:
     return table
 
 
-def _declared(file: ParquetFile) -> int:
-    """Bytes that a file's columns take, repeated texts left out."""
+def _declared(path: Path, lengths: Sequence[int]) -> int:
+    """Bytes that a file's columns take, repeated texts left out; `lengths` are those of values of fixed length."""
     total = 0
-    for group in map(file.metadata.row_group, range(file.metadata.num_row_groups)):
-        total += group.total_byte_size
-        for number in range(group.num_columns):
-            chunk = group.column(number)
-            kind = chunk.physical_type
-            width = file.schema.column(number).length if kind == _FIXED else _WIDTHS.get(kind, 4)
-            total += chunk.num_values * width
+    for group in row_groups(path):
+        total += group.size
+        for chunk, length in zip(group.columns, lengths, strict=True):
+            width = length if chunk.kind == _FIXED else dict(enumerate(_WIDTHS)).get(chunk.kind, 4)
+            total += chunk.values * width
     return total
 
 

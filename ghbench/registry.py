@@ -65,7 +65,7 @@ class Plugin:
                 target = EntryPoint(self.name, self.target, f"ghbench.{self.kind}s").load()
         except UserError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"{self.kind} {self.name!r} of package {self.package!r} cannot be imported: "
                 f"{type(error).__name__}: {error}"
@@ -200,7 +200,7 @@ def factory(kind: Kind, spec: SpecString, attribute: Any = None) -> Callable[[],
                 return target(**arguments)
         except UserError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"{kind} {str(spec)!r} failed to start: {type(error).__name__}: {error}{user_frame(error)}",
                 fix=known_fix(error),
@@ -244,7 +244,7 @@ def load_attribute(spec: SpecString) -> Any:
             module = _import_file(Path(spec.name)) if spec.name.endswith(".py") else importlib.import_module(spec.name)
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = f"{str(spec)!r} cannot be loaded: {type(error).__name__}: {error}{user_frame(error)}"
         mending = _mending(spec, error)
         kind = PluginError if mending is None else UnknownPluginError
@@ -335,7 +335,7 @@ def _no_attribute(spec: SpecString, value: object, part: str) -> str:
     return f"{spec.name} has no {part!r}{hint} Its classes: {', '.join(own) or 'none'}"
 
 
-def _mending(spec: SpecString, error: Exception) -> str | None:
+def _mending(spec: SpecString, error: BaseException) -> str | None:
     """What to do where the module itself is not there; about what it lacks inside, its author knows more."""
     if spec.name.endswith(".py") and not user_path(spec.name).is_file():
         return f"the name of a file that exists: ls {Path(spec.name).parent}"

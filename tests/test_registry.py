@@ -77,9 +77,25 @@ def test_a_broken_plugin_is_listed_and_fails_only_when_used(site):
 
 def test_a_plugin_that_fails_to_start_is_named(site):
     source = "class Net:\n    def __init__(self): raise ZeroDivisionError('no')\n"
-    installed(site, "lazy-pack", entries={"stumbles": "stumble:Net"}, modules={"stumble": source})
+    leaving = "class Net:\n    def __init__(self): raise SystemExit(0)\n"
+    modules = {"stumble": source, "leave": leaving, "left": "raise SystemExit(0)\n"}
+    entries = {"stumbles": "stumble:Net", "leaves": "leave:Net", "has-left": "left:Net"}
+    installed(site, "lazy-pack", entries=entries, modules=modules)
     with pytest.raises(PluginError, match="'stumbles' failed to start: ZeroDivisionError: no"):
         registry.build("extractor", "stumbles")
+    with pytest.raises(PluginError, match="'leaves' failed to start: SystemExit: 0"):
+        registry.build("extractor", "leaves")
+    with pytest.raises(PluginError, match="cannot be imported: SystemExit: 0"):
+        registry.build("extractor", "has-left")
+    with pytest.raises(PluginError, match="cannot be loaded: SystemExit: 0"):
+        registry.build("extractor", "left:Net")
+
+
+def test_a_package_that_is_installed_meanwhile_is_found(site):
+    with pytest.raises(UsageError, match="no extractor is called 'latecomer'"):
+        registry.build("extractor", "latecomer")
+    installed(site, "late-pack", entries={"latecomer": "late:Net"}, modules={"late": CLASS.format("late")})
+    assert registry.build("extractor", "latecomer").owner == "late"
 
 
 def test_an_unknown_name_suggests_the_nearest_one():

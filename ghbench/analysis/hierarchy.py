@@ -26,6 +26,8 @@ from ghbench.task_abilities import WithChance
 Floats = NDArray[np.float64]
 Find = Callable[[str, Task, tuple[str, ...]], tuple[Result, pd.DataFrame] | None]
 """The result and records of a system, by its spec string, on a task; with levels, of each of them. None: not there."""
+_APART = 1_000_003
+"""Between seeds of different units."""
 THUMBNAIL = "pixels:size=16"
 """Beside the levels: what a 16 x 16 thumbnail reaches."""
 
@@ -38,11 +40,11 @@ class TaskProfile:
         task: Name of the task.
         metric: Its main metric.
         scores: float64 [L].
-        low: float64 [L] lower ends of 95 % intervals.
+        low: float64 [L] lower ends of the results' 95 % intervals, on the same scale.
         high: float64 [L] upper ends.
         thumbnail: What a 16 x 16 thumbnail reaches; NaN where none is published.
         centre: Centre of mass of the positive scores over the levels' places.
-        centre_low: Lower end of its 95 % interval.
+        centre_low: Lower end of 95 % of its bootstrap draws.
         centre_high: Upper end.
     """
 
@@ -93,13 +95,16 @@ def hierarchy(
         published: Take published results, and compute none.
 
     Raises:
-        UsageError: Fewer than two levels, no task, or a task that does not know what chance is.
+        UsageError: Fewer than two levels, no task, one of them twice, or a task that does not know what chance is.
         MissingError: With `published`: the levels' results on a task are not published.
     """
     find = _published if published else _running(options or RunOptions())
     if not tasks:
         raise UsageError("there is no task to evaluate levels on", fix="add --task NAME")
     loaded = [load_task(name) for name in tasks]
+    twice = next((task.name for task in loaded if [one.name for one in loaded].count(task.name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"task {twice!r} is named twice")
     request = subject_request(extractor)
     spec = request.build().spec()
     if not isinstance(spec, ExtractorSpec):
@@ -112,9 +117,13 @@ def hierarchy(
         if not isinstance(task, WithChance):
             raise UsageError(f"task {task.name!r} does not say what chance is, so its levels have no common scale")
     places, in_pixels = places_of(levels)
+    if not in_pixels:
+        names = [level.name for level in spec.levels]
+        places = np.array([names.index(level) for level in levels], dtype=np.float64)
     profiles, draws = [], []
+    streams: dict[str | None, int] = {}
     for task in loaded:
-        profile, drawn = _profile(whole, levels, places, task, find)
+        profile, drawn = _profile(whole, levels, places, task, find, streams)
         profiles.append(profile)
         draws.append(drawn)
     observed, p_value = interaction(np.stack([one.scores for one in profiles]), np.stack(draws))
@@ -146,8 +155,8 @@ def centre_of_mass(scores: Floats, places: Floats) -> Floats:
 def interaction(scores: Floats, draws: Floats) -> tuple[float, float]:
     """Whether levels matter differently to different tasks.
 
-    Tasks are drawn independently of one another, and all levels of a task over the same units. Draws less the scores
-    are what chance does where nothing is there to be found.
+    Tasks on equal units are drawn alike and others independently, and all levels of a task over the same units. Draws
+    less the scores are what chance does where nothing is there to be found.
 
     Args:
         scores: float64 [T, L].
@@ -201,9 +210,9 @@ def _found(find: Find, system: str, task: Task, levels: tuple[str, ...] = ()) ->
 
 
 def _profile(
-    extractor: str, levels: tuple[str, ...], places: Floats, task: Task, find: Find
+    extractor: str, levels: tuple[str, ...], places: Floats, task: Task, find: Find, streams: dict[str | None, int]
 ) -> tuple[TaskProfile, Floats]:
-    """A task's profile, and bootstrap draws [B, L] of its scores."""
+    """A task's profile, and bootstrap draws [B, L] of its scores; `streams` numbers the units that were met."""
     result, records = _found(find, extractor, task, levels)
     small = find(THUMBNAIL, task, ())
     thumbnail = np.nan if small is None else _number(small[0].metrics[0].value)
@@ -211,8 +220,11 @@ def _profile(
     _, rows = next(scoring.levels_of(records))  # all levels are judged on the same items
     metric, guessing = task.metrics[0], task.chance(scoring.part_of(records, rows))
     chance = _number(_found(find, guessing, task)[0].metrics[0].value) if isinstance(guessing, str) else guessing
-    drawn = scoring.main_draws(task, records, result.records_sha256, result.provenance.seed, result.digest)
+    stream = streams.setdefault(result.counts.units_digest if result.counts else None, len(streams))
+    seed = result.provenance.seed + _APART * stream
+    drawn = scoring.main_draws(task, records, result.records_sha256, seed, result.digest)
     values = {(one.metric, one.level): one.value for one in result.metrics}
+    ends_of = {(one.metric, one.level): one.interval or (np.nan, np.nan) for one in result.metrics}
     if metric.higher_is_better is None:
         raise UsageError(f"neither more nor less of {metric.name} is better, so {task.name!r} has no scale for levels")
     if not abs(chance - float(metric.higher_is_better)) > 0:
@@ -223,7 +235,7 @@ def _profile(
 
     scores = scaled(np.array([_number(values[metric.name, level]) for level in levels]))
     draws = scaled(np.stack([drawn[metric.name, level] for level in levels], axis=1))
-    low, high = np.nanpercentile(draws, [2.5, 97.5], axis=0)
+    low, high = np.sort(scaled(np.array([ends_of[metric.name, level] for level in levels]).T), axis=0)
     centres = centre_of_mass(draws, places)
     ends = np.nanpercentile(centres, [2.5, 97.5]) if np.isfinite(centres).any() else (np.nan, np.nan)
     beside = float(scaled(np.array([thumbnail]))[0])

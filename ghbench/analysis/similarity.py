@@ -139,6 +139,7 @@ def compare_encoders(
         null = permuted_values(measure, left, right, PERMUTATIONS, chosen, neighbours)
         for (i, j), value in np.ndenumerate(values):
             low, high = t_interval(float(value), float(errors[i, j]), len(without))
+            low, high = np.clip((low, high), 0 if measure == "mutual-knn" else -1, 1).tolist()
             names = list(one.levels)[i], list(two.levels)[j]
             beside = float(null[:, i, j].mean()), float(null[:, i, j].max())
             rows.append(LevelSimilarity(measure, *names, float(value), low, high, *beside))

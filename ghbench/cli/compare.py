@@ -34,6 +34,7 @@ def compare(
     ghbench compare mobilenet-v2 dlib-face --task orl --images differing.png
     """
     from ghbench.outputs import check_output
+    from ghbench.results.scoring import declared
     from ghbench.running.request import load_task
     from ghbench.tables import compare as compare_results
     from ghbench.tables.compare import two_systems
@@ -53,18 +54,19 @@ def compare(
             complain(note)
     for line in found.damage:
         complain(line)
-    _print(found, as_json=as_json)
+    _print(found, declared(loaded, found.metric).uncertainty, as_json=as_json)
     sys.exit(1 if found.damage else 0)
 
 
-def _print(found: Comparison, *, as_json: bool) -> None:
+def _print(found: Comparison, uncertainty: str, *, as_json: bool) -> None:
     if as_json:
         print_record(found)  # an interval that no draw defines is null
         return
     difference = found.difference
     say(f"{found.metric} on {found.task}: {found.first} {found.values[0]:.4f}, {found.second} {found.values[1]:.4f}")
     if difference is None:
-        say(f"difference {found.values[0] - found.values[1]:+.4f}; the task states no uncertainty of {found.metric}")
+        why = "the task states no uncertainty" if uncertainty == "none" else "standard errors give no paired difference"
+        say(f"difference {found.values[0] - found.values[1]:+.4f}; {why} of {found.metric}")
         return
     if not math.isfinite(difference.low):
         say(f"difference {difference.value:+.4f} over {found.unit}, no interval; {p_value_text(difference.p_value)}")

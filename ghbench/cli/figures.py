@@ -55,7 +55,11 @@ def figures(
     task_loaded = load_task(task)
     name = task_loaded.name
 
+    drawings = 0
+
     def save(drawn: Any, what: str) -> None:
+        nonlocal drawings
+        drawings += 1
         path = out / f"{slug(name)}-{what}.{kind}"
         check_figure(path, force=force)
         say(str(save_figure(drawn, path)))
@@ -85,6 +89,8 @@ def figures(
         save(drawn, f"levels-{slug(curve.name)}")
     for what, drawn in _of_records(table, task_loaded).items():
         save(drawn, what)
+    if not drawings:
+        complain(f"{name}: nothing to draw, no row has an interval, levels one by one, or records that are drawn")
     sys.exit(1 if table.damage else 0)
 
 

@@ -11,6 +11,7 @@ import typer
 
 from ghbench.cli.completion import complete_extractors, complete_tasks
 from ghbench.cli.terminal import complain, print_columns, print_csv, print_record, progress_bars, say
+from ghbench.errors import UsageError
 
 if TYPE_CHECKING:
     from ghbench.analysis.hierarchy import Hierarchy
@@ -47,6 +48,8 @@ def levels(
     from ghbench.figures.style import check_figure
     from ghbench.running.options import RunOptions
 
+    if published and (align, limit, seed, results) != (None, None, 0, None):
+        raise UsageError("--published takes results as they are", fix="leave out --align, --limit, --seed, --results")
     if out is not None:
         check_figure(out, force=force)
     with progress_bars() as watch:
@@ -77,7 +80,7 @@ def _print(found: Hierarchy) -> None:
     rows.append(["16x16 thumbnail", *thumbnails])
     rows.append(["centre of mass", *(_centre(found, *ends) for ends in _centres(found))])
     print_columns(["level", *(f"{one.task}, {one.metric}" for one in found.tasks)], rows)
-    say("brackets: 95 % of bootstrap draws over each task's units")
+    say("brackets: 95 % intervals over each task's units; of the centre of mass, 95 % of bootstrap draws")
     if math.isfinite(found.p_value):
         say(
             f"level x task: mean squared interaction {found.interaction:.4f}, p {found.p_value:.2g} "

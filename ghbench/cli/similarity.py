@@ -46,7 +46,9 @@ def similarity(
     with progress_bars() as watch:
         extraction = ExtractionOptions(batch_size, workers, device, watch.images)
         options = RunOptions(align=align, limit=limit, seed=seed, extraction=extraction)
-        found = compare_encoders(first, second, data, measure.split(","), neighbours=neighbours, options=options)
+        found = compare_encoders(
+            first, second, data, [name.strip() for name in measure.split(",")], neighbours=neighbours, options=options
+        )
     head = ["measure", "first", "second", "value", "low", "high", "null", "null_high"]
     if kind == "json":
         print_record(found)

@@ -115,7 +115,7 @@ def _numbers_beside(axes: Any, rows: Sequence[IntervalRow]) -> None:
     for x, head in columns:
         axes.text(x, -0.9, head, color=MUTED, ha="right", va="center", fontsize=8)
     for place, row in enumerate(rows):
-        cells = (str(row.rank), f"{row.value:.3f}", f"[{row.low:.3f}, {row.high:.3f}]")
+        cells = ("-" if row.rank is None else str(row.rank), f"{row.value:.3f}", f"[{row.low:.3f}, {row.high:.3f}]")
         for (x, _), cell in zip(columns, cells, strict=True):
             axes.text(x, place, cell, color=INK, ha="right", va="center", fontsize=8)
 

@@ -40,6 +40,7 @@ _SETTINGS = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "text.color": INK,
+    "text.parse_math": False,  # a name may hold dollars
     "xtick.color": MUTED,
     "ytick.color": MUTED,
     "xtick.labelcolor": INK,

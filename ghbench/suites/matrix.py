@@ -207,7 +207,9 @@ def _aggregates(
     for row, value, of_row in zip(complete, together, drawn, strict=True):
         known = of_row[np.isfinite(of_row)]
         ends = (float(np.quantile(known, 0.025)), float(np.quantile(known, 0.975))) if len(known) > 1 else None
-        found[row] = Cell(float(value), ends, "" if ends else "a task states no uncertainty")
+        partial = ["partial"] if any(cell.reason == "partial" for cell in rows[row].values()) else []
+        uncertain = [] if ends else ["a task states no uncertainty"]
+        found[row] = Cell(float(value), ends, "; ".join([*partial, *uncertain]))
     return {row: found[row] for row in rows}
 
 

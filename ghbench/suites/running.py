@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ghbench import atomic, locations, registry
+from ghbench.digests import digest_json
 from ghbench.errors import AbilityError, MissingError, ProtocolError, UsageError, UserError
 from ghbench.results.files import slug
 from ghbench.running.options import RunOptions
@@ -40,16 +41,23 @@ def run_suite(
     Args:
         suite: The declaration.
         extractors: Spec strings or objects to evaluate in place of the suite's own.
-        options: How to run; what the suite declares goes before.
+        options: How to run, besides what the suite declares.
         report: Called with a line about each pair as it starts.
         references: Whether to run each task's reference rows too.
 
     Raises:
         MissingError: Data, weights or packages are missing; all are listed, and nothing was run.
-        UsageError: A name, option or policy is wrong; nothing was run.
+        UsageError: A name, option or policy is wrong, or an option is not as declared; nothing was run.
     """
     declared = suite.options.model_dump(exclude_unset=True)
-    options = replace(options or RunOptions(), **declared)
+    given, usual = options or RunOptions(), RunOptions()
+    for name, value in declared.items():
+        if getattr(given, name) not in {getattr(usual, name), value}:
+            raise UsageError(
+                f"suite {suite.name!r} declares {name}={value}, not {getattr(given, name)}",
+                fix=f"leave the option out, or {name} out of the suite",
+            )
+    options = replace(given, **declared)
     chosen: Sequence[object] = list(extractors) or suite.extractors
     if not chosen:
         raise UsageError(f"suite {suite.name!r} names no extractors", fix="add --extractor NAME")
@@ -65,7 +73,8 @@ def run_suite(
     done = [((str(pair.request), pair.task.name), outcome) for pair, outcome in zip(runnable, outcomes, strict=True)]
     rows = list(dict.fromkeys(str(pair.request) for pair in pairs))
     matrix = matrix_of(suite, tasks, rows, dict(done), unfit, options)
-    record = suite_folder() / f"{slug(suite.name)}-{suite.version}-{matrix.digest[:8]}.json"
+    how = [rows, references, options.align, options.limit, options.seed, options.dtype]
+    record = suite_folder() / f"{slug(suite.name)}-{suite.version}-{digest_json([matrix.digest, how])[:8]}.json"
     atomic.write_text(record, matrix.to_json())
     return matrix
 

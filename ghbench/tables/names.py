@@ -51,8 +51,9 @@ def without_levels(spec_string: str) -> str:
 
 
 def usual_name(spec_string: str) -> str:
-    """A spec string less its choice of levels and policy, and less options that say what is usual anyway."""
-    return without_defaults("extractor", without_levels(spec_string))
+    """A row's name less its choice of levels and policy, and less options that say what is usual anyway."""
+    spec, *run = _AFTER_SPEC.split(spec_string, maxsplit=1)
+    return "".join([without_defaults("extractor", without_levels(spec)), *run])
 
 
 def distinct_names(names: Sequence[str], digests: Sequence[str]) -> list[str]:

@@ -49,12 +49,16 @@ class Overview:
         """Rows of a system and its rank in each ranked task, `-` where it has not been run; most tasks first."""
         ranked = self.ranked()
         places: dict[str, dict[str, str]] = {}
+        called: dict[str, set[str]] = {}
         for table in ranked:
             for row in table.rows:
-                ranks = places.setdefault(usual_name(row.system), {})
-                ranks.setdefault(table.task, f"{row.rank}/{len(table.rows)}")
+                name = usual_name(row.system)
+                called.setdefault(name, set()).add(row.system)
+                places.setdefault(name, {}).setdefault(table.task, f"{row.rank}/{len(table.rows)}")
         order = sorted(places, key=lambda system: (-len(places[system]), system))
-        return [[system, *(places[system].get(table.task, "-") for table in ranked)] for system in order]
+        # Where all rows of a system have one name, that is it, the choice of levels included.
+        names = {system: called[system].pop() if len(called[system]) == 1 else system for system in order}
+        return [[names[system], *(places[system].get(table.task, "-") for table in ranked)] for system in order]
 
     def ranked(self) -> list[Table]:
         """The tables that rank."""

@@ -69,7 +69,12 @@ def _with_labels(entries: Sequence[Entry], labels: Sequence[str], task: Task) ->
         spec, equals, name = label.rpartition("=")
         if not equals or not spec.strip() or not name.strip():
             raise UsageError(f"--as {label!r} is not SPEC=NAME", fix="for instance --as ghfeat=GH-Feat")
-        called[find_system(entries, spec, task)[0].result.digest] = name.strip()
+        entry, level = find_system(entries, spec, task)
+        if level is not None:
+            raise UsageError(
+                f"--as names whole results; {spec} is a level of one", fix=f"--as {name_of(entry.result)}=..."
+            )
+        called[entry.result.digest] = name.strip()
     return [
         replace(entry, result=entry.result.model_copy(update={"label": called[entry.result.digest]}))
         if entry.result.digest in called

@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 from ghbench.analysis.hierarchy import centre_of_mass, hierarchy, interaction, normalised, places_of
 from ghbench.cli.main import app
 from ghbench.errors import MissingError, UsageError
+from ghbench.results import scoring
 from ghbench.running import runner
+from ghbench.tables import collect, published_folder
 
 
 def test_scores_run_from_chance_to_perfect():
@@ -80,6 +82,7 @@ def test_published_levels_are_told_without_computing_anything(monkeypatch):
     monkeypatch.setattr(runner, "run", refuse)
     found = hierarchy("ghfeat:level=r4.conv+rgb", ["pose"], published=True)
     assert found.levels == ("r4.conv", "rgb")
+    assert (found.in_pixels, found.places.tolist()) == (False, [0, 9])  # their numbers in the extractor
     one = found.tasks[0]
     assert ((one.low < one.scores) & (one.scores < one.high)).all()
     assert 0 < one.thumbnail < one.scores.min()
@@ -87,7 +90,25 @@ def test_published_levels_are_told_without_computing_anything(monkeypatch):
         hierarchy("mobilenet-v2", ["orl"], published=True)
 
 
+def test_brackets_are_those_of_the_table():
+    found = hierarchy("ghfeat", ["luminance"], published=True).tasks[0]  # chance explains nothing: the scale is its own
+    entries, _ = collect("luminance", published_folder(), published=False)
+    (each,) = [entry.result for entry in entries if entry.result.subject.spec_string == "ghfeat:level=all,policy=each"]
+    ends = np.array([one.interval for one in each.metrics if one.metric == "luminance"])
+    np.testing.assert_allclose(np.stack([found.low, found.high], axis=1), ends)
+
+
+def test_equal_units_are_drawn_alike_and_others_are_not(monkeypatch):
+    seeds = []
+    drawn = scoring.main_draws
+    monkeypatch.setattr(scoring, "main_draws", lambda *given: (seeds.append(given[3]), drawn(*given))[1])
+    hierarchy("ghfeat", ["landmarks", "pose", "luminance"], published=True)
+    assert seeds[0] == seeds[1] != seeds[2]
+
+
 def test_what_cannot_be_compared_is_refused(options):
+    with pytest.raises(UsageError, match="named twice"):
+        hierarchy("random-trunk", ["luminance", "luminance"], options)
     with pytest.raises(UsageError, match="expected at least two"):
         hierarchy("pixels", ["luminance"], options)
     with pytest.raises(UsageError, match="does not say what chance is"):

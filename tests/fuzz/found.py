@@ -4,6 +4,8 @@ import io
 import zipfile
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
 
 
 def _zip_with_a_shifted_start() -> bytes:
@@ -37,11 +39,21 @@ def _safetensors_with_deep_ids() -> bytes:
     return len(header).to_bytes(8, "little") + header
 
 
+def _parquet_whose_texts_are_numbers() -> bytes:
+    """The lengths of texts are counted for a column of whole numbers: asked for that column, Arrow ends the process."""
+    stream = io.BytesIO()
+    table = pa.table({"id": ["x", "y"], "f": pa.array([1.0, 2.0], pa.float32())})
+    parquet.write_table(table, stream, compression="none", store_schema=False)
+    return stream.getvalue().replace(b"\x15\x0c", b"\x15\x04")
+
+
 DEEP = b"[" * 5000 + b"]" * 5000
 EXAMPLES: dict[str, tuple[bytes | str, ...]] = {
     "ljson": (DEEP,),
     "kept scales": (DEEP,),
     "index of shards": (DEEP,),
+    "features parquet": (_parquet_whose_texts_are_numbers(),),
+    "records": (_parquet_whose_texts_are_numbers(),),
     "features safetensors": (_safetensors_with_deep_ids(),),
     "store features": (_npy_with_a_broken_header(),),
     "zip": (_zip_with_a_shifted_start(), _zip_with_a_nameless_entry()),

@@ -167,6 +167,22 @@ def test_finished_pairs_are_read_back(written, changes, lfw_tree):
     assert again.aggregates == {}
 
 
+def test_another_question_has_a_record_of_its_own(written, changes, lfw_tree):
+    path = written(declared(lfw_tree))
+    for extractors, more in ((None, {}), (["pixels", "thumbnail"], {"seed": 5}), (["pixels"], {})):
+        matrix = ghbench.run_suite(path, extractors or (), allow_own_code=True, **changes, **more)
+    records = [json.loads(file.read_text()) for file in (files.results_folder().parent / "suites").iterdir()]
+    assert sorted(len(record["rows"]) for record in records) == [1, 2, 2]
+    assert list(matrix.rows) == ["pixels"]
+
+
+def test_an_option_that_the_suite_declares_otherwise_is_refused(written, changes, lfw_tree):
+    path = written(declared(lfw_tree) + "options: {seed: 2}\n")
+    with pytest.raises(UsageError, match="declares seed=2, not 3"):
+        ghbench.run_suite(path, allow_own_code=True, **changes, seed=3)
+    assert ghbench.run_suite(path, allow_own_code=True, **changes, seed=2).outcomes[0].provenance.seed == 2
+
+
 def test_levels_are_rows_of_their_own(changes, lfw_tree):
     matrix = ghbench.run("pixels:policy=each", [f"lfw:root={lfw_tree}"], **changes)
     assert [row for row in matrix.rows if row.startswith("pixels:policy=each @ ")] == list(matrix.rows)

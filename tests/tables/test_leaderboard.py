@@ -30,7 +30,10 @@ from ghbench.results.schema import (
 )
 from ghbench.tables import collect, compare, entries_of, formats, rank_table, render, table_of_results, terminal
 from ghbench.tables.collect import Settings
+from ghbench.tables.names import usual_name
+from ghbench.tables.overview import overview
 from ghbench.tables.rescore import differences
+from ghbench.tables.select import Choice
 from ghbench.tables.terminal import print_table
 from ghbench.task import Metric, Reference, Score, Units
 
@@ -397,6 +400,14 @@ def test_a_value_below_one_is_never_shown_as_one():
     assert render.cell(below) == ">.999 [.999, 1.000]"
 
 
+def test_the_overview_keeps_how_a_row_was_run():
+    assert usual_name("mobilenet-v2:level=features.3 --align tight") == "mobilenet-v2 --align tight"
+    assert usual_name("random-trunk:seed=0 --dtype int8 #1234abcd") == "random-trunk --dtype int8 #1234abcd"
+    ranks = {name for name, *_ in overview(Choice(published=True, extractors=("discriminator*", "ghfeat*"))).ranks()}
+    assert "ghfeat" in ranks
+    assert any(name.startswith("discriminator:") and "level=all" in name for name in ranks)
+
+
 def test_all_tasks_stand_side_by_side(monkeypatch, tmp_path):
     monkeypatch.setenv("GHBENCH_HOME", str(tmp_path))
     folder = tmp_path / "results"
@@ -409,6 +420,9 @@ def test_all_tasks_stand_side_by_side(monkeypatch, tmp_path):
     assert found["tasks"][1]["best"] == "dlib-face"
     assert set(found["ranks"]["mobilenet-v2"]) == {"knn:dataset=orl", "orl"}
     assert found["ranks"]["dlib-face"]["knn:dataset=orl"] == "-"
+    level = "ghfeat @ rgb=X"
+    named = CliRunner().invoke(app, ["leaderboard", "-t", "orl", "--published", "--as", level])
+    assert "is a level of one" in str(named.exception)
     plain = CliRunner().invoke(app, ["leaderboard", "--own"])
     assert "(1) knn:dataset=orl; (2) orl" in plain.stdout
     assert CliRunner().invoke(app, ["leaderboard", "--format", "csv"]).exit_code != 0
