@@ -108,6 +108,8 @@ def measure_distances(
     unknown = [metric for metric in metrics if metric not in METRICS]
     if unknown or not metrics:
         raise UsageError(f"there is no metric {', '.join(unknown) or ''!r}; choose among {', '.join(METRICS)}")
+    if infinity and "fid" not in metrics:
+        raise UsageError("only the Frechet distance is extrapolated", fix="add fid, or leave --infinity out")
     reference = load_images(second, "metric-fitting", options.limit or 1_000) if isinstance(second, str) else second
     reference = reference if options.limit is None else first_rows(reference, options.limit)
     judged = load_images(first, "test", len(reference)) if isinstance(first, str) else first
@@ -121,7 +123,7 @@ def measure_distances(
     for done, metric in enumerate(dict.fromkeys(metrics)):
         options.extraction.progress(done, len(metrics), "distances")
         rows += _MEASURES[metric](encoded[0].spec.name, features, floors, options.seed)
-    if infinity and "fid" in metrics:
+    if infinity:
         rows.append(_at_infinity(encoded[0].spec.name, features, floors, options.seed))
     options.extraction.progress(len(metrics), len(metrics), "distances")
     return Distances(

@@ -112,6 +112,8 @@ def compare_encoders(
     unknown = [measure for measure in measures if measure not in MEASURES]
     if unknown or not measures:
         raise UsageError(f"there is no measure {', '.join(unknown) or ''!r}; choose among {', '.join(MEASURES)}")
+    if neighbours != NEIGHBOURS and "mutual-knn" not in measures:
+        raise UsageError(f"{neighbours} neighbours are for mutual-knn", fix="add that measure, or leave them out")
     dataset, repeated = different_images(load_images(data) if isinstance(data, str) else data, options.limit)
     one, two = (encode(extractor, dataset, options) for extractor in (first, second))
     kind, units = _units(dataset)

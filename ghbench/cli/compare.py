@@ -11,9 +11,13 @@ import typer
 
 from ghbench.cli.completion import complete_extractors, complete_tasks
 from ghbench.cli.terminal import complain, print_record, progress_bars, say
+from ghbench.errors import UsageError
 
 if TYPE_CHECKING:
     from ghbench.tables import Comparison
+
+USUAL_COUNT = 6
+"""Images or pairs in a picture."""
 
 
 def compare(
@@ -25,7 +29,7 @@ def compare(
     metric: Annotated[str | None, typer.Option(help="Default: the metric that ranks.")] = None,
     align: Annotated[str | None, typer.Option(help="Alignment of both results.")] = None,
     images: Annotated[Path | None, typer.Option(help="PNG of the images on which the two differ most.")] = None,
-    count: Annotated[int, typer.Option(min=1, help="Images or pairs in it, worse by each of the two.")] = 6,
+    count: Annotated[int, typer.Option(min=1, help="Images or pairs in it, worse by each of the two.")] = USUAL_COUNT,
     force: Annotated[bool, typer.Option("--force", help="Replace files that ghbench did not make.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -39,6 +43,8 @@ def compare(
     from ghbench.tables import compare as compare_results
     from ghbench.tables.compare import two_systems
 
+    if images is None and (force or count != USUAL_COUNT):
+        raise UsageError("--count and --force are about a picture", fix="--images FILE.png, or leave them out")
     if images is not None:
         check_output(images, force=force)
     loaded = load_task(task)

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from ghbench.cli.terminal import print_columns, print_json, say
+from ghbench.errors import UsageError
 
 _EXTRAS = {
     "cpu": ["faiss"],
@@ -32,13 +33,19 @@ def doctor(
         typer.Option(metavar="EXTRACTOR", help="Compare its fast ways with float32, image by image, on ORL's faces."),
     ] = None,
     licences: Annotated[bool, typer.Option("--licences", help="List the licences of the packages in use.")] = False,
-    images: Annotated[int, typer.Option(min=2, max=400, help="With --precision: on how many images.")] = 32,
+    images: Annotated[
+        int | None, typer.Option(min=2, max=400, help="With --precision: on how many images; default: 32.")
+    ] = None,
 ) -> None:
     """Check versions, extras, folders, assets and plugins; exit code 1 if something is broken, not just missing."""
+    if images is not None and precision is None:
+        raise UsageError("--images is about --precision", fix="add --precision EXTRACTOR")
+    if licences and precision is not None:
+        raise UsageError("--licences and --precision are two questions", fix="ask one at a time")
     if licences:
         sys.exit(_licences(as_json=as_json))
     if precision is not None:
-        sys.exit(_precision(precision, images, as_json=as_json))
+        sys.exit(_precision(precision, images or 32, as_json=as_json))
     if as_json:
         sys.exit(_as_json())
     sys.exit(_check())

@@ -23,7 +23,7 @@ def similarity(
     ] = "cka,rsa-spearman,mutual-knn",
     neighbours: Annotated[int, typer.Option("--neighbours", "-k", min=1, help="Neighbours of mutual-knn.")] = 10,
     align: Annotated[str | None, typer.Option(help="none, tight, ffhq, dlib-chip; default: as declared.")] = None,
-    limit: Annotated[int | None, typer.Option(min=4, help="First N images only.")] = None,
+    limit: Annotated[int | None, typer.Option(min=5, help="First N images only.")] = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     workers: Annotated[int | None, typer.Option(min=0, help="Decoding processes; default: as many as help.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
