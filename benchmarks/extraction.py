@@ -1,14 +1,18 @@
 """Extraction from JPEG files beside the loops that people write: 300 faces of 512 px, two backbones.
 
 Draws the faces first, which takes some minutes; the networks have random weights, which are as fast as others.
+`--thingsvision PYTHON` adds thingsvision, by the interpreter of the environment that it is installed in.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
+import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +55,20 @@ class Files(Dataset):
 
 def main() -> None:
     """Draw, time, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--thingsvision", help="a Python that can import it")
+    peer = parser.parse_args().thingsvision
+    ways = {"ghbench": ("ghbench",), **LOOPS}
+    ways |= {"thingsvision": (f"thingsvision {_about(peer)}, batches of 32",)} if peer else {}
     folder = Path(tempfile.mkdtemp(prefix="ghbench-benchmark-"))
     try:
         _draw(folder)
         rows, numbers = [], {}
         for name, title in NETWORKS.items():
-            seconds, decode, network = _times(folder, name)
+            seconds, decode, network = _times(folder, name, peer)
             count = 2 * FACES
             bound = 1 / (1 / (usable_cores() * decode) + 1 / network)
-            for way, (what, *_) in {"ghbench": ("ghbench",), **LOOPS}.items():
+            for way, (what, *_) in ways.items():
                 speed = count / seconds[way]
                 ratio = f"{seconds[way] / seconds['ghbench']:.2f}"
                 rows.append([title, what, f"{speed:.1f}", "" if way == "ghbench" else ratio, f"{speed / bound:.2f}"])
@@ -73,10 +82,11 @@ def main() -> None:
 level; medians of {REPEATS} turns. *ghbench over it*: how many times as fast ghbench is. *Of the bound*: speed over
 1 / (1 / (cores x decoding) + 1 / network), what is left where both share the cores. The loops run torchvision's network
 in float32, in inference mode, with `torch.utils.data.DataLoader`; the second has the numbers of workers and images
-that CLIP_benchmark has by default.
+that CLIP_benchmark has by default. thingsvision, where it is there, runs in an environment of its own.
 """
     head = ["network", "way", "images a second", "ghbench over it", "of the bound"]
-    write("extraction", "Extraction from files", text, head, rows, numbers=numbers)
+    command = "python benchmarks/extraction.py" + (" --thingsvision PYTHON" if peer else "")
+    write("extraction", "Extraction from files", text, head, rows, command=command, numbers=numbers)
 
 
 def _draw(folder: Path) -> None:
@@ -89,7 +99,36 @@ def _draw(folder: Path) -> None:
             Image.fromarray(np.ascontiguousarray(one)).save(folder / f"{number:04d}{side}.jpg", quality=92)
 
 
-def _times(folder: Path, name: str) -> tuple[dict[str, float], float, float]:
+def _about(python: str) -> str:
+    """Versions of thingsvision and of its PyTorch."""
+    ask = "from importlib.metadata import version as v; print(v('thingsvision'), 'with PyTorch', v('torch'))"
+    return subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@contextmanager
+def _thingsvision(python: str, folder: Path, name: str) -> Iterator[Callable[[], str]]:
+    """A function that lets thingsvision encode the folder once."""
+    script = Path(__file__).with_name("thingsvision_loop.py")
+    with subprocess.Popen(
+        [python, script, folder, name, "32"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True, bufsize=1,
+    ) as peer:  # fmt: skip
+        assert peer.stdin is not None
+        assert peer.stdout is not None
+        asked, told = peer.stdin, peer.stdout
+
+        def encode() -> str:
+            asked.write("again\n")
+            answer = told.readline()
+            if not answer.startswith(f"({2 * FACES}, "):
+                raise SystemExit(f"thingsvision did not encode {2 * FACES} images: {answer!r}")
+            return answer
+
+        yield encode
+        asked.close()
+
+
+def _times(folder: Path, name: str, peer: str | None) -> tuple[dict[str, float], float, float]:
     """Seconds by way, and images a second of decoding and of the network alone."""
     extractor: Any = registry.build("extractor", f"torchvision:model={name},weights=none")
     spec, images = extractor.spec(), ImageFolder(folder)
@@ -99,7 +138,8 @@ def _times(folder: Path, name: str) -> tuple[dict[str, float], float, float]:
         **{way: lambda workers=workers, size=size: _loop(module, folder, workers, size)
            for way, (_, workers, size) in LOOPS.items()},
     }  # fmt: skip
-    seconds = interleaved_seconds(ways, REPEATS)
+    with _thingsvision(peer, folder, name) if peer else nullcontext() as encode:
+        seconds = interleaved_seconds(ways | ({} if encode is None else {"thingsvision": encode}), REPEATS)
     began = time.perf_counter()
     ready = [prepare(images.image(row), spec.preprocessing, "none").image for row in range(len(images))]
     decode = len(images) / (time.perf_counter() - began)
