@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from ghbench.training.gan_losses import discriminator_loss, generator_loss, path
 from ghbench.training.images import TrainingImages
 from ghbench.training.machine import Machine
 from ghbench.training.recipe import Batch, Recipe
+from ghbench.training.settings import check_numbers
 
 Model = Literal["stylegan2", "stylegan1"]
 GENTLE = Strengths(flip=False, turn=0.1, luma_flip=False)
@@ -97,13 +97,8 @@ class GanOptions:
             "channels": 1, "most_channels": 1, "z_dim": 1, "w_dim": 1, "mapping_layers": 1, "batch": 1,
             "r1_every": 1, "path_every": 1, "r1_gamma": 0, "path_weight": 0, "mixing": 0, "augment_target": 0,
         }  # fmt: skip
-        wrong = [name for name, smallest in least.items() if not smallest <= getattr(self, name) < math.inf]
-        wrong += [name for name in ("rate", "half_life") if not 0 < getattr(self, name) < math.inf]
-        wrong += [name for name in ("mixing", "augment_target") if getattr(self, name) > 1]
-        wrong += [] if self.colours in {1, 3} else ["colours"]
-        if wrong:
-            values = ", ".join(f"{name}={getattr(self, name)}" for name in wrong)
-            raise UsageError(f"invalid options: {values}", fix="leave them out for the defaults")
+        wrong = [] if self.colours in {1, 3} else ["colours"]
+        check_numbers(self, least, positive=("rate", "half_life"), shares=("mixing", "augment_target"), wrong=wrong)
 
     def channel_table(self) -> dict[int, int]:
         """Channels by resolution.

@@ -20,7 +20,6 @@ from torch.nn import functional
 
 from ghbench import assets
 from ghbench.checkpoints import Checkpoint, native
-from ghbench.errors import UsageError
 from ghbench.figures.picture_grid import picture_grid
 from ghbench.generators.mobile_stylegan import COLOURS, MobileStyleGAN, WaveletHead
 from ghbench.generators.mobile_weights import ASSET, HEAD_SIZES
@@ -39,6 +38,7 @@ from ghbench.training.card import Card
 from ghbench.training.head_samples import BATCH, HeadSamples, feeding_level, style_row
 from ghbench.training.machine import Machine
 from ghbench.training.recipe import Batch, Recipe
+from ghbench.training.settings import check_numbers
 
 LICENCE = "research, non-commercial (teacher: NVIDIA StyleGAN2-FFHQ)"
 EVALUATED_PSI = (0.7, 1.0)
@@ -76,13 +76,8 @@ class HeadOptions:
 
     def __post_init__(self) -> None:
         least = {"renders": 1, "pixels": 1, "evaluated": 1, "batch": 1, "images": 1, "decay": 0, "mixed": 0}
-        wrong = [name for name, smallest in least.items() if not smallest <= getattr(self, name) < math.inf]
-        wrong += [] if self.mixed <= 1 else ["mixed"]
-        wrong += [] if 0 < self.rate < math.inf else ["rate"]
-        wrong += [] if 0 <= self.least_psi <= self.most_psi < math.inf else ["least_psi", "most_psi"]
-        if wrong:
-            values = ", ".join(f"{name}={getattr(self, name)}" for name in wrong)
-            raise UsageError(f"invalid options: {values}", fix="leave them out for the defaults")
+        wrong = [] if 0 <= self.least_psi <= self.most_psi < math.inf else ["least_psi", "most_psi"]
+        check_numbers(self, least, positive=("rate",), shares=("mixed",), wrong=wrong)
 
     def training_renders(self) -> RenderRecipe:
         """Renders that the heads are fitted on, in bfloat16, whose error is 18 dB below that of the heads."""

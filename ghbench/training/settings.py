@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ghbench.errors import UsageError
@@ -32,3 +33,32 @@ def parse_settings(cls: type[Any], settings: Sequence[str], *, taken: Sequence[s
         except (KeyError, ValueError):
             raise UsageError(f"{setting!r}: expected {kind.__name__}", fix=f"{name}={defaults[name]}") from None
     return values
+
+
+def check_numbers(
+    options: object,
+    least: Mapping[str, float],
+    *,
+    positive: Sequence[str] = (),
+    shares: Sequence[str] = (),
+    wrong: Sequence[str] = (),
+) -> None:
+    """Refuse options that no training can have.
+
+    Args:
+        options: The options.
+        least: Smallest value by name; each is also finite.
+        positive: Names of those above 0 and finite.
+        shares: Names of those that are at most 1.
+        wrong: Names of further ones that are wrong.
+
+    Raises:
+        UsageError: Some are wrong; the message lists them.
+    """
+    found = [name for name, smallest in least.items() if not smallest <= getattr(options, name) < math.inf]
+    found += [name for name in positive if not 0 < getattr(options, name) < math.inf]
+    found += [name for name in shares if getattr(options, name) > 1]
+    found += wrong
+    if found:
+        values = ", ".join(f"{name}={getattr(options, name)}" for name in found)
+        raise UsageError(f"invalid options: {values}", fix="leave them out for the defaults")
