@@ -11,7 +11,7 @@ from ghbench.parquet_footer import row_groups
 if TYPE_CHECKING:
     from pyarrow import ChunkedArray, Table
 
-_WIDTHS = (1, 4, 8, 12, 4, 8)
+_WIDTHS = dict(enumerate((1, 4, 8, 12, 4, 8)))
 """Bytes of a value by the number of its physical type, from BOOLEAN to DOUBLE."""
 _TEXT, _FIXED = "BYTE_ARRAY", 7
 
@@ -51,7 +51,7 @@ def _declared(path: Path, lengths: Sequence[int]) -> int:
     for group in row_groups(path):
         total += group.size
         for chunk, length in zip(group.columns, lengths, strict=True):
-            width = length if chunk.kind == _FIXED else dict(enumerate(_WIDTHS)).get(chunk.kind, 4)
+            width = length if chunk.kind == _FIXED else _WIDTHS.get(chunk.kind, 4)
             total += chunk.values * width
     return total
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ghbench.files import open_regular
+
 MAGIC = b"PAR1"
 _DEEPEST = 32
 _GROUPS = 4
@@ -50,8 +52,9 @@ def row_groups(path: Path) -> list[RowGroup]:
 
     Raises:
         ValueError: The footer is damaged.
+        DataError: It is missing or no regular file.
     """
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         size = stream.seek(0, 2)
         stream.seek(max(size - 8, 0))
         length, magic = struct.unpack("<I4s", stream.read(8).rjust(8, b"\0"))

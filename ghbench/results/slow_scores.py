@@ -8,7 +8,6 @@ import sys
 import time
 from dataclasses import asdict
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +18,7 @@ from ghbench.digests import digest_bytes, digest_file, digest_json, digest_lines
 from ghbench.errors import DataError, UserError
 from ghbench.files import read_text
 from ghbench.results import scoring
+from ghbench.results.provenance import package_version
 from ghbench.task import Score, Task
 from ghbench.version import __version__
 
@@ -64,14 +64,7 @@ def _code_digest() -> str:
     """Of what our tasks score with: their own files, the metrics, and the libraries that these call."""
     folders = [Path(file).parent for file in (sys.modules[OURS].__file__, metrics.__file__) if file]
     files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
-    return digest_lines([*map(digest_file, files), *map(_version, _LIBRARIES)])
-
-
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return "none"
+    return digest_lines([*map(digest_file, files), *(str(package_version(name)) for name in _LIBRARIES)])
 
 
 def _read(path: Path) -> list[Score] | None:
