@@ -57,6 +57,8 @@ class Target:
         unit: `class`, `pixels`, `radians`, ... Points in pixels count pixel i from i to i + 1, x before y.
         names: Class names where the unit is `class` (int64 [N] values index them); else names of the points, factors
             or axes.
+        made_by: Digest of the program that gives the values of each image, where they are computed: their last digits
+            differ between processors. None where they are data.
 
     Raises:
         DataError: Classes that are not int64 [N], or have no name.
@@ -66,6 +68,7 @@ class Target:
     values: NDArray[Any]
     unit: str
     names: Sequence[str] = ()
+    made_by: str | None = None
 
     def __post_init__(self) -> None:
         if self.unit != "class":
@@ -82,8 +85,8 @@ class Target:
 
     @cached_property
     def digest(self) -> str:
-        """Hexadecimal sha256 of name, unit, names, shape, dtype and values."""
-        return digest_json([self.name, self.unit, list(self.names), digest_array(self.values)])
+        """Hexadecimal sha256 of name, unit, names, and of the values or else of the program that gives them."""
+        return digest_json([self.name, self.unit, list(self.names), self.made_by or digest_array(self.values)])
 
     def rows(self, rows: ArrayLike) -> Target:
         """The same of some rows, int [M], in their order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ from ghbench.files import open_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_AT_ONCE = 4_096
+"""Lines that are encoded and hashed together."""
 
 
 def digest_bytes(content: bytes) -> str:
@@ -31,10 +35,9 @@ def digest_file(path: Path) -> str:
 
 def digest_lines(lines: Iterable[str]) -> str:
     """Hexadecimal sha256 of texts, in their order; line breaks inside them are escaped, so that they end none."""
-    sha = hashlib.sha256()
-    for line in lines:
-        sha.update(line.replace("\\", r"\\").replace("\n", r"\n").encode())
-        sha.update(b"\n")
+    sha, left = hashlib.sha256(), iter(lines)
+    while some := [line.replace("\\", r"\\").replace("\n", r"\n") + "\n" for line in islice(left, _AT_ONCE)]:
+        sha.update("".join(some).encode())
     return sha.hexdigest()
 
 

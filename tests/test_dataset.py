@@ -49,3 +49,10 @@ def test_a_dataset_without_labels_is_named():
 
     with pytest.raises(DataError, match="dataset 'blank' has no labels"):
         labels(Unlabelled())
+
+
+def test_what_a_program_says_is_told_apart_by_the_program_and_not_by_last_digits():
+    said = Target("age", np.array([20.0, 30.0]), "years", made_by="networks")
+    elsewhere = Target("age", np.array([20.000001, 30.0]), "years", made_by="networks")
+    assert said.digest == elsewhere.digest != Target("age", said.values, "years", made_by="others").digest
+    assert Target("age", said.values, "years").digest != Target("age", elsewhere.values, "years").digest

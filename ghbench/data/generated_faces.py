@@ -175,8 +175,10 @@ class GeneratedFaces:
         known = ~np.isnan(male)
         whether = [male > 0.5, *(likeliest == expressions.NAMES.index(name) for name in COMMON)]
         return {
-            "age": Target("age", age, "years"),
-            "attributes": Target("attributes", np.where(known, whether, np.nan).T, "whether", ("male", *COMMON)),
+            "age": Target("age", age, "years", made_by=digest),
+            "attributes": Target(
+                "attributes", np.where(known, whether, np.nan).T, "whether", ("male", *COMMON), made_by=digest
+            ),
         }
 
     def _kept(

@@ -4,8 +4,7 @@
       manifest.json             the key in clear
       lock                      one writer at a time
       stage4/level.json         shards with their sha256, and `complete` when all are there
-      stage4/shard-00000.npy    while the level is filled
-      stage4/features.npy       all rows, once it is complete
+      stage4/features.npy       all rows; those of missing shards are anything
 
 A shard is used only if it has the recorded sha256; a damaged one is moved to `quarantine/` and counts as missing.
 """
@@ -17,8 +16,10 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,9 +27,11 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from ghbench import atomic, locations
+from ghbench.cores import usable_cores
 from ghbench.digests import digest_json, digest_lines
 from ghbench.errors import DataError, UserError
 from ghbench.store import level_files, manifest
+from ghbench.store.filling import Filling
 from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import KeyManifest, LevelManifest, ShardEntry
 from ghbench.store.shards import (
@@ -109,6 +112,7 @@ class StoredFeatures:
     shard_rows: int = SHARD_ROWS
     everywhere: ClassVar[bool] = False
     _verified: set[tuple[str, int]] = field(default_factory=set, repr=False)
+    _fillings: dict[str, Filling] = field(default_factory=dict, repr=False)
     _locked: bool = field(default=False, repr=False)
 
     def adopt_shard_rows(self) -> KeyManifest | None:
@@ -145,8 +149,15 @@ class StoredFeatures:
             self._locked = True
             yield
         finally:
-            self._locked = False
-            lock.release()
+            try:
+                with self._disk_errors():
+                    for filling in self._fillings.values():
+                        filling.commit()
+            finally:
+                self._locked = False
+                while self._fillings:
+                    self._fillings.popitem()[1].close()
+                lock.release()
 
     def is_complete(self, level: str) -> bool:
         """Whether all shards of a level were written and none was found damaged."""
@@ -163,14 +174,11 @@ class StoredFeatures:
         Inside `writing()` damaged shards are moved to quarantine; readers change nothing.
         """
         note = self._level(level)
-        return [
-            rows
-            for number, rows in enumerate(self._ranges())
-            if note is None or number not in note.shards or not self._is_intact(note, number)
-        ]
+        intact = set() if note is None else self._intact(note)
+        return [rows for number, rows in enumerate(self._ranges()) if number not in intact]
 
     def write_shard(self, level: str, start: int, rows: NDArray[Any], note: ShardNote | None = None) -> None:
-        """Write one shard; call inside `writing()`.
+        """Write one shard; call inside `writing()`, which keeps it: at its end, or with a shard that is seconds later.
 
         Args:
             level: Level name.
@@ -183,26 +191,26 @@ class StoredFeatures:
             FeatureError: A number is NaN or Inf, or too large for the storage dtype.
             UserError: The disk is full; the shards so far are kept.
         """
-        number, content, entry = encoded_shard(self.key, self._ranges(), level, start, rows, note)
-        known = self._level(level)
-        if known is not None:
-            check_width(self.key, level, known.shape[1], rows.shape[1])
+        number, stored, entry = encoded_shard(self.key, self._ranges(), level, start, rows, note)
         with self._disk_errors():
-            atomic.write_bytes(level_files.shard_path(self.folder / level, number), content)
-            self._write_level(level, "partial", rows.shape[1], {**(known.shards if known else {}), number: entry})
+            filling = self._filling(level, rows.shape[1])
+            check_width(self.key, level, filling.note.shape[1], rows.shape[1])
+            filling.put(number, stored, entry)
         self._verified.add((level, number))
 
     def complete(self, level: str, warnings: Sequence[str] = ()) -> None:
-        """Merge a level's shards into one file and mark it complete, after its last shard."""
+        """Mark a level complete, after its last shard; call inside `writing()`."""
         note = self._level(level)
         if note is None or self.missing_rows(level):
             raise DataError(f"level {level!r} of {self.folder.name} is not complete")
         with self._disk_errors():
-            level_files.merge(self.folder / level, note)
-            self._write_level(level, "complete", note.shape[1], note.shards, list(warnings))
+            self._filling(level, note.shape[1]).complete(list(warnings))
+            self._fillings.pop(level).close()
 
     def discard(self, level: str) -> None:
         """Delete a level with unusable features."""
+        if level in self._fillings:
+            self._fillings.pop(level).close()
         shutil.rmtree(self.folder / level, ignore_errors=True)
         self._verified = {entry for entry in self._verified if entry[0] != level}
 
@@ -241,37 +249,50 @@ class StoredFeatures:
         """Names of all levels, complete or not."""
         return sorted(path.parent.name for path in self.folder.glob(f"*/{LEVEL}"))
 
-    def _ranges(self) -> list[tuple[int, int]]:
+    def _ranges(self) -> Sequence[tuple[int, int]]:
         return shard_ranges(len(self.row_ids), self.shard_rows)
 
-    def _is_intact(self, note: LevelManifest, number: int) -> bool:
-        if (note.level, number) in self._verified:
-            return True
-        if level_files.is_intact(self.folder / note.level, number, note):
-            self._verified.add((note.level, number))
-            return True
+    def _intact(self, note: LevelManifest) -> set[int]:
+        """Which shards of a level are there and undamaged; each is looked at once, several at a time."""
+        unsure = [number for number in note.shards if (note.level, number) not in self._verified]
+        intact = note.shards.keys() - unsure
+        if not unsure:
+            return intact
+        look = partial(level_files.is_intact, self.folder / note.level, level=note)
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            found = list(zip(unsure, pool.map(look, unsure), strict=True))
+        intact |= {number for number, is_intact in found if is_intact}
+        self._verified |= {(note.level, number) for number in intact}
         # Only the holder of the lock may change anything: another process may be writing this level.
         if self._locked:
             with self._disk_errors():
-                self._quarantine(note.level, number)
-        return False
+                for number in sorted(set(unsure) - intact):
+                    self._quarantine(note, number)
+        return intact
 
-    def _quarantine(self, level: str, number: int) -> None:
+    def _quarantine(self, note: LevelManifest, number: int) -> None:
         """Move a damaged shard aside; it is evidence of a failing disk and never read again."""
-        note = self._level(level)
-        if note is not None:
-            path = level_files.shard_path(self.folder / level, number)
-            aside = self.folder / "quarantine" / f"{level}-{path.stem}-{time.time_ns()}.npy"
-            rows = level_files.read_rows(self.folder / level, number, note.shards[number])
-            aside.parent.mkdir(exist_ok=True)
-            if path.is_file():
-                path.replace(aside)
-            elif rows is not None:
-                atomic.write_bytes(aside, level_files.shard_bytes(rows))
-            shards = {key: entry for key, entry in note.shards.items() if key != number}
-            self._write_level(level, "partial", note.shape[1], shards)
+        folder = self.folder / note.level
+        path = level_files.shard_path(folder, number)
+        aside = self.folder / "quarantine" / f"{note.level}-{path.stem}-{time.time_ns()}.npy"
+        rows = level_files.read_rows(folder, number, note.shards[number])
+        aside.parent.mkdir(exist_ok=True)
+        if path.is_file():
+            path.replace(aside)
+        elif rows is not None:
+            atomic.write_bytes(aside, level_files.shard_bytes(rows))
+        self._filling(note.level, note.shape[1]).forget(number)
+
+    def _filling(self, level: str, dim: int) -> Filling:
+        """What fills a level for the holder of the lock."""
+        if level not in self._fillings:
+            note = self._level(level) or level_manifest(self.key, level, (len(self.row_ids), dim), {})
+            self._fillings[level] = Filling(self.folder / level, note, len(self._ranges()))
+        return self._fillings[level]
 
     def _level(self, level: str) -> LevelManifest | None:
+        if level in self._fillings:
+            return self._fillings[level].note
         note = manifest.read(LevelManifest, self.folder / level / LEVEL)
         here = (level, len(self.row_ids), self.key.dtype)
         if note is None or (note.level, note.shape[0], note.dtype) != here:
@@ -296,10 +317,3 @@ class StoredFeatures:
                 "the shards so far are kept",
                 fix="free some space or set GHBENCH_CACHE, and run the same command again",
             ) from error
-
-    def _write_level(
-        self, level: str, state: str, dim: int, shards: dict[int, ShardEntry], warnings: list[str] | None = None
-    ) -> None:
-        shape = (len(self.row_ids), dim)
-        note = level_manifest(self.key, level, shape, shards, state=state, warnings=warnings)
-        manifest.write(note, self.folder / level / LEVEL)

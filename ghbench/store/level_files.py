@@ -1,4 +1,4 @@
-"""The files of a level: shards while it is filled, one file of all rows once it is complete, which maps into memory."""
+"""The files of a level: one of all rows, which maps into memory, or one a shard where they were written singly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ghbench.store import int8_shards
 from ghbench.store.arrays_from_files import map_array
 from ghbench.store.manifest import LevelManifest, ShardEntry
 
-WHOLE = "features.npy"
+WHOLE, SHARDS = "features.npy", "shard-*.npy"
 
 
 def shard_name(number: int) -> str:
@@ -64,10 +64,22 @@ def stored_shape(rows: int, dim: int, dtype: str, shards: int = 1) -> tuple[int,
 
 def file_bytes(rows: int, dim: int, dtype: str, shards: int = 1) -> int:
     """Size of a file of rows, a shard or several merged."""
-    shape, header = stored_shape(rows, dim, dtype, shards), io.BytesIO()
-    about = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(header, about)
-    return header.tell() + int(np.prod(shape)) * np.dtype(dtype).itemsize
+    numbers = int(np.prod(stored_shape(rows, dim, dtype, shards)))
+    return len(file_header(rows, dim, dtype, shards)) + numbers * np.dtype(dtype).itemsize
+
+
+def file_header(rows: int, dim: int, dtype: str, shards: int = 1) -> bytes:
+    """How such a file begins."""
+    about = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False}
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, about | {"shape": stored_shape(rows, dim, dtype, shards)})
+    return header.getvalue()
+
+
+def place(number: int, entry: ShardEntry, level: LevelManifest) -> int:
+    """Bytes between the header of the file of all rows and a shard's first row."""
+    rows = entry.rows[0] + number * _scale_rows(level.dtype)
+    return rows * level.shape[1] * np.dtype(level.dtype).itemsize
 
 
 def shard_digest(rows: NDArray[Any]) -> str:
@@ -114,14 +126,12 @@ def is_intact(folder: Path, number: int, level: LevelManifest) -> bool:
 
 
 def merge(folder: Path, level: LevelManifest) -> None:
-    """Write all rows into one file and delete the shards, if there are several; rewrite it where a shard is new."""
+    """Write all rows into one file and delete those of single shards, if there are any."""
     shards = [shard_path(folder, number) for number in level.shards]
-    if len(shards) < 2 or not any(path.is_file() for path in shards):
+    if not any(path.is_file() for path in shards):
         return
-    height = level.shape[0] + len(shards) * _scale_rows(level.dtype)
     with atomic.atomic_file(folder / WHOLE) as file:
-        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(level.dtype)), "fortran_order": False}
-        np.lib.format.write_array_header_1_0(file, header | {"shape": (height, level.shape[1])})
+        file.write(file_header(*level.shape, level.dtype, len(shards)))
         for number in sorted(level.shards):
             rows = read_rows(folder, number, level.shards[number])
             assert rows is not None  # just verified

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError
+from ghbench.store import level_files
 from ghbench.store.elsewhere import absolute, check_same_key, content_of, key_manifest, put, reached
 from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import KeyManifest, LevelManifest
@@ -124,11 +125,11 @@ class RemoteFeatures:
         """
         if level in self._widths:
             check_width(self.key, level, self._widths[level], rows.shape[1])
-        number, content, entry = encoded_shard(self.key, self._ranges(), level, start, rows, note)
+        number, stored, entry = encoded_shard(self.key, self._ranges(), level, start, rows, note)
         written = level_manifest(self.key, level, (self.manifest.rows, rows.shape[1]), {number: entry})
         with self._level(level) as there:
             if not there.has(number):  # else somebody was faster
-                there.write(number, content, written)
+                there.write(number, level_files.shard_bytes(stored), written)
 
     def read(self, level: str) -> RemoteRows:
         """All rows of a level whose shards are there, fetched and checked as they are asked for.
@@ -188,7 +189,7 @@ class RemoteFeatures:
         """Numbers a row of a complete level."""
         return self._look(level).shape[1]
 
-    def _ranges(self) -> list[tuple[int, int]]:
+    def _ranges(self) -> Sequence[tuple[int, int]]:
         return shard_ranges(self.manifest.rows, self.manifest.shard_rows)
 
     def _is_named(self, system: Any, root: str) -> bool:

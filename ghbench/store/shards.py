@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.digests import digest_bytes, digest_lines
+from ghbench.digests import digest_lines
 from ghbench.errors import DataError, FeatureError
 from ghbench.store import int8_shards, level_files
 from ghbench.store.key import FeatureKey
@@ -18,7 +19,7 @@ from ghbench.store.manifest import KeyManifest, LevelManifest, ShardEntry
 
 SHARD_ROWS = 512
 MOST_SHARDS = 2_000
-"""More rows make larger shards: a level's manifest has a line for each, and is written anew with each."""
+"""More rows make larger shards: a level's manifest has a line for each."""
 MANIFEST, LEVEL = "manifest.json", "level.json"
 """The key in clear, whose time of modification is when the features were last read; a level's shards."""
 TAKEN = frozenset({"lock", MANIFEST, "quarantine"})
@@ -51,9 +52,10 @@ def new_manifest(key: FeatureKey, row_ids: Sequence[str], shard_rows: int) -> Ke
     return KeyManifest(key=key.parts(), rows=len(row_ids), row_ids_digest=digest_lines(row_ids), shard_rows=shard_rows)
 
 
-def shard_ranges(rows: int, shard_rows: int) -> list[tuple[int, int]]:
+@lru_cache(maxsize=8)
+def shard_ranges(rows: int, shard_rows: int) -> tuple[tuple[int, int], ...]:
     """First row of each shard, and the row behind its last."""
-    return [(start, min(start + shard_rows, rows)) for start in range(0, rows, shard_rows)]
+    return tuple((start, min(start + shard_rows, rows)) for start in range(0, rows, shard_rows))
 
 
 def is_level_name(name: str) -> bool:
@@ -79,9 +81,14 @@ def fits(note: LevelManifest, key: KeyManifest) -> bool:
 
 
 def encoded_shard(
-    key: FeatureKey, ranges: list[tuple[int, int]], level: str, start: int, rows: NDArray[Any], note: ShardNote | None
-) -> tuple[int, bytes, ShardEntry]:
-    """A shard as it is stored: its number, its bytes, and what the level's manifest says of it.
+    key: FeatureKey,
+    ranges: Sequence[tuple[int, int]],
+    level: str,
+    start: int,
+    rows: NDArray[Any],
+    note: ShardNote | None,
+) -> tuple[int, NDArray[Any], ShardEntry]:
+    """A shard as it is stored: its number, its rows, and what the level's manifest says of it.
 
     Args:
         key: Whose features they are; names the dtype.
@@ -99,9 +106,9 @@ def encoded_shard(
     span = (start, start + len(rows))
     if span not in ranges:
         raise DataError(f"rows {start} to {span[1] - 1} are not a shard of {key.folder}")
-    content = level_files.shard_bytes(_in_storage_dtype(rows, key, level, start))
-    entry = ShardEntry(rows=span, sha256=digest_bytes(content), **asdict(note or ShardNote()))
-    return ranges.index(span), content, entry
+    stored = _in_storage_dtype(rows, key, level, start)
+    entry = ShardEntry(rows=span, sha256=level_files.shard_digest(stored), **asdict(note or ShardNote()))
+    return ranges.index(span), stored, entry
 
 
 def level_manifest(

@@ -18,6 +18,7 @@ import pytest
 from tiny_encoder import PROBED, ROWS, Encoder, open_features, run
 
 from ghbench.errors import PluginError, UserError
+from ghbench.store import filling
 
 HERE = Path(__file__).parent
 KILLS = 20
@@ -135,6 +136,7 @@ def test_a_damaged_byte_is_quarantined_and_only_its_shard_made_again(tmp_path, d
     spoiled = np.lib.format.open_memmap(features, "r+")
     spoiled[17, 0] += 1
     spoiled.flush()
+    damaged = np.array(spoiled[16:24])
     content = features.read_bytes()
     untouched = (stored.folder / "high" / "level.json").read_bytes()
 
@@ -147,7 +149,7 @@ def test_a_damaged_byte_is_quarantined_and_only_its_shard_made_again(tmp_path, d
     for level, values in whole.items():
         np.testing.assert_array_equal(again.read(level), values)
     (quarantined,) = (stored.folder / "quarantine").iterdir()
-    np.testing.assert_array_equal(np.load(quarantined), spoiled[16:24])
+    np.testing.assert_array_equal(np.load(quarantined), damaged)
     assert (stored.folder / "high" / "level.json").read_bytes() == untouched
 
 
@@ -163,6 +165,7 @@ def test_a_full_disk_is_said_clearly_and_earlier_shards_are_kept(tmp_path, datas
         real(descriptor)
 
     monkeypatch.setattr(atomic.os, "fsync", full)
+    monkeypatch.setattr(filling, "SECONDS", -1)
     with pytest.raises(UserError, match="No space left on device; the shards so far are kept") as caught:
         run(Encoder(), dataset, open_features(tmp_path, dataset))
     assert "GHBENCH_CACHE" in caught.value.fix

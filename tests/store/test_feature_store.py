@@ -16,9 +16,12 @@ from filelock import FileLock
 
 from ghbench.digests import digest_bytes, digest_file
 from ghbench.errors import DataError, FeatureError, UserError
-from ghbench.store import FeatureKey, FeatureStore, ShardNote, level_files
+from ghbench.store import FeatureKey, FeatureStore, ShardNote, level_files, manifest
+from ghbench.store.filling import Filling
 from ghbench.store.inspection import chosen_for_removal, damaged_files, describe_folder
 from ghbench.store.level_files import shard_bytes
+from ghbench.store.manifest import LevelManifest, ShardEntry
+from ghbench.store.shards import level_manifest
 
 ROWS, DIM = 20, 3
 VALUES = np.random.default_rng(0).normal(size=(ROWS, DIM)).astype(np.float32)
@@ -179,33 +182,80 @@ def test_what_was_set_aside_to_be_deleted_is_no_key(tmp_path):
     assert FeatureStore(stored.folder.parent).folders() == [stored.folder]
 
 
-def test_rows_that_vanish_after_they_were_checked_are_no_shorter_array(tmp_path):
-    stored = opened(tmp_path)
+@pytest.mark.parametrize(("dtype", "message"), [("float32", "No such file|not exist"), ("int8", "just been changed")])
+def test_rows_that_vanish_after_they_were_checked_are_no_shorter_array(tmp_path, dtype, message):
+    stored = opened(tmp_path, dtype=dtype)
     with stored.writing():
         for start, end in stored.missing_rows("a"):
             stored.write_shard("a", start, VALUES[start:end])
     assert not stored.missing_rows("a")
-    level_files.shard_path(stored.folder / "a", 1).unlink()
-    with pytest.raises(DataError, match="just been changed"):
+    (stored.folder / "a" / level_files.WHOLE).unlink()
+    with pytest.raises(DataError, match=message):
         stored.read("a")
 
 
+def written_singly(stored, *numbers):
+    """As a store is in which each shard had a file of its own until the level was complete."""
+    folder = stored.folder / "a"
+    for number in numbers:
+        np.save(level_files.shard_path(folder, number), VALUES[8 * number : 8 * number + 8])
+    (folder / level_files.WHOLE).unlink()
+
+
+@pytest.mark.parametrize("singly", [False, True])
 @pytest.mark.parametrize("damage", ["bit", "cut", "gone"])
-def test_a_damaged_shard_of_a_level_that_is_being_filled_is_quarantined_by_writers(tmp_path, damage):
+def test_a_damaged_shard_of_a_level_that_is_being_filled_is_quarantined_by_writers(tmp_path, damage, singly):
     stored = opened(tmp_path)
     with stored.writing():
         stored.write_shard("a", 8, VALUES[8:16])
-    shard = stored.folder / "a" / "shard-00001.npy"
-    content = shard.read_bytes()
+    if singly:
+        written_singly(stored, 1)
+    (file,) = (stored.folder / "a").glob("*.npy")
+    content = file.read_bytes()
     if damage == "gone":
-        shard.unlink()
+        file.unlink()
     else:
-        shard.write_bytes(content[:-1] if damage == "cut" else content[:-1] + bytes([content[-1] ^ 1]))
+        file.write_bytes(content[:-1] if damage == "cut" else content[:-1] + bytes([content[-1] ^ 1]))
     reader = opened(tmp_path)
     with reader.writing():
         assert reader.missing_rows("a") == [(0, 8), (8, 16), (16, 20)]
-    assert len(list(stored.folder.glob("quarantine/a-shard-00001-*.npy"))) == (damage != "gone")
+    kept = damage == "bit" or (damage == "cut" and singly)
+    assert len(list(stored.folder.glob("quarantine/a-shard-00001-*.npy"))) == kept
     np.testing.assert_array_equal(fill(reader).read("a"), VALUES)
+
+
+def test_shards_that_were_written_singly_are_used_and_end_in_one_file(tmp_path):
+    stored = opened(tmp_path)
+    with stored.writing():
+        stored.write_shard("a", 8, VALUES[8:16])
+    written_singly(stored, 1)
+    np.save(level_files.shard_path(stored.folder / "a", 0), VALUES[:8] + 1)  # and no manifest names it
+    again = opened(tmp_path)
+    assert again.missing_rows("a") == [(0, 8), (16, 20)]
+    np.testing.assert_array_equal(fill(again).read("a"), VALUES)
+    assert [path.name for path in (stored.folder / "a").glob("*.npy")] == [level_files.WHOLE]
+
+
+def test_a_kill_loses_seconds_at_most(tmp_path):
+    note = level_manifest(key(), "a", (ROWS, DIM), {})
+    now = [0.0]
+    filling = Filling(tmp_path / "a", note, 3, clock=lambda: now[0])
+    for number, second in enumerate((1.9, 2.1, 4.0)):
+        now[0] = second
+        rows = VALUES[8 * number : 8 * number + 8]
+        span = (8 * number, 8 * number + len(rows))
+        filling.put(number, rows, ShardEntry(rows=span, sha256=level_files.shard_digest(rows)))
+        known = manifest.read(LevelManifest, tmp_path / "a" / "level.json")
+        assert (known and sorted(known.shards)) == {1.9: None, 2.1: [0, 1], 4.0: [0, 1]}[second]
+
+
+def test_rows_of_another_width_that_no_manifest_names_give_way(tmp_path):
+    stored = fill(opened(tmp_path))
+    mapped = stored.read("a")
+    (stored.folder / "a" / "level.json").unlink()
+    again = fill(opened(tmp_path), values=VALUES[:, :2])
+    np.testing.assert_array_equal(again.read("a"), VALUES[:, :2])
+    np.testing.assert_array_equal(mapped, VALUES)  # by whoever reads it still
 
 
 def test_a_level_is_complete_only_when_it_is(tmp_path):
