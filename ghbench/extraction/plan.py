@@ -20,6 +20,7 @@ from ghbench.extraction.checks import check_batch, check_repeatable
 from ghbench.extraction.loader import Batch, batches
 from ghbench.extraction.target import FeatureTarget
 from ghbench.extractor import Encoder, ExtractorSpec
+from ghbench.resident_memory import PEAK
 from ghbench.store import ShardNote
 from ghbench.user_code import known_fix, user_frame
 
@@ -147,6 +148,7 @@ class ShardEncoder:
             PluginError: The extractor raised an error.
         """
         began = time.perf_counter()
+        PEAK.restart()
         plan, parts, fallbacks, padded = self._plan, [], 0, 0.0
         if prepared is None:
             rows = plan.batch_rows(shard)
@@ -159,9 +161,8 @@ class ShardEncoder:
             fallbacks += int(batch.fallback.sum())
             padded += float(batch.padded.sum())
         features = {level: np.concatenate([part[level] for part in parts])[shard.source] for level in shard.levels}
-        return EncodedShard(
-            shard.start, features, ShardNote(fallbacks, padded, time.perf_counter() - began), len(shard.rows)
-        )
+        seconds, memory = time.perf_counter() - began, round(PEAK.recent() or 0.0, 1)
+        return EncodedShard(shard.start, features, ShardNote(fallbacks, padded, seconds, memory), len(shard.rows))
 
     def _patiently(self, images: NDArray[np.uint8], rows: list[int]) -> dict[str, NDArray[Any]]:
         parts: list[dict[str, NDArray[Any]]] = []

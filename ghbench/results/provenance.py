@@ -51,16 +51,6 @@ def package_version(name: str) -> str | None:
         return None
 
 
-def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in 2**20 bytes."""
-    if sys.platform == "win32":
-        return float(psutil.Process().memory_info().peak_wset) / 2**20
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
-
-
 @cache
 def _git_state() -> tuple[str | None, bool | None]:
     """Commit of the checkout that ghbench runs from, and whether it differs from it; None for an installed package."""

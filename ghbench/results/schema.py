@@ -138,6 +138,9 @@ class Timing(_Part):
     phases: dict[str, float]
     extraction_cached: bool
     images_per_second: float | None
+    encoding_memory_mb: float | None = Field(
+        default=None, description="largest resident memory of the process while it encoded, the extractor in it"
+    )
     peak_memory_mb: float
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from ghbench.dataset import Dataset
 from ghbench.digests import digest_array
 from ghbench.extractor import ExtractorSpec, NavigatorSpec, SubjectSpec
-from ghbench.results.provenance import package_version, peak_memory_mb
+from ghbench.resident_memory import PEAK
+from ghbench.results.provenance import package_version
 from ghbench.results.schema import (
     DatasetRecord,
     FeatureRecord,
@@ -136,7 +137,7 @@ def dataset_record(data: RoleData, views: Mapping[str, StoredFeatures], level: s
 
 
 def timing(phases: Mapping[str, float], stored: Stored, level: str | None, *, cached: bool) -> Timing:
-    """Seconds by phase, and the speed at which all views were encoded when the store was filled."""
+    """Seconds by phase, and how fast and with how much memory all views were encoded when the store was filled."""
     kept = [features for views in stored.values() for features in views.values()] if level is not None else []
     notes = [note for features in kept for note in features.notes(str(level))]
     images, seconds = sum(note.rows[1] - note.rows[0] for note in notes), sum(note.seconds for note in notes)
@@ -144,7 +145,8 @@ def timing(phases: Mapping[str, float], stored: Stored, level: str | None, *, ca
         phases={name: round(value, 3) for name, value in phases.items()},
         extraction_cached=cached,
         images_per_second=round(images / seconds, 1) if seconds else None,
-        peak_memory_mb=round(peak_memory_mb(), 1),
+        encoding_memory_mb=max((note.memory_mb for note in notes), default=0.0) or None,
+        peak_memory_mb=round(PEAK.whole(), 1),
     )
 
 

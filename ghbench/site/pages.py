@@ -14,10 +14,11 @@ from ghbench.results.display import cell, short_number
 from ghbench.results.schema import MetricValue, Result
 from ghbench.tables.collect import name_of
 from ghbench.tables.names import usual_name, without_levels
-from ghbench.tables.render import columns, explanation, mark, numbers, parameters, rank
+from ghbench.tables.render import about, columns, explanation, mark, numbers, parameters, rank
 from ghbench.tables.table import Row, Table
 
 LONGEST = 60
+COST = ("numbers", "parameters", "images/s", "memory")
 """Letters of a file's name."""
 
 
@@ -144,8 +145,7 @@ def command_of(task: str, result: Result | None = None) -> str:
 
 def head_of(table: Table) -> list[str]:
     """Names of the columns of a task's page after the system's."""
-    cost = ["numbers", "parameters", "images/s"]
-    return ["rank", *columns(table, (*table.rows, *table.levels)), *cost, "remarks"]
+    return ["rank", *columns(table, (*table.rows, *table.levels)), *COST, "remarks"]
 
 
 def lines_of(table: Table, rows: Sequence[Row]) -> list[Line]:
@@ -162,11 +162,12 @@ def lines_of(table: Table, rows: Sequence[Row]) -> list[Line]:
             key = "" if value is None else repr(float(value))
             cells.append(Cell(cell(metric), key, drawn[place] if name == table.main.name else None))
         timing, learned = row.entry.result.timing, row.entry.result.subject.parameters
-        speed = None if timing is None else timing.images_per_second
+        speed, memory = (None, None) if timing is None else (timing.images_per_second, timing.encoding_memory_mb)
         cells += [
             Cell(numbers(row), str(row.numbers or "")),
             Cell(parameters(row), "" if learned is None else str(learned)),
-            Cell("-" if speed is None else f"{speed:,.0f}", str(speed or "")),
+            Cell(about(row, table, "images/s"), str(speed or "")),
+            Cell(about(row, table, "memory"), str(memory or "")),
             Cell(remarks := mark(row, table), remarks),
         ]
         lines.append(Line(row.system, system_of(row).page, result_page(row.entry.result), cells, row.standing or ""))
@@ -219,8 +220,8 @@ def reading_of(table: Table) -> list[str]:
     """How to read a table, without Markdown's marks."""
     drawn = (
         f"Dot and line: {table.main.name} and its interval. In italics: rows that every system has to beat. Numbers: "
-        "of the features of one image; parameters: that training has set; images/s: when the features were made, on "
-        "whatever machine."
+        "of the features of one image; parameters: that training has set; images/s and memory: of the process that "
+        "made the features, on whatever machine; a dash where an older version did not look."
     )
     return [*(sentence.replace("`", "") for sentence in explanation(table)), drawn]
 

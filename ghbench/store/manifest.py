@@ -46,6 +46,7 @@ class ShardEntry(_Part):
     fallbacks: int = 0
     padded: float = 0.0
     seconds: float = 0.0
+    memory_mb: float = 0.0
 
 
 class LevelManifest(_Part):

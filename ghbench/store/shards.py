@@ -35,11 +35,13 @@ class ShardNote:
         fallbacks: Images whose face was not detected.
         padded: Sum over images of the fraction of pixels outside the image.
         seconds: Time it took.
+        memory_mb: Largest resident memory of the process meanwhile, 0 where nobody knows.
     """
 
     fallbacks: int = 0
     padded: float = 0.0
     seconds: float = 0.0
+    memory_mb: float = 0.0
 
 
 def usual_shard_rows(rows: int) -> int:

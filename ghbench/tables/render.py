@@ -85,9 +85,11 @@ def about(row: Row, table: Table, column: str) -> str:
     """What stands in a column beside the metrics."""
     if column == "remarks":
         return mark(row, table)
+    timing = row.entry.result.timing
     if column == "images/s":
-        timing = row.entry.result.timing
         return f"{timing.images_per_second:,.0f}" if timing and timing.images_per_second else "-"
+    if column == "memory":
+        return f"{timing.encoding_memory_mb:,.0f} MB" if timing and timing.encoding_memory_mb else "-"
     if column == "parameters":
         return parameters(row)
     return numbers(row) if column == "numbers" else row.entry.result.subject.supervision

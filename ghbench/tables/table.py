@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Standing = Literal["better", "same", "worse", "floor"]
 _NAMED_REFERENCES = 4
 _SHOWN = 12
-_COLUMNS = ("numbers", "parameters", "images/s", "supervision", "remarks")
+_COLUMNS = ("numbers", "parameters", "images/s", "memory", "supervision", "remarks")
 
 
 @dataclass(frozen=True, slots=True)

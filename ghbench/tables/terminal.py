@@ -19,7 +19,7 @@ _PIPE_WIDTH = 200
 _SHORTEST = 16
 _NAME_SHARE = 0.35
 """Of the width, what a name may take before columns give way to it."""
-_RIGHT = frozenset({"numbers", "parameters", "images/s"})
+_RIGHT = frozenset({"numbers", "parameters", "images/s", "memory"})
 _BESIDE = _RIGHT | {"supervision"}
 
 
@@ -57,7 +57,7 @@ def _print_rows(
     before, after = table.beside("numbers", "images/s")
     shown = [*before, *names, *(name for name in after if name != "remarks")]  # which are notes below
     kept = list(shown)
-    optional = [name for name in ("images/s", "supervision", "parameters", "numbers") if name in kept]
+    optional = [name for name in ("memory", "images/s", "supervision", "parameters", "numbers") if name in kept]
     can_go: list[str] = [*optional[:1], *reversed(names[1:]), *optional[1:]]
     marks = [_marks(row, table, notes) for row in rows]
     full = [one_line(row.system) for row in rows]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -95,6 +96,9 @@ def test_overwrite_evaluates_again_on_stored_features(task, options, monkeypatch
     assert (extractor.calls, evaluated) == (calls, [1])
     assert second.metrics == first.metrics
     assert second.timing.extraction_cached is True
+    assert second.timing.encoding_memory_mb == first.timing.encoding_memory_mb
+    if sys.platform == "linux":
+        assert 10 < first.timing.encoding_memory_mb < first.timing.peak_memory_mb + 16  # the system counts roughly
 
 
 @pytest.mark.parametrize("damage", ["json", "records", "other result"])

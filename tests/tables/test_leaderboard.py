@@ -27,6 +27,7 @@ from ghbench.results.schema import (
     Result,
     SubjectRecord,
     TaskRecord,
+    Timing,
 )
 from ghbench.tables import collect, compare, entries_of, formats, rank_table, render, table_of_results, terminal
 from ghbench.tables.collect import Settings
@@ -336,12 +337,17 @@ def test_the_same_result_twice_is_one_row(keep, task):
 
 
 def test_columns_that_were_asked_for_stand_in_every_format(keep, task):
-    keep("net", 150)
-    table = table_of(task).with_columns(["supervision", "images/s"])
-    assert "| rank | extractor | images/s | supervision |" in render.markdown(table)
-    assert render.values(table)[0] == ["rank", "extractor", "published", "digest", "images/s", "supervision"]
+    keep("net", 150, timing=Timing(
+        phases={}, extraction_cached=False, images_per_second=12.3, encoding_memory_mb=456.7, peak_memory_mb=800
+    ))  # fmt: skip
+    keep("older", 60)
+    table = table_of(task).with_columns(["supervision", "memory", "images/s"])
+    assert "| rank | extractor | images/s | memory | supervision |" in render.markdown(table)
+    assert "| 12 | 457 MB | none |" in render.markdown(table)
+    assert "| - | - | none |" in render.markdown(table)
+    assert render.values(table)[0] == ["rank", "extractor", "published", "digest", "images/s", "memory", "supervision"]
     assert "<th>images/s</th>" in formats.html(table)
-    assert "images/s & supervision" in formats.latex(table)
+    assert "images/s & memory & supervision" in formats.latex(table)
 
 
 def test_rescoring_notices_a_changed_number(keep, task):
