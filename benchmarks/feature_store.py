@@ -58,8 +58,8 @@ def main() -> None:
 float32. Median of {" and ".join(map(str, SIZES.values()))} repeats, the ways taking turns; reading includes the sum of
 all numbers, so that mapped pages are read. Ratios above 1: the store is slower by that factor.
 
-What the time buys: every shard is hashed, synced to disk and renamed into place when written, all are merged into one
-file when the last is there, and hashed again when a process first reads them. In this run a single flipped bit was
+What the time buys: every shard is hashed, and hashed again when a process first reads it; all is synced to disk when
+the level is complete. In this run a single flipped bit was
 {"found, and only its shard was missing" if found else "NOT found"}. Plain files are not synced, so their write time
 ends in memory, but for the row that says so.
 """

@@ -36,8 +36,11 @@ def digest_file(path: Path) -> str:
 def digest_lines(lines: Iterable[str]) -> str:
     """Hexadecimal sha256 of texts, in their order; line breaks inside them are escaped, so that they end none."""
     sha, left = hashlib.sha256(), iter(lines)
-    while some := [line.replace("\\", r"\\").replace("\n", r"\n") + "\n" for line in islice(left, _AT_ONCE)]:
-        sha.update("".join(some).encode())
+    while some := list(islice(left, _AT_ONCE)):
+        text = "\n".join(some)
+        if "\\" in text or text.count("\n") >= len(some):
+            text = "\n".join(line.replace("\\", r"\\").replace("\n", r"\n") for line in some)
+        sha.update(f"{text}\n".encode())
     return sha.hexdigest()
 
 

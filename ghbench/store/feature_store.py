@@ -40,10 +40,10 @@ from ghbench.store.shards import (
     SHARD_ROWS,
     ShardNote,
     check_width,
-    encoded_shard,
     level_manifest,
     new_manifest,
     shard_ranges,
+    stored_shard,
     usual_shard_rows,
 )
 
@@ -191,11 +191,11 @@ class StoredFeatures:
             FeatureError: A number is NaN or Inf, or too large for the storage dtype.
             UserError: The disk is full; the shards so far are kept.
         """
-        number, stored, entry = encoded_shard(self.key, self._ranges(), level, start, rows, note)
+        number, stored = stored_shard(self.key, self._ranges(), level, start, rows)
         with self._disk_errors():
             filling = self._filling(level, rows.shape[1])
             check_width(self.key, level, filling.note.shape[1], rows.shape[1])
-            filling.put(number, stored, entry)
+            filling.put(number, stored, self._ranges()[number], note)
         self._verified.add((level, number))
 
     def complete(self, level: str, warnings: Sequence[str] = ()) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.store import level_files, manifest
-from ghbench.store.manifest import LevelManifest, ShardEntry
-from ghbench.store.shards import LEVEL
+from ghbench.store.manifest import LevelManifest
+from ghbench.store.shards import LEVEL, ShardNote, shard_entry
 
 SECONDS = 2.0
 """Between two commits: to sync a file and to write a manifest takes as long for one shard as for a hundred."""
+_BYTES = 64 * 2**20
+"""What is written until the disk begins to take it, while the next shards are made."""
 
 
 class Filling:
@@ -38,21 +40,28 @@ class Filling:
         self._singly = any(folder.glob(level_files.SHARDS))
         self._header = level_files.file_header(*note.shape, note.dtype, shards)
         self._file = _opened(folder / level_files.WHOLE, self._header)
+        self._waiting, self._threads, self._early = 0, ThreadPoolExecutor(2), Future[None]()
+        self._early.set_result(None)
 
-    def put(self, number: int, rows: NDArray[Any], entry: ShardEntry) -> None:
+    def put(self, number: int, stored: NDArray[Any], rows: tuple[int, int], note: ShardNote | None = None) -> None:
         """Write a shard; it is kept from the next commit on, which is now if the last was seconds ago.
 
         Args:
             number: Of the shard.
-            rows: As they are stored.
-            entry: What the manifest says of them.
+            stored: Its rows as they are stored, in C order.
+            rows: The first, and the one behind the last.
+            note: How it was made.
         """
+        digest = self._threads.submit(level_files.shard_digest, stored)
         if self._singly:  # a file of its own would be read instead
             level_files.shard_path(self._folder, number).unlink(missing_ok=True)
-        self._file.seek(len(self._header) + level_files.place(number, entry, self.note))
-        self._file.write(np.ascontiguousarray(rows).data)
+        self._file.seek(len(self._header) + level_files.place(number, rows[0], self.note))
+        self._file.write(stored.data)
         self._file.flush()
-        self.note.shards[number] = entry
+        self._waiting += stored.nbytes
+        if self._waiting > _BYTES and self._early.done():
+            self._sync()
+        self.note.shards[number] = shard_entry(rows, digest.result(), note)
         self._changed = True
         if self._clock() - self._committed > SECONDS:
             self.commit()
@@ -64,7 +73,7 @@ class Filling:
 
     def complete(self, warnings: list[str]) -> None:
         """Mark the level complete: all shards are in one file."""
-        os.fsync(self._file.fileno())
+        self._sync().result()
         level_files.merge(self._folder, self.note)
         self.note.state, self.note.warnings, self._changed = "complete", warnings, True
         self.commit()
@@ -72,13 +81,20 @@ class Filling:
     def commit(self) -> None:
         """Sync what was written, and then the manifest that names it."""
         if self._changed:
-            os.fsync(self._file.fileno())
+            self._sync().result()
             manifest.write(self.note, self._folder / LEVEL)
         self._committed, self._changed = self._clock(), False
 
     def close(self) -> None:
         """Close the file; what was not committed does not count."""
+        self._threads.shutdown()
         self._file.close()
+
+    def _sync(self) -> Future[None]:
+        """Begin to sync the file; the system tells only one call that it could not, so none is forgotten."""
+        self._early.result()
+        self._early, self._waiting = self._threads.submit(os.fsync, self._file.fileno()), 0
+        return self._early
 
 
 def _opened(path: Path, header: bytes) -> BinaryIO:

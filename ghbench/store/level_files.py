@@ -76,9 +76,9 @@ def file_header(rows: int, dim: int, dtype: str, shards: int = 1) -> bytes:
     return header.getvalue()
 
 
-def place(number: int, entry: ShardEntry, level: LevelManifest) -> int:
-    """Bytes between the header of the file of all rows and a shard's first row."""
-    rows = entry.rows[0] + number * _scale_rows(level.dtype)
+def place(number: int, start: int, level: LevelManifest) -> int:
+    """Bytes between the header of the file of all rows and a shard's first row, which is row `start` of all."""
+    rows = start + number * _scale_rows(level.dtype)
     return rows * level.shape[1] * np.dtype(level.dtype).itemsize
 
 

@@ -32,11 +32,12 @@ from ghbench.store.shards import (
     ShardNote,
     check_level_name,
     check_width,
-    encoded_shard,
     fits,
     level_manifest,
     new_manifest,
+    shard_entry,
     shard_ranges,
+    stored_shard,
     usual_shard_rows,
 )
 
@@ -125,7 +126,8 @@ class RemoteFeatures:
         """
         if level in self._widths:
             check_width(self.key, level, self._widths[level], rows.shape[1])
-        number, stored, entry = encoded_shard(self.key, self._ranges(), level, start, rows, note)
+        number, stored = stored_shard(self.key, self._ranges(), level, start, rows)
+        entry = shard_entry(self._ranges()[number], level_files.shard_digest(stored), note)
         written = level_manifest(self.key, level, (self.manifest.rows, rows.shape[1]), {number: entry})
         with self._level(level) as there:
             if not there.has(number):  # else somebody was faster

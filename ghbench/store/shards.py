@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ghbench.digests import digest_lines
 from ghbench.errors import DataError, FeatureError
-from ghbench.store import int8_shards, level_files
+from ghbench.store import int8_shards
 from ghbench.store.key import FeatureKey
 from ghbench.store.manifest import KeyManifest, LevelManifest, ShardEntry
 
@@ -82,15 +82,10 @@ def fits(note: LevelManifest, key: KeyManifest) -> bool:
     return {number: entry.rows for number, entry in note.shards.items()} == dict(enumerate(ranges))
 
 
-def encoded_shard(
-    key: FeatureKey,
-    ranges: Sequence[tuple[int, int]],
-    level: str,
-    start: int,
-    rows: NDArray[Any],
-    note: ShardNote | None,
-) -> tuple[int, NDArray[Any], ShardEntry]:
-    """A shard as it is stored: its number, its rows, and what the level's manifest says of it.
+def stored_shard(
+    key: FeatureKey, ranges: Sequence[tuple[int, int]], level: str, start: int, rows: NDArray[Any]
+) -> tuple[int, NDArray[Any]]:
+    """A shard's number, and its rows as they are stored.
 
     Args:
         key: Whose features they are; names the dtype.
@@ -98,7 +93,6 @@ def encoded_shard(
         level: Level name.
         start: Its first row.
         rows: float [n, dim].
-        note: How it was made.
 
     Raises:
         DataError: The level's name is not a valid folder name, or the rows are not a shard.
@@ -108,9 +102,18 @@ def encoded_shard(
     span = (start, start + len(rows))
     if span not in ranges:
         raise DataError(f"rows {start} to {span[1] - 1} are not a shard of {key.folder}")
-    stored = _in_storage_dtype(rows, key, level, start)
-    entry = ShardEntry(rows=span, sha256=level_files.shard_digest(stored), **asdict(note or ShardNote()))
-    return ranges.index(span), stored, entry
+    return ranges.index(span), np.ascontiguousarray(_in_storage_dtype(rows, key, level, start))
+
+
+def shard_entry(rows: tuple[int, int], sha256: str, note: ShardNote | None) -> ShardEntry:
+    """What the level's manifest says of a shard.
+
+    Args:
+        rows: Its first row, and the one behind its last.
+        sha256: Of `level_files.shard_bytes`.
+        note: How it was made.
+    """
+    return ShardEntry(rows=rows, sha256=sha256, **asdict(note or ShardNote()))
 
 
 def level_manifest(
@@ -148,8 +151,8 @@ def check_width(key: FeatureKey, level: str, known: int, found: int) -> None:
 def _in_storage_dtype(rows: NDArray[Any], key: FeatureKey, level: str, start: int) -> NDArray[Any]:
     with np.errstate(over="ignore"):
         stored = rows.astype("float32" if key.dtype == int8_shards.DTYPE else key.dtype, copy=False)
-    bad = np.flatnonzero(~np.isfinite(stored).all(axis=1))
-    if len(bad):
+    if not np.isfinite(stored).all():
+        bad = np.flatnonzero(~np.isfinite(stored).all(axis=1))
         row = np.asarray(rows[bad[0]])
         finite = bool(np.isfinite(row).all())
         held = f"{np.abs(row).max():g}, too large for {key.dtype}" if finite else "NaN or Inf"

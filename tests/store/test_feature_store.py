@@ -20,7 +20,7 @@ from ghbench.store import FeatureKey, FeatureStore, ShardNote, level_files, mani
 from ghbench.store.filling import Filling
 from ghbench.store.inspection import chosen_for_removal, damaged_files, describe_folder
 from ghbench.store.level_files import shard_bytes
-from ghbench.store.manifest import LevelManifest, ShardEntry
+from ghbench.store.manifest import LevelManifest
 from ghbench.store.shards import level_manifest
 
 ROWS, DIM = 20, 3
@@ -243,8 +243,7 @@ def test_a_kill_loses_seconds_at_most(tmp_path):
     for number, second in enumerate((1.9, 2.1, 4.0)):
         now[0] = second
         rows = VALUES[8 * number : 8 * number + 8]
-        span = (8 * number, 8 * number + len(rows))
-        filling.put(number, rows, ShardEntry(rows=span, sha256=level_files.shard_digest(rows)))
+        filling.put(number, rows, (8 * number, 8 * number + len(rows)))
         known = manifest.read(LevelManifest, tmp_path / "a" / "level.json")
         assert (known and sorted(known.shards)) == {1.9: None, 2.1: [0, 1], 4.0: [0, 1]}[second]
 
