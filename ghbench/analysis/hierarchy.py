@@ -109,6 +109,8 @@ def hierarchy(
     spec = request.build().spec()
     if not isinstance(spec, ExtractorSpec):
         raise UsageError(f"{spec.name!r} has no levels")
+    if request.policy not in {"concat", "each"}:
+        raise UsageError(f"policy={request.policy} means nothing here: levels are looked at one by one")
     levels = select_levels(spec, request.level or "all")
     whole = str(replace(request, level=None, policy="concat"))
     if len(levels) < 2:

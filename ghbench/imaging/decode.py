@@ -1,7 +1,8 @@
 """From an image file to uint8 RGB pixels: one rule for each kind of file, and an error for each kind of damage.
 
-Grey is replicated; palettes are looked up; transparency is laid over white; of 16 bits the upper 8 are kept; CMYK is
-converted without a colour profile; the EXIF orientation is applied; of several frames the first counts.
+Grey is replicated; palettes are looked up; transparency is laid over white, but for the single transparent colour that
+RGB and 16-bit PNG may name, which is shown; of 16 bits the upper 8 are kept; colour profiles are not applied; the EXIF
+orientation is; of several frames the first counts.
 """
 
 from __future__ import annotations

@@ -115,6 +115,8 @@ def test_what_cannot_be_compared_is_refused(options):
         hierarchy("random-trunk", ["reconstruction"], options)
     with pytest.raises(UsageError, match="no task"):
         hierarchy("random-trunk", [], options)
+    with pytest.raises(UsageError, match="policy=fuse means nothing"):
+        hierarchy("random-trunk:policy=fuse", ["luminance"], options)
 
 
 def test_the_verb_prints_and_draws(folder_of_classes, tmp_path, monkeypatch):
