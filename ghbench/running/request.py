@@ -10,6 +10,7 @@ from ghbench import registry
 from ghbench.errors import MissingError, PluginError, UsageError
 from ghbench.extractor import Subject
 from ghbench.metrics.learned_metric import Kind
+from ghbench.plugin_options import option_names, validate_options
 from ghbench.randomness import preserved_randomness
 from ghbench.running.initial_weights import random_weights
 from ghbench.running.own_module import is_module, wrap
@@ -74,7 +75,7 @@ class SubjectRequest:
             target = registry.find("extractor", registry.ours_first("extractor", self.spec_string)).load()
         except (PluginError, MissingError):
             return
-        registry.validate_options(target, self.spec_string)
+        validate_options(target, self.spec_string)
 
     def package(self) -> str:
         """Distribution that it comes from, empty for objects and unregistered modules."""
@@ -132,7 +133,7 @@ def _similarity_is_ours(spec: SpecString) -> bool:
     if value is None or value in SIMILARITIES:
         return True
     target = registry.load_attribute(spec) if spec.attribute else registry.find("extractor", spec).load()
-    if "similarity" in registry.option_names(target):
+    if "similarity" in option_names(target):
         return False
     raise UsageError(f"there is no similarity {value!r}; expected one of {', '.join(SIMILARITIES)}")
 
@@ -179,7 +180,7 @@ def load_extractor(spec: SpecString | str, seed: int = 0) -> Subject:
 
     with preserved_randomness(seed):
         target = registry.load_attribute(spec)
-        theirs = registry.option_names(target)
+        theirs = option_names(target)
         ours = {name: value for name, value in spec.options.items() if name in _WRAPPED and name not in theirs}
         make = registry.factory("extractor", spec.without(*ours), target)
         before = torch.get_rng_state()

@@ -20,6 +20,7 @@ from ghbench.errors import UsageError, UserError
 from ghbench.files import user_path
 from ghbench.generators.first_party import FACES, SIZES
 from ghbench.imaging import alignment
+from ghbench.plugin_options import validate_options
 from ghbench.progress import Progress
 from ghbench.seeds import RANGES
 from ghbench.spec_string import SpecString, parse
@@ -188,7 +189,7 @@ def simplified(spec: SpecString) -> SpecString:
     if spec.attribute is not None:
         return spec
     target = registry.find("dataset", spec).load()
-    arguments, parameters = registry.validate_options(target, spec), inspect.signature(target).parameters
+    arguments, parameters = validate_options(target, spec), inspect.signature(target).parameters
     usual = {key for key, value in arguments.items() if key in parameters and parameters[key].default == value}
     paths = {key: str(user_path(value).absolute()) for key, value in arguments.items() if isinstance(value, Path)}
     return replace(spec, options={**spec.options, **paths}).without(*usual)
