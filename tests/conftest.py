@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -22,6 +25,40 @@ def orl():
         return Orl()
     except MissingError as error:
         pytest.skip(f"ORL faces are not on this machine: {error}")
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[dict[str, str] | None]:
+    """What the environment must say for fsspec to find a server that speaks S3, moto's; None without moto or s3fs."""
+    if find_spec("moto") is None or find_spec("s3fs") is None:
+        yield None
+        return
+    from moto.server import ThreadedMotoServer
+
+    running = ThreadedMotoServer(port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
+    running.stop()
+
+
+@pytest.fixture(params=["memory", "folder", "s3"])
+def elsewhere(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3: dict[str, str] | None
+) -> str:
+    """The URL of an empty place for features on each kind of file system."""
+    if request.param == "folder":
+        return str(tmp_path / "elsewhere")
+    if request.param == "memory":
+        fsspec.filesystem("memory").store.clear()
+        return "memory://bucket/features"
+    if s3 is None:
+        pytest.skip("needs moto and s3fs")
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"bucket-{secrets.token_hex(4)}"
+    fsspec.filesystem("s3").mkdir(bucket)
+    return f"s3://{bucket}/features"
 
 
 @pytest.fixture

@@ -135,11 +135,11 @@ class RemoteLevel:
         path, row = f"{self.folder}/{level_files.WHOLE}", shape[1] * np.dtype(note.dtype).itemsize
         first, end = note.shards[number].rows
         try:
-            head = io.BytesIO(self.system.cat_file(path, 0, 4096))
+            head = io.BytesIO(self.system.cat_file(path, start=0, end=4096))
             np.lib.format.read_magic(head)
             np.lib.format.read_array_header_1_0(head)
             begin = head.tell() + (first + number * (shape[0] - (end - first))) * row
-            content = self.system.cat_file(path, begin, begin + shape[0] * row)
+            content = self.system.cat_file(path, start=begin, end=begin + shape[0] * row)
         except (FileNotFoundError, ValueError):
             return None
         if len(content) != shape[0] * row:

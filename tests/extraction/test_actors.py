@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
+import fsspec
 import numpy as np
 import pytest
 from tiny_encoder import ROWS, Encoder, key_of, open_features, pictures, run
@@ -22,13 +23,14 @@ ray = pytest.importorskip("ray")
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(s3):
     from ray.cluster_utils import Cluster
 
     # Where the processes of the nodes find the encoder.
     paths = os.pathsep.join([str(Path(__file__).parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", paths)
+        for name, value in {"PYTHONPATH": paths, **(s3 or {})}.items():
+            patch.setenv(name, value)
         made = started(Cluster)
     yield made
     ray.shutdown()
@@ -129,20 +131,28 @@ def test_what_the_checks_refuse_is_told_as_it_is_here(tmp_path, dataset):
         run(Encoder(change=spoil), dataset, open_features(tmp_path / "ray", dataset), engine="ray")
 
 
+def when_written(url):
+    """When each shard of a level was written, by its path."""
+    system, root = fsspec.core.url_to_fs(url)
+    system.invalidate_cache()
+    return {path: system.modified(path) for path in system.glob(f"{root}/*/low/shard-*.npy")}
+
+
 @pytest.mark.usefixtures("cluster")
-def test_actors_write_to_a_store_elsewhere_themselves(tmp_path, dataset, local):
-    stored = RemoteStore(str(tmp_path / "elsewhere")).open(key_of(dataset), dataset.ids, 8)
+@pytest.mark.parametrize("elsewhere", ["folder", "s3"], indirect=True)
+def test_actors_write_to_a_store_elsewhere_themselves(tmp_path, dataset, local, elsewhere):
+    stored = RemoteStore(elsewhere).open(key_of(dataset), dataset.ids, 8)
     encoder = mortal(tmp_path, dataset, times=100)
     with pytest.raises(PluginError, match="have ended"):
         run(encoder, dataset, stored, engine="ray")
-    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "elsewhere").rglob("low/shard-*.npy")}
+    kept = when_written(elsewhere)
     encoder.times = 0
     run(encoder, dataset, stored, engine="ray")
-    there = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "elsewhere").rglob("low/shard-*.npy")}
+    there = when_written(elsewhere)
     assert len(there) == ROWS / 8
     assert kept.items() <= there.items(), "what was finished is not made again"
     theirs = FeatureStore(tmp_path / "theirs")
-    assert len(list(remote.pull(theirs, str(tmp_path / "elsewhere"), lambda key: True))) == 2
+    assert len(list(remote.pull(theirs, elsewhere, lambda key: True))) == 2
     assert shards_of(theirs.open(key_of(dataset), dataset.ids)) == shards_of(local)
 
 

@@ -16,10 +16,9 @@ from ghbench.errors import DataError, FeatureError, UserError
 from ghbench.store import FeatureStore, RemoteStore, remote
 
 
-@pytest.fixture(params=["memory", "folder"])
-def url(request, tmp_path):
-    fsspec.filesystem("memory").store.clear()
-    return "memory://bucket/features" if request.param == "memory" else str(tmp_path / "elsewhere")
+@pytest.fixture
+def url(elsewhere):
+    return elsewhere
 
 
 @pytest.fixture

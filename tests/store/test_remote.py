@@ -33,11 +33,9 @@ def fill(store, key=KEY, level="a", complete=True, shard_rows=0):
     return stored
 
 
-@pytest.fixture(params=["memory", "folder"])
-def url(request, tmp_path):
-    system = fsspec.filesystem("memory")
-    system.store.clear()
-    return "memory://bucket/features" if request.param == "memory" else str(tmp_path / "elsewhere")
+@pytest.fixture
+def url(elsewhere):
+    return elsewhere
 
 
 @pytest.fixture
