@@ -22,6 +22,7 @@ class Pace:
         self._began: dict[str, float] = {}
         self._first: dict[str, tuple[float, int]] = {}
         self._estimated: set[str] = set()
+        self._said: dict[str, float] = {}
         self._told: dict[str, float] = {}
 
     def report(self, done: int, total: int | None, label: str, unit: str) -> None:
@@ -37,7 +38,7 @@ class Pace:
         if label not in self._began:
             self._began[label] = self._told[label] = now
         if total is not None and done >= total:
-            for kept in (self._began, self._first, self._told):
+            for kept in (self._began, self._first, self._told, self._said):
                 kept.pop(label, None)
             self._estimated.discard(label)
             return
@@ -50,17 +51,27 @@ class Pace:
             self._say(f"{label}: {amount}{whole} {'MB' if unit == 'bytes' else unit}")
 
     def _estimate(self, done: int, total: int, label: str, now: float) -> None:
-        """Say once how long it takes: by the second batch, as the first one waits for networks to be loaded too."""
+        """Say how long it takes: by the second batch, as the first one waits for networks to be loaded too.
+
+        A slow first batch is enough; if it was slow for such a reason, the second one corrects what was said.
+        """
         if label in self._estimated:
             return
-        slow = now - self._began[label] >= _SECONDS / 2
-        if label not in self._first and not slow:
+        if label not in self._first:
             self._first[label] = now, done
+            spent = now - self._began[label]
+            if spent >= _SECONDS / 2:
+                self._said[label] = spent / done * (total - done)
+                self._say_left(self._said[label], total - done, label)
             return
-        began, before = self._first.get(label, (self._began[label], 0))
+        began, before = self._first[label]
         if done == before:
             return
         self._estimated.add(label)
-        left = (now - began) / (done - before) * (total - done)
-        if left > _SECONDS:
-            self._say(f"{label}: about {round(left / 60)} min for {total - done:,} images; cached afterwards")
+        said, left = self._said.pop(label, None), (now - began) / (done - before) * (total - done)
+        if left < said / 2 if said is not None else left > _SECONDS:
+            self._say_left(left, total - done, label)
+
+    def _say_left(self, seconds: float, images: int, label: str) -> None:
+        minutes = max(1, round(seconds / 60))
+        self._say(f"{label}: about {minutes} min for {images:,} images; cached afterwards")

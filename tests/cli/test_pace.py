@@ -28,6 +28,15 @@ def test_a_first_batch_that_is_slow_itself_is_enough():
     assert told([(0, 0), (40, 10)], lines=False) == ["net on orl: about 66 min for 990 images; cached afterwards"]
 
 
+def test_a_first_batch_that_waited_for_something_else_is_corrected_by_the_second():
+    steps = [(0, 0), (900, 10), (910, 20), (920, 30)]
+    assert told(steps, lines=False) == [
+        "net on orl: about 1485 min for 990 images; cached afterwards",
+        "net on orl: about 16 min for 980 images; cached afterwards",
+    ]
+    assert told([(0, 0), (40, 10), (80, 20)], lines=False) == told([(0, 0), (40, 10)], lines=False)
+
+
 def test_short_work_says_nothing():
     assert told([(second, 20 * second) for second in range(50)], lines=True) == []
 
