@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +16,10 @@ class PeakMemory:
     """Largest resident memory of this process, in 2**20 bytes."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, as a process that was forked does."""
         self._before = 0.0
 
     def whole(self) -> float:
@@ -22,7 +27,7 @@ class PeakMemory:
         return max(self._before, _system_peak())
 
     def restart(self) -> None:
-        """Look from here on; only Linux can."""
+        """Look from here on; only Linux can. Whoever asks the system for the peak of the process gets this one, too."""
         before = self.whole()
         try:
             _CLEAR.write_text(_PEAK_ONLY)
@@ -39,6 +44,8 @@ class PeakMemory:
 
 
 PEAK = PeakMemory()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=PEAK.forget)
 
 
 def _system_peak() -> float:

@@ -30,12 +30,12 @@ def orl():
 @pytest.fixture(scope="session")
 def s3() -> Iterator[dict[str, str] | None]:
     """What the environment must say for fsspec to find a server that speaks S3, moto's; None without moto or s3fs."""
-    if find_spec("moto") is None or find_spec("s3fs") is None:
+    if any(find_spec(name) is None for name in ("moto", "flask_cors", "s3fs")):
         yield None
         return
     from moto.server import ThreadedMotoServer
 
-    running = ThreadedMotoServer(port=0, verbose=False)
+    running = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     running.start()
     host, port = running.get_host_and_port()
     yield {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}

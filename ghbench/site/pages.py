@@ -18,8 +18,8 @@ from ghbench.tables.render import about, columns, explanation, mark, numbers, pa
 from ghbench.tables.table import Row, Table
 
 LONGEST = 60
-COST = ("numbers", "parameters", "images/s", "memory")
 """Letters of a file's name."""
+COST = ("numbers", "parameters", "images/s", "memory")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Features on disk: one folder a key, one sub-folder a level, NumPy shards written atomically.
+"""Features on disk: one folder a key, one sub-folder a level, one NumPy file written and checked shard by shard.
 
     FEATURES/mobilenet-v2-orl-plain-0123456789abcdef/
       manifest.json             the key in clear
@@ -17,7 +17,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -149,15 +149,12 @@ class StoredFeatures:
             self._locked = True
             yield
         finally:
-            try:
-                with self._disk_errors():
+            with self._disk_errors(), ExitStack() as ending:  # all of it happens, whatever fails
+                ending.callback(lock.release)
+                for ends in (Filling.close, Filling.commit):
                     for filling in self._fillings.values():
-                        filling.commit()
-            finally:
-                self._locked = False
-                while self._fillings:
-                    self._fillings.popitem()[1].close()
-                lock.release()
+                        ending.callback(ends, filling)
+                self._locked, self._fillings = False, {}
 
     def is_complete(self, level: str) -> bool:
         """Whether all shards of a level were written and none was found damaged."""
@@ -275,7 +272,7 @@ class StoredFeatures:
         folder = self.folder / note.level
         path = level_files.shard_path(folder, number)
         aside = self.folder / "quarantine" / f"{note.level}-{path.stem}-{time.time_ns()}.npy"
-        rows = level_files.read_rows(folder, number, note.shards[number])
+        rows = level_files.read_rows(folder, number, note)
         aside.parent.mkdir(exist_ok=True)
         if path.is_file():
             path.replace(aside)
@@ -285,6 +282,8 @@ class StoredFeatures:
 
     def _filling(self, level: str, dim: int) -> Filling:
         """What fills a level for the holder of the lock."""
+        if not self._locked:
+            raise RuntimeError("features are written inside the block of writing()")
         if level not in self._fillings:
             note = self._level(level) or level_manifest(self.key, level, (len(self.row_ids), dim), {})
             self._fillings[level] = Filling(self.folder / level, note, len(self._ranges()))

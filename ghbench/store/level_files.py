@@ -16,7 +16,7 @@ from ghbench.errors import DataError
 from ghbench.files import open_regular, read_as
 from ghbench.store import int8_shards
 from ghbench.store.arrays_from_files import map_array
-from ghbench.store.manifest import LevelManifest, ShardEntry
+from ghbench.store.manifest import LevelManifest
 
 WHOLE, SHARDS = "features.npy", "shard-*.npy"
 
@@ -92,22 +92,24 @@ def shard_digest(rows: NDArray[Any]) -> str:
     return sha.hexdigest()
 
 
-def read_rows(folder: Path, number: int, entry: ShardEntry) -> NDArray[Any] | None:
+def read_rows(folder: Path, number: int, level: LevelManifest) -> NDArray[Any] | None:
     """Rows of one shard, memory-mapped, from its own file or else from the file of all rows; None if neither has them.
 
-    The file of all rows may be cut short: what comes before the cut is still read.
+    The file of all rows may be cut short: what comes before the cut is still read. With a header that is not the
+    level's it counts for nothing.
     """
+    first, end = level.shards[number].rows
+    each = first // number if number else end - first
+    header = file_header(*level.shape, level.dtype, -(-level.shape[0] // max(1, each)))
     try:
         path = shard_path(folder, number)
         if path.exists():
             return map_array(path)
         with read_as(folder / WHOLE, "a file of features"), open_regular(folder / WHOLE) as file:
-            np.lib.format.read_magic(file)
-            (_, width), _, dtype = np.lib.format.read_array_header_1_0(file)
-            first, end = entry.rows
-            more = _scale_rows(str(dtype))
-            offset = file.tell() + (first + number * more) * width * dtype.itemsize
-            return np.memmap(file, dtype, "r", offset, (end - first + more, width))
+            if file.read(len(header)) != header:
+                return None
+            shape = stored_shape(end - first, level.shape[1], level.dtype)
+            return np.memmap(file, level.dtype, "r", len(header) + place(number, first, level), shape)
     except (OSError, DataError):
         return None
 
@@ -118,7 +120,7 @@ def is_intact(folder: Path, number: int, level: LevelManifest) -> bool:
     A manifest may be forged together with its shards; numbers that are none are never believed.
     """
     entry = level.shards[number]
-    rows = read_rows(folder, number, entry)
+    rows = read_rows(folder, number, level)
     height = entry.rows[1] - entry.rows[0] + _scale_rows(level.dtype)
     if rows is None or rows.shape != (height, level.shape[1]) or rows.dtype != level.dtype:
         return False
@@ -133,7 +135,7 @@ def merge(folder: Path, level: LevelManifest) -> None:
     with atomic.atomic_file(folder / WHOLE) as file:
         file.write(file_header(*level.shape, level.dtype, len(shards)))
         for number in sorted(level.shards):
-            rows = read_rows(folder, number, level.shards[number])
+            rows = read_rows(folder, number, level)
             assert rows is not None  # just verified
             file.write(np.ascontiguousarray(rows).data)
     for path in shards:
@@ -150,12 +152,19 @@ def map_rows(folder: Path, level: LevelManifest) -> NDArray[Any]:
     """
     packed = level.dtype == int8_shards.DTYPE
     if not packed and not any(shard_path(folder, number).is_file() for number in level.shards):
-        return map_array(folder / WHOLE)
-    parts = [read_rows(folder, number, level.shards[number]) for number in sorted(level.shards)]
+        whole = map_array(folder / WHOLE)
+        if whole.shape != level.shape:
+            raise _changed(folder)
+        return whole
+    parts = [read_rows(folder, number, level) for number in sorted(level.shards)]
     present = [_as_features(part) for part in parts if part is not None]
     if len(present) < len(parts):  # another process has just merged or removed them
-        raise DataError(f"{folder} has just been changed", fix="run the command again")
+        raise _changed(folder)
     return present[0] if len(present) == 1 else np.concatenate(present)
+
+
+def _changed(folder: Path) -> DataError:
+    return DataError(f"{folder} has just been changed", fix="run the command again")
 
 
 def _as_features(rows: NDArray[Any]) -> NDArray[Any]:

@@ -6,7 +6,10 @@ import json
 import os
 import re
 import shutil
+import signal
+import sys
 import threading
+import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -236,16 +239,81 @@ def test_shards_that_were_written_singly_are_used_and_end_in_one_file(tmp_path):
     assert [path.name for path in (stored.folder / "a").glob("*.npy")] == [level_files.WHOLE]
 
 
-def test_a_kill_loses_seconds_at_most(tmp_path):
-    note = level_manifest(key(), "a", (ROWS, DIM), {})
-    now = [0.0]
-    filling = Filling(tmp_path / "a", note, 3, clock=lambda: now[0])
-    for number, second in enumerate((1.9, 2.1, 4.0)):
-        now[0] = second
-        rows = VALUES[8 * number : 8 * number + 8]
-        filling.put(number, rows, (8 * number, 8 * number + len(rows)))
-        known = manifest.read(LevelManifest, tmp_path / "a" / "level.json")
-        assert (known and sorted(known.shards)) == {1.9: None, 2.1: [0, 1], 4.0: [0, 1]}[second]
+@pytest.fixture
+def filling(tmp_path):
+    """A level that is being filled, by a clock of its own."""
+    found = Filling(tmp_path / "a", level_manifest(key(), "a", (ROWS, DIM), {}), 3, clock=lambda: found.now)
+    found.now = 0.0
+    yield found
+    found.close()
+
+
+def put(filling, number):
+    rows = VALUES[8 * number : 8 * number + 8]
+    filling.put(number, rows, (8 * number, 8 * number + len(rows)))
+
+
+def named(tmp_path):
+    known = manifest.read(LevelManifest, tmp_path / "a" / "level.json")
+    return known and sorted(known.shards)
+
+
+def test_shards_that_come_seldom_are_named_at_once_and_others_with_the_first_that_is_late(tmp_path, filling):
+    for now, number, expected in ((0.0, 0, [0]), (1.9, 1, [0]), (2.1, 2, [0, 1, 2])):
+        filling.now = now
+        put(filling, number)
+        assert named(tmp_path) == expected
+
+
+def test_shards_are_named_soon_even_if_no_other_comes(tmp_path, filling, monkeypatch):
+    monkeypatch.setattr(sys.modules[Filling.__module__], "SECONDS", 0.05)
+    put(filling, 0), put(filling, 1)
+    assert named(tmp_path) == [0]
+    for _ in range(100):
+        if named(tmp_path) == [0, 1]:
+            break
+        time.sleep(0.05)
+    assert named(tmp_path) == [0, 1]
+
+
+def test_a_file_of_other_rows_than_its_manifest_says_counts_for_nothing(tmp_path):
+    stored = opened(tmp_path)
+    with stored.writing():
+        stored.write_shard("a", 0, VALUES[:8])
+        stored.write_shard("a", 8, VALUES[8:16])
+    path = stored.folder / "a" / level_files.WHOLE
+    path.write_bytes(path.read_bytes().replace(b"(20, 3)", b"(00, 3)"))
+    again = opened(tmp_path)
+    with again.writing():
+        again.write_shard("a", 16, VALUES[16:])
+        assert again.missing_rows("a") == [(0, 8), (8, 16)]
+    np.testing.assert_array_equal(fill(again).read("a"), VALUES)
+    path.write_bytes(path.read_bytes().replace(b"(20, 3)", b"(00, 3)"))
+    assert len(opened(tmp_path).missing_rows("a")) == 3
+
+
+def test_what_is_kept_of_one_level_does_not_depend_on_the_other(tmp_path, monkeypatch):
+    stored = opened(tmp_path)
+
+    def fails(self):
+        if self.note.level == "a":
+            raise OSError(28, "No space left on device")
+        commit(self)
+
+    commit = Filling.commit
+    with pytest.raises(UserError, match="No space left"), stored.writing():  # noqa: PT012
+        for level in ("a", "b"):
+            stored.write_shard(level, 0, VALUES[:8])
+            stored.write_shard(level, 8, VALUES[8:16])
+        monkeypatch.setattr(Filling, "commit", fails)
+    monkeypatch.undo()
+    with FileLock(stored.folder / "lock", timeout=0):
+        assert opened(tmp_path).missing_rows("b") == [(16, 20)]
+
+
+def test_nothing_is_written_outside_the_block(tmp_path):
+    with pytest.raises(RuntimeError, match="inside"):
+        opened(tmp_path).write_shard("a", 0, VALUES[:8])
 
 
 def test_rows_of_another_width_that_no_manifest_names_give_way(tmp_path):
@@ -315,6 +383,38 @@ def test_a_full_disk_is_said_clearly_wherever_it_strikes(tmp_path, monkeypatch):
             failing.write_shard("a", 8, VALUES[8:16])
     monkeypatch.undo()
     assert opened(tmp_path).missing_rows("a") == [(8, 16), (16, 20)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on files")
+def test_a_shard_that_does_not_fit_costs_no_other_and_frees_the_lock(tmp_path):
+    import resource
+
+    ids, rows = [str(row) for row in range(16)], np.ones((8, 400), np.float32)
+    stored, before = FeatureStore(tmp_path).open(key(), ids, 8), resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with pytest.raises(UserError, match="too large"), stored.writing():  # noqa: PT012
+            stored.write_shard("a", 0, rows)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (rows.nbytes + 1_000, before[1]))  # as a full disk: half fits
+            stored.write_shard("a", 8, rows)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    with FileLock(stored.folder / "lock", timeout=0):
+        assert FeatureStore(tmp_path).open(key(), ids, 8).missing_rows("a") == [(8, 16)]
+
+
+def test_a_level_that_lost_a_shard_is_not_complete_when_another_is_written(tmp_path):
+    stored = fill(opened(tmp_path))
+    path = stored.folder / "a" / "level.json"
+    note = json.loads(path.read_text())
+    del note["shards"]["1"], note["shards"]["2"]
+    path.write_text(json.dumps(note))
+    again = opened(tmp_path)
+    with again.writing():
+        again.write_shard("a", 8, VALUES[8:16])
+    assert not opened(tmp_path).is_complete("a")
+    assert opened(tmp_path).missing_rows("a") == [(16, 20)]
 
 
 def test_errors_of_whoever_holds_the_lock_pass_unchanged_and_free_it(tmp_path):
