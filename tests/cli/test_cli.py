@@ -214,8 +214,8 @@ def test_the_cache_is_listed_verified_and_cleared(ghbench, tree, tmp_path):
     (kept,) = json.loads(ghbench("cache", "list", "--json", **changes).stdout)
     assert (kept["rows"], kept["levels"]) == (10, {"thumbnail": "complete"})
     assert ghbench("cache", "verify", **changes).returncode == 0
-    (shard,) = (tmp_path / "cache").rglob("shard-*.npy")
-    shard.write_bytes(shard.read_bytes()[:-1] + b"x")
+    (rows,) = (tmp_path / "cache").rglob("features.npy")
+    rows.write_bytes(rows.read_bytes()[:-1] + b"x")
     damaged = ghbench("cache", "verify", **changes)
     assert (damaged.returncode, damaged.stdout[:7]) == (1, "damaged")
     assert ghbench("cache", "clear", "--unused", "1", "--keep", "1", **changes).stdout == ""

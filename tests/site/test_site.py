@@ -73,7 +73,7 @@ def test_a_name_is_text_wherever_it_stands(site):
     assert {path.parent.name for path in hostile} == {"tasks", "systems"}
     assert all("<script>alert" not in path.read_text(encoding="utf-8") for path in hostile)
     (page,) = (site / "systems").glob("hog-*.html")
-    assert "ghbench run --extractor hog --task orl --references" in page.read_text(encoding="utf-8")
+    assert "ghbench run --extractor hog --task knn:dataset=orl --references" in page.read_text(encoding="utf-8")
 
 
 def test_worst_cases_are_listed_and_shown_where_they_are_at_hand_and_open(tmp_path, monkeypatch):

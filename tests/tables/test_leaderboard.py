@@ -425,7 +425,7 @@ def test_all_tasks_stand_side_by_side(monkeypatch, tmp_path):
     assert [row["task"] for row in found["tasks"]] == ["knn:dataset=orl", "orl"]
     assert found["tasks"][1]["best"] == "dlib-face"
     assert set(found["ranks"]["mobilenet-v2"]) == {"knn:dataset=orl", "orl"}
-    assert found["ranks"]["dlib-face"]["knn:dataset=orl"] == "-"
+    assert found["ranks"]["random-projection"]["knn:dataset=orl"] == "-"
     level = "ghfeat @ rgb=X"
     named = CliRunner().invoke(app, ["leaderboard", "-t", "orl", "--published", "--as", level])
     assert "is a level of one" in str(named.exception)
