@@ -60,9 +60,10 @@ class Pace:
         if label not in self._first:
             self._first[label] = now, done
             spent = now - self._began[label]
-            if spent >= _SECONDS / 2:
-                self._said[label] = spent / done * (total - done)
-                self._say_left(self._said[label], total - done, label)
+            left = spent / done * (total - done)
+            if spent >= _SECONDS / 2 and left > _SECONDS:
+                self._said[label] = left
+                self._say_left(left, total - done, label)
             return
         began, before = self._first[label]
         if done == before:
