@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -152,10 +153,11 @@ def map_rows(folder: Path, level: LevelManifest) -> NDArray[Any]:
     """
     packed = level.dtype == int8_shards.DTYPE
     if not packed and not any(shard_path(folder, number).is_file() for number in level.shards):
-        whole = map_array(folder / WHOLE)
-        if whole.shape != level.shape:
-            raise _changed(folder)
-        return whole
+        with suppress(DataError):
+            whole = map_array(folder / WHOLE)
+            if whole.shape == level.shape:
+                return whole
+        raise _changed(folder)
     parts = [read_rows(folder, number, level) for number in sorted(level.shards)]
     present = [_as_features(part) for part in parts if part is not None]
     if len(present) < len(parts):  # another process has just merged or removed them

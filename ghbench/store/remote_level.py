@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -127,22 +126,24 @@ class RemoteLevel:
             return sizes[level_files.shard_name(number)] == level_files.file_bytes(
                 end - first, note.shape[1], note.dtype
             )
-        shards = len(shard_ranges(self.manifest.rows, self.manifest.shard_rows))
-        return sizes.get(level_files.WHOLE) == level_files.file_bytes(note.shape[0], note.shape[1], note.dtype, shards)
+        return sizes.get(level_files.WHOLE) == level_files.file_bytes(*note.shape, note.dtype, self._shards())
+
+    def _shards(self) -> int:
+        """How many there are in the end."""
+        return len(shard_ranges(self.manifest.rows, self.manifest.shard_rows))
 
     def _part_of_whole(self, note: LevelManifest, number: int, shape: tuple[int, int]) -> bytes | None:
         """A shard out of the file of all rows, as the file that it would be alone; None where there is none."""
-        path, row = f"{self.folder}/{level_files.WHOLE}", shape[1] * np.dtype(note.dtype).itemsize
-        first, end = note.shards[number].rows
+        path, size = f"{self.folder}/{level_files.WHOLE}", shape[0] * shape[1] * np.dtype(note.dtype).itemsize
+        header = level_files.file_header(*note.shape, note.dtype, self._shards())
+        begin = len(header) + level_files.place(number, note.shards[number].rows[0], note)
         try:
-            head = io.BytesIO(self.system.cat_file(path, start=0, end=4096))
-            np.lib.format.read_magic(head)
-            np.lib.format.read_array_header_1_0(head)
-            begin = head.tell() + (first + number * (shape[0] - (end - first))) * row
-            content = self.system.cat_file(path, start=begin, end=begin + shape[0] * row)
+            if self.system.cat_file(path, start=0, end=len(header)) != header:
+                return None
+            content = self.system.cat_file(path, start=begin, end=begin + size)
         except (FileNotFoundError, ValueError):
             return None
-        if len(content) != shape[0] * row:
+        if len(content) != size:
             return None
         return level_files.shard_bytes(np.frombuffer(content, note.dtype).reshape(shape))
 

@@ -185,15 +185,15 @@ def test_what_was_set_aside_to_be_deleted_is_no_key(tmp_path):
     assert FeatureStore(stored.folder.parent).folders() == [stored.folder]
 
 
-@pytest.mark.parametrize(("dtype", "message"), [("float32", "No such file|not exist"), ("int8", "just been changed")])
-def test_rows_that_vanish_after_they_were_checked_are_no_shorter_array(tmp_path, dtype, message):
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_rows_that_vanish_after_they_were_checked_are_no_shorter_array(tmp_path, dtype):
     stored = opened(tmp_path, dtype=dtype)
     with stored.writing():
         for start, end in stored.missing_rows("a"):
             stored.write_shard("a", start, VALUES[start:end])
     assert not stored.missing_rows("a")
     (stored.folder / "a" / level_files.WHOLE).unlink()
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match="just been changed"):
         stored.read("a")
 
 
