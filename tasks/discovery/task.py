@@ -129,10 +129,10 @@ class Discovery:
 
         Returns:
             One record for each direction, code and attribute: `direction`, `seed`, `attribute` (its number), and the
-            `shift` of the attribute from minus to plus the scale, in units of its own. Records of `attribute` -1 hold
-            the distance of descriptors in its place. Those of `seed` -1 say of each direction in how many `rows` it
-            acts, and at which `scale`; those without a direction (-1) hold in `shift` the standard deviation of each
-            attribute, and the distance of strangers.
+            `shift` of the attribute from minus to plus the scale, in units of its own, to eleven significant bits.
+            Records of `attribute` -1 hold the distance of descriptors in its place. Those of `seed` -1 say of each
+            direction in how many `rows` it acts, and at which `scale`; those without a direction (-1) hold in `shift`
+            the standard deviation of each attribute, and the distance of strangers.
 
         Raises:
             UsageError: The navigator's directions are not in W+, or its generator draws no faces.
@@ -262,7 +262,9 @@ def _records(seed: int, shift: NDArray[np.float64], first: int = 0) -> pd.DataFr
     frame = pd.DataFrame({"direction": np.repeat(np.arange(count, dtype=np.int16), attributes)})
     frame["seed"] = np.int32(seed)
     frame["attribute"] = np.tile(np.arange(first, first + attributes, dtype=np.int16), count)
-    frame["shift"] = shift.ravel().astype(np.float32)
+    # One code's change is known to far less than eleven bits; the other twelve would double what is stored.
+    kept = shift.astype(np.float16) if seed >= 0 else shift
+    frame["shift"] = kept.ravel().astype(np.float32)
     return frame
 
 
