@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: run test fuzz lint types bench bench-probes bench-controls bench-peers bench-discovery bench-disentanglement bench-representation bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
+.PHONY: run test fuzz lint types audit bench bench-probes bench-controls bench-peers bench-discovery bench-disentanglement bench-representation bench-generators bench-ghfeat figures edits rooms docs leaderboards release clean \
 	train-fashion train-digits train-sprites train-codes train-heads train-ghfeat train-discovery
 .DEFAULT_GOAL := run
 
@@ -38,6 +38,11 @@ lint: $(VENV)/.test
 
 types: $(VENV)/.test
 	$(BIN)/mypy
+
+# Known vulnerabilities of all that the tests install; needs PyPI itself, since mirrors lack its advisories.
+audit: $(VENV)/.test
+	$(PIP) pip-audit
+	$(BIN)/python -m pip_audit --strict --skip-editable
 
 # Speed and uncertainty against the usual ways, as ratios, into benchmarks/results.
 bench: $(VENV)/.test

@@ -62,9 +62,9 @@ def test_the_command_line_leaves_with_1_and_no_traceback(folders, monkeypatch, c
     def refuse(_kind):
         raise PermissionError(errno.EACCES, "no", str(folders / "home" / "results"))
 
-    from ghbench.cli import listing
+    from ghbench import registry
 
-    monkeypatch.setattr(listing, "plugins", refuse)
+    monkeypatch.setattr(registry, "plugins", refuse)
     monkeypatch.setattr(sys, "argv", ["ghbench", "list", "tasks"])
     with pytest.raises(SystemExit) as left:
         main()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ghbench.registry import Kind, plugins
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ghbench.registry import Kind
 
 
 def complete_extractors(incomplete: str) -> list[str]:
@@ -16,6 +19,8 @@ def complete_tasks(incomplete: str) -> list[str]:
 
 
 def _names(kind: Kind, incomplete: str) -> list[str]:
+    from ghbench.registry import plugins
+
     found = {name for plugin in plugins(kind) for name in (plugin.name, plugin.qualified_name)}
     # Names with their package only once it is being typed.
     return sorted(name for name in found if name.startswith(incomplete) and ("/" in incomplete or "/" not in name))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from ghbench.cli.terminal import print_columns, print_json
-from ghbench.plugin_summary import summary
-from ghbench.registry import Kind, Plugin, plugins
+
+if TYPE_CHECKING:
+    from ghbench.registry import Kind, Plugin
 
 Listed = Literal[
     "extractors", "tasks", "datasets", "generators", "recipes", "extractor", "task", "dataset", "generator", "recipe"
@@ -23,6 +24,8 @@ def list_plugins(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List extractors, tasks, datasets, generators, or recipes of encoders."""
+    from ghbench.registry import plugins
+
     rows = [_row(plugin, ready=ready) for plugin in plugins(cast("Kind", kind.removesuffix("s")))]
     if as_json:
         print_json(rows)
@@ -32,6 +35,8 @@ def list_plugins(
 
 
 def _row(plugin: Plugin, *, ready: bool) -> dict[str, str]:
+    from ghbench.plugin_summary import summary
+
     about = summary(plugin)
     text = about.text if about.error is None else f"broken: {about.error}"
     row = {"name": plugin.name, "package": plugin.package, "target": plugin.target, "summary": text}

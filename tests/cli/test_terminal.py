@@ -122,11 +122,10 @@ def test_neither_a_licence_nor_a_bug_forges_a_line(ghbench, plugin):
 
 
 def test_broken_plugins_are_listed_on_one_line_each(ghbench, monkeypatch):
-    from ghbench.cli import listing
-    from ghbench.registry import Plugin
+    from ghbench import registry
 
-    plugins = [Plugin("task", HOSTILE, "nowhere_at_all:x", HOSTILE)]
-    monkeypatch.setattr(listing, "plugins", lambda kind: plugins)
+    plugins = [registry.Plugin("task", HOSTILE, "nowhere_at_all:x", HOSTILE)]
+    monkeypatch.setattr(registry, "plugins", lambda kind: plugins)
     for ready in ([], ["--ready"]):
         code, out, error = ghbench("list", "tasks", *ready)
         assert (code, len(out.splitlines()), error) == (0, 2, "")
