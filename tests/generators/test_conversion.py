@@ -201,6 +201,8 @@ def test_one_network_alone_stays_as_it_is(path, converted):
     assert found.config["licence"] == "mine"
     with pytest.raises(UsageError, match="'x'"):
         converted(network="x")
+    with pytest.raises(UsageError, match="nothing to assume about fused_from"):
+        converted(network="encoder", assume={"fused_from": 8})
     with pytest.raises(DataError, match="no generator"):
         load_generator(out)
 

@@ -68,7 +68,7 @@ def convert(
 
     Raises:
         UsageError: `out` does not end in .safetensors or must not be replaced (see `ghbench.outputs.check_output`), or
-            the source is already converted or lacks the network.
+            the source is already converted or lacks the network, or there is nothing of that kind to assume.
         MissingError: There is no such file.
         DataError: The file is damaged, or its arrays do not match.
     """
@@ -84,7 +84,13 @@ def convert(
     # Nothing is known about other OpenVINO networks.
     unknown = checkpoint.format == openvino_ir.FORMAT and not mobile
     terms = licence or (UNSTATED if unknown else licence_of(checkpoint))
-    if network is not None and network not in generator_names(checkpoint):
+    alone = network is not None and network not in generator_names(checkpoint)
+    if assume and (alone or mobile or not generator_names(checkpoint)):
+        raise UsageError(
+            f"nothing to assume about {min(assume)}: no generator is built from what the file says",
+            fix="leave --assume out",
+        )
+    if network is not None and alone:
         return _alone(checkpoint, out, network, terms)
     if not mobile and not generator_names(checkpoint):
         native.write(out, checkpoint, licence=terms)
