@@ -31,7 +31,9 @@ METHODS = {
 }  # fmt: skip
 """Names and citations of what navigators learned from."""
 ATTENTION = ("learned", "even", "shuffled")
-SHIPPED = {"binary": "contrafeat-binary", "prototype": "contrafeat-prototype"}
+SHIPPED = {
+    "binary": "contrafeat-binary", "prototype": "contrafeat-prototype", "binary-pca": "contrafeat-binary-pca",
+}  # fmt: skip
 """Names of the shipped navigators, and the names of their weights."""
 
 
@@ -39,7 +41,8 @@ class Contrafeat:
     """Directions that ContraFeat found, in W+ of the generator that its file names.
 
     Args:
-        weights: `binary` or `prototype`, the path of a file, or the name of a run.
+        weights: `binary`, `prototype`, or `binary-pca`, attention that was learned for GANSpace's directions; the path
+            of a file, or the name of a run.
         attention: `learned`; or, as controls of what it is worth, `even`, equal shares in all rows, and `shuffled`,
             each direction with the attention of another one.
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from ghbench.errors import MissingError
 
 NONCOMMERCIAL = frozenset({
-    "contrafeat-binary", "contrafeat-prototype", "ghfeat-faces64", "ghfeat-faces128", "mobile-stylegan-heads"
+    "contrafeat-binary", "contrafeat-binary-pca", "contrafeat-prototype", "ghfeat-faces64", "ghfeat-faces128",
+    "mobile-stylegan-heads",
 })  # fmt: skip
 """Weights taught by generators whose terms, or whose data's, exclude commercial use."""
 
