@@ -17,7 +17,8 @@ def extract(
         str, typer.Option("--data", help="Spec string of a dataset, DATASET#SPLIT, or a folder of images.")
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", help="File that ends in .parquet, .npz, .safetensors or .tar.")
+        Path | None,
+        typer.Option("--out", help="File that ends in .parquet, .npz, .safetensors or .tar; features-%06d.tar: many."),
     ] = None,
     into: Annotated[
         str | None, typer.Option("--into", help="Instead: a store elsewhere, as a folder or s3://BUCKET/PATH.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ _LOWEST_RANK = 2.0
 _NEAR_DUPLICATE = 4.0
 """Largest `thumbnail_difference` of what a person calls the same image: another size, compression, a retouched spot."""
 _SHOWN = 5
+_DIGEST = 16
 
 
 def check_batch(
@@ -114,14 +115,9 @@ def check_distinct(features: Rows, dataset: Dataset, extractor: str, level: str,
         FeatureError: Two clearly different images have the same features; the message names the rows.
     """
     identities, label = dataset.identities(), dataset.targets.get("label")
-    first: dict[bytes, int] = {}
     near: list[tuple[int, int]] = []
     relabelled: list[tuple[int, int]] = []
-    for row, values in enumerate(features):
-        # A digest, so that millions of rows need not be in memory twice.
-        earlier = first.setdefault(hashlib.blake2b(values.tobytes(), digest_size=16).digest(), row)
-        if earlier == row:
-            continue
+    for earlier, row in _repeated(features):
         if identities[earlier] != identities[row]:
             left, right = dataset.image(earlier), dataset.image(row)
             if not np.array_equal(left, right):
@@ -143,6 +139,23 @@ def check_distinct(features: Rows, dataset: Dataset, extractor: str, level: str,
     if relabelled:
         found.append(f"equal images have different labels: {_pairs(relabelled, dataset)}")
     return found
+
+
+def _repeated(features: Rows) -> Iterator[tuple[int, int]]:
+    """Rows whose features an earlier row has: the first that has them, and the row; in order of the latter.
+
+    Of each row a digest of 16 bytes is in memory, sorted: a dictionary of ten million takes a gigabyte.
+    """
+    digests = np.fromiter(
+        (hashlib.blake2b(values.tobytes(), digest_size=_DIGEST).digest() for values in features),
+        np.dtype((np.bytes_, _DIGEST)), len(features),
+    )  # fmt: skip
+    order = np.argsort(digests, kind="stable")
+    digests = digests[order]
+    again = np.flatnonzero(digests[1:] == digests[:-1]) + 1
+    rows, first = order[again], order[np.searchsorted(digests, digests[again])]
+    for number in np.argsort(rows):
+        yield int(first[number]), int(rows[number])
 
 
 def thumbnail_difference(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> float:

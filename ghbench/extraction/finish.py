@@ -20,7 +20,7 @@ def finish_level(stored: FeatureTarget, level: str, extractor: str, dataset: Dat
     Raises:
         FeatureError: Different images have the same features; the level is forgotten.
     """
-    features = stored.read(level)
+    features = stored.rows(level)
     try:
         warnings = check_distinct(features, dataset, extractor, level, stored.key.dtype)
     except FeatureError:

@@ -7,6 +7,8 @@ import inspect
 import multiprocessing
 import os
 import sys
+import threading
+import time
 import warnings
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -25,6 +27,7 @@ from ghbench.imaging import prepare
 _FEW_IMAGES = 128
 _NICENESS = 10
 _BATCHES_AHEAD = 2
+_LOOK_AFTER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,13 @@ def batches(
             if isinstance(item, UserError):
                 raise item
             yield item
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise UserError(
+            "a process that decodes images was killed, by the system where memory ran out",
+            fix="run the command again, it keeps what is finished; --workers 0 takes the least memory",
+        ) from error
     finally:
         # Waiting for the garbage collector would leave workers behind for as long as somebody holds the traceback.
         stop = getattr(stream, "_shutdown_workers", None)
@@ -191,9 +201,19 @@ def _as_it_is(item: Batch | UserError) -> Batch | UserError:
 
 
 def _give_way(_worker: int) -> None:
-    """Let the network go first: decoding has a few batches in hand, and one slowed thread slows the whole network."""
+    """Let the network go first: decoding has a few batches in hand, and one slowed thread slows the whole network.
+
+    And leave when the process that asked is gone, as after a kill: else a worker waits for ever to hand over a batch.
+    """
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_AFTER)
+    os._exit(1)
 
 
 def _useful_workers(images: int) -> int:

@@ -51,8 +51,8 @@ class FeatureTarget(Protocol):
         """Write one shard."""
         ...
 
-    def read(self, level: str) -> Rows:
-        """All rows of a level whose shards are all there."""
+    def rows(self, level: str) -> Rows:
+        """All rows of a level whose shards are all there, a shard at a time in memory."""
         ...
 
     def complete(self, level: str, warnings: Sequence[str] = ()) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tokenize import TokenError
@@ -26,6 +27,8 @@ from ghbench.store.arrays_from_files import SINGLE, read_arrays
 
 SUFFIXES = (".npz", ".parquet", ".safetensors", ".tar")
 """What can be written; `.tar` is not read."""
+SHARD_ROWS = 100_000
+"""Rows of each of many archives."""
 IDS, ABOUT = "ids", "ghbench"
 _PLAIN = "save floating-point arrays with numpy.save or numpy.savez; pickled objects are never read"
 _ODD = (
@@ -88,13 +91,25 @@ def write_features(
     """Write features, whole or not at all.
 
     Args:
-        target: Where; the ending says how.
+        target: Where; the ending says how. A name with a number's place, `features-%06d.tar`, makes archives of 100,000
+            rows each, as WebDataset's own writer does; each of them is written whole or not at all.
         levels: By level [N, D].
         ids: Id of each row.
         about: JSON values that say what made them.
         force: Whether to replace a file that is there.
     """
     check_target(target, force=force)
+    if _numbered(target):
+        older = set(_of_pattern(target))
+        for number, start in enumerate(range(0, len(ids), SHARD_ROWS)):
+            rows, path = slice(start, start + SHARD_ROWS), target.with_name(target.name % number)
+            with atomic.atomic_file(path) as stream:
+                part = {level: values[rows] for level, values in levels.items()}
+                _write_tar(stream, part, ids[rows], json.dumps(about), start)
+            older.discard(path)
+        for path in older:
+            path.unlink()
+        return
     with atomic.atomic_file(target) as stream:
         _WRITERS[target.suffix.lower()](stream, levels, ids, json.dumps(about))
 
@@ -107,8 +122,22 @@ def check_target(target: Path, *, force: bool) -> None:
     """
     if target.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{target} names no format; expected a name that ends in {', '.join(SUFFIXES)}")
+    if _numbered(target) and not force and (there := next(_of_pattern(target), None)):
+        raise UsageError(f"{there} exists already", fix="add --force to replace all archives of this name")
     if target.exists() and not (force and target.is_file()):
         raise UsageError(f"{target} exists already", fix="add --force to replace it" if target.is_file() else None)
+
+
+def _numbered(target: Path) -> bool:
+    """Whether a name stands for many archives."""
+    return re.fullmatch(r"[^%]*%0[1-9]d[^%]*\.tar", target.name) is not None
+
+
+def _of_pattern(target: Path) -> Iterator[Path]:
+    """Archives that are there under such a name."""
+    before, after = re.split(r"%0\dd", target.name)
+    exact = re.compile(re.escape(before) + r"\d+" + re.escape(after))
+    return (path for path in sorted(target.parent.glob("*.tar")) if exact.fullmatch(path.name) and path.is_file())
 
 
 def _write_numpy(stream: IO[bytes], levels: Mapping[str, NDArray[Any]], ids: Sequence[str], about: str) -> None:
@@ -152,7 +181,9 @@ def _write_parquet(stream: IO[bytes], levels: Mapping[str, NDArray[Any]], ids: S
             writer.write_table(pa.table(columns, schema=schema))
 
 
-def _write_tar(stream: IO[bytes], levels: Mapping[str, NDArray[Any]], ids: Sequence[str], about: str) -> None:
+def _write_tar(
+    stream: IO[bytes], levels: Mapping[str, NDArray[Any]], ids: Sequence[str], about: str, first: int = 0
+) -> None:
     """Samples as WebDataset reads them: `0000012.id`, `0000012.LEVEL.npy`; what made them is a global header."""
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT, pax_headers={ABOUT: about}) as archive:
 
@@ -160,13 +191,14 @@ def _write_tar(stream: IO[bytes], levels: Mapping[str, NDArray[Any]], ids: Seque
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
+            archive.getmembers().clear()  # which else holds all of them until the end
 
         for row, name in enumerate(ids):
-            add(f"{row:07d}.id", name.encode())
+            add(f"{first + row:07d}.id", name.encode())
             for level, values in levels.items():
                 content = io.BytesIO()
                 np.save(content, np.ascontiguousarray(values[row]), allow_pickle=False)
-                add(f"{row:07d}.{level}.npy", content.getvalue())
+                add(f"{first + row:07d}.{level}.npy", content.getvalue())
 
 
 _WRITERS: Mapping[str, Callable[[IO[bytes], Mapping[str, NDArray[Any]], Sequence[str], str], None]] = {

@@ -39,6 +39,7 @@ from ghbench.store.shards import (
     MANIFEST,
     SHARD_ROWS,
     ShardNote,
+    ShardRows,
     check_width,
     level_manifest,
     new_manifest,
@@ -220,17 +221,21 @@ class StoredFeatures:
         Raises:
             DataError: The level is not complete, or a shard is damaged.
         """
-        note = self._level(level)
-        damaged = self.missing_rows(level)
-        if note is None or damaged:
-            raise DataError(
-                f"level {level!r} of {self.folder.name} lacks rows {damaged[:3]}", fix="run the command again"
-            )
+        note = self._whole(level)
         whole = level_files.map_rows(self.folder / level, note)
         whole.flags.writeable = False
         with suppress(OSError):  # a cache that others own is read all the same
             os.utime(self.folder / MANIFEST)
         return whole
+
+    def rows(self, level: str) -> ShardRows:
+        """The same, a shard at a time in memory, and without being marked as used.
+
+        Raises:
+            DataError: See `read`.
+        """
+        note = self._whole(level)
+        return ShardRows(note, partial(level_files.features_of_shard, self.folder / level, level=note))
 
     def notes(self, level: str) -> list[ShardEntry]:
         """How the shards of a level were made."""
@@ -245,6 +250,15 @@ class StoredFeatures:
     def levels(self) -> list[str]:
         """Names of all levels, complete or not."""
         return sorted(path.parent.name for path in self.folder.glob(f"*/{LEVEL}"))
+
+    def _whole(self, level: str) -> LevelManifest:
+        """A level's manifest, all of whose shards are there and undamaged."""
+        note, damaged = self._level(level), self.missing_rows(level)
+        if note is None or damaged:
+            raise DataError(
+                f"level {level!r} of {self.folder.name} lacks rows {damaged[:3]}", fix="run the command again"
+            )
+        return note
 
     def _ranges(self) -> Sequence[tuple[int, int]]:
         return shard_ranges(len(self.row_ids), self.shard_rows)

@@ -158,11 +158,22 @@ def map_rows(folder: Path, level: LevelManifest) -> NDArray[Any]:
             if whole.shape == level.shape:
                 return whole
         raise _changed(folder)
-    parts = [read_rows(folder, number, level) for number in sorted(level.shards)]
-    present = [_as_features(part) for part in parts if part is not None]
-    if len(present) < len(parts):  # another process has just merged or removed them
+    whole = np.empty(level.shape, np.float32 if packed else level.dtype)
+    for number, entry in level.shards.items():
+        whole[slice(*entry.rows)] = features_of_shard(folder, number, level)
+    return whole
+
+
+def features_of_shard(folder: Path, number: int, level: LevelManifest) -> NDArray[Any]:
+    """The rows of one intact shard as numbers: [n, dim].
+
+    Raises:
+        DataError: They have vanished since they were checked.
+    """
+    rows = read_rows(folder, number, level)
+    if rows is None:  # another process has just merged or removed them
         raise _changed(folder)
-    return present[0] if len(present) == 1 else np.concatenate(present)
+    return _as_features(rows)
 
 
 def _changed(folder: Path) -> DataError:

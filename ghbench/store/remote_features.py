@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ghbench.errors import DataError
@@ -30,6 +30,7 @@ from ghbench.store.remote_level import RemoteLevel, as_json
 from ghbench.store.shards import (
     MANIFEST,
     ShardNote,
+    ShardRows,
     check_level_name,
     check_width,
     fits,
@@ -133,7 +134,7 @@ class RemoteFeatures:
             if not there.has(number):  # else somebody was faster
                 there.write(number, level_files.shard_bytes(stored), written)
 
-    def read(self, level: str) -> RemoteRows:
+    def rows(self, level: str) -> ShardRows:
         """All rows of a level whose shards are there, fetched and checked as they are asked for.
 
         Raises:
@@ -142,7 +143,7 @@ class RemoteFeatures:
         note = self._look(level)
         if len(note.shards) < len(self._ranges()):
             raise DataError(f"level {level!r} of {self.key.folder} is not complete", fix="run the command again")
-        return RemoteRows(self, note)
+        return ShardRows(note, partial(self.shard, note))
 
     def check(self, level: str) -> int:
         """Compare all shards of a level with their digests, forget those that differ, and return how many did."""
@@ -158,7 +159,7 @@ class RemoteFeatures:
         """The rows of one shard, as numbers.
 
         Args:
-            note: What `read` found of the level.
+            note: What `rows` found of the level.
             number: Of the shard.
 
         Raises:
@@ -177,7 +178,7 @@ class RemoteFeatures:
         Raises:
             DataError: Shards are missing.
         """
-        note = self.read(level).note
+        note = self.rows(level).note
         with self._level(level) as there:
             there.complete(note, list(warnings))
 
@@ -210,32 +211,3 @@ class RemoteFeatures:
         if note.shards:
             self._widths[level] = note.shape[1]
         return note
-
-
-@dataclass(frozen=True)
-class RemoteRows:
-    """Rows of a level elsewhere, of which one shard is in memory at a time.
-
-    Args:
-        features: Whose they are.
-        note: Its shards.
-    """
-
-    features: RemoteFeatures
-    note: LevelManifest
-
-    def __len__(self) -> int:
-        return self.note.shape[0]
-
-    def __iter__(self) -> Iterator[NDArray[Any]]:
-        for number in sorted(self.note.shards):
-            yield from self.features.shard(self.note, number)
-
-    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Rows by number, ascending: [n, D]."""
-        parts = []
-        for number, entry in sorted(self.note.shards.items()):
-            inside = rows[(rows >= entry.rows[0]) & (rows < entry.rows[1])]
-            if len(inside):
-                parts.append(self.features.shard(self.note, number)[inside - entry.rows[0]])
-        return np.concatenate(parts)

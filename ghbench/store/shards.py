@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -42,6 +42,35 @@ class ShardNote:
     padded: float = 0.0
     seconds: float = 0.0
     memory_mb: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRows:
+    """Rows of a level, of which one shard is in memory at a time; satisfies `ghbench.extraction.target.Rows`.
+
+    Args:
+        note: Its shards.
+        shard: The rows of one of them, by number.
+    """
+
+    note: LevelManifest
+    shard: Callable[[int], NDArray[Any]]
+
+    def __len__(self) -> int:
+        return self.note.shape[0]
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        for number in sorted(self.note.shards):
+            yield from self.shard(number)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Rows by number, ascending: [n, D]."""
+        parts = []
+        for number, entry in sorted(self.note.shards.items()):
+            inside = rows[(rows >= entry.rows[0]) & (rows < entry.rows[1])]
+            if len(inside):
+                parts.append(self.shard(number)[inside - entry.rows[0]])
+        return np.concatenate(parts)
 
 
 def usual_shard_rows(rows: int) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,6 +82,26 @@ def test_near_duplicates_are_named_and_not_refused():
     pixels[5] = 255 - pixels[5]
     with pytest.raises(FeatureError, match=r"rows 0 and 5 are different images .*: 0\.png and 5\.png"):
         check_distinct(features, ArrayImages(pixels, "near", ids), "e", "l")
+
+
+def test_a_million_rows_are_compared_in_little_memory():
+    rows = np.arange(1_000_000, dtype=np.float32)[:, None]
+    rows[999_999] = rows[6]
+
+    class Images:
+        ids = range(len(rows))
+        targets: ClassVar = {"label": Target("label", np.arange(len(rows)) % 2, "class", ("a", "b"))}
+
+        def identities(self):
+            return np.zeros(len(rows), np.uint8)
+
+    images = Images()
+    tracemalloc.start()
+    (warning,) = check_distinct(rows, images, "e", "l")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert warning == "equal images have different labels: 6 and 999999"
+    assert peak < 60e6, "a dictionary takes more than 120 MB"
 
 
 def test_features_that_float16_made_identical_say_what_to_do():

@@ -83,7 +83,7 @@ def test_an_interrupted_extraction_goes_on_and_nobody_sees_half_of_it(url, tmp_p
     assert run(Encoder(), dataset, opened(url, dataset)) == ROWS - 8 - 1
     system, root = fsspec.core.url_to_fs(url)
     assert not system.glob(f"{root}/*/low/shard-*.json"), "the notes go once the level is whole"
-    np.testing.assert_array_equal(np.stack(list(opened(url, dataset).read("low")))[9], encoded_low(dataset)[9])
+    np.testing.assert_array_equal(np.stack(list(opened(url, dataset).rows("low")))[9], encoded_low(dataset)[9])
 
 
 def encoded_low(dataset):
@@ -186,7 +186,7 @@ def test_levels_and_images_that_differ_are_refused_before_anything_is_written(ur
     with pytest.raises(DataError, match="differ in their images"):
         RemoteStore(url).open(key_of(dataset), [*dataset.ids[:-1], "another"])
     with pytest.raises(DataError, match="is not complete"):
-        opened(url, dataset).read("high")
+        opened(url, dataset).rows("high")
     with pytest.raises(DataError, match="invalid level name"):
         stored.is_ready("../high")
 

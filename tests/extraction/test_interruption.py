@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -15,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from tiny_encoder import PROBED, ROWS, Encoder, open_features, run
+from tiny_encoder import PROBED, ROWS, Encoder, open_features, pictures, run
 
+from ghbench.data.imagefolder import ImageFolder
 from ghbench.errors import PluginError, UserError
 from ghbench.store import filling
 
@@ -74,6 +76,46 @@ def test_a_failing_extractor_leaves_no_workers_while_its_error_is_held(tmp_path,
     with pytest.raises(PluginError, match="extractor 'tiny' failed on rows 0 to 3: ValueError: no") as held:
         run(Encoder(fail), dataset, open_features(tmp_path, dataset), workers=2)
     assert {child.pid for child in psutil.Process().children()} <= before, held
+
+
+class Lethal(ImageFolder):
+    """Pictures one of which ends a process that was started to decode it."""
+
+    def image(self, row):
+        if row == 30 and multiprocessing.parent_process() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().image(row)
+
+
+def test_a_killed_worker_is_told_and_what_is_finished_stays(tmp_path):
+    pictures(tmp_path / "pictures")
+    lethal = Lethal(tmp_path / "pictures")
+    with pytest.raises(UserError, match="a process that decodes images was killed") as told:
+        run(Encoder(), lethal, open_features(tmp_path, lethal), workers=1)
+    assert "--workers 0" in told.value.fix
+    assert 0 < run(Encoder(), lethal, open_features(tmp_path, lethal)) < ROWS
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_leave_when_the_process_that_asked_is_killed(tmp_path, sign):
+    code = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from tiny_encoder import Encoder, open_features, pictures, run
+def slow(features, images):
+    print("encoding", flush=True)
+    time.sleep(60)
+dataset = pictures(Path({str(tmp_path)!r}) / "pictures", 200)
+run(Encoder(slow), dataset, open_features(Path({str(tmp_path)!r}), dataset), workers=1)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "encoding\n"
+        workers = psutil.Process(process.pid).children(recursive=True)
+        assert workers
+        process.send_signal(sign)
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert not alive
 
 
 def test_notes_on_alignment_survive_a_resume(tmp_path, dataset, monkeypatch):

@@ -10,6 +10,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from ghbench.errors import UsageError
+from ghbench.store import feature_files
 from ghbench.store.feature_files import read_features, write_features
 
 ROWS = 9_000  # more than two blocks
@@ -48,7 +50,27 @@ def test_an_archive_holds_one_sample_a_row(tmp_path, levels):
     np.testing.assert_array_equal(np.load(io.BytesIO(content["0000002.fine.npy"])), few["fine"][2])
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".parquet", ".safetensors"])
+def test_a_name_with_a_numbers_place_makes_many_archives(tmp_path, levels, monkeypatch):
+    monkeypatch.setattr(feature_files, "SHARD_ROWS", 4)
+    target, other = tmp_path / "f-%02d.tar", tmp_path / "f-notes.tar"
+    other.write_bytes(b"mine")
+
+    def write(rows, *, force):
+        write_features(target, {level: values[:rows] for level, values in levels.items()}, IDS[:rows], {}, force=force)
+        return sorted(path.name for path in tmp_path.glob("f-0*.tar"))
+
+    assert write(10, force=False) == ["f-00.tar", "f-01.tar", "f-02.tar"]
+    with tarfile.open(tmp_path / "f-02.tar") as archive:
+        assert {name.partition(".")[0] for name in archive.getnames()} == {"0000008", "0000009"}
+        row = np.load(io.BytesIO(archive.extractfile("0000009.coarse.npy").read()))
+    np.testing.assert_array_equal(row, levels["coarse"][9])
+    with pytest.raises(UsageError, match=r"f-00\.tar exists already"):
+        write(10, force=False)
+    assert write(8, force=True) == ["f-00.tar", "f-01.tar"]
+    assert other.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet", ".safetensors", ".tar"])
 def test_rows_are_never_all_in_memory(tmp_path, suffix):
     np.save(tmp_path / "big.npy", np.zeros((20_000, 512), np.float32))  # 41 MB
     mapped = np.load(tmp_path / "big.npy", mmap_mode="r")
