@@ -46,9 +46,9 @@ def set_record(metric: str, value: float, error: float = np.nan) -> pd.DataFrame
 
 
 def merged(tables: Collection[pd.DataFrame]) -> pd.DataFrame:
-    """All records as one table; names repeat in every row and are kept as categories."""
+    """All records as one table: numbers as float32, and names, which repeat in every row, as categories."""
     records = pd.concat(list(tables), ignore_index=True)
-    return records.astype({"metric": "category", "at": "category"})
+    return records.astype({"metric": "category", "at": "category", "above": np.float32, "below": np.float32})
 
 
 def unit_codes(records: pd.DataFrame) -> tuple[NDArray[np.int64], int]:

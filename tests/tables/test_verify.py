@@ -21,7 +21,7 @@ from ghbench.tables.verified import results_below, verify
 
 ROW = "knn-dataset=orl-e3bcc784/pixels-701ed5f0.json"
 PAGES = published_pages()
-LARGEST, LARGEST_FILE = 25 * 2**20, 3 * 2**20
+LARGEST, LARGEST_FILE = 25 * 10**6, 3 * 10**6
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
