@@ -67,6 +67,8 @@ def units_of(task: Task, records: pd.DataFrame) -> Units | None:
         return None
     _, rows = next(levels_of(records))
     units = source.units(part_of(records, rows))
+    if not isinstance(units, Units):
+        raise PluginError(f"task {task.name!r}: units() gives {type(units).__name__}, expected ghbench.task.Units")
     present = np.unique(np.concatenate([units.first, units.first if units.second is None else units.second]))
     if not np.array_equal(present[present >= 0], np.arange(units.count)) or not units.count:
         raise PluginError(f"task {task.name!r} counts {units.count} {units.kind}; its records do not hold all of them")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from ghbench import registry
-from ghbench.errors import UsageError, UserError
+from ghbench.errors import MissingError, UsageError, UserError
 from ghbench.extractor import ExtractorSpec, Subject, SubjectSpec
 from ghbench.results.schema import Result
 from ghbench.running.comparison import comparison, taught
@@ -51,7 +51,8 @@ def identity_of(result: Result, task: Task, *, images: bool = False, listed: boo
         result: As read from its file.
         task: The task that the user named.
         images: Whether to ask this machine's images too; a task's constants are made of them, and compared only then.
-        listed: Whether it is published: then a name of ours means what is installed, in its version.
+        listed: Whether it is published: then a name of ours means what is installed, in its version, and one that
+            cannot be built is a difference; only weights that are not on this machine leave it unchecked.
     """
     if result.subject.constant and not images:
         return Identity(unchecked="the task's own row, which is made of its images")
@@ -63,10 +64,11 @@ def identity_of(result: Result, task: Task, *, images: bool = False, listed: boo
             taken = listed and parse_recorded(name_of(result)).name in ours
             return _either("not a registered plugin of ghbench's own", wrong=taken)
         spec, title = _compared(result, request, subject.spec())
-    except UserError as error:
+    except MissingError as error:
         return Identity(unchecked=error.message.partition("\n")[0])
     except Exception as error:  # noqa: BLE001 - options that stand in a file met a plugin's code
-        return Identity(unchecked=f"{type(error).__name__}: {error}")
+        what = error.message.partition("\n")[0] if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        return _either(what, wrong=listed and result.subject.package == registry.OURS)
     if spec.version != result.subject.version and spec.name == result.subject.name:
         return _either(f"made with version {result.subject.version}, installed is {spec.version}", wrong=listed)
     lines, unchecked = _differences(result, spec, request.policy, title), None

@@ -55,7 +55,9 @@ def differences(entry: Entry, task: Task, tolerance: float = 1e-9) -> list[str]:
     Args:
         entry: A result and its records.
         task: The task that the user named; the one that the file names is compared with it and never loaded.
-        tolerance: Largest absolute difference that is rounding.
+        tolerance: Largest absolute difference that is rounding. A metric with a standard error of its own may differ
+            by a thousandth of it, and the error by a twentieth: some of these fit classifiers, which end a little
+            elsewhere on another processor.
 
     Returns:
         One line a difference; empty where everything agrees.
@@ -77,8 +79,9 @@ def differences(entry: Entry, task: Task, tolerance: float = 1e-9) -> list[str]:
     lines += [f"{_label(key)} is only in the file" for key in then if key not in now]
     lines += [f"{_label(key)} is not in the file, but follows from the records" for key in now if key not in then]
     for key in [key for key in then if key in now]:
+        own = now[key].standard_error or 0.0
         for part, value, recorded in zip(_PARTS, _numbers(now[key]), _numbers(then[key]), strict=True):
-            if not _agree(value, recorded, tolerance):
+            if not _agree(value, recorded, max(tolerance, own * (_OF_ERROR if part == _PARTS[-1] else _OF_VALUE))):
                 lines.append(f"{_label(key)}, {part}: {value} now, {recorded} in the file")
     return lines
 
@@ -132,6 +135,8 @@ def _count_differences(result: Result, task: Task, records: pd.DataFrame) -> lis
 
 
 _PARTS = ("value", "low", "high", "standard error")
+_OF_VALUE, _OF_ERROR = 1e-3, 0.05
+"""Of a metric's own standard error, as computed now: what may lie between its values, and between its errors."""
 
 
 def _numbers(metric: MetricValue) -> tuple[float | None, ...]:

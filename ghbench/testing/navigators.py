@@ -23,7 +23,8 @@ def check_navigator(navigator: Navigator, codes: NDArray[Any] | None = None) -> 
 
     Args:
         navigator: What to check.
-        codes: float32 [4 or more, L, D]; None for made-up ones of the shape of the global directions.
+        codes: float32 [4 or more, L, D]; None for made-up ones of the shape of the global directions, and where there
+            are none for some of the generator that the spec names.
 
     Returns:
         The navigator's spec.
@@ -40,10 +41,10 @@ def check_navigator(navigator: Navigator, codes: NDArray[Any] | None = None) -> 
         demand(is_digest(getattr(spec, name)), f"{spec.name}: {name} is no hexadecimal sha256")
     demand(spec.space == "w_plus", f"{spec.name}: the kit knows directions in w_plus, these are in {spec.space}")
     alone = _global(navigator, spec)
-    if codes is None:
-        demand(alone is not None, f"{spec.name}: directions depend on the code; give check_navigator some codes")
-        assert alone is not None
+    if codes is None and alone is not None:
         codes = np.random.default_rng(0).standard_normal((4, *alone.shape[1:])).astype(np.float32)
+    elif codes is None:
+        codes = _drawn(spec.generator)
     given = codes.copy()
     whole = _checked(navigator.directions(given), spec, 4, codes.shape)
     demand(np.array_equal(given, codes), f"{spec.name}: directions() changed its input")
@@ -65,6 +66,18 @@ def _global(navigator: Navigator, spec: NavigatorSpec) -> NDArray[Any] | None:
     except UsageError:
         return None
     return _checked(found, spec, 3, None)
+
+
+def _drawn(generator: str) -> NDArray[np.float32]:
+    """W+ codes [4, L, D] of a generator."""
+    import torch
+
+    from ghbench.generators.loading import load_generator
+
+    mapping = load_generator(generator)
+    z = torch.from_numpy(np.random.default_rng(0).standard_normal((4, mapping.z_dim)).astype(np.float32))
+    with torch.no_grad():
+        return np.asarray(mapping.mapping(z, 1.0).numpy(), np.float32)
 
 
 def _checked(found: Any, spec: NavigatorSpec, axes: int, codes: tuple[int, ...] | None) -> NDArray[Any]:

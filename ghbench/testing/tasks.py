@@ -38,10 +38,11 @@ def check_task(
 ) -> Sequence[Score]:
     """Check a task against the contract, with a subject whose features, images or directions are random.
 
-    Its protocol is JSON; its datasets can be pickled and stay; equal inputs give equal records, one
+    Its protocol is JSON and not empty; its datasets can be pickled and stay; equal inputs give equal records, one
     an item; `score` is pure, takes weights, and weights of one change nothing; every score is declared, within its
     bounds, the main metric among them; the units cover the records;
-    replicates equal the scores with their weights; the task's own reference rows can be evaluated.
+    replicates equal the scores with their weights; the task's own reference rows can be evaluated. Whether higher is
+    better, as its metrics declare, is not checked: a random subject has no good answers.
 
     Args:
         task: What to check; its datasets must be on this machine.
@@ -99,6 +100,7 @@ def _check_declarations(task: Task) -> None:
         again = error
     demand(again == protocol, f"{task.name}: protocol() does not survive JSON: {again!r:.200}")
     names = [metric.name for metric in task.metrics]
+    demand(protocol, f"{task.name}: protocol() says nothing of how the task is done")
     demand(names and len(set(names)) == len(names), f"{task.name}: metrics must be named, each once, got {names}")
     for metric in task.metrics:
         stated = bool(metric.error) == (metric.uncertainty == "error")
@@ -136,6 +138,9 @@ def _check_resampling(task: Task, records: pd.DataFrame) -> None:
         raise ConformanceError(f"{task.name}: {error.message}") from error
     if units is None:
         return
+    demand(
+        units.count > 1, f"{task.name}: units() counts one, so no draw differs from another; expected what is judged"
+    )
     _, rows = next(scoring.levels_of(records))
     part = scoring.part_of(records, rows)
     _check_units(task.name, units, len(part))

@@ -146,6 +146,11 @@ CAREFUL = {
     "fewer parameters": (put("subject", "parameters", value=1_000_000), "parameters: 1000000 in the file"),
     "a version of ours that is not installed": (put("subject", "version", value="999"), "made with version 999"),
     "another package under a name of ours": (put("subject", "package", value="stranger"), "not a registered plugin"),
+    "an option that its plugin does not have": (
+        put("subject", "spec_string", value="pixels:size=32,best=1"),
+        "best",
+    ),
+    "a name that nobody registered": (put("subject", "spec_string", value="pixels-xl"), "pixels-xl"),
     "a schema that nobody knows": (put("schema_version", value=99), "schema_version"),
     "a field that nobody knows": (put("rank", value=1), "rank: Extra inputs"),
     "made in the future": (put("provenance", "created", value="2999-01-01T00:00:00+00:00"), "in the future"),
