@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ class TorchEncoder(ABC):
 
     def __init__(self) -> None:
         self._device = "cpu"
+        self._plain = False
         self._network: tuple[torch.nn.Module, Levels] | None = None
 
     @abstractmethod
@@ -61,7 +63,7 @@ class TorchEncoder(ABC):
             whole = torch.from_numpy(np.array(images))
             few = CPU_IMAGES if self._device == "cpu" else max(1, len(images))
             parts = [
-                levels(self.normalise(part.to(self._device)).contiguous(memory_format=torch.channels_last))
+                levels(self.normalise(part.to(self._device)).contiguous(memory_format=self._layout()))
                 for part in whole.split(few)  # type: ignore[no-untyped-call]
             ]
             return {name: torch.cat([part[name] for part in parts]).float().cpu().numpy() for name in parts[0]}
@@ -77,15 +79,25 @@ class TorchEncoder(ABC):
         # Built now, not at the first batch: loading weights does not count as encoding time.
         self._ready()[0].to(device)
 
-    def _ready(self) -> tuple[torch.nn.Module, Levels]:
+    def plain(self) -> TorchEncoder:
+        """The same network as it is defined, on the CPU: in torch's usual layout, no batch norm folded."""
+        twin = copy.copy(self)
+        twin._device, twin._plain, twin._network = "cpu", True, None
+        return twin
+
+    def _layout(self) -> torch.memory_format:
         import torch
 
+        return torch.contiguous_format if self._plain else torch.channels_last
+
+    def _ready(self) -> tuple[torch.nn.Module, Levels]:
         if self._network is None:
             module, levels = self.build()
             module.requires_grad_(requires_grad=False).eval().to(self._device)
-            # torch's stubs lack this overload.
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self._fold(module, levels)
+            if not self._plain:
+                # torch's stubs lack this overload.
+                module.to(memory_format=self._layout())  # type: ignore[call-overload]
+                self._fold(module, levels)
             self._network = module, levels
         return self._network
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from ghbench_baselines.folding import fold_batch_norms
+from ghbench_baselines.random_trunk import RandomTrunk
 from ghbench_baselines.taps import Tap, Taps
 from ghbench_baselines.vision_models import import_timm
 from torch import nn
@@ -86,3 +88,13 @@ def test_timms_norms_keep_their_activation():
 
 def test_nothing_to_fold_costs_nothing():
     assert fold_batch_norms(nn.Sequential(nn.Conv2d(3, 2, 1)), lambda: pytest.fail("was encoded")) == 0
+
+
+def test_the_plain_twin_of_an_encoder_keeps_its_norms_and_its_features():
+    fast = RandomTrunk()
+    plain = fast.plain()
+    images = np.random.default_rng(0).integers(0, 256, (2, 3, 224, 224), dtype=np.uint8)
+    for level, features in fast.extract(images).items():
+        np.testing.assert_allclose(plain.extract(images)[level], features, rtol=1e-4, atol=1e-5)
+    norms = [sum(isinstance(part, nn.BatchNorm2d) for part in one._ready()[0].modules()) for one in (fast, plain)]
+    assert norms == [0, 20]

@@ -64,6 +64,22 @@ def test_fast_ways_are_compared_with_single_images():
     assert not any(one.same for one in compare_fast_paths(drifting, ArrayImages(pixels, "noise")) if "batch" in one.way)
 
 
+def test_the_reference_of_a_rearranged_network_is_the_network_as_it_is_defined():
+    class Folded(Extractor):
+        def plain(self):
+            return Extractor()
+
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 3, 8, 8), dtype=np.uint8)
+    way = "batch norms folded, channels last"
+    folded = Folded()
+    assert compare_fast_paths(folded, ArrayImages(pixels, "noise"))[0].way == way
+    folded.extract = lambda images: {
+        level: values * [1, 0.5, 1][: values.shape[1]] for level, values in Extractor().extract(images).items()
+    }
+    spoiled = compare_fast_paths(folded, ArrayImages(pixels, "noise"))
+    assert not spoiled[0].same, "single images too, where nothing else differs"
+
+
 def test_precision_asks_for_real_faces_and_exits_with_the_verdict(orl, monkeypatch, capsys):
     with pytest.raises(SystemExit) as left:
         doctor.doctor(precision="thumbnail", images=4)
