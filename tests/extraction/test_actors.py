@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +109,36 @@ def test_a_killed_actor_costs_its_shards_only(tmp_path, dataset, local):
     assert run(encoder, dataset, stored, engine="ray") == ROWS - 1
     assert len(list(encoder.marks.iterdir())) == 1
     assert shards_of(stored) == shards_of(local)
+
+
+def test_a_killed_driver_is_started_again_and_goes_on(tmp_path, dataset, local, cluster):
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+import ray
+from test_actors import Mortal
+from tiny_encoder import open_features, pictures, run
+ray.init(address={cluster.address!r}, log_to_driver=False)
+folder = Path({str(tmp_path)!r})
+dataset = pictures(folder / "pictures", copies=[(9, 8), (23, 1)])
+run(Mortal(fatal=b"none of them", slow=0.3), dataset, open_features(folder / "ray", dataset), engine="ray")
+"""
+    stored = open_features(tmp_path / "ray", dataset)
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as driver:
+        while not (kept := [rows for rows in range(0, ROWS, 8) if (rows, rows + 8) not in split(stored)]):
+            assert driver.poll() is None, driver.stderr.read()
+            time.sleep(0.1)
+        driver.kill()
+    assert 0 < len(kept) < ROWS // 8
+    assert 0 < run(Encoder(), dataset, open_features(tmp_path / "ray", dataset), engine="ray") < ROWS - 1
+    assert shards_of(stored) == shards_of(local)
+
+
+def split(stored):
+    """Missing shards of eight rows."""
+    missing = stored.missing_rows("low")
+    return [(first, first + 8) for start, end in missing for first in range(start, end, 8)]
 
 
 @pytest.mark.usefixtures("cluster")
