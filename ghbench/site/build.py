@@ -10,10 +10,10 @@ from typing import Any
 
 from ghbench import locations, registry
 from ghbench.atomic import abandoned_files, write_bytes, write_text
-from ghbench.errors import UsageError
+from ghbench.dataset import DatasetCard
+from ghbench.errors import UsageError, UserError
 from ghbench.extras import require
 from ghbench.results.display import cell, one_line
-from ghbench.results.schema import Result
 from ghbench.site.gallery import Picture, gallery
 from ghbench.site.pages import (
     Line,
@@ -24,12 +24,14 @@ from ghbench.site.pages import (
     flat,
     head_of,
     lines_of,
+    made_by,
     page_of,
     reading_of,
     result_page,
     system_of,
 )
 from ghbench.site.worst import WorstCases
+from ghbench.tables.collect import Entry
 from ghbench.tables.names import short_names
 from ghbench.tables.overview import Overview, overview
 from ghbench.tables.select import Choice
@@ -118,7 +120,7 @@ def _pages(found: Overview) -> dict[str, tuple[str, dict[str, Any]]]:
         worst = WorstCases(registry.build_recorded("task", table.task))
         entries = {row.entry.result.digest: row.entry for row in (*table.rows, *table.levels)}
         for entry in entries.values():
-            pages[result_page(entry.result)] = "result.html", {"worst": worst.of(entry), **_result(entry.result)}
+            pages[result_page(entry.result)] = "result.html", {"worst": worst.of(entry), **_result(entry)}
     return pages
 
 
@@ -174,7 +176,20 @@ def _task(table: Table) -> dict[str, Any]:
     return {
         "table": table, "head": head_of(table), "reading": reading_of(table), "protocol": flat(record.task.protocol),
         "datasets": record.datasets, "metrics": record.task.metrics,
+        "cards": {role: _card(data.name) for role, data in record.datasets.items()},
     }  # fmt: skip
+
+
+def _card(name: str) -> DatasetCard | None:
+    """What a dataset of ours says of itself; None for others, and where it is not on this machine."""
+    if name not in {plugin.name for plugin in registry.plugins("dataset") if plugin.package == registry.OURS}:
+        return None
+    try:
+        with locations.without_network():
+            card: DatasetCard = registry.build("dataset", name).card()
+    except UserError:
+        return None
+    return card
 
 
 def _system(system: System, rows: Sequence[tuple[Table, Row]]) -> dict[str, Any]:
@@ -182,7 +197,11 @@ def _system(system: System, rows: Sequence[tuple[Table, Row]]) -> dict[str, Any]
     return {"system": system.name, "first": first, "facts": facts_of(first), "curves": curves_of(rows)}
 
 
-def _result(result: Result) -> dict[str, Any]:
+def _result(entry: Entry) -> dict[str, Any]:
+    result, file = entry.result, f"{entry.path.parent.name}/{entry.path.name}"
     declared = {metric.name: metric for metric in result.task.metrics}
     values = [(value, declared.get(value.metric), cell(value, 4)) for value in result.metrics]
-    return {"result": result, "values": values, "facts": facts_of(result), "protocol": flat(result.task.protocol)}
+    return {
+        "result": result, "values": values, "facts": facts_of(result), "protocol": flat(result.task.protocol),
+        "origin": made_by(result), "file": f"leaderboards/{file}" if entry.published else file,
+    }  # fmt: skip

@@ -216,6 +216,17 @@ def facts_of(result: Result) -> Mapping[str, str]:
     return facts
 
 
+def made_by(result: Result) -> Mapping[str, str]:
+    """How and on what a result was made."""
+    made = result.provenance
+    commit = "not known" if made.git_commit is None else made.git_commit + (", with changes" if made.git_dirty else "")
+    return {
+        "command": made.command, "seed": str(made.seed), "on": made.created, "ghbench": made.ghbench, "commit": commit,
+        "Python": made.python, "packages": ", ".join(f"{name} {version}" for name, version in made.packages.items()),
+        "machine": ", ".join(f"{name} {value}" for name, value in made.hardware.items() if value),
+    }  # fmt: skip
+
+
 def reading_of(table: Table) -> list[str]:
     """How to read a table, without Markdown's marks."""
     drawn = (
