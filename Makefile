@@ -47,7 +47,10 @@ audit: $(VENV)/.test
 # Speed and uncertainty against the usual ways, as ratios, into benchmarks/results.
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/verification.py
+	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/feature_store.py
+	$(BIN)/python benchmarks/extraction.py
+	$(BIN)/python benchmarks/neighbours.py
 	$(BIN)/python benchmarks/people_bootstrap.py
 	$(BIN)/python benchmarks/inversion.py
 	$(BIN)/python benchmarks/distances.py

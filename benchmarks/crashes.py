@@ -1,6 +1,6 @@
 """Crashes on every path that writes: kills at random moments, full and read-only disks, wrong clocks, rivals.
 
-    python benchmarks/crashes.py [--kills 20] [--seed 0] [PATH ...]
+    python benchmarks/crashes.py [--kills 25] [--seed 0] [PATH ...]
 
 Rows of paths that are not named stay as they are in the table. Full and read-only disks are small tmpfs mounts, which
 need root; without it they are counted as not tried.
@@ -31,6 +31,8 @@ from ghbench.errors import UserError, disk_error
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 FULL, RIVALS, CLOCKS = 4, (2, 8), (-10, 10)
+TRIES = 5
+"""Kills for each one that should come before the work is done."""
 YEAR = 365 * 24 * 3600
 DONE, TOLD, BUG, INTERRUPTED = 0, 3, 1, 130
 PATIENCE = 300.0
@@ -94,13 +96,14 @@ class Trials:
         self.reference = path.content(base / "whole")
 
     def kills(self, number: int) -> None:
-        """Kill at random moments, then work on."""
-        for trial in range(number):
+        """Kill at random moments, until so many have come before the end of the work; then work on."""
+        while self.counts["kills in the work"] < number and self.counts["kills"] < TRIES * number:
+            trial = self.counts["kills"]
             folder = self.base / f"killed-{trial}"
             child = forked(self.path.work, folder)
-            time.sleep(self.rng.uniform(0, 1.1 * self.length))
+            time.sleep(self.rng.uniform(0, self.length))
             with suppress(ProcessLookupError):
-                os.killpg(child, SIGNALS[trial % len(SIGNALS)])
+                os.kill(child, SIGNALS[trial % len(SIGNALS)])  # it alone: its workers must leave by themselves
             status = ended(child)
             self.counts["kills"] += 1
             self.counts["kills in the work"] += status != DONE
@@ -133,7 +136,7 @@ class Trials:
 
     def disks(self) -> None:
         """A disk that is full at a random size, and then has room; one that is read-only, and then is not."""
-        need = 3 * sum(path.stat().st_size for path in (self.base / "whole").rglob("*") if path.is_file()) // 4096 + 8
+        need = sum(-(-path.stat().st_size // 4096) for path in (self.base / "whole").rglob("*") if path.is_file())
         for trial in range(FULL + 1):
             folder = self.base / f"disk-{trial}"
             folder.mkdir()
@@ -177,7 +180,7 @@ class Trials:
 def main() -> None:
     """Try everything and write the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("paths", nargs="*", metavar="PATH", help="for instance 'feature store'; all by default")
     given = parser.parse_args()
@@ -208,11 +211,11 @@ def main() -> None:
     failed = sum(counts.get("failed", 0) + counts["restarts"] - counts["same"] for counts in found.values())
     text = f"""
 *Kills*: SIGKILL, SIGTERM and SIGINT in turn, at moments drawn from the length of the work; *in the work* those that
-came before it was done. *Clocks*: every file ten years old, or ten years in the future, after a kill. *Rivals*: two
-and eight processes that do the same in the same folder at once. *Full disks* have a random size of up to three times
-what is needed; *told*: the process said so, and did not crash. Then there is room again, or the disk can be written to.
-*Same in the end*: the work done again ends within {PATIENCE:.0f} s with the content of an undisturbed one, and leaves
-no temporary file. Trials that failed: {failed}.
+came before it was done. *Clocks*: every file's time is ten years ago, or ten years ahead, after a kill. *Rivals*: two
+and eight processes that do the same in the same folder at once. *Full disks* have a random size of at most what the
+finished work takes; *told*: the process said so, and did not crash. Then there is room again, or the disk can be
+written to. *Same in the end*: the work done again ends within {PATIENCE:.0f} s with the content of an undisturbed one,
+and leaves no temporary file. Trials that failed: {failed}.
 """
     title = "Crashes on every path that writes"
     write("crashes", title, text, ["path", *columns], rows, counts=found, failed=failed)

@@ -31,7 +31,7 @@ SCRIPT = textwrap.dedent("""
 
 
 def main() -> None:
-    """Fill a cache of its own, time the commands in turn, and write the table."""
+    """Evaluate once into a folder of its own, time the commands in turn, and write the table."""
     ghbench = str(Path(sys.executable).with_name("ghbench"))
     with tempfile.TemporaryDirectory(prefix="ghbench-startup-") as folder:
         home = {**os.environ, "GHBENCH_HOME": f"{folder}/home"}

@@ -99,7 +99,8 @@ def compared(recorded: Result, again: Result) -> Reproduction:
         outcome = _outcome(then, now)
         if outcome != "identical":
             label = key[0] if key[1] is None else f"{key[0]} @ {key[1]}"
-            lines.append(f"{label}: {then and _text(then)} in the file, {now and _text(now)} now, {outcome}")
+            within = ", but within the new interval" if outcome == "different" and _within(then, now) else ""
+            lines.append(f"{label}: {then and _text(then)} in the file, {now and _text(now)} now, {outcome}{within}")
             worst = "different" if "different" in {outcome, worst} else outcome
     return Reproduction(worst, tuple(lines), again)
 
@@ -117,6 +118,12 @@ def _outcome(then: MetricValue | None, now: MetricValue | None) -> Outcome:
     if all(_near(*pair, 0.0) for pair in numbers):
         return "identical"
     return "close" if all(_near(*pair, DEVICE * (high - low)) for pair in numbers) else "different"
+
+
+def _within(then: MetricValue | None, now: MetricValue | None) -> bool:
+    if then is None or now is None or then.value is None or now.interval is None:
+        return False
+    return now.interval[0] <= then.value <= now.interval[1]
 
 
 def _near(one: float | None, other: float | None, reach: float) -> bool:

@@ -49,7 +49,10 @@ def test_what_differs_is_named(published):
 
     assert told(value=0.85).outcome == "identical"
     assert told(value=0.845).outcome == "close"
-    assert told(value=0.82).outcome == "different", "inside the interval, which is about other people"
+    inside = told(value=0.82)
+    assert inside.outcome == "different", "inside the interval, which is about other people"
+    assert inside.differences[0].endswith("different, but within the new interval")
+    assert told(value=0.99).differences[0].endswith("different")
     half = recorded.metrics[0].model_copy(update={"interval": (0.825, 0.875), "value": 0.85})
     whole = half.model_copy(update={"interval": (0.8, 0.9)})
     one, other = (recorded.model_copy(update={"metrics": [each, *recorded.metrics[1:]]}) for each in (half, whole))
