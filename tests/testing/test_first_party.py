@@ -27,7 +27,12 @@ OPTIONS = {
 }
 """Small ones, quickly drawn."""
 NAVIGATORS = ("contrafeat-binary", "contrafeat-prototype", "ganspace", "hessian", "random-directions", "sefa")
-ENCODERS = ("ghfeat", "ghfeat:weights=fashion32", "ghfeat:weights=mnist32")
+ENCODERS = (
+    "beta-vae", "factor-vae", "ghfeat", "ghfeat:weights=fashion32", "ghfeat:weights=mnist32",
+    "pca:fit=sprites,fit.train=60,fit.test=2",
+)  # fmt: skip
+TASKS = ("disentanglement:dataset=sprites,dataset.test=60,dataset.train=120,dci=lgbm",)
+"""Those whose own tests do not ask the kit."""
 ELSEWHERE = {"imagefolder", "pairs", "moved-faces"}
 """Datasets of the user's files, see below, and one that is drawn through a whole generator, a minute each time."""
 
@@ -70,6 +75,16 @@ def test_navigators(name):
 @pytest.mark.parametrize("spec", ENCODERS)
 def test_encoders(spec):
     assert checked(spec, "extractor")[0] == "extractor"
+
+
+@pytest.mark.parametrize("spec", TASKS)
+def test_tasks(spec):
+    assert checked(spec, "task")[0] == "task"
+
+
+def test_pairs_of_a_file(lfw_tree):
+    spec = f"pairs:images={lfw_tree},path={lfw_tree / 'pairs.txt'}"
+    assert check_plugin(spec, "task")[0] == "task"
 
 
 def test_each_kind_is_recognised_and_a_wrong_one_is_refused(tmp_path):
