@@ -161,6 +161,7 @@ train-discovery: $(VENV)/.train
 	$(BIN)/ghbench train contrafeat --generator mobile-stylegan-ffhq --variant binary --directions 30 --run bin30
 	$(BIN)/ghbench train contrafeat --generator mobile-stylegan-ffhq --variant prototype --directions 30 --run pt30
 	$(BIN)/ghbench train contrafeat --generator mobile-stylegan-ffhq --variant binary --directions 30 --run pca30 -o source=pca
+	$(BIN)/ghbench train contrafeat --generator mobile-stylegan-ffhq --variant binary --directions 30 --run sefa30 -o source=sefa
 	$(BIN)/python benchmarks/direction_names.py bin30 pt30
 
 # Wheels and source archives in dist/, each wheel below PyPI's limits; weights for research only are a package of their

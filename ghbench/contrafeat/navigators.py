@@ -33,6 +33,7 @@ METHODS = {
 ATTENTION = ("learned", "even", "shuffled")
 SHIPPED = {
     "binary": "contrafeat-binary", "prototype": "contrafeat-prototype", "binary-pca": "contrafeat-binary-pca",
+    "binary-sefa": "contrafeat-binary-sefa",
 }  # fmt: skip
 """Names of the shipped navigators, and the names of their weights."""
 
@@ -41,8 +42,8 @@ class Contrafeat:
     """Directions that ContraFeat found, in W+ of the generator that its file names.
 
     Args:
-        weights: `binary`, `prototype`, or `binary-pca`, attention that was learned for GANSpace's directions; the path
-            of a file, or the name of a run.
+        weights: `binary` or `prototype`; `binary-pca` or `binary-sefa`, attention that was learned for directions of
+            GANSpace or of SeFa; the path of a file, or the name of a run.
         attention: `learned`; or, as controls of what it is worth, `even`, equal shares in all rows, and `shuffled`,
             each direction with the attention of another one.
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from ghbench.errors import MissingError
 
 NONCOMMERCIAL = frozenset({
-    "contrafeat-binary", "contrafeat-binary-pca", "contrafeat-prototype", "ghfeat-faces64", "ghfeat-faces128",
-    "mobile-stylegan-heads",
+    "contrafeat-binary", "contrafeat-binary-pca", "contrafeat-binary-sefa", "contrafeat-prototype", "ghfeat-faces64",
+    "ghfeat-faces128", "mobile-stylegan-heads",
 })  # fmt: skip
 """Weights taught by generators whose terms, or whose data's, exclude commercial use."""
 
