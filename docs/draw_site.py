@@ -42,8 +42,8 @@ class Shot:
 
 
 SHOTS = {
-    "site-matrix": Shot("index.html", "light", (1280, 1040)),
-    "site-task": Shot("tasks/orl-[0-9a-f]*.html", "dark", (1280, 760)),
+    "site-matrix": Shot("index.html", "light", (1280, 1040), start="#matrix"),
+    "site-task": Shot("tasks/attributes-*.html", "dark", (1280, 760)),
     "site-result": Shot("results/knn-dataset=digits*.html", "light", (900, 760), start=".worst"),
     "site-gallery": Shot("gallery.html", "dark", (1000, 480), start="h2:nth-of-type(2)"),
     "site-phone-task": Shot("tasks/orl-[0-9a-f]*.html", "light", (390, 760), phone=True),
