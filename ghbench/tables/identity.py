@@ -68,7 +68,7 @@ def identity_of(result: Result, task: Task, *, images: bool = False, listed: boo
         return Identity(unchecked=error.message.partition("\n")[0])
     except Exception as error:  # noqa: BLE001 - options that stand in a file met a plugin's code
         what = error.message.partition("\n")[0] if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        return _either(what, wrong=listed and result.subject.package == registry.OURS)
+        return _either(what, wrong=listed and result.subject.package == registry.OURS and _is_plain(result))
     if spec.version != result.subject.version and spec.name == result.subject.name:
         return _either(f"made with version {result.subject.version}, installed is {spec.version}", wrong=listed)
     lines, unchecked = _differences(result, spec, request.policy, title), None
@@ -78,6 +78,15 @@ def identity_of(result: Result, task: Task, *, images: bool = False, listed: boo
         except UserError as error:
             unchecked = error.message.partition("\n")[0]
     return Identity(tuple(lines), unchecked)
+
+
+def _is_plain(result: Result) -> bool:
+    """Whether the subject's name may be built from a file: those that hold the names of other plugins are not."""
+    try:
+        parse_recorded(name_of(result))
+    except UserError:
+        return False
+    return True
 
 
 def _either(what: str, *, wrong: bool) -> Identity:

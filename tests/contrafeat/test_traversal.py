@@ -180,9 +180,17 @@ def test_navigators_from_files_keep_the_contract_adaptive_ones_too(file, tmp_pat
         path, network, licence="Apache-2.0", record=TrainingRecord(networks=(DIGEST,)),
         about={"generator": "tiny", "generator_digest": DIGEST},
     )  # fmt: skip
-    with pytest.raises(ConformanceError, match="give check_navigator some codes"):
-        check_navigator(Contrafeat(str(path)))
+    check_navigator(Contrafeat(str(path)))  # with codes of the generator that the file names
     check_navigator(Contrafeat(str(path)), np.random.default_rng(0).normal(size=(4, ROWS, 16)).astype(np.float32))
+
+
+def test_the_kit_says_why_a_navigator_gives_no_directions_and_does_not_ask_for_codes():
+    class Lacking(type(registry.build("extractor", "ganspace:generator=tiny,directions=5"))):
+        def directions(self, codes=None):
+            raise UsageError("the sensor offers no network")
+
+    with pytest.raises(UsageError, match="the sensor offers no network"):
+        check_navigator(Lacking(generator=registry.parse("tiny"), directions=5))
 
 
 def test_the_kit_finds_what_is_wrong():
