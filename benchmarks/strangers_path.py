@@ -17,17 +17,8 @@ from record import write
 
 ROOT = Path(__file__).parents[1]
 PAGE = 'file = "knn-orl.md"'
-NETWORK = """from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Conv2d(3, 32, 8, stride=8), nn.ReLU(), nn.Conv2d(32, 64, 3, stride=2))
-
-    def forward(self, images):
-        return self.layers(images).mean((2, 3))
-"""
+NETWORK = (ROOT / "docs" / "quickstart.md").read_text().partition("```python\n")[2].partition("```")[0]
+"""The quickstart's own network."""
 STEPS = (
     ("a clone", "git clone --quiet --depth 1 {repository} ghbench", "."),
     (

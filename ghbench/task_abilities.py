@@ -99,3 +99,14 @@ class Lacking(Protocol):
     def lacking(self) -> Sequence[Lack]:
         """What is missing; an incomplete result is read back as long as this has not changed."""
         ...
+
+
+@runtime_checkable
+class Fitting(Protocol):
+    """A task whose `score` fits classifiers, which end a little elsewhere on another processor.
+
+    Attributes:
+        fitted: Names of the metrics that come from them; each has a standard error of its own.
+    """
+
+    fitted: frozenset[str]

@@ -95,6 +95,8 @@ class Disentanglement:
         default=(Reference("thumbnail:size=4", "16 grey pixels", floor=True), *CONSTANTS), init=False
     )
 
+    fitted: frozenset[str] = field(default=frozenset({"beta-vae", "explicitness"}), init=False)
+
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """MIG ranks nothing by itself: standard errors are of one training."""

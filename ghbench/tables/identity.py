@@ -65,10 +65,9 @@ def identity_of(result: Result, task: Task, *, images: bool = False, listed: boo
             return _either("not a registered plugin of ghbench's own", wrong=taken)
         spec, title = _compared(result, request, subject.spec())
     except MissingError as error:
-        return Identity(unchecked=error.message.partition("\n")[0])
+        return Identity(unchecked=in_a_line(error))
     except Exception as error:  # noqa: BLE001 - options that stand in a file met a plugin's code
-        what = error.message.partition("\n")[0] if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        return _either(what, wrong=listed and result.subject.package == registry.OURS and _is_plain(result))
+        return _either(in_a_line(error), wrong=listed and result.subject.package == registry.OURS and _is_plain(result))
     if spec.version != result.subject.version and spec.name == result.subject.name:
         return _either(f"made with version {result.subject.version}, installed is {spec.version}", wrong=listed)
     lines, unchecked = _differences(result, spec, request.policy, title), None
@@ -76,7 +75,7 @@ def identity_of(result: Result, task: Task, *, images: bool = False, listed: boo
         try:
             lines += _image_differences(result, task)
         except UserError as error:
-            unchecked = error.message.partition("\n")[0]
+            unchecked = in_a_line(error)
     return Identity(tuple(lines), unchecked)
 
 
@@ -169,6 +168,11 @@ def _image_differences(result: Result, task: Task) -> list[str]:
 def _kind_of_overlap(sentence: str) -> str:
     """`none`, unchecked or found: the words may change from version to version."""
     return next((kind for kind in ("none", UNCHECKED) if sentence.startswith(kind)), "found")
+
+
+def in_a_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    return error.message.partition("\n")[0] if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
 def plain(value: object) -> object:

@@ -6,14 +6,15 @@ import math
 
 import pandas as pd
 
-from ghbench.errors import MissingError, UserError
+from ghbench.errors import MissingError
 from ghbench.results import files, scoring
 from ghbench.results.schema import MetricValue, Result
 from ghbench.running.record import task_record
 from ghbench.spec_string import at_any_path
 from ghbench.tables.collect import Entry
-from ghbench.tables.identity import Identity, identity_of, plain, seal_differences, short
+from ghbench.tables.identity import Identity, identity_of, in_a_line, plain, seal_differences, short
 from ghbench.task import Task
+from ghbench.task_abilities import Fitting
 
 
 def check(entry: Entry, task: Task, *, images: bool = False, listed: bool = False) -> Identity:
@@ -30,13 +31,13 @@ def check(entry: Entry, task: Task, *, images: bool = False, listed: bool = Fals
     try:
         numbers = differences(entry, task)
     except Exception as error:  # noqa: BLE001 - whoever wrote the records chose what the task's code meets in them
-        numbers = [_in_a_line(error)]
+        numbers = [in_a_line(error)]
     try:
         protocol = protocol_differences(entry.result, task)
     except MissingError as error:  # how the task divides its images is seen in them
-        protocol, unchecked = [], f"protocol: {_in_a_line(error)}"
+        protocol, unchecked = [], f"protocol: {in_a_line(error)}"
     except Exception as error:  # noqa: BLE001 - the same
-        protocol = [_in_a_line(error)]
+        protocol = [in_a_line(error)]
     subject = identity_of(entry.result, task, images=images, listed=listed)
     said = [*seal_differences(entry.result), *_place(entry), *_status_differences(entry.result)]
     if listed and entry.result.label is not None:
@@ -45,19 +46,14 @@ def check(entry: Entry, task: Task, *, images: bool = False, listed: bool = Fals
     return Identity(found, subject.unchecked or unchecked)
 
 
-def _in_a_line(error: Exception) -> str:
-    return error.message.partition("\n")[0] if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-
-
 def differences(entry: Entry, task: Task, tolerance: float = 1e-9) -> list[str]:
     """What differs between a result's counts and metrics, and those of the records, scored now.
 
     Args:
         entry: A result and its records.
         task: The task that the user named; the one that the file names is compared with it and never loaded.
-        tolerance: Largest absolute difference that is rounding. A metric with a standard error of its own may differ
-            by a thousandth of it, and the error by a twentieth: some of these fit classifiers, which end a little
-            elsewhere on another processor.
+        tolerance: Largest absolute difference that is rounding. A metric from fitted classifiers (see
+            `ghbench.task_abilities.Fitting`) may differ by a thousandth of its standard error, and that by a twentieth.
 
     Returns:
         One line a difference; empty where everything agrees.
@@ -79,7 +75,7 @@ def differences(entry: Entry, task: Task, tolerance: float = 1e-9) -> list[str]:
     lines += [f"{_label(key)} is only in the file" for key in then if key not in now]
     lines += [f"{_label(key)} is not in the file, but follows from the records" for key in now if key not in then]
     for key in [key for key in then if key in now]:
-        own = now[key].standard_error or 0.0
+        own = (now[key].standard_error or 0.0) if isinstance(task, Fitting) and key[0] in task.fitted else 0.0
         for part, value, recorded in zip(_PARTS, _numbers(now[key]), _numbers(then[key]), strict=True):
             if not _agree(value, recorded, max(tolerance, own * (_OF_ERROR if part == _PARTS[-1] else _OF_VALUE))):
                 lines.append(f"{_label(key)}, {part}: {value} now, {recorded} in the file")
@@ -136,7 +132,7 @@ def _count_differences(result: Result, task: Task, records: pd.DataFrame) -> lis
 
 _PARTS = ("value", "low", "high", "standard error")
 _OF_VALUE, _OF_ERROR = 1e-3, 0.05
-"""Of a metric's own standard error, as computed now: what may lie between its values, and between its errors."""
+"""Of a fitted metric's standard error, as computed now: what may lie between its values, and between its errors."""
 
 
 def _numbers(metric: MetricValue) -> tuple[float | None, ...]:

@@ -36,9 +36,9 @@ _SHOWN = 5
 TIES_THAT_MATTER = 1e-3
 """Share of tied comparisons from which the third digit of AUC is in doubt."""
 KEPT = 0.99
+"""Share of the different similarities that float32 must keep apart to be good enough for the records."""
 NEW_TIES = 1e-5
 """Share of comparisons of a matched with a mismatched pair that records may make equal; AUC changes by half of it."""
-"""Share of the different similarities that float32 must keep apart to be good enough for the records."""
 
 
 @dataclass(frozen=True, eq=False)
