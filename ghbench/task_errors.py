@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,33 @@ class WithErrors(Protocol):
             records: What `evaluate` returned, of one level where levels were evaluated one by one.
         """
         ...
+
+
+def errors_of_images(
+    title: str,
+    what: str,
+    records: pd.DataFrame,
+    error: NDArray[np.floating],
+    shown: Mapping[str, NDArray[Any]] = MappingProxyType({}),
+) -> list[ErrorList]:
+    """Errors of a table with one record an image of the judged dataset, its row in `image`.
+
+    Args:
+        title: See `ErrorList`.
+        what: What the error is, in a few words.
+        records: The table.
+        error: float [N], 0 or NaN where nothing is wrong.
+        shown: More numbers of each record, by name: [N].
+
+    Returns:
+        One list of all images whose error is above 0; none where there is no such image.
+    """
+    wrong = np.flatnonzero(error > 0)
+    if not len(wrong):
+        return []
+    rows = records["image"].to_numpy(np.int64)[wrong, None]
+    numbers = {name: values[wrong].astype(np.float64) for name, values in shown.items()}
+    return [ErrorList(title, what, None, rows, error[wrong].astype(np.float64), numbers)]
 
 
 def of_whole(found: ErrorList, roles: Mapping[str, Role]) -> ErrorList:

@@ -17,6 +17,7 @@ from ghbench.probes.fewshot import classify_by_few
 from ghbench.probes.rows import of_unit_length
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Score, TaskInputs
+from ghbench.task_errors import ErrorList, errors_of_images
 
 from .labelled import DEFAULT, LabelledTask
 
@@ -124,6 +125,11 @@ class FewShot(LabelledTask):
     ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
         """The same of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
         return mean_replicates(_shares(records), self.units(records).first, multiplicity, metrics)
+
+    def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
+        """Images that some draws do not tell, by their share, see `ghbench.task_errors.WithErrors`."""
+        metric, told = next(iter(_shares(records).items()))
+        return errors_of_images("missed images", f"share of draws lost, {metric}", records, 1 - told)
 
 
 def _shares(records: pd.DataFrame) -> dict[str, NDArray[np.float64]]:

@@ -16,7 +16,7 @@ from ghbench.metrics.weighted_means import mean_replicates
 from ghbench.probes.knn import majority, weighted
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Score, TaskInputs
-from ghbench.task_errors import ErrorList
+from ghbench.task_errors import ErrorList, errors_of_images
 
 from .labelled import DEFAULT, LabelledTask, accuracies
 
@@ -115,10 +115,7 @@ class Knn(LabelledTask):
         """Images whose class loses the vote of five, and the share of votes, see `ghbench.task_errors.WithErrors`."""
         lost = np.mean([records[name] != records["class"] for name in _MAJORITY if name in records], axis=0)
         wrong = (records[f"k{MAIN}"] != records["class"]).to_numpy()
-        if not wrong.any():
-            return []
-        rows = records["image"].to_numpy(np.int64)[wrong, None]
-        return [ErrorList("wrong classes", "share of votes lost", None, rows, lost[wrong], {})]
+        return errors_of_images("wrong classes", "share of votes lost", records, np.where(wrong, lost, 0.0))
 
     def score_replicates(
         self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None

@@ -19,7 +19,7 @@ from ghbench.probes.logistic import STRENGTHS
 from ghbench.probes.rows import Chosen
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Role, Score, TaskInputs
-from ghbench.task_errors import ErrorList
+from ghbench.task_errors import ErrorList, errors_of_images
 
 from .labelled import DEFAULT, LabelledTask
 
@@ -201,12 +201,9 @@ class Linear(LabelledTask):
 
     def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
         """Images of which another class is more probable, by its probability, see `ghbench.task_errors.WithErrors`."""
-        wrong = records[records["rank"] > 1]
-        if not len(wrong):
-            return []
-        rows, confidence = wrong["image"].to_numpy(np.int64)[:, None], wrong["confidence"].to_numpy(np.float64)
-        beside = {"probability of the true class": wrong["probability"].to_numpy(np.float64)}
-        return [ErrorList("wrong classes", "confidence in the wrong class", None, rows, confidence, beside)]
+        confidence = np.where(records["rank"] > 1, records["confidence"], 0.0)
+        beside = {"probability of the true class": records["probability"].to_numpy()}
+        return errors_of_images("wrong classes", "confidence in the wrong class", records, confidence, beside)
 
     def _folds(
         self, known: NDArray[np.int64], truth: NDArray[np.int64]

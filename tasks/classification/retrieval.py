@@ -16,6 +16,7 @@ from ghbench.metrics.weighted_means import mean_replicates
 from ghbench.probes.ranking import rank_relevant
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Role, Score, TaskInputs
+from ghbench.task_errors import ErrorList, errors_of_images
 
 from .labelled import DEFAULT, ONLY, TEST, LabelledTask, some
 
@@ -116,6 +117,14 @@ class Retrieval(LabelledTask):
     ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
         """The same of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
         return mean_replicates(_judged(records), self.units(records).first, multiplicity, metrics)
+
+    def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
+        """Queries by their average precision, the lowest first, see `ghbench.task_errors.WithErrors`."""
+        error, beside = (
+            1 - records["ap"].to_numpy(np.float64),
+            {"first of its class at rank": records["first"].to_numpy()},
+        )
+        return errors_of_images("lowest average precision", "1 - average precision", records, error, beside)
 
 
 def _judged(records: pd.DataFrame) -> dict[str, NDArray[Any]]:

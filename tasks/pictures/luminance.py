@@ -19,6 +19,7 @@ from ghbench.probes.regression import STRENGTHS, ridge_answers
 from ghbench.probes.rows import Chosen, side_by_side
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
+from ghbench.task_errors import ErrorList, errors_of_images
 
 from .source import Source, image_source, images_of
 
@@ -161,6 +162,15 @@ class LuminanceTask:
             defined = spread > _ROUNDING * square
             explained = 1 - np.divide(error, spread, out=np.ones_like(error), where=defined)
             found[name, None] = np.where(defined, explained, np.nan)
+        return found
+
+    def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
+        """Images by the error of each number, see `ghbench.task_errors.WithErrors`."""
+        found: list[ErrorList] = []
+        for name in TARGETS:
+            truth, told = records[name].to_numpy(np.float64), records[f"{name}-predicted"].to_numpy(np.float64)
+            beside = {"truth": truth, "predicted": told}
+            found += errors_of_images(f"highest error of {name}", "error", records, np.abs(truth - told), beside)
         return found
 
     def units(self, records: pd.DataFrame) -> Units:

@@ -18,6 +18,7 @@ from ghbench.extractor import Encoder, Subject
 from ghbench.metrics.average_precision import average_precisions
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
+from ghbench.task_errors import ErrorList, errors_of_images
 
 from .prediction import (
     BASELINES,
@@ -143,11 +144,7 @@ class AttributesTask:
         self, records: pd.DataFrame, multiplicity: NDArray[np.float64], metrics: Collection[str] | None = None
     ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
         """Score every draw, see `ghbench.task_abilities.Replicating`."""
-        pairs = {
-            name: (records[name].to_numpy(np.float64), records[f"{name}-predicted"].to_numpy(np.float64))
-            for name in records.columns
-            if f"{name}-predicted" in records.columns
-        }
+        pairs = _pairs(records)
         age = pairs.pop("age", None)
         found: dict[tuple[str, str | None], NDArray[np.float64]] = {}
         if metrics is None or "ap" in metrics:
@@ -161,9 +158,31 @@ class AttributesTask:
             found["age", None] = multiplicity @ np.abs(age[0] - age[1]) / multiplicity.sum(axis=1)
         return found
 
+    def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
+        """Faces by how far their answers are from 0 and 1, and from the age: `ghbench.task_errors.WithErrors`."""
+        pairs, found = _pairs(records), []
+        age = pairs.pop("age", None)
+        if pairs:
+            gaps = np.mean([np.abs(known - told) for known, told in pairs.values()], axis=0)
+            found += errors_of_images("attributes", "mean distance of the answers from 0 and 1", records, gaps)
+        if age is not None:
+            known, told = age
+            beside = {"age": known, "predicted": told}
+            found += errors_of_images("age", "years off", records, np.abs(known - told), beside)
+        return found
+
     def units(self, records: pd.DataFrame) -> Units:
         """Images: each shows another face."""
         return image_units(records)
+
+
+def _pairs(records: pd.DataFrame) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """By attribute what is known of each face and what is predicted: [N] each."""
+    return {
+        name: (records[name].to_numpy(np.float64), records[f"{name}-predicted"].to_numpy(np.float64))
+        for name in records.columns
+        if f"{name}-predicted" in records.columns
+    }
 
 
 def _numbers(dataset: Dataset) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from ghbench.extractor import Encoder, Subject
 from ghbench.metrics.landmarks import NORMALISERS
 from ghbench.spec_string import SpecString
 from ghbench.task import Policy, Reference, Role, TaskInputs, Units
-from ghbench.task_errors import ErrorList
+from ghbench.task_errors import ErrorList, errors_of_images
 
 from .prediction import BASELINES, MEAN, NEAREST, TEST, TRAIN, Constant, described, image_units, roles_of_splits
 
@@ -151,8 +151,7 @@ class FacePointsTask:
     def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
         """All faces by their error, see `ghbench.task_errors.WithErrors`."""
         column, title, unit = self.wrong
-        rows, error = records["image"].to_numpy(np.int64)[:, None], records[column].to_numpy(np.float64)
-        return [ErrorList(title, unit, None, rows, error, {})]
+        return errors_of_images(title, unit, records, records[column].to_numpy())
 
     def units(self, records: pd.DataFrame) -> Units:
         """Images: each shows another face."""

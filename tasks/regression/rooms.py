@@ -21,6 +21,7 @@ from ghbench.metrics.layout import line_angles, map_iou, unit_angles
 from ghbench.metrics.weighted_means import mean_replicates
 from ghbench.spec_string import SpecString
 from ghbench.task import Evaluation, Metric, Policy, Reference, Role, Score, TaskInputs, Units
+from ghbench.task_errors import ErrorList, errors_of_images
 
 from .prediction import BASELINES, MEAN, NEAREST, TEST, TRAIN, VALIDATION, Constant, described, image_units, predict
 
@@ -179,6 +180,17 @@ class RoomsTask:
     ) -> Mapping[tuple[str, str | None], NDArray[np.float64]]:
         """The same of every bootstrap draw, see `ghbench.task_abilities.Replicating`."""
         return mean_replicates(self._errors(records), self.units(records).first, multiplicity, metrics)
+
+    def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
+        """Rooms by the error of their corners and of their surfaces, see `ghbench.task_errors.WithErrors`."""
+        found = self._errors(records)
+        seen = ~np.isnan(found["corner"])
+        corner = np.nansum(found["corner"], axis=1) / np.maximum(seen.sum(axis=1), 1)
+        surfaces = 1 - found["surface-iou"][:, 0]
+        return [
+            *errors_of_images("corners", "mean error, share of the diagonal", records, corner),
+            *errors_of_images("surfaces", "1 - intersection over union", records, surfaces),
+        ]
 
     def units(self, records: pd.DataFrame) -> Units:
         """Images: each is another room."""
