@@ -244,6 +244,19 @@ class CodePredictor(Protocol):
 
 
 @runtime_checkable
+class WithCard(Protocol):
+    """A subject whose weights come with a model card."""
+
+    def card(self) -> str:
+        """The card as Markdown; empty where this file has none.
+
+        Raises:
+            UserError: The weights are not there, or are damaged.
+        """
+        ...
+
+
+@runtime_checkable
 class Navigator(Protocol):
     """Semantic directions in the latent space of a generator; its spec is a `NavigatorSpec`."""
 

@@ -15,7 +15,7 @@ from ghbench.digests import digest_lines
 from ghbench.errors import MissingError, UsageError
 from ghbench.extractor import NavigatorSpec
 from ghbench.files import user_path
-from ghbench.generators.shipped_weights import installed_file
+from ghbench.generators.shipped_weights import card_beside, installed_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -123,6 +123,10 @@ class Contrafeat:
             return {}
         stated = self._described.about.get("names") or {}
         return {str(name): (int(number), float(sign)) for name, (number, sign) in stated.items()}
+
+    def card(self) -> str:
+        """Model card of the weights, see `ghbench.extractor.WithCard`."""
+        return card_beside(self._described.path)
 
     def _weights(self, ws: Tensor) -> Tensor:
         """Attention of codes [N, L, D], learned or not: [N, K, L]."""

@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 
 from ghbench.errors import MissingError
+from ghbench.files import read_text
 
 NONCOMMERCIAL = frozenset({
     "contrafeat-binary", "contrafeat-binary-pca", "contrafeat-binary-sefa", "contrafeat-prototype", "ghfeat-faces64",
@@ -49,6 +50,16 @@ def installed_file(name: str, train: str) -> Path:
     if not path.is_file():
         raise missing_weights(name, train)
     return path
+
+
+def card_beside(file: Path) -> str:
+    """The text of `card.md` in the folder of weights; empty where there is none.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    card = file.with_name("card.md")
+    return read_text(card) if card.is_file() else ""
 
 
 def missing_weights(name: str, train: str) -> MissingError:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ghbench.errors import DataError, UsageError
 from ghbench.extractor import ExtractorSpec, Level
+from ghbench.generators.shipped_weights import card_beside
 from ghbench.ghfeat.files.description import EncoderDescription, describe_encoder
 from ghbench.ghfeat.files.shipped import DEFAULT, input_of, weights_file
 from ghbench.spec_string import parse, parse_recorded
@@ -159,6 +160,10 @@ class Ghfeat:
         """What is done beyond one pass changes features, also of objects that no spec string names."""
         beyond = [f"passes={self._passes}"] * (self._passes > 1) + [f"refine={self._refine}"] * (self._refine > 0)
         return "-".join(["1", *beyond])
+
+    def card(self) -> str:
+        """Model card of the weights, see `ghbench.extractor.WithCard`."""
+        return card_beside(weights_file(self._weights))
 
     @cached_property
     def _description(self) -> EncoderDescription:

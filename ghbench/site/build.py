@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,8 +13,10 @@ from ghbench import locations, registry
 from ghbench.atomic import abandoned_files, write_bytes, write_text
 from ghbench.dataset import DatasetCard
 from ghbench.errors import UsageError, UserError
+from ghbench.extractor import Subject, WithCard
 from ghbench.extras import require
 from ghbench.results.display import cell, one_line
+from ghbench.results.schema import Result
 from ghbench.site.gallery import Picture, gallery
 from ghbench.site.pages import (
     Line,
@@ -194,7 +197,20 @@ def _card(name: str) -> DatasetCard | None:
 
 def _system(system: System, rows: Sequence[tuple[Table, Row]]) -> dict[str, Any]:
     first = rows[0][1].entry.result
-    return {"system": system.name, "first": first, "facts": facts_of(first), "curves": curves_of(rows)}
+    return {
+        "system": system.name, "first": first, "facts": facts_of(first), "curves": curves_of(rows),
+        "card": _model_card(first),
+    }  # fmt: skip
+
+
+def _model_card(result: Result) -> str:
+    """Model card of the weights that made a result; empty where they are not here, or are others by now."""
+    # A plugin that others wrote says what it likes; a site without one of its cards is still a site.
+    with locations.without_network(), contextlib.suppress(Exception):
+        subject: Subject = registry.build_recorded("extractor", result.subject.spec_string)
+        same = subject.spec().weights_digest == result.subject.weights_digest
+        return subject.card() if same and isinstance(subject, WithCard) else ""
+    return ""
 
 
 def _result(entry: Entry) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ghbench import locations
 from ghbench.errors import DataError, MissingError
 from ghbench.extractor import ExtractorSpec, Level, Preprocessing
 from ghbench.files import user_path
-from ghbench.generators.shipped_weights import installed_file
+from ghbench.generators.shipped_weights import card_beside, installed_file
 
 if TYPE_CHECKING:
     from ghbench.contrafeat.representation.files import RepresentationDescription
@@ -88,6 +88,10 @@ class Representation:
         """Move the network to `device`."""
         self._device = device
         self.__dict__.pop("_network", None)
+
+    def card(self) -> str:
+        """Model card of the weights, see `ghbench.extractor.WithCard`."""
+        return card_beside(self._described.path)
 
     @cached_property
     def _described(self) -> RepresentationDescription:
