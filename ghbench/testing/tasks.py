@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -18,10 +19,12 @@ from ghbench.extractor import Subject
 from ghbench.results import files, scoring, statistics
 from ghbench.running.options import RunOptions
 from ghbench.running.pair import Pair
+from ghbench.running.record import Stored
 from ghbench.running.request import subject_request
 from ghbench.store import FeatureStore
 from ghbench.task import Policy, Score, Task, Units
 from ghbench.task_abilities import Replicating, WithConstants
+from ghbench.testing.informed import informed
 from ghbench.testing.stand_in import stand_in
 from ghbench.testing.violation import ConformanceError, demand, pickled
 
@@ -31,6 +34,7 @@ _DRAWS = 5
 def check_task(
     task: Task,
     *,
+    answers: Sequence[str] = (),
     subject: Subject | None = None,
     policy: Policy = "concat",
     limit: int | None = None,
@@ -41,11 +45,13 @@ def check_task(
     Its protocol is JSON and not empty; its datasets can be pickled and stay; equal inputs give equal records, one
     an item; `score` is pure, takes weights, and weights of one change nothing; every score is declared, within its
     bounds, the main metric among them; the units cover the records;
-    replicates equal the scores with their weights; the task's own reference rows can be evaluated. Whether higher is
-    better, as its metrics declare, is not checked: a random subject has no good answers.
+    replicates equal the scores with their weights; the task's own reference rows can be evaluated. With `answers`,
+    features that know them are no worse than random ones, in the direction that each metric declares.
 
     Args:
         task: What to check; its datasets must be on this machine.
+        answers: Names of the targets that features should tell, such as `label`; where there are none, whether higher
+            is better is not checked.
         subject: What to evaluate; None: a stand-in that encodes, decodes, or has directions, as the task requires.
         policy: How several levels become one answer.
         limit: Only the first so many images of each role.
@@ -84,6 +90,11 @@ def check_task(
         demand(made.equals(pair.evaluate(stored).records), f"{task.name}: equal inputs and seed give other records")
         _, records = files.as_stored(made, task.name)
         scores = _check_scores(task, records)
+        if answers:
+            known = informed({role: data.dataset for role, data in pair.roles.items()}, answers)
+            told = {role: dict.fromkeys(views, known[role]) for role, views in stored.items()}
+            made = pair.evaluate(cast("Stored", told)).records
+            _check_directions(task, scores, scoring.scores(task, files.as_stored(made, task.name)[1]))
         if isinstance(task, WithConstants):
             for row in task.references:
                 if task.constant(row.name) is not None:
@@ -105,6 +116,21 @@ def _check_declarations(task: Task) -> None:
     for metric in task.metrics:
         stated = bool(metric.error) == (metric.uncertainty == "error")
         demand(stated, f"{task.name}: {metric.name} must say what its standard error is, and only if it has one")
+
+
+def _check_directions(task: Task, guessed: Sequence[Score], known: Sequence[Score]) -> None:
+    found = {(score.metric, score.level): score.value for score in known}
+    higher = {one.name: one.higher_is_better for one in task.metrics if one.uncertainty in scoring.RESAMPLED}
+    for score in guessed:
+        better, value = higher.get(score.metric), found.get((score.metric, score.level), math.nan)
+        if better is None or math.isnan(value) or math.isnan(score.value):
+            continue
+        worse = score.value - value if better else value - score.value
+        demand(
+            worse <= 1e-9,
+            f"{task.name}: {score.metric} is {value:.4g} of features that know the answer and {score.value:.4g} of "
+            f"random ones; it declares that {'higher' if better else 'lower'} is better",
+        )
 
 
 def _check_scores(task: Task, records: pd.DataFrame) -> list[Score]:

@@ -81,7 +81,7 @@ def test_colours_are_told_from_pixels(celeba, options):
 
 
 def test_the_kit_accepts_the_task(celeba):
-    check_task(attributes(parse(f"celeba:path={celeba}")))
+    check_task(attributes(parse(f"celeba:path={celeba}")), answers=["attributes"])
 
 
 def test_datasets_without_splits_or_attributes_are_refused(options):

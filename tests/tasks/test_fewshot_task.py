@@ -61,6 +61,6 @@ def test_images_that_a_draw_learned_from_are_not_judged_by_it():
 
 
 def test_the_kit_accepts_the_task(folder_of_classes):
-    check_task(fewshot(parse(f"imagefolder:path={folder_of_classes(('train', 'test'))}"), draws=10))
+    check_task(fewshot(parse(f"imagefolder:path={folder_of_classes(('train', 'test'))}"), draws=10), answers=["label"])
     with pytest.raises(UsageError, match="at least 10"):
         fewshot(draws=3)

@@ -26,7 +26,7 @@ def test_classes_that_differ_are_told_apart(folder_of_classes, options, splits):
 
 
 def test_the_kit_accepts_the_task(folder_of_classes):
-    check_task(knn(parse(f"imagefolder:path={folder_of_classes(('train', 'test'))}")))
+    check_task(knn(parse(f"imagefolder:path={folder_of_classes(('train', 'test'))}")), answers=["label"])
 
 
 def test_fewer_images_are_drawn_and_named(folder_of_classes):

@@ -78,8 +78,8 @@ def test_pixels_know_where_a_disc_is(heads, options):
 
 def test_the_kit_accepts_the_tasks(heads):
     spec = parse(f"ibug:{heads.split(',', 1)[1].replace('dataset.', '')}")
-    check_task(landmarks(spec))
-    check_task(pose(spec))
+    check_task(landmarks(spec), answers=["points"])
+    check_task(pose(spec), answers=["points"])
 
 
 def test_names_are_canonical(heads):

@@ -117,7 +117,7 @@ def test_folds_hold_each_class_evenly():
 
 
 def test_the_kit_accepts_the_task(folder_of_classes):
-    check_task(linear(parse(f"imagefolder:path={folder_of_classes(('train', 'test'))}")))
+    check_task(linear(parse(f"imagefolder:path={folder_of_classes(('train', 'test'))}")), answers=["label"])
     with pytest.raises(UsageError, match="pca"):
         linear(pca=-1)
 

@@ -69,7 +69,7 @@ def test_a_test_split_is_enough(folder_of_classes, options):
 
 
 def test_the_kit_accepts_the_task(folder_of_classes):
-    check_task(retrieval(parse(f"imagefolder:path={folder_of_classes(('train', 'test'))}")))
+    check_task(retrieval(parse(f"imagefolder:path={folder_of_classes(('train', 'test'))}")), answers=["label"])
 
 
 def test_chance_is_the_mean_average_precision_of_random_orders():

@@ -68,7 +68,7 @@ def test_a_ridge_regression_on_other_rooms_is_run_again_for_halls(options):
 
 
 def test_the_kit_accepts_the_task():
-    check_task(rooms(size=32, train=40, val=10, test=10))
+    check_task(rooms(size=32, train=200, val=50, test=50), answers=["corners", "lines", "surfaces", "camera", "light"])
 
 
 def test_names_are_canonical():

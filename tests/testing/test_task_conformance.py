@@ -158,6 +158,19 @@ def test_a_broken_task_is_told_which_promise_it_breaks(task, sentence):
         check_task(task())
 
 
+class UpsideDown(NearestNeighbour):
+    metrics = (Metric("accuracy", higher_is_better=False),)
+
+
+def test_features_that_know_the_answer_are_no_worse_than_random_ones():
+    check_task(NearestNeighbour(), answers=["label"])
+    check_task(UpsideDown())
+    with pytest.raises(ConformanceError, match="declares that lower is better"):
+        check_task(UpsideDown(), answers=["label"])
+    with pytest.raises(ConformanceError, match="no target points; it has label"):
+        check_task(NearestNeighbour(), answers=["points"])
+
+
 def test_something_that_is_no_task_is_refused():
     with pytest.raises(ConformanceError, match="lacks an attribute or method"):
         check_task(SimpleNamespace(name="nothing"))
@@ -167,5 +180,7 @@ def test_something_that_is_no_task_is_refused():
 @pytest.mark.skipif(os.environ.get("GHBENCH_OFFLINE") == "1", reason="GHBENCH_OFFLINE=1")
 @pytest.mark.parametrize("pairs", ["all", "official"])
 def test_verification_on_orl_keeps_the_contract(pairs):
-    scores = check_task(registry.build("task", f"ghbench_tasks.verification.faces:orl,pairs={pairs}"))
+    scores = check_task(
+        registry.build("task", f"ghbench_tasks.verification.faces:orl,pairs={pairs}"), answers=["label"]
+    )
     assert "accuracy" in {score.metric for score in scores}
