@@ -4,6 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
+import venv
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -13,43 +16,56 @@ from ghbench.errors import DataError, UsageError
 from ghbench.testing.scaffold import new_plugin
 
 
-def in_site(site, *command, cwd):
-    environment = {**os.environ, "PYTHONPATH": str(site), "GHBENCH_HOME": str(cwd / "home")}
-    done = subprocess.run(
-        [sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    """The interpreter of a new environment that sees the packages of this one, torch and ghbench among them."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=False)
+    own, theirs = (
+        sysconfig.get_path("purelib", vars={"base": base, "platbase": base}) for base in (folder, sys.prefix)
     )
+    # As --system-site-packages does, also where this interpreter is itself of an environment.
+    (Path(own) / "outer.pth").write_text(f"import site; site.addsitedir({theirs!r})\n")
+    return folder / "bin" / "python"
+
+
+def in_environment(python, *command, cwd):
+    environment = {**os.environ, "GHBENCH_HOME": str(cwd / "home")}
+    done = subprocess.run([python, *command], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
+def install(python, *roots, cwd):
+    flags = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    in_environment(python, "-m", "pip", "install", *flags, *map(str, roots), cwd=cwd)
+
+
 @pytest.mark.usefixtures("orl")
-def test_a_new_plugin_is_installed_tested_checked_and_evaluated(tmp_path):
+def test_a_new_plugin_is_installed_tested_checked_and_evaluated(tmp_path, python):
     made = CliRunner().invoke(app, ["plugin", "new", "mean-colours", "--out", str(tmp_path)])
     assert made.exit_code == 0, made.output
-    root, site = tmp_path / "mean-colours", tmp_path / "site"
-    flags = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(site)]
-    in_site(site, "-m", "pip", "install", *flags, str(root), cwd=tmp_path)
-    in_site(site, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(root / "tests"), cwd=tmp_path)
-    told = in_site(site, "-m", "ghbench", "plugin", "check", "mean-colours:cells=4", cwd=tmp_path)
+    root = tmp_path / "mean-colours"
+    install(python, root, cwd=tmp_path)
+    in_environment(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(root / "tests"), cwd=tmp_path)
+    told = in_environment(python, "-m", "ghbench", "plugin", "check", "mean-colours:cells=4", cwd=tmp_path)
     assert "mean-colours keeps the contract of extractors" in told
-    found = in_site(site, "-m", "ghbench", "run", "-e", "mean-colours", "-t", "orl", "--json", cwd=tmp_path)
+    found = in_environment(python, "-m", "ghbench", "run", "-e", "mean-colours", "-t", "orl", "--json", cwd=tmp_path)
     (result,) = json.loads(found)
     assert (result["status"], result["subject"]["package"]) == ("complete", "mean-colours")
 
 
-def test_new_plugins_of_every_other_kind_are_installed_tested_and_checked(tmp_path):
-    site, kinds = tmp_path / "site", ("navigator", "task", "dataset", "generator")
+def test_new_plugins_of_every_other_kind_are_installed_tested_and_checked(tmp_path, python):
+    kinds = ("navigator", "task", "dataset", "generator")
     for kind in kinds:
         made = CliRunner().invoke(app, ["plugin", "new", f"my-{kind}", "--kind", kind, "--out", str(tmp_path)])
         assert made.exit_code == 0, made.output
-    roots = [str(tmp_path / f"my-{kind}") for kind in kinds]
-    flags = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(site)]
-    in_site(site, "-m", "pip", "install", *flags, *roots, cwd=tmp_path)
+    roots = [tmp_path / f"my-{kind}" for kind in kinds]
+    install(python, *roots, cwd=tmp_path)
     plugins = [word for kind in kinds for word in ("--ghbench", f"my-{kind}")]
     folders = [f"{root}/tests" for root in roots]
-    told = in_site(
-        site, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *plugins, *folders, cwd=tmp_path
-    )
+    flags = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    told = in_environment(python, "-m", "pytest", *flags, *plugins, *folders, cwd=tmp_path)
     assert "12 passed" in told
 
 
