@@ -20,7 +20,7 @@ from ghbench.probes.indexed import FLAT, indexed_nearest
 from ghbench.probes.knn import nearest
 from ghbench.progress import Progress
 from ghbench.results import files
-from ghbench.running.keys import feature_key, identity_of_extractor
+from ghbench.running.keys import align_parts, feature_key, identity_of_extractor
 from ghbench.running.options import Search
 from ghbench.spec_string import parse
 from ghbench.store import FeatureStore
@@ -88,7 +88,7 @@ class RunContext:
             raise UsageError(f"{spec.name!r} has no level {', '.join(sorted(unknown))}")
         align = alignment(spec.preprocessing.align)
         built_from = identity_of_extractor(parse(options)) if options else spec.name
-        key = feature_key(spec, built_from, dataset, content_digest(dataset), align)
+        key = feature_key(spec, built_from, dataset.card().name, content_digest(dataset), align_parts(align))
         stored = self.store.open(key, dataset.ids)
         extract_features(extractor, spec, dataset, stored, wanted, align.name, self.extraction)
         return {level: np.asarray(stored.read(level), dtype=np.float32) for level in wanted}

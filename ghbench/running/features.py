@@ -10,7 +10,7 @@ from ghbench.extraction import FeatureTarget, Precomputed, extract_features, sto
 from ghbench.extractor import Encoder, ExtractorSpec, Subject
 from ghbench.imaging import Alignment, alignment
 from ghbench.levels import select_levels
-from ghbench.running.keys import feature_key, identity_of_extractor
+from ghbench.running.keys import align_parts, feature_key, identity_of_extractor
 from ghbench.running.options import RunOptions
 from ghbench.running.request import SubjectRequest
 from ghbench.store import FeatureKey, RemoteFeatures, RemoteStore, StoredFeatures, default_store
@@ -116,8 +116,10 @@ class _Wanted:
             raise UsageError(f"{spec.name!r} has no features")
         self.spec, self.levels = spec, select_levels(spec, level or request.level)
         self.align = alignment(options.align or spec.preprocessing.align)
-        of = identity_of_subject(request)
-        self.key: FeatureKey = feature_key(spec, of, dataset, content_digest(dataset), self.align, dtype=options.dtype)
+        self.key: FeatureKey = feature_key(
+            spec, identity_of_subject(request), dataset.card().name, content_digest(dataset), align_parts(self.align),
+            dtype=options.dtype,
+        )  # fmt: skip
 
     def bring_into(self, stored: FeatureTarget) -> None:
         """Extract what is missing there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ghbench import registry
-from ghbench.dataset import Dataset
 from ghbench.digests import digest_array, digest_file, digest_json
 from ghbench.errors import DataError, UsageError, UserError
 from ghbench.extractor import ExtractorSpec, NavigatorSpec, SubjectSpec, TrainingRecord
@@ -75,9 +75,9 @@ def _is_declared_path(spec: SpecString, key: str) -> bool:
 def feature_key(
     spec: ExtractorSpec,
     options: str,
-    dataset: Dataset,
+    dataset: str,
     dataset_digest: str,
-    align: Alignment,
+    align: Mapping[str, Any],
     view: str = "plain",
     dtype: str = "float32",
 ) -> FeatureKey:
@@ -86,9 +86,9 @@ def feature_key(
     Args:
         spec: The extractor's spec.
         options: What built the extractor, without level and policy, see `identity_of_extractor`.
-        dataset: The images.
+        dataset: Name of the images.
         dataset_digest: Their content digest.
-        align: The alignment in use.
+        align: The alignment in use, as `align_parts` gives it.
         view: `plain` or `flipped`.
         dtype: Storage dtype.
     """
@@ -98,11 +98,11 @@ def feature_key(
         options=options,
         weights_digest=spec.weights_digest,
         preprocessing=preprocessing_parts(spec),
-        align=align_parts(align),
+        align=dict(align),
         view=view,
         backend=spec.backend,
         dtype=dtype,
-        dataset=dataset.card().name,
+        dataset=dataset,
         dataset_digest=dataset_digest,
         decode_version=DECODE_VERSION,
     )

@@ -217,7 +217,13 @@ class Pair:
         for name, data in self.roles.items():
             for view in data.role.views:
                 key = feature_key(
-                    self.spec, self.identity, data.dataset, data.digest, self.align, view, self.options.dtype
+                    self.spec,
+                    self.identity,
+                    data.dataset.card().name,
+                    data.digest,
+                    align_parts(self.align),
+                    view,
+                    self.options.dtype,
                 )
                 features = self.context.store.open(key, data.dataset.ids)
                 if not all(map(features.is_ready, self.levels)):

@@ -21,7 +21,7 @@ from ghbench.generators.first_party import FACES
 from ghbench.imaging import alignment
 from ghbench.metrics.learned_metric import Chosen, Kind
 from ghbench.running.features import identity_of_subject, stored_features
-from ghbench.running.keys import feature_key
+from ghbench.running.keys import align_parts, feature_key
 from ghbench.running.options import RunOptions
 from ghbench.running.request import SubjectRequest
 from ghbench.store.arrays_from_files import read_arrays
@@ -75,9 +75,11 @@ class Pupil:
         return "none" if self.align == "ffhq" and generator_plugin(generator).spec().name == FACES else self.align
 
     def _file(self, kind: str, generator: str, levels: Sequence[str], options: RunOptions) -> Path:
-        identity, align = identity_of_subject(self.request), alignment(str(options.align))
+        identity, align = identity_of_subject(self.request), align_parts(alignment(str(options.align)))
         keys = [
-            feature_key(self.spec, identity, pictures, content_digest(pictures), align, dtype=options.dtype).digest
+            feature_key(
+                self.spec, identity, pictures.card().name, content_digest(pictures), align, dtype=options.dtype
+            ).digest
             for pictures in (fitting_pictures(generator), choosing_pictures(generator))
         ]
         return locations.cache() / "metrics" / f"{digest_json([VERSION, kind, list(levels), keys])[:32]}.npz"

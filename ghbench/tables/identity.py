@@ -11,6 +11,8 @@ from ghbench.errors import MissingError, UsageError, UserError
 from ghbench.extractor import ExtractorSpec, Subject, SubjectSpec
 from ghbench.results.schema import Result
 from ghbench.running.comparison import comparison, taught
+from ghbench.running.features import identity_of_subject
+from ghbench.running.keys import feature_key
 from ghbench.running.overlap import UNCHECKED
 from ghbench.running.pair import Pair
 from ghbench.running.record import dataset_record, feature_record, navigator_record, training_record
@@ -71,6 +73,7 @@ def identity_of(result: Result, task: Task, *, images: bool = False, listed: boo
     if spec.version != result.subject.version and spec.name == result.subject.name:
         return _either(f"made with version {result.subject.version}, installed is {spec.version}", wrong=listed)
     lines, unchecked = _differences(result, spec, request.policy, title), None
+    lines += _key_differences(result, request, spec)
     if images:
         try:
             lines += _image_differences(result, task)
@@ -141,6 +144,20 @@ def _differences(result: Result, spec: SubjectSpec, policy: str, title: str) -> 
     pairs.append(("navigator", result.navigator, navigator_record(spec)))
     return [f"{what}: {short(then)} in the file, {short(now)} by the plugin" for what, then, now in pairs
             if plain(then) != plain(now)]  # fmt: skip
+
+
+def _key_differences(result: Result, request: SubjectRequest, spec: SubjectSpec) -> list[str]:
+    """Roles whose features have another key than it follows from what the file says of images and features."""
+    kept, lines = result.features, []
+    if kept is None or not isinstance(spec, ExtractorSpec):
+        return []
+    for role, data in result.datasets.items():
+        key = feature_key(
+            spec, identity_of_subject(request), data.name, data.content_digest, kept.align, dtype=kept.dtype
+        )
+        if data.feature_key is not None and data.feature_key != key.digest:
+            lines.append(f"role {role}, feature_key: {data.feature_key} in the file, {key.digest} by what it says")
+    return lines
 
 
 def _image_differences(result: Result, task: Task) -> list[str]:
