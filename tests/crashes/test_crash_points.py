@@ -10,7 +10,10 @@ from pathlib import Path
 
 POINTS = 2
 """A path; `benchmarks/crashes.py` kills at random moments, and `end_everywhere.py FOLDER 0` ends at every point."""
-NAMES = ("feature store", "result", "features for other programs", "imported features", "asset")
+NAMES = (
+    "feature store", "features copied there and back", "index of neighbours", "converted checkpoint", "result",
+    "features for other programs", "imported features", "asset",
+)  # fmt: skip
 """The others take seconds; `tests/training` interrupts trainings."""
 
 

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 
@@ -62,15 +62,19 @@ def _files(*patterns: str) -> Callable[[Path], str]:
     return content
 
 
-def _stored(folder: Path):
-    from ghbench.store import FeatureKey, FeatureStore
+def _stored(folder: Path, store: str = "features", *, elsewhere: bool = False):
+    from ghbench.store import FeatureKey, FeatureStore, RemoteStore
 
     key = FeatureKey("x", "1", "", "0", {}, {}, "plain", "numpy-float32", "float32", "x", "0", 1)
-    return FeatureStore(folder / "features").open(key, IDS, SHARD)
+    place = RemoteStore(str(folder / store)) if elsewhere else FeatureStore(folder / store)
+    return place.open(key, IDS, SHARD)
 
 
 def _fill_store(folder: Path) -> None:
-    stored = _stored(folder)
+    _fill(_stored(folder))
+
+
+def _fill(stored) -> None:
     with stored.writing():
         for level in ("low", "high"):
             if stored.is_ready(level):
@@ -80,9 +84,54 @@ def _fill_store(folder: Path) -> None:
             stored.complete(level)
 
 
-def _of_store(folder: Path) -> str:
-    stored = _stored(folder)
+def _of_store(folder: Path, store: str = "features") -> str:
+    stored = _stored(folder, store)
     return digest_bytes(b"".join(stored.read(level).tobytes() for level in ("low", "high")))
+
+
+def _fill_elsewhere(folder: Path) -> None:
+    _fill(_stored(folder, elsewhere=True))
+
+
+def _there_and_back(folder: Path) -> None:
+    from ghbench.store import FeatureStore
+    from ghbench.store.remote import pull, push
+
+    _fill_store(folder)
+    for _ in push(FeatureStore(folder / "features"), str(folder / "there"), lambda _: True):
+        pass
+    for _ in pull(FeatureStore(folder / "back"), str(folder / "there"), lambda _: True):
+        pass
+
+
+def _index(folder: Path) -> None:
+    import faiss
+
+    from ghbench.probes.indexed import open_index
+
+    faiss.omp_set_num_threads(1)  # more would link the graph in an order of their own
+    open_index(FEATURES, "cosine", "HNSW8", folder / "indices")
+
+
+def _convert(folder: Path) -> None:
+    import torch
+
+    from ghbench.atomic import write_bytes
+    from ghbench.generators.conversion.converting import convert
+
+    source = folder.with_name(f"{folder.name}.pt")
+    if not source.exists():
+        network, buffer = {"weight": torch.from_numpy(FEATURES)}, io.BytesIO()
+        torch.save({"g_ema": network, "d": network}, buffer)
+        write_bytes(source, buffer.getvalue())
+    convert(source, folder / "model.safetensors", network="d", force=True)
+
+
+def _of_converted(folder: Path) -> str:
+    from safetensors.numpy import load_file
+
+    arrays = load_file(folder / "model.safetensors")
+    return digest_bytes(b"".join(name.encode() + arrays[name].tobytes() for name in sorted(arrays)))
 
 
 def _write_result(folder: Path) -> None:
@@ -124,14 +173,17 @@ def prepare() -> None:
     filling.SECONDS = -1  # a commit a shard: all of them together take less
     for room in (
         "assets.download",
+        "generators.conversion.converting",
+        "probes.indexed",
         "site",
         "store.feature_files",
         "store.image_shards",
+        "store.remote",
         "tables.overview",
         "training.loop",
     ):
         import_module(f"ghbench.{room}")
-    for package in ("jinja2", "pyarrow.parquet"):
+    for package in ("faiss", "jinja2", "pyarrow.parquet"):
         import_module(package)
     torch.set_num_threads(1)  # threads do not survive a fork
     images()
@@ -299,6 +351,10 @@ def served() -> Iterator[WritePath]:
 
 PATHS = {
     "feature store": WritePath(_fill_store, _of_store),
+    "feature store elsewhere": WritePath(_fill_elsewhere, _of_store),
+    "features copied there and back": WritePath(_there_and_back, partial(_of_store, store="back")),
+    "index of neighbours": WritePath(_index, _files("indices/*.faiss")),
+    "converted checkpoint": WritePath(_convert, _of_converted),
     "result": WritePath(_write_result, _of_result),
     "features for other programs": WritePath(_export, _files("features.parquet")),
     "imported features": WritePath(_import, _files("imported/mine/*"), alone=True, kept=_keeps_imported),
