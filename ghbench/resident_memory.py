@@ -6,8 +6,6 @@ import os
 import sys
 from pathlib import Path
 
-import psutil
-
 _CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 _PEAK_ONLY = "5"  # what shall be cleared, see proc_pid_clear_refs(5)
 
@@ -50,6 +48,8 @@ if hasattr(os, "register_at_fork"):
 
 def _system_peak() -> float:
     if sys.platform == "win32":
+        import psutil
+
         return float(psutil.Process().memory_info().peak_wset) / 2**20
     import resource
 

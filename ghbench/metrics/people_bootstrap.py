@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from ghbench.metrics.verification import Floats
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 _CHUNK_NUMBERS = 400_000  # numbers a draw array holds: small enough to stay in the cache
 
@@ -106,6 +109,8 @@ class _Counts:
 
 
 def _count_at_genuine(pairs: JudgedPairs, people: int) -> _Counts:
+    from scipy.sparse import csr_array
+
     same = pairs.same
     ascending, rank = np.unique(pairs.similarity[same], return_inverse=True)
     width = len(ascending)

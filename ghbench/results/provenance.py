@@ -10,8 +10,6 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import psutil
-
 from ghbench.cores import usable_cores
 from ghbench.results.schema import Provenance
 from ghbench.version import __version__
@@ -73,6 +71,8 @@ def _git(root: Path, *arguments: str) -> str:
 
 @cache
 def _hardware() -> dict[str, str | int | float | None]:
+    import psutil
+
     return {
         "machine": platform.machine(),
         "system": platform.system(),
