@@ -62,7 +62,7 @@ def main() -> None:
     ways |= {"thingsvision": (f"thingsvision {_about(peer)}, batches of 32",)} if peer else {}
     folder = Path(tempfile.mkdtemp(prefix="ghbench-benchmark-"))
     try:
-        _draw(folder)
+        draw(folder, FACES)
         rows, numbers = [], {}
         for name, title in NETWORKS.items():
             seconds, decode, network = _times(folder, name, peer)
@@ -89,9 +89,9 @@ that CLIP_benchmark has by default. thingsvision, where it is there, runs in an 
     write("extraction", "Extraction from files", text, head, rows, command=command, numbers=numbers)
 
 
-def _draw(folder: Path) -> None:
-    """Write the faces and their mirror images: no two files are equal, for equal ones are encoded once."""
-    seeds = list(seeds_for("train", FACES))
+def draw(folder: Path, faces: int) -> None:
+    """Write faces and their mirror images: no two files are equal, for equal ones are encoded once."""
+    seeds = list(seeds_for("train", faces))
     generator = generator_plugin(GENERATOR).load()
     batches = stream_of_seeds(generator, seeds, psi=0.7, size=SIDE)
     for number, pixels in enumerate(face for batch in batches for face in batch):
