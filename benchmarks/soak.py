@@ -1,6 +1,7 @@
 """Two hundred runs in one process: does its memory grow, does it keep files open?
 
-Each evaluates anew; every tenth also encodes the images anew, in a store of its own.
+Each evaluates anew; every tenth also encodes the images anew, in a store of its own, by turns without torch and by a
+network whose images another process decodes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import psutil
 from record import write
 
 RUNS, WARM, EVERY = 200, 40, 20
-EXTRACTOR, TASK = "thumbnail", "knn:dataset=digits"
+EXTRACTORS, TASK = ("thumbnail", "random-trunk"), "knn:dataset=digits,test=400"
+WORKERS = (0, 1)
+"""Decoding processes of each of them."""
 
 
 def main() -> None:
@@ -28,28 +31,32 @@ def main() -> None:
     from ghbench.running.options import RunOptions
     from ghbench.store import FeatureStore
 
-    me, measured, values = psutil.Process(), [], set()
+    me, measured, values = psutil.Process(), [], {name: set() for name in EXTRACTORS}
     for number in range(1, RUNS + 1):
         store = FeatureStore(folder / (f"store-{number}" if number % 10 == 0 else "store"))
-        options = RunOptions(overwrite=True, store=store, extraction=ExtractionOptions(workers=0, device="cpu"))
-        result = ghbench.run(EXTRACTOR, TASK, options)
-        values.add(result.metrics[0].value)
+        turn = number // 10 % len(EXTRACTORS)
+        extraction = ExtractionOptions(workers=WORKERS[turn], device="cpu")
+        result = ghbench.run(EXTRACTORS[turn], TASK, RunOptions(overwrite=True, store=store, extraction=extraction))
+        values[EXTRACTORS[turn]].add(result.metrics[0].value)
         if number % 10 == 0:
             shutil.rmtree(store.root)
         if number % EVERY == 0:
             gc.collect()
-            measured.append((number, me.memory_info().rss / 2**20, me.num_fds(), threading.active_count()))
+            running = threading.active_count(), len(me.children(recursive=True))
+            measured.append((number, me.memory_info().rss / 2**20, me.num_fds(), *running))
             print(measured[-1], flush=True)
     shutil.rmtree(folder)
     warm = [one for one in measured if one[0] >= WARM]
     growth = (warm[-1][1] - warm[0][1]) / (warm[-1][0] - warm[0][0])
     opened = warm[-1][2] - warm[0][2]
     text = f"""
-`{EXTRACTOR}` on `{TASK}`, {RUNS} runs in one process, each scored with its bootstrap. From run {WARM} on, resident
-memory changed by {1024 * growth:+.0f} KB a run, open files by {opened:+d}. Different scores: {len(values)}.
+`{"` and `".join(EXTRACTORS)}` on `{TASK}`, ten runs each by turns, {RUNS} in one process, each scored with its
+bootstrap; in the first of ten the images are encoded anew, those of the second by torch and decoded by another process.
+From run {WARM} on, resident memory changed by {1024 * growth:+.0f} KB a run, open files by {opened:+d}. Different scores
+of each: {" and ".join(str(len(found)) for found in values.values())}.
 """
-    rows = [[str(number), f"{memory:.0f} MB", str(files), str(threads)] for number, memory, files, threads in measured]
-    head = ["runs", "resident memory", "open files", "threads"]
+    rows = [[str(number), f"{memory:.0f} MB", *map(str, others)] for number, memory, *others in measured]
+    head = ["runs", "resident memory", "open files", "threads", "processes"]
     write("soak", "Many runs in one process", text, head, rows, measured=measured)
 
 

@@ -1,38 +1,85 @@
-"""The declared assets, read from `manifest.toml` beside this file."""
+"""The declared assets, read from `manifest.toml` beside this file, and from those of plugins.
+
+A package declares its own by an entry point of the group `ghbench.assets` whose value is a module of the package; the
+`manifest.toml` in that module's folder is read, and nothing of the package is imported.
+"""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from ghbench.assets.installed_folders import installed_folders
 from ghbench.assets.model import Asset
-from ghbench.errors import UsageError
+from ghbench.errors import DataError, UsageError
+from ghbench.files import read_text
 
 MANIFEST = Path(__file__).with_name("manifest.toml")
+GROUP = "ghbench.assets"
+LARGEST = 2**22
+"""Bytes of a manifest that are read."""
 
 
 def get(name: str) -> Asset:
     """The asset of this name.
 
     Raises:
-        UsageError: There is no such asset; the message suggests similar names.
+        UsageError: There is no such asset, and the message suggests similar names; or two packages declare it.
+        DataError: There is none, and a package's manifest cannot be read.
     """
-    assets = _read(MANIFEST)
-    if name in assets:
-        return assets[name]
-    near = difflib.get_close_matches(name, assets, n=3, cutoff=0.5)
+    ours = _read(MANIFEST)
+    if name in ours:
+        return ours[name]
+    theirs, unreadable = _of_packages()
+    found = {package: assets[name] for package, assets in theirs.items() if name in assets}
+    if len(found) > 1:
+        raise UsageError(f"{' and '.join(sorted(found))} both declare an asset {name!r}", fix="uninstall one of them")
+    if found:
+        return next(iter(found.values()))
+    if unreadable:
+        raise unreadable[0]
+    near = difflib.get_close_matches(name, names(), n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise UsageError(f"there is no asset {name!r}{hint}", fix="ghbench assets list")
 
 
 def names() -> list[str]:
-    """Names of all declared assets, sorted."""
-    return sorted(_read(MANIFEST))
+    """Names of all declared assets that are declared once, sorted."""
+    theirs = [name for assets in _of_packages()[0].values() for name in assets]
+    return sorted({*_read(MANIFEST), *(name for name in theirs if theirs.count(name) == 1)})
+
+
+@cache
+def _of_packages() -> tuple[Mapping[str, Mapping[str, Asset]], list[DataError]]:
+    """Assets of other packages by package, and what is wrong with manifests that cannot be read."""
+    found: dict[str, Mapping[str, Asset]] = {}
+    wrong: list[DataError] = []
+    for point in entry_points(group=GROUP):
+        package = point.dist.name if point.dist is not None else point.name
+        try:
+            found[package] = {**found.get(package, {}), **_of_package(point, package)}
+        except DataError as error:
+            wrong.append(error)
+    return found, wrong
+
+
+def _of_package(point: EntryPoint, package: str) -> Mapping[str, Asset]:
+    files = [folder / MANIFEST.name for folder in installed_folders(point.value)]
+    path = next((file for file in files if file.is_file()), None)
+    if path is None:
+        raise DataError(f"package {package} declares assets in {point.value}, which has no {MANIFEST.name}")
+    try:
+        return _read(path)
+    except (ValidationError, TypeError, ValueError) as error:  # TOML's own error is a ValueError
+        raise DataError(f"the assets of package {package} cannot be read: {error}") from error
 
 
 @cache
 def _read(path: Path) -> dict[str, Asset]:
-    with path.open("rb") as stream:
-        return {name: Asset(name=name, **entry) for name, entry in tomllib.load(stream).items()}
+    return {name: Asset(name=name, **entry) for name, entry in tomllib.loads(read_text(path, largest=LARGEST)).items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ghbench.assets.installed_folders import installed_folders
 from ghbench.assets.model import NETWORK, Debian, Npm, Packaged, Sdist, Source, System, Url, User, Wheel
 from ghbench.assets.pip_config import configured_index, without_credentials
 from ghbench.assets.source_error import SourceError
@@ -223,12 +223,4 @@ def _only_file(folder: Path, pattern: str, label: str) -> Path:
 def _candidates(source: System | Packaged) -> list[Path]:
     if isinstance(source, System):
         return [Path(folder).expanduser() for folder in source.folders]
-    # Only the top-level package: find_spec of a dotted name would import its parents.
-    top, *rest = source.module.split(".")
-    try:
-        found = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        return []
-    if found is None:
-        return []
-    return [Path(location).joinpath(*rest) for location in found.submodule_search_locations or ()]
+    return installed_folders(source.module)

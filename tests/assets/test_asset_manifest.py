@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from ghbench import assets
 from ghbench.assets import manifest
 from ghbench.assets.model import NETWORK, Asset
+from ghbench.errors import DataError, MissingError, UsageError
 from ghbench.locations import offline
 
 NAMES = assets.names()
@@ -84,3 +85,62 @@ def test_the_orl_faces_come_from_the_index():
     first = (folder / "s1" / "1.pgm").read_bytes()
     assert first.startswith(b"P5")
     assert assets.available("orl-faces")
+
+
+DECLARED = (
+    '[my-encoder]\nversion = "1"\ntitle = "Mine"\nlicence = "CC0"\ncitation = "me"\n'
+    f'[my-encoder.members]\n"a.bin" = {{ path = "a.bin", sha256 = "{"0" * 64}" }}\n'
+    '[[my-encoder.sources]]\nkind = "user"\nfilename = "a.bin"\nhint = "ask me"\n'
+)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Installs a package that declares assets, whose code must not run."""
+
+    def install(name, text):
+        root = tmp_path / name
+        for folder in ("data", f"{name}-1.dist-info"):
+            (root / folder).mkdir(parents=True)
+        (root / f"{name}-1.dist-info" / "METADATA").write_text(f"Name: {name}\nVersion: 1\n")
+        (root / f"{name}-1.dist-info" / "entry_points.txt").write_text(f"[ghbench.assets]\n{name} = {name}_code.data\n")
+        (root / f"{name}_code").mkdir()
+        (root / f"{name}_code" / "__init__.py").write_text("raise RuntimeError('imported')")
+        (root / "data").rename(root / f"{name}_code" / "data")
+        if text:
+            (root / f"{name}_code" / "data" / "manifest.toml").write_text(text)
+        monkeypatch.syspath_prepend(root)
+        manifest._of_packages.cache_clear()
+
+    yield install
+    monkeypatch.undo()
+    manifest._of_packages.cache_clear()
+
+
+def test_a_package_declares_assets_and_is_not_imported(package):
+    package("theirs", DECLARED)
+    assert assets.get("my-encoder").title == "Mine"
+    assert assets.names() == sorted([*NAMES, "my-encoder"])
+    assert assets.digest("my-encoder", "a.bin") == "0" * 64
+    with pytest.raises(MissingError, match="ask me"):
+        assets.path("my-encoder")
+
+
+def test_no_package_takes_a_name_of_ours_or_of_another(package):
+    package("theirs", DECLARED + DECLARED.replace("my-encoder", "orl-faces"))
+    assert assets.get("orl-faces").title != "Mine"
+    package("others", DECLARED)
+    with pytest.raises(UsageError, match="others and theirs both declare"):
+        assets.get("my-encoder")
+    assert assets.names() == NAMES
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", "[my-encoder]\nversion = 1", 'my-encoder = "x"', DECLARED.replace("my-", "../")]
+)
+def test_a_manifest_that_cannot_be_read_spoils_its_own_assets_only(package, text):
+    package("theirs", text)
+    with pytest.raises(DataError, match="package theirs"):
+        assets.get("my-encoder")
+    assert assets.get("orl-faces").title
+    assert assets.names() == NAMES
