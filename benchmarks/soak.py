@@ -51,9 +51,9 @@ def main() -> None:
     opened = warm[-1][2] - warm[0][2]
     text = f"""
 `{"` and `".join(EXTRACTORS)}` on `{TASK}`, ten runs each by turns, {RUNS} in one process, each scored with its
-bootstrap; in the first of ten the images are encoded anew, those of the second by torch and decoded by another process.
-From run {WARM} on, resident memory changed by {1024 * growth:+.0f} KB a run, open files by {opened:+d}. Different scores
-of each: {" and ".join(str(len(found)) for found in values.values())}.
+bootstrap. Of ten runs the first encodes the images anew, those of the second extractor by torch and decoded by another
+process. From run {WARM} on, resident memory changed by {1024 * growth:+.0f} KB a run, open files by {opened:+d}.
+Different scores of each: {" and ".join(str(len(found)) for found in values.values())}.
 """
     rows = [[str(number), f"{memory:.0f} MB", *map(str, others)] for number, memory, *others in measured]
     head = ["runs", "resident memory", "open files", "threads", "processes"]
