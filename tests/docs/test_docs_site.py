@@ -22,9 +22,8 @@ def site(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GHBENCH_OFFLINE", "1")
         config = load_config(str(ROOT / "mkdocs.yml"), site_dir=str(folder), strict=True)
-        build(
-            config
-        )  # raises where a page warns: a dead link, a heading that is not there, a page that nothing leads to
+        # Raises where a page warns: a dead link, a heading that is not there, a page that nothing leads to.
+        build(config)
     return folder
 
 
@@ -49,6 +48,12 @@ def test_what_pages_link_to_outside_of_docs_is_part_of_the_site(site):
     assert "dlib-face" in (site / "repository" / "leaderboards" / "orl.html").read_text()
     assert (site / "repository" / "ghbench" / "seeds.py.html").exists()
     assert 'href="repository/leaderboards/orl.html"' in (site / "index.html").read_text()
+
+
+def test_all_published_results_are_part_of_the_site(site):
+    assert 'href="results/index.html"' in (site / "leaderboards.html").read_text()
+    matrix = (site / "results" / "index.html").read_text()
+    assert all(re.search(rf'href="systems/{name}', matrix) for name in ("ghfeat", "mobilenet-v2", "pixels"))
 
 
 def test_the_search_works_in_a_page_that_was_opened_from_a_file(site, browser):

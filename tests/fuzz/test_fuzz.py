@@ -26,7 +26,7 @@ from ghbench.spec_string import at_any_path, parse, parse_recorded
 
 LONG = int(os.environ.get("GHBENCH_FUZZ", "0"))
 PROFILE = settings(
-    max_examples=LONG or 8,
+    max_examples=LONG or 40,
     deadline=None,
     database=None,
     derandomize=not LONG,
