@@ -30,6 +30,7 @@ class TorchEncoder(ABC):
         std: Standard deviation they are divided by.
     """
 
+    concurrent = True
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 

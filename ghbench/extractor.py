@@ -244,6 +244,16 @@ class CodePredictor(Protocol):
 
 
 @runtime_checkable
+class Concurrent(Protocol):
+    """An encoder that gains from several batches at once on the CPU, each computed by a thread of its own.
+
+    `extract` of every encoder may be called from several threads; this one is.
+    """
+
+    concurrent: bool
+
+
+@runtime_checkable
 class WithCard(Protocol):
     """A subject whose weights come with a model card."""
 

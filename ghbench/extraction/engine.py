@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ghbench.cores import one_core_left_over
+from ghbench.cores import cores_for_batches
 from ghbench.dataset import Dataset, Drawn
 from ghbench.errors import UsageError, UserError
 from ghbench.extraction.finish import finish_level
@@ -19,7 +19,7 @@ from ghbench.extraction.loader import Batch, batches
 from ghbench.extraction.plan import EncodedShard, Plan, Shard, ShardEncoder, commit_shard, plan_extraction
 from ghbench.extraction.precision import full_float32
 from ghbench.extraction.target import FeatureTarget
-from ghbench.extractor import Encoder, ExtractorSpec, OnDevice
+from ghbench.extractor import Concurrent, Encoder, ExtractorSpec, OnDevice
 from ghbench.progress import Progress, silent
 
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
@@ -112,21 +112,31 @@ def _encoded(
     if options.engine == "ray":
         from ghbench.extraction.actors import shards_by_actors
 
-        threads = _threads() if isinstance(extractor, OnDevice) else 0
+        threads = _threads(extractor, options) if isinstance(extractor, OnDevice) else 0
         yield from shards_by_actors(extractor, plan, options, threads, stored if stored.everywhere else None)
         return
     move(extractor, plan.spec.name, options.device)
-    encoder = ShardEncoder(extractor, plan)
-    with closing(_shards_with_batches(plan, options)) as prepared, one_core_left_over(), full_float32():
+    with (
+        closing(_shards_with_batches(plan, options)) as prepared,
+        cores_for_batches(concurrent=_is_concurrent(extractor, options)) as at_once,
+        full_float32(),
+    ):
+        encoder = ShardEncoder(extractor, plan, at_once)
         for shard, shard_batches in prepared:
             yield encoder.encode(shard, shard_batches)
 
 
-def _threads() -> int:
-    """Threads with which torch computes here."""
+def _is_concurrent(extractor: Encoder, options: ExtractionOptions) -> bool:
+    """Whether several batches are computed at once: on the CPU, where the extractor says that it gains from that."""
+    on_cpu = not isinstance(extractor, OnDevice) or resolve_device(options.device) == "cpu"
+    return on_cpu and isinstance(extractor, Concurrent) and extractor.concurrent
+
+
+def _threads(extractor: Encoder, options: ExtractionOptions) -> int:
+    """Threads with which torch computes a batch here, so that an actor elsewhere does the same sums."""
     import torch
 
-    with one_core_left_over():
+    with cores_for_batches(concurrent=_is_concurrent(extractor, options)):
         return torch.get_num_threads()
 
 
@@ -167,8 +177,13 @@ def encode_images(
         shards=(shard,),
     )
     move(extractor, spec.name, options.device)
-    with closing(_shards_with_batches(plan, options)) as prepared, one_core_left_over(), full_float32():
-        (made,) = [ShardEncoder(extractor, plan).encode(part, part_batches) for part, part_batches in prepared]
+    with (
+        closing(_shards_with_batches(plan, options)) as prepared,
+        cores_for_batches(concurrent=_is_concurrent(extractor, options)) as at_once,
+        full_float32(),
+    ):
+        encoder = ShardEncoder(extractor, plan, at_once)
+        (made,) = [encoder.encode(part, part_batches) for part, part_batches in prepared]
     return {level: values.astype(np.float32, copy=False) for level, values in made.features.items()}
 
 

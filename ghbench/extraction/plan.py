@@ -7,7 +7,10 @@ can encode shards on other machines and commit them in any order.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,10 +133,11 @@ class ShardEncoder:
     Args:
         extractor: Encodes batches.
         plan: What to encode.
+        at_once: Batches that are computed at once, each by a thread of its own.
     """
 
-    def __init__(self, extractor: Encoder, plan: Plan) -> None:
-        self._extractor, self._plan = extractor, plan
+    def __init__(self, extractor: Encoder, plan: Plan, at_once: int = 1) -> None:
+        self._extractor, self._plan, self._at_once = extractor, plan, at_once
         self._most, self._probed = plan.batch_size, False
 
     def encode(self, shard: Shard, prepared: Iterable[Batch] | None = None) -> EncodedShard:
@@ -155,14 +159,35 @@ class ShardEncoder:
             prepared = batches(
                 plan.dataset, rows, plan.spec.preprocessing, plan.align, mirrored=plan.mirrored, workers=0
             )
-        for batch in prepared:
-            parts.append(self._patiently(batch.images, batch.rows))
-            self._probe(batch, parts[-1])
-            fallbacks += int(batch.fallback.sum())
-            padded += float(batch.padded.sum())
+        with closing(self._computed(prepared)) as computed:
+            for batch, of_batch in computed:
+                parts.append(of_batch)
+                self._probe(batch, of_batch)
+                fallbacks += int(batch.fallback.sum())
+                padded += float(batch.padded.sum())
         features = {level: np.concatenate([part[level] for part in parts])[shard.source] for level in shard.levels}
         seconds, memory = time.perf_counter() - began, round(PEAK.recent() or 0.0, 1)
         return EncodedShard(shard.start, features, ShardNote(fallbacks, padded, seconds, memory), len(shard.rows))
+
+    def _computed(self, prepared: Iterable[Batch]) -> Generator[tuple[Batch, dict[str, NDArray[Any]]], None, None]:
+        """Batches with their features, in their order."""
+        if self._at_once == 1:
+            for batch in prepared:
+                yield batch, self._patiently(batch.images, batch.rows)
+            return
+        pool = ThreadPoolExecutor(self._at_once, "encoder")
+        waiting: deque[tuple[Batch, Future[dict[str, NDArray[Any]]]]] = deque()
+        try:
+            for batch in prepared:
+                waiting.append((batch, pool.submit(self._patiently, batch.images, batch.rows)))
+                if len(waiting) > self._at_once:  # one more, so that no thread waits for a batch
+                    first, features = waiting.popleft()
+                    yield first, features.result()
+            while waiting:
+                first, features = waiting.popleft()
+                yield first, features.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _patiently(self, images: NDArray[np.uint8], rows: list[int]) -> dict[str, NDArray[Any]]:
         parts: list[dict[str, NDArray[Any]]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from threading import Barrier, get_ident
 
 import numpy as np
 import pytest
@@ -236,6 +237,53 @@ def test_torch_leaves_one_core_over_and_gets_it_back(monkeypatch):
     finally:
         torch.set_num_threads(before)
     assert usable_cores() >= 1
+
+
+@pytest.fixture
+def three_threads(monkeypatch):
+    """Torch computes with three threads, and has as many as before afterwards."""
+    torch = pytest.importorskip("torch")
+    from ghbench import cores
+
+    before = torch.get_num_threads()
+    monkeypatch.setattr(cores, "usable_cores", lambda: 4)
+    torch.set_num_threads(4)
+    yield
+    assert torch.get_num_threads() == 4
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_batches_are_computed_at_once_in_the_datasets_order(tmp_path):
+    import torch
+
+    dataset, together, seen = pictures(tmp_path / "some", 36), Barrier(3, timeout=30), set()
+
+    def slow(features, images):
+        if len(images) == 4:
+            together.wait()
+        seen.add((get_ident(), torch.get_num_threads()))
+        return features
+
+    encoder = Encoder(slow)
+    encoder.concurrent = True
+    stored = open_features(tmp_path, dataset, shard_rows=36)
+    run(encoder, dataset, stored, ["low"], batch_size=4)
+    np.testing.assert_array_equal(stored.read("low"), pixels_of(dataset))
+    assert len({thread for thread, _ in seen}) == 4  # the main one encodes a few images again
+    assert {threads for _, threads in seen} == {1}
+
+
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt()])
+def test_what_a_batch_raises_among_others_ends_the_extraction(tmp_path, dataset, error):
+    def broken(_features, _images):
+        raise error
+
+    encoder = Encoder(broken)
+    encoder.concurrent = True
+    with pytest.raises(PluginError if isinstance(error, ValueError) else KeyboardInterrupt):
+        run(encoder, dataset, open_features(tmp_path, dataset), batch_size=4)
 
 
 def test_grey_pictures_come_as_three_channels(tmp_path):
