@@ -1,4 +1,4 @@
-"""Where an image's time goes between its file and its features, and what else was tried for each step.
+"""Where an image's time goes between its file and its features, and what else was tried for decoding and the network.
 
 One core, 48 faces of 512 px as JPEG files, MobileNetV2 with ImageNet's weights. Decoders of other packages are tried
 where they can be imported: `pip install simplejpeg opencv-python-headless`.

@@ -38,7 +38,10 @@ CHOSEN = sys.argv[1:] or list(GENERATORS)
 SEEDS, SEEDS_OF_THE_CLAIM = 3, 8
 USUAL = GhfeatOptions().rate
 RATES, CHOOSING, CHOOSING_SEED = (USUAL / 3, USUAL, USUAL * 3), IMAGES // 2, 100
-"""Learning rates that an arm of the claim tries, images of such a training, and its seed, which is never reported."""
+"""Learning rates that an arm of the claim tries, images of such a training, and its seed, which no row uses."""
+STEPS = 8
+"""Steps over which operations are counted: penalties come at every eighth."""
+LOCK = FileLock(RESULTS / ".peers.lock")
 METRIC = "top1"
 
 FULL = ("perceptual_share=0.5", "adversarial=0.08")
@@ -83,6 +86,11 @@ class Run:
         return f"{self.arm} {self.seed}"
 
     @property
+    def choice(self) -> str:
+        """Its place among the rates that are tried."""
+        return f"{self.data}, {self.system}, {self.rate:.2g}"
+
+    @property
     def command(self) -> list[str]:
         """The command that trains it."""
         *_, own = ARMS[self.arm]
@@ -109,23 +117,30 @@ class Ledger:
     Args:
         entries: By data and system: what made it, and the answers, eight in a byte.
         choices: By data, arm and rate: what made it, and the accuracy on held-out training rows.
-        work: By data and arm: floating-point operations an image of its training.
+        work: By data and arm: what made its first training, and the operations of it, an image.
+        own: What this call has found.
     """
 
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     choices: dict[str, dict[str, Any]] = field(default_factory=dict)
-    work: dict[str, float] = field(default_factory=dict)
+    work: dict[str, dict[str, Any]] = field(default_factory=dict)
+    own: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.merge()
+        with LOCK:
+            self.merge()
 
     def merge(self) -> None:
         """Take over what earlier calls found, and what others have found since."""
         path = RESULTS / "peers.json"
         known = json.loads(path.read_text()) if path.is_file() else {}
-        self.entries = known.get("answers", {}) | self.entries
-        self.choices = known.get("choices", {}) | self.choices
-        self.work = known.get("work", {}) | self.work
+        for name, table in (("answers", self.entries), ("choices", self.choices), ("work", self.work)):
+            table.update({key: one for key, one in known.get(name, {}).items() if (name, key) not in self.own})
+
+    def put(self, name: str, key: str, made_by: str, **found: Any) -> None:
+        """Keep what was found, in `answers`, `choices` or `work`."""
+        {"answers": self.entries, "choices": self.choices, "work": self.work}[name][key] = {"made by": made_by, **found}
+        self.own.add((name, key))
 
     def has(self, data: str, system: str, made_by: str) -> bool:
         """Whether the system was classified as it would be made now."""
@@ -145,14 +160,14 @@ class Ledger:
         records = records.sort_values("image")
         correct = (records["predicted"] == records["class"]).to_numpy()
         packed = base64.b64encode(np.packbits(correct).tobytes()).decode()
-        self.entries[f"{data}, {system}"] = {"made by": made_by, "images": len(correct), "correct": packed}
+        self.put("answers", f"{data}, {system}", made_by, images=len(correct), correct=packed)
 
     def rate(self, arm: str, data: str) -> float | None:
         """The rate of an arm: that with the highest accuracy where it is chosen, None before all are known."""
         if arm not in OF_THE_CLAIM:
             return USUAL
         tried = _choosing(arm, data)
-        known = [self.choices.get(f"{data}, {run.system}, {run.rate:.2g}", {}) for run in tried]
+        known = [self.choices.get(run.choice, {}) for run in tried]
         if any(one.get("made by") != run.made_by for one, run in zip(known, tried, strict=True)):
             return None
         return max(zip(tried, known, strict=True), key=lambda pair: pair[1][METRIC])[0].rate
@@ -173,9 +188,9 @@ def main() -> None:
     ledger = Ledger()
     for pair in CLAIM:
         tried = [run for data, arm in product(CHOSEN, pair) for run in _choosing(arm, data)]
-        left = [run for run in tried if ledger.rate(run.arm, run.data) is None]
+        left = [run for run in tried if ledger.choices.get(run.choice, {}).get("made by") != run.made_by]
         for run in trained(left, lambda run: train(run.name, run.command)):
-            ledger.choices[f"{run.data}, {run.system}, {run.rate:.2g}"] = {"made by": run.made_by, METRIC: _held(run)}
+            ledger.put("choices", run.choice, run.made_by, **{METRIC: _held(run)})
             write_table(ledger)
         by_seed = zip(*(ledger.runs(arm, data) for data, arm in product(CHOSEN, pair)), strict=True)
         _work(ledger, [run for seed in by_seed for run in seed])
@@ -188,8 +203,9 @@ def main() -> None:
 def _work(ledger: Ledger, runs: Iterable[Run]) -> None:
     left = [run for run in runs if not ledger.has(run.data, run.system, run.made_by)]
     for run in trained(left, lambda run: train(run.name, run.command)):
-        if f"{run.data}, {run.arm}" not in ledger.work:
-            ledger.work[f"{run.data}, {run.arm}"] = _operations(run)
+        first = Run(run.arm, run.data, 0, run.rate)
+        if ledger.work.get(f"{run.data}, {run.arm}", {}).get("made by") != first.made_by:
+            ledger.put("work", f"{run.data}, {run.arm}", first.made_by, operations=_operations(first))
         ledger.classify(run.data, run.system, f"trained:run={run.name}", run.made_by)
         if run.arm == MAIN:
             for system, spec in _untaught(run.data, run.name).items():
@@ -213,9 +229,9 @@ def _held(run: Run) -> float:
 
 
 def _operations(run: Run) -> float:
-    """Floating-point operations an image of a training: what a second step adds."""
+    """Operations of matrix products and convolutions, an image: what further steps add to a first one."""
     counts = []
-    for images in (BATCH, 2 * BATCH):
+    for images in (BATCH, (1 + STEPS) * BATCH):
         name = f"{run.name}-operations-{images}"
         rmtree(locations.cache() / "runs" / name, ignore_errors=True)
         command = [*run.command[1:], "--no-compile"]
@@ -224,7 +240,7 @@ def _operations(run: Run) -> float:
         with FlopCounterMode(display=False) as counter:
             cli.app(command, standalone_mode=False)
         counts.append(counter.get_total_flops())
-    return (counts[1] - counts[0]) / BATCH
+    return (counts[1] - counts[0]) / (STEPS * BATCH)
 
 
 def _untaught(data: str, run: str) -> dict[str, str]:
@@ -242,7 +258,7 @@ def _untaught(data: str, run: str) -> dict[str, str]:
 
 def write_table(ledger: Ledger) -> None:
     """Write the table of what there is."""
-    with FileLock(locations.cache() / "peers.lock"):
+    with LOCK:
         ledger.merge()
         _write(ledger)
 
@@ -262,7 +278,7 @@ def _write(ledger: Ledger) -> None:
             values = [float(one.mean()) for one in correct.values()]
             spread = "" if len(values) < 2 else f"{np.std(values, ddof=1):.4f}"
             rate = ledger.rate(arm, data) if arm in OF_THE_CLAIM else None
-            work = ledger.work.get(f"{data}, {arm}")
+            work = ledger.work.get(f"{data}, {arm}", {}).get("operations")
             mean = _told(np.mean(list(correct.values()), axis=0))
             cost = [f"{IMAGES:,}" if arm in ARMS else "", f"{work / 1e9:.2f}" if work else "", helpers.get(arm, "")]
             rows.append([data, names[arm], mean, spread, str(len(values)), f"{rate:.2g}" if rate else "", *cost])
@@ -270,7 +286,8 @@ def _write(ledger: Ledger) -> None:
     text = f"""
 `{METRIC}` of a linear classifier on all levels of the codes (`ghbench run --task linear`), mean over seeds, 95 % over
 test images; *spread* is the standard deviation over training seeds. Planned: {SEEDS} seeds, {SEEDS_OF_THE_CLAIM} of
-the arms of the claim. *GFLOP*: floating-point operations of the training, an image.
+the arms of the claim. *GFLOP*: operations of matrix products and
+convolutions in training, forward and backward, an image.
 
 Every trained arm: GH-Feat's compact encoder at half width, codes of equal width, {IMAGES:,} images of the training
 split in batches of {BATCH}; codes of renders are learned from as many renders. The generators have seen that split too,
@@ -290,7 +307,7 @@ Trained by:
 
 Held-out accuracy by rate: {", ".join(f"{key}: {one[METRIC]:.4f}" for key, one in sorted(ledger.choices.items()))}.
 """
-    head = ["images", "taught by", METRIC, "spread", "seeds", "rate", "images seen", "GFLOP", "others have learned"]
+    head = ["images", "taught by", METRIC, "spread", "seeds", "rate", "images seen", "GFLOP", "learned elsewhere"]
     write(
         "peers", "What a frozen generator adds to an encoder", text, head, rows,
         answers=ledger.entries, choices=ledger.choices, work=ledger.work,

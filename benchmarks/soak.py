@@ -1,7 +1,7 @@
 """Two hundred runs in one process: does its memory grow, does it keep files open?
 
 Each evaluates anew; every tenth also encodes the images anew, in a store of its own, by turns without torch and by a
-network whose images another process decodes.
+network whose images another process prepares.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path
 import psutil
 from record import write
 
-RUNS, WARM, EVERY = 200, 40, 20
+RUNS, WARM, EVERY = 200, 40, 10
 EXTRACTORS, TASK = ("thumbnail", "random-trunk"), "knn:dataset=digits,test=400"
 WORKERS = (0, 1)
-"""Decoding processes of each of them."""
+"""Processes that prepare the images of each of them."""
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def main() -> None:
     opened = warm[-1][2] - warm[0][2]
     text = f"""
 `{"` and `".join(EXTRACTORS)}` on `{TASK}`, ten runs each by turns, {RUNS} in one process, each scored with its
-bootstrap. Of ten runs the first encodes the images anew, those of the second extractor by torch and decoded by another
+bootstrap. Of ten runs the first encodes the images anew, those of the second extractor by torch and prepared by another
 process. From run {WARM} on, resident memory changed by {1024 * growth:+.0f} KB a run, open files by {opened:+d}.
 Different scores of each: {" and ".join(str(len(found)) for found in values.values())}.
 """

@@ -258,7 +258,7 @@ class WithCard(Protocol):
     """A subject whose weights come with a model card."""
 
     def card(self) -> str:
-        """The card as Markdown; empty where this file has none.
+        """The card as Markdown; empty if the weights have none.
 
         Raises:
             UserError: The weights are not there, or are damaged.

@@ -33,4 +33,4 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if page.file.src_uri != SHOWN_ON:
         return markdown
     title, _, text = markdown.partition("\n")
-    return f"{title}\n\n**[All published results]({FOLDER}/index.html)**, as this site.\n{text}"
+    return f"{title}\n\n**[All published results]({FOLDER}/index.html)** are part of this documentation.\n{text}"

@@ -1,7 +1,7 @@
 """The declared assets, read from `manifest.toml` beside this file, and from those of plugins.
 
-A package declares its own by an entry point of the group `ghbench.assets` whose value is a module of the package; the
-`manifest.toml` in that module's folder is read, and nothing of the package is imported.
+A package declares its own by an entry point of the group `ghbench.assets` whose value is one of its folders as a dotted
+name; the `manifest.toml` in it is read, and nothing of the package is imported.
 """
 
 from __future__ import annotations
@@ -30,29 +30,34 @@ def get(name: str) -> Asset:
     """The asset of this name.
 
     Raises:
-        UsageError: There is no such asset, and the message suggests similar names; or two packages declare it.
-        DataError: There is none, and a package's manifest cannot be read.
+        UsageError: There is no such asset, and the message suggests similar names and says which packages' manifests
+            cannot be read; or two packages declare it.
     """
     ours = _read(MANIFEST)
     if name in ours:
         return ours[name]
-    theirs, unreadable = _of_packages()
+    theirs, _ = _of_packages()
     found = {package: assets[name] for package, assets in theirs.items() if name in assets}
     if len(found) > 1:
         raise UsageError(f"{' and '.join(sorted(found))} both declare an asset {name!r}", fix="uninstall one of them")
     if found:
         return next(iter(found.values()))
-    if unreadable:
-        raise unreadable[0]
+    wrong = unreadable()
     near = difflib.get_close_matches(name, names(), n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise UsageError(f"there is no asset {name!r}{hint}", fix="ghbench assets list")
+    hint += "".join(f"\n{line}" for line in wrong)
+    raise UsageError(f"there is no asset {name!r}{hint}", fix="ghbench doctor" if wrong else "ghbench assets list")
 
 
 def names() -> list[str]:
     """Names of all declared assets that are declared once, sorted."""
     theirs = [name for assets in _of_packages()[0].values() for name in assets]
     return sorted({*_read(MANIFEST), *(name for name in theirs if theirs.count(name) == 1)})
+
+
+def unreadable() -> list[str]:
+    """What is wrong with manifests of packages that cannot be read, a line each."""
+    return [error.message.partition("\n")[0] for error in _of_packages()[1]]
 
 
 @cache
@@ -76,7 +81,7 @@ def _of_package(point: EntryPoint, package: str) -> Mapping[str, Asset]:
         raise DataError(f"package {package} declares assets in {point.value}, which has no {MANIFEST.name}")
     try:
         return _read(path)
-    except (ValidationError, TypeError, ValueError) as error:  # TOML's own error is a ValueError
+    except (ValidationError, TypeError, ValueError, RecursionError) as error:  # TOML's own error is a ValueError
         raise DataError(f"the assets of package {package} cannot be read: {error}") from error
 
 

@@ -105,7 +105,9 @@ def _as_json() -> int:
 
 
 def _check() -> int:
-    broken = [*_folders(), *_plugins()]
+    from ghbench.assets.manifest import unreadable
+
+    broken = [*_folders(), *_plugins(), *unreadable()]
     _versions()
     _extras()
     _assets()

@@ -17,6 +17,7 @@ from ghbench.extractor import Subject, WithCard
 from ghbench.extras import require
 from ghbench.results.display import cell, one_line
 from ghbench.results.schema import Result
+from ghbench.running.request import subject_request
 from ghbench.site.gallery import Picture, gallery
 from ghbench.site.pages import (
     Line,
@@ -34,6 +35,7 @@ from ghbench.site.pages import (
     system_of,
 )
 from ghbench.site.worst import WorstCases
+from ghbench.spec_string import parse_recorded
 from ghbench.tables.collect import Entry
 from ghbench.tables.names import short_names
 from ghbench.tables.overview import Overview, overview
@@ -205,11 +207,13 @@ def _system(system: System, rows: Sequence[tuple[Table, Row]]) -> dict[str, Any]
 
 def _model_card(result: Result) -> str:
     """Model card of the weights that made a result; empty where they are not here, or are others by now."""
-    # A plugin that others wrote says what it likes; a site without one of its cards is still a site.
+    # Code of others may raise anything; a missing card must not stop the site.
     with locations.without_network(), contextlib.suppress(Exception):
-        subject: Subject = registry.build_recorded("extractor", result.subject.spec_string)
-        same = subject.spec().weights_digest == result.subject.weights_digest
-        return subject.card() if same and isinstance(subject, WithCard) else ""
+        name = registry.ours_first("extractor", parse_recorded(result.subject.spec_string))
+        subject: Subject = registry.build("extractor", subject_request(str(name)).spec_string)
+        if isinstance(subject, WithCard):
+            same = subject.spec().weights_digest == result.subject.weights_digest
+            return subject.card() if same else ""
     return ""
 
 

@@ -147,14 +147,13 @@ def _differences(result: Result, spec: SubjectSpec, policy: str, title: str) -> 
 
 
 def _key_differences(result: Result, request: SubjectRequest, spec: SubjectSpec) -> list[str]:
-    """Roles whose features have another key than it follows from what the file says of images and features."""
+    """Roles whose feature key does not follow from what the file says of images and features."""
     kept, lines = result.features, []
     if kept is None or not isinstance(spec, ExtractorSpec):
         return []
+    built_from = identity_of_subject(request)
     for role, data in result.datasets.items():
-        key = feature_key(
-            spec, identity_of_subject(request), data.name, data.content_digest, kept.align, dtype=kept.dtype
-        )
+        key = feature_key(spec, built_from, data.name, data.content_digest, kept.align, dtype=kept.dtype)
         if data.feature_key is not None and data.feature_key != key.digest:
             lines.append(f"role {role}, feature_key: {data.feature_key} in the file, {key.digest} by what it says")
     return lines

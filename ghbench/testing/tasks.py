@@ -34,7 +34,7 @@ _DRAWS = 5
 def check_task(
     task: Task,
     *,
-    answers: Sequence[str] = (),
+    answers: str | Sequence[str] = (),
     subject: Subject | None = None,
     policy: Policy = "concat",
     limit: int | None = None,
@@ -46,12 +46,13 @@ def check_task(
     an item; `score` is pure, takes weights, and weights of one change nothing; every score is declared, within its
     bounds, the main metric among them; the units cover the records;
     replicates equal the scores with their weights; the task's own reference rows can be evaluated. With `answers`,
-    features that know them are no worse than random ones, in the direction that each metric declares.
+    features made of them score no worse than the subject's, in the direction that each metric with an interval over
+    units or runs declares.
 
     Args:
         task: What to check; its datasets must be on this machine.
         answers: Names of the targets that features should tell, such as `label`; where there are none, whether higher
-            is better is not checked.
+            is better is not checked. For tasks that use features.
         subject: What to evaluate; None: a stand-in that encodes, decodes, or has directions, as the task requires.
         policy: How several levels become one answer.
         limit: Only the first so many images of each role.
@@ -91,7 +92,9 @@ def check_task(
         _, records = files.as_stored(made, task.name)
         scores = _check_scores(task, records)
         if answers:
-            known = informed({role: data.dataset for role, data in pair.roles.items()}, answers)
+            demand(pair.uses_features, f"{task.name}: it uses no features, so none can know the answers")
+            names = (answers,) if isinstance(answers, str) else answers
+            known = informed({role: data.dataset for role, data in pair.roles.items()}, names)
             told = {role: dict.fromkeys(views, known[role]) for role, views in stored.items()}
             made = pair.evaluate(cast("Stored", told)).records
             _check_directions(task, scores, scoring.scores(task, files.as_stored(made, task.name)[1]))
@@ -129,7 +132,7 @@ def _check_directions(task: Task, guessed: Sequence[Score], known: Sequence[Scor
         demand(
             worse <= 1e-9,
             f"{task.name}: {score.metric} is {value:.4g} of features that know the answer and {score.value:.4g} of "
-            f"random ones; it declares that {'higher' if better else 'lower'} is better",
+            f"the subject's; it declares that {'higher' if better else 'lower'} is better",
         )
 
 

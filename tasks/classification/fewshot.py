@@ -127,7 +127,7 @@ class FewShot(LabelledTask):
         return mean_replicates(_shares(records), self.units(records).first, multiplicity, metrics)
 
     def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
-        """Images that some draws do not tell, by their share, see `ghbench.task_errors.WithErrors`."""
+        """Images that some draws classify wrongly, by the share of those draws; `ghbench.task_errors.WithErrors`."""
         metric, told = next(iter(_shares(records).items()))
         return errors_of_images("missed images", f"share of draws lost, {metric}", records, 1 - told)
 

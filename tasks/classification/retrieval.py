@@ -120,10 +120,8 @@ class Retrieval(LabelledTask):
 
     def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
         """Queries by their average precision, the lowest first, see `ghbench.task_errors.WithErrors`."""
-        error, beside = (
-            1 - records["ap"].to_numpy(np.float64),
-            {"first of its class at rank": records["first"].to_numpy()},
-        )
+        error = 1 - records["ap"].to_numpy(np.float64)
+        beside = {"first of its class at rank": records["first"].to_numpy()}
         return errors_of_images("lowest average precision", "1 - average precision", records, error, beside)
 
 

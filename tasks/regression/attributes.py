@@ -159,12 +159,12 @@ class AttributesTask:
         return found
 
     def errors(self, records: pd.DataFrame) -> Sequence[ErrorList]:
-        """Faces by how far their answers are from 0 and 1, and from the age: `ghbench.task_errors.WithErrors`."""
+        """Faces by the error of their attributes and of their age, see `ghbench.task_errors.WithErrors`."""
         pairs, found = _pairs(records), []
         age = pairs.pop("age", None)
         if pairs:
             gaps = np.mean([np.abs(known - told) for known, told in pairs.values()], axis=0)
-            found += errors_of_images("attributes", "mean distance of the answers from 0 and 1", records, gaps)
+            found += errors_of_images("attributes", "mean distance of the answers from the truth", records, gaps)
         if age is not None:
             known, told = age
             beside = {"age": known, "predicted": told}

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
 from ghbench import assets
 from ghbench.assets import manifest
 from ghbench.assets.model import NETWORK, Asset
-from ghbench.errors import DataError, MissingError, UsageError
+from ghbench.cli.main import app
+from ghbench.errors import MissingError, UsageError
 from ghbench.locations import offline
 
 NAMES = assets.names()
@@ -136,11 +138,17 @@ def test_no_package_takes_a_name_of_ours_or_of_another(package):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[", "[my-encoder]\nversion = 1", 'my-encoder = "x"', DECLARED.replace("my-", "../")]
+    "text",
+    ["", "[", "[my-encoder]\nversion = 1", 'my-encoder = "x"', DECLARED.replace("my-", "../"), "a = " + "[" * 20_000],
 )
 def test_a_manifest_that_cannot_be_read_spoils_its_own_assets_only(package, text):
     package("theirs", text)
-    with pytest.raises(DataError, match="package theirs"):
+    with pytest.raises(UsageError, match=r"no asset 'my-encoder'(.|\n)*package theirs"):
         assets.get("my-encoder")
     assert assets.get("orl-faces").title
     assert assets.names() == NAMES
+    with pytest.raises(UsageError, match="did you mean orl-faces"):
+        assets.get("orl-face")
+    done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 1
+    assert "package theirs" in done.output

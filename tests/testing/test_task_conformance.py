@@ -168,7 +168,7 @@ def test_features_that_know_the_answer_are_no_worse_than_random_ones():
     with pytest.raises(ConformanceError, match="declares that lower is better"):
         check_task(UpsideDown(), answers=["label"])
     with pytest.raises(ConformanceError, match="no target points; it has label"):
-        check_task(NearestNeighbour(), answers=["points"])
+        check_task(NearestNeighbour(), answers="points")
 
 
 def test_something_that_is_no_task_is_refused():
