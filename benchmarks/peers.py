@@ -207,7 +207,7 @@ def _work(ledger: Ledger, runs: Iterable[Run]) -> None:
         if ledger.work.get(f"{run.data}, {run.arm}", {}).get("made by") != first.made_by:
             ledger.put("work", f"{run.data}, {run.arm}", first.made_by, operations=_operations(first))
         ledger.classify(run.data, run.system, f"trained:run={run.name}", run.made_by)
-        if run.arm == MAIN:
+        if run == first and run.arm == MAIN:
             for system, spec in _untaught(run.data, run.name).items():
                 placed = spec.replace(run.name, str(locations.cache() / "runs" / run.name))
                 ledger.classify(run.data, system, placed, spec)
