@@ -46,10 +46,12 @@ def test_the_shown_module_becomes_an_extractor(monkeypatch):
 
 
 def test_the_shown_asset_is_one_that_the_manifest_takes():
+    from ghbench.assets.manifest import GROUP
     from ghbench.assets.model import Asset
 
     text = (ROOT / "docs" / "hosting-weights.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    package, shown = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    assert list(tomllib.loads(package)["project"]["entry-points"]) == [GROUP]
     ((name, entry),) = tomllib.loads(shown).items()
     asset = Asset(name=name, **entry)
     assert [source.kind for source in asset.sources] == ["url", "user"]
