@@ -88,7 +88,7 @@ def _decoders(files: list[Path]) -> dict[str, Callable[[], list[np.ndarray]]]:
 
 def _networks(images: np.ndarray) -> dict[str, Callable[[], list[np.ndarray]]]:
     """Ways from pixels to features, by name; what is compiled is compiled by the call that warms up."""
-    mean, std = (torch.tensor(values)[:, None, None] for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    mean, std = (torch.tensor(values)[:, None, None] for values in (MobileNetV2.mean, MobileNetV2.std))
     defined: torch.nn.Module = import_torchvision().models.mobilenet_v2(weights=None).eval()
     defined.load_state_dict(torch.load(assets.path(*MobileNetV2.asset), weights_only=True))
     defined.classifier = torch.nn.Identity()

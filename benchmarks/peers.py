@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import product
 from shutil import rmtree
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from evaluated import evaluated
@@ -43,6 +43,9 @@ STEPS = 8
 """Steps over which operations are counted: penalties come at every eighth."""
 LOCK = FileLock(RESULTS / ".peers.lock")
 METRIC = "top1"
+Table = dict[str, dict[str, Any]]
+TableName = Literal["answers", "choices", "work"]
+TABLES: tuple[TableName, ...] = get_args(TableName)
 
 FULL = ("perceptual_share=0.5", "adversarial=0.08")
 TRAINED, LABELS, BOTH = "generator", "labels of photographs", "generator, labels of photographs"
@@ -115,15 +118,15 @@ class Ledger:
     """Which test images each system classified correctly, kept in the benchmark's file.
 
     Args:
-        entries: By data and system: what made it, and the answers, eight in a byte.
+        answers: By data and system: what made it, and the answers, eight in a byte.
         choices: By data, arm and rate: what made it, and the accuracy on held-out training rows.
         work: By data and arm: what made its first training, and the operations of it, an image.
         own: What this call has found.
     """
 
-    entries: dict[str, dict[str, Any]] = field(default_factory=dict)
-    choices: dict[str, dict[str, Any]] = field(default_factory=dict)
-    work: dict[str, dict[str, Any]] = field(default_factory=dict)
+    answers: Table = field(default_factory=dict)
+    choices: Table = field(default_factory=dict)
+    work: Table = field(default_factory=dict)
     own: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -134,27 +137,28 @@ class Ledger:
         """Take over what earlier calls found, and what others have found since."""
         path = RESULTS / "peers.json"
         known = json.loads(path.read_text()) if path.is_file() else {}
-        for name, table in (("answers", self.entries), ("choices", self.choices), ("work", self.work)):
-            table.update({key: one for key, one in known.get(name, {}).items() if (name, key) not in self.own})
+        for name in TABLES:
+            others = {key: one for key, one in known.get(name, {}).items() if (name, key) not in self.own}
+            getattr(self, name).update(others)
 
-    def put(self, name: str, key: str, made_by: str, **found: Any) -> None:
-        """Keep what was found, in `answers`, `choices` or `work`."""
-        {"answers": self.entries, "choices": self.choices, "work": self.work}[name][key] = {"made by": made_by, **found}
+    def put(self, name: TableName, key: str, made_by: str, **found: Any) -> None:
+        """Keep what was found in a table."""
+        getattr(self, name)[key] = {"made by": made_by, **found}
         self.own.add((name, key))
 
-    def has(self, data: str, system: str, made_by: str) -> bool:
-        """Whether the system was classified as it would be made now."""
-        return self.entries.get(f"{data}, {system}", {}).get("made by") == made_by
+    def has(self, name: TableName, key: str, made_by: str) -> bool:
+        """Whether a table has it as it would be made now."""
+        return getattr(self, name).get(key, {}).get("made by") == made_by  # type: ignore[no-any-return]
 
     def correct(self, data: str, system: str) -> np.ndarray:
         """Which test images are classified correctly, bool [N]."""
-        entry = self.entries[f"{data}, {system}"]
+        entry = self.answers[f"{data}, {system}"]
         packed = np.frombuffer(base64.b64decode(entry["correct"]), np.uint8)
         return np.unpackbits(packed, count=entry["images"]).astype(bool)
 
     def classify(self, data: str, system: str, spec: str, made_by: str) -> None:
         """Evaluate a system, unless it is known."""
-        if self.has(data, system, made_by):
+        if self.has("answers", f"{data}, {system}", made_by):
             return
         _, records = evaluated(spec, linear(parse(data)))
         records = records.sort_values("image")
@@ -167,10 +171,9 @@ class Ledger:
         if arm not in OF_THE_CLAIM:
             return USUAL
         tried = _choosing(arm, data)
-        known = [self.choices.get(run.choice, {}) for run in tried]
-        if any(one.get("made by") != run.made_by for one, run in zip(known, tried, strict=True)):
+        if not all(self.has("choices", run.choice, run.made_by) for run in tried):
             return None
-        return max(zip(tried, known, strict=True), key=lambda pair: pair[1][METRIC])[0].rate
+        return max(tried, key=lambda run: self.choices[run.choice][METRIC]).rate
 
     def runs(self, arm: str, data: str) -> list[Run]:
         """The trainings of an arm at its rate; none before that is known."""
@@ -188,7 +191,7 @@ def main() -> None:
     ledger = Ledger()
     for pair in CLAIM:
         tried = [run for data, arm in product(CHOSEN, pair) for run in _choosing(arm, data)]
-        left = [run for run in tried if ledger.choices.get(run.choice, {}).get("made by") != run.made_by]
+        left = [run for run in tried if not ledger.has("choices", run.choice, run.made_by)]
         for run in trained(left, lambda run: train(run.name, run.command)):
             ledger.put("choices", run.choice, run.made_by, **{METRIC: _held(run)})
             write_table(ledger)
@@ -201,11 +204,12 @@ def main() -> None:
 
 
 def _work(ledger: Ledger, runs: Iterable[Run]) -> None:
-    left = [run for run in runs if not ledger.has(run.data, run.system, run.made_by)]
+    left = [run for run in runs if not ledger.has("answers", f"{run.data}, {run.system}", run.made_by)]
     for run in trained(left, lambda run: train(run.name, run.command)):
         first = Run(run.arm, run.data, 0, run.rate)
-        if ledger.work.get(f"{run.data}, {run.arm}", {}).get("made by") != first.made_by:
-            ledger.put("work", f"{run.data}, {run.arm}", first.made_by, operations=_operations(first))
+        arm = f"{run.data}, {run.arm}"
+        if not ledger.has("work", arm, first.made_by):
+            ledger.put("work", arm, first.made_by, operations=_operations(first))
         ledger.classify(run.data, run.system, f"trained:run={run.name}", run.made_by)
         if run == first and run.arm == MAIN:
             for system, spec in _untaught(run.data, run.name).items():
@@ -310,7 +314,7 @@ Held-out accuracy by rate: {", ".join(f"{key}: {one[METRIC]:.4f}" for key, one i
     head = ["images", "taught by", METRIC, "spread", "seeds", "rate", "images seen", "GFLOP", "learned elsewhere"]
     write(
         "peers", "What a frozen generator adds to an encoder", text, head, rows,
-        answers=ledger.entries, choices=ledger.choices, work=ledger.work,
+        answers=ledger.answers, choices=ledger.choices, work=ledger.work,
     )  # fmt: skip
 
 
@@ -327,7 +331,7 @@ def _seeds(ledger: Ledger, data: str, arm: str) -> dict[int, np.ndarray]:
     return {
         seed: ledger.correct(data, system)
         for seed, system in systems.items()
-        if system in made_by and ledger.has(data, system, made_by[system])
+        if system in made_by and ledger.has("answers", f"{data}, {system}", made_by[system])
     }
 
 

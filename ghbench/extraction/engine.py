@@ -115,6 +115,11 @@ def _encoded(
         threads = _threads(extractor, options) if isinstance(extractor, OnDevice) else 0
         yield from shards_by_actors(extractor, plan, options, threads, stored if stored.everywhere else None)
         return
+    yield from _encoded_here(extractor, plan, options)
+
+
+def _encoded_here(extractor: Encoder, plan: Plan, options: ExtractionOptions) -> Generator[EncodedShard, None, None]:
+    """Shards of a plan, encoded by this process."""
     move(extractor, plan.spec.name, options.device)
     with (
         closing(_shards_with_batches(plan, options)) as prepared,
@@ -176,14 +181,8 @@ def encode_images(
         levels=wanted,
         shards=(shard,),
     )
-    move(extractor, spec.name, options.device)
-    with (
-        closing(_shards_with_batches(plan, options)) as prepared,
-        cores_for_batches(concurrent=_is_concurrent(extractor, options)) as at_once,
-        full_float32(),
-    ):
-        encoder = ShardEncoder(extractor, plan, at_once)
-        (made,) = [encoder.encode(part, part_batches) for part, part_batches in prepared]
+    with closing(_encoded_here(extractor, plan, options)) as shards:
+        (made,) = shards
     return {level: values.astype(np.float32, copy=False) for level, values in made.features.items()}
 
 

@@ -101,17 +101,15 @@ def package(tmp_path, monkeypatch):
     """Installs a package that declares assets, whose code must not run."""
 
     def install(name, text):
-        root = tmp_path / name
-        for folder in ("data", f"{name}-1.dist-info"):
-            (root / folder).mkdir(parents=True)
-        (root / f"{name}-1.dist-info" / "METADATA").write_text(f"Name: {name}\nVersion: 1\n")
-        (root / f"{name}-1.dist-info" / "entry_points.txt").write_text(f"[ghbench.assets]\n{name} = {name}_code.data\n")
-        (root / f"{name}_code").mkdir()
-        (root / f"{name}_code" / "__init__.py").write_text("raise RuntimeError('imported')")
-        (root / "data").rename(root / f"{name}_code" / "data")
+        about, code = tmp_path / name / f"{name}-1.dist-info", tmp_path / name / f"{name}_code"
+        for folder in (about, code / "data"):
+            folder.mkdir(parents=True)
+        (about / "METADATA").write_text(f"Name: {name}\nVersion: 1\n")
+        (about / "entry_points.txt").write_text(f"[ghbench.assets]\n{name} = {name}_code.data\n")
+        (code / "__init__.py").write_text("raise RuntimeError('imported')")
         if text:
-            (root / f"{name}_code" / "data" / "manifest.toml").write_text(text)
-        monkeypatch.syspath_prepend(root)
+            (code / "data" / "manifest.toml").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path / name)
         manifest._of_packages.cache_clear()
 
     yield install
